@@ -1,0 +1,178 @@
+/**
+ * The errors that a caller may want to catch. Each sets `name`, and carries
+ * what led to it as `cause`.
+ *
+ * @module
+ */
+
+/** Options or a URL that cannot work: says which, with the value (secrets masked), and what to do. */
+export class ConfigurationError extends Error {
+  /** The name of the class, so that it survives where `instanceof` does not. */
+  override readonly name = "ConfigurationError";
+}
+
+/** A use of a backend after `close()`, or a wait that `close()` ended. */
+export class BackendClosedError extends Error {
+  /** The name of the class, so that it survives where `instanceof` does not. */
+  override readonly name = "BackendClosedError";
+
+  /** Says that the backend is closed; `what` names the call that this stopped. */
+  constructor(what?: string, options?: ErrorOptions) {
+    super(
+      `${
+        what === undefined
+          ? "The result backend was closed"
+          : `Cannot ${what}: the result backend was closed`
+      }: ` +
+        "create a new ResultBackend to go on",
+      options,
+    );
+  }
+}
+
+const CODE = /^([A-Z][A-Z0-9_]*)(?=\s|$)/;
+// Before Redis 7, an error inside a script is wrapped in an ERR of its own.
+const SCRIPT_CODE = /^ERR .*@user_script: ?\d+: -?([A-Z][A-Z0-9_]*) /;
+
+/** An error reply of a Redis server, with its code. */
+export class RedisError extends Error {
+  /** The name of the class, so that it survives where `instanceof` does not. */
+  override readonly name = "RedisError";
+  /** The reply's first word: `WRONGTYPE`, `NOPERM`, `LOADING`, `ERR`, and so on. */
+  readonly code: string;
+
+  /** Takes the server's own words; what follows them in `message` is advice. */
+  constructor(reply: string, advice?: string, options?: ErrorOptions) {
+    super(advice === undefined ? reply : `${reply} (${advice})`, options);
+    this.code = SCRIPT_CODE.exec(reply)?.[1] ?? CODE.exec(reply)?.[1] ?? "ERR";
+  }
+}
+
+/** A connection to Redis that could not be made, was lost, or went silent. The next attempt may succeed. */
+export class RedisConnectionError extends Error {
+  /** The name of the class, so that it survives where `instanceof` does not. */
+  override readonly name = "RedisConnectionError";
+}
+
+/**
+ * The end of reconnecting: as many attempts failed as `reconnect.maxAttempts`
+ * allows. `cause` is the last attempt's error. The backend is not broken by
+ * it: the next call starts afresh.
+ *
+ * Celery's counterpart is the `RuntimeError` that asks for a restart of the
+ * application.
+ */
+export class RetryLimitError extends Error {
+  /** The name of the class, so that it survives where `instanceof` does not. */
+  override readonly name = "RetryLimitError";
+  /** How many attempts were made. */
+  readonly attempts: number;
+
+  /** Says how many attempts failed, and with which error the last one did. */
+  constructor(message: string, attempts: number, options?: ErrorOptions) {
+    super(message, options);
+    this.attempts = attempts;
+  }
+}
+
+/** A result that could not be stored. Celery: `BackendStoreError`. */
+export class BackendStoreError extends Error {
+  /** The name of the class, so that it survives where `instanceof` does not. */
+  override readonly name = "BackendStoreError";
+  /** The task whose result was to be stored. */
+  readonly taskId: string;
+  /** The state that was to be stored. */
+  readonly state: string;
+
+  /** Says why the result of `taskId` was not stored. */
+  constructor(
+    message: string,
+    taskId: string,
+    state: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.taskId = taskId;
+    this.state = state;
+  }
+}
+
+/** A task's state that could not be read. Celery: `BackendGetMetaError`. */
+export class BackendGetMetaError extends Error {
+  /** The name of the class, so that it survives where `instanceof` does not. */
+  override readonly name = "BackendGetMetaError";
+  /** The task whose state was to be read; of several, the first. */
+  readonly taskId: string;
+
+  /** Says why the state of `taskId` could not be read. */
+  constructor(message: string, taskId: string, options?: ErrorOptions) {
+    super(message, options);
+    this.taskId = taskId;
+  }
+}
+
+/** A document that is none: not JSON, or not what Celery stores. */
+export class DecodeError extends Error {
+  /** The name of the class, so that it survives where `instanceof` does not. */
+  override readonly name = "DecodeError";
+  /** The task at whose key the document stands. */
+  readonly taskId: string;
+  /** The document's beginning, as text. */
+  readonly text: string;
+
+  /** Says what is wrong with the document of `taskId`. */
+  constructor(
+    message: string,
+    taskId: string,
+    text: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.taskId = taskId;
+    this.text = text;
+  }
+}
+
+/**
+ * No outcome in time. A task that is still running, one whose result has
+ * expired or was forgotten, and an id that was never sent look alike from
+ * here: Redis holds no outcome for any of them.
+ *
+ * Celery: `celery.exceptions.TimeoutError`.
+ */
+export class ResultTimeoutError extends Error {
+  /** The name of the class, so that it survives where `instanceof` does not. */
+  override readonly name = "ResultTimeoutError";
+  /** The task that was awaited. */
+  readonly taskId: string;
+  /** The last state that was seen; undefined if none was. */
+  readonly lastState: string | undefined;
+  /** The last connection error, if the connection was down when the time was up. */
+  readonly lastConnectionError: Error | undefined;
+
+  /** Says how long the wait was, and what was seen of the task. */
+  constructor(
+    taskId: string,
+    timeout: number,
+    lastState: string | undefined,
+    lastConnectionError: Error | undefined,
+  ) {
+    const seen = lastState === undefined || lastState === "PENDING"
+      ? "nothing is stored for it: it may be waiting or running without reporting so, its result may " +
+        "have expired or been forgotten, its result may be ignored, or the id (or the database, or the " +
+        "key prefix) may be wrong"
+      : `the last state seen is ${lastState}`;
+    const connection = lastConnectionError === undefined
+      ? ""
+      : `; and Redis is not reached at the moment: ${lastConnectionError.message}`;
+    super(
+      `Task ${taskId} has no outcome after ${timeout} ms: ${seen}${connection}`,
+      lastConnectionError === undefined
+        ? undefined
+        : { cause: lastConnectionError },
+    );
+    this.taskId = taskId;
+    this.lastState = lastState;
+    this.lastConnectionError = lastConnectionError;
+  }
+}

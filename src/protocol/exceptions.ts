@@ -1,0 +1,197 @@
+import { encodeJson } from "./json_encode.ts";
+import { describeValue } from "./text.ts";
+
+/** An exception, as a document holds it. */
+export interface TaskFailure {
+  /** The exception's class, qualified if it is nested: `ValueError`, `Outer.Inner`. Never resolved. */
+  excType: string;
+  /** The Python module of the class: `builtins`, say; null if the document does not tell. */
+  excModule: string | null;
+  /** What the exception was made with. What Celery could not write down is its `repr()`, a string. */
+  excArgs: unknown[];
+  /** The arguments as text: what Python's `str()` gives for most exceptions; empty if there are none. */
+  message: string;
+}
+
+/** What `encodeFailure()` makes something like an exception from: a `TaskFailure`, in part. */
+export interface FailureLike {
+  /** The exception's class: `ValueError`. */
+  excType: string;
+  /** Its Python module, `builtins` say. Without one, Python makes a class of this name on the spot. */
+  excModule?: string | null;
+  /**
+   * What Python passes to the class.
+   * @default {[message]}
+   */
+  excArgs?: unknown[];
+  /** The only argument, if `excArgs` is missing. */
+  message?: string;
+}
+
+/** An exception as Celery writes it into a document, in this order. */
+export interface EncodedFailure {
+  /** The exception's class. */
+  exc_type: string;
+  /** What Python passes to the class. */
+  exc_message: unknown[];
+  /** The Python module of the class; null where there is none to look in. */
+  exc_module: string | null;
+}
+
+/** Stands for an exception whose class the document does not tell. */
+const UNKNOWN_TYPE = "Exception";
+/** What Celery stores for an exception that pickle refused; the arguments are the original's parts. */
+const WRAPPER_TYPE = "UnpickleableExceptionWrapper";
+
+/**
+ * Reads the result of a task in state FAILURE, REVOKED or RETRY. It accepts
+ * all that Celery does and never throws: what makes no sense becomes the only
+ * argument of an `Exception`.
+ *
+ * Null stands for no exception, as do the other values that Python takes for
+ * false: false, 0, `""`, `[]` and `{}`.
+ *
+ * Celery: `Backend.exception_to_python`, without looking up any class.
+ */
+export function decodeFailure(result: unknown): TaskFailure | null {
+  if (!result || isEmpty(result)) return null;
+  const fields = asFields(result);
+  if (fields === undefined) return failure(UNKNOWN_TYPE, null, [result]);
+  const { exc_type: type, exc_module: module, exc_message: message } = fields;
+  if (typeof type !== "string" || type === "") {
+    return failure(
+      UNKNOWN_TYPE,
+      null,
+      message === undefined ? [result] : asArgs(message),
+    );
+  }
+  const args = asArgs(message);
+  if (type === WRAPPER_TYPE) {
+    const [originalModule, originalType, originalArgs] = args;
+    if (
+      typeof originalModule === "string" && typeof originalType === "string" &&
+      Array.isArray(originalArgs)
+    ) {
+      return failure(originalType, originalModule, originalArgs);
+    }
+  }
+  return failure(type, typeof module === "string" ? module : null, args);
+}
+
+/**
+ * Makes what Celery stores for an exception, from whatever was thrown:
+ *
+ * - an `Error`: its class and message. Python gets no module to look in, and so
+ *   raises a class made on the spot that has this name, never one of its own.
+ * - a `TaskFailure`, or an object with its `excType`: as it says.
+ *   `{ excType: "ValueError", excModule: "builtins", excArgs: ["x"] }` makes
+ *   Python raise `ValueError("x")`.
+ * - an object with `exc_type`, Celery's own form: the same.
+ * - anything else: Python's `Exception`, with it as the argument.
+ *
+ * An argument that JSON cannot hold is replaced by its text.
+ *
+ * Celery: `Backend.prepare_exception`.
+ */
+export function encodeFailure(error: unknown): EncodedFailure {
+  // First, because a TaskError is an Error too, and stands for Python's.
+  if (isFailureLike(error)) {
+    const { excType, excModule, excArgs, message } = error;
+    return encoded(
+      excType,
+      typeof excModule === "string" ? excModule : null,
+      Array.isArray(excArgs) ? excArgs : messageArgs(message),
+    );
+  }
+  if (error instanceof Error) {
+    return encoded(errorType(error), null, messageArgs(error.message));
+  }
+  if (typeof error === "object" && error !== null && "exc_type" in error) {
+    const wire = decodeFailure(error);
+    if (wire !== null) {
+      return encoded(wire.excType, wire.excModule, wire.excArgs);
+    }
+  }
+  return encoded(
+    UNKNOWN_TYPE,
+    "builtins",
+    error === undefined || error === null ? [] : [error],
+  );
+}
+
+function failure(
+  excType: string,
+  excModule: string | null,
+  excArgs: unknown[],
+): TaskFailure {
+  return { excType, excModule, excArgs, message: messageOf(excArgs) };
+}
+
+function messageOf(args: unknown[]): string {
+  if (args.length === 1) return describeValue(args[0]);
+  return args.map(describeValue).join(", ");
+}
+
+/** Python's view of `exc_message`: a list is the arguments, anything else the only one. */
+function asArgs(message: unknown): unknown[] {
+  if (message === undefined) return [];
+  return Array.isArray(message) ? message : [message];
+}
+
+function isEmpty(result: unknown): boolean {
+  return typeof result === "object" && Object.keys(result!).length === 0 &&
+    !(result instanceof Date);
+}
+
+/** The members of a dict, or of a list of pairs, which Python makes one of. */
+function asFields(result: unknown): Record<string, unknown> | undefined {
+  if (typeof result !== "object" || result === null) return undefined;
+  if (!Array.isArray(result)) return result as Record<string, unknown>;
+  const isPairs = result.every((pair) =>
+    Array.isArray(pair) && pair.length === 2 && typeof pair[0] === "string"
+  );
+  return isPairs ? Object.fromEntries(result) : undefined;
+}
+
+function isFailureLike(error: unknown): error is FailureLike {
+  return typeof error === "object" && error !== null &&
+    typeof (error as { excType?: unknown }).excType === "string";
+}
+
+function messageArgs(message: unknown): unknown[] {
+  return message === undefined || message === "" ? [] : [message];
+}
+
+function errorType(error: Error): string {
+  // A subclass that does not set `name` has that of Error: its own says more.
+  return error.name === "Error" ? error.constructor?.name : error.name;
+}
+
+function encoded(
+  type: unknown,
+  module: string | null,
+  args: unknown[],
+): EncodedFailure {
+  return {
+    exc_type: typeName(type),
+    exc_message: args.map(encodable),
+    exc_module: module,
+  };
+}
+
+/** A name that Python can give to a class: it refuses NUL and lone surrogates. */
+function typeName(type: unknown): string {
+  if (typeof type !== "string") return UNKNOWN_TYPE;
+  return type.toWellFormed().replaceAll("\0", "") || UNKNOWN_TYPE;
+}
+
+/** `value` if a document can hold it, or else its text, as Celery stores the `repr()`. */
+function encodable(value: unknown): unknown {
+  if (typeof value === "string") return value;
+  try {
+    encodeJson(value);
+    return value;
+  } catch {
+    return describeValue(value);
+  }
+}

@@ -1,0 +1,58 @@
+import { parseJsonExactly } from "./json_exact.ts";
+import { isUnsafe } from "./values.ts";
+
+/** How `parseJson()` reads what JavaScript's own parser cannot. */
+export interface ParseOptions {
+  /**
+   * What an integer beyond 2^53 becomes: a bigint, which loses nothing, or a
+   * number, which is rounded.
+   */
+  integers: "bigint" | "number";
+}
+
+/**
+ * Parses JSON as Python writes it: like `JSON.parse()`, but with bare `NaN`,
+ * `Infinity` and `-Infinity`, and without rounding integers beyond 2^53
+ * (`1e300` is a float, and stays a number).
+ *
+ * What `JSON.parse()` gets right is left to it. A key `__proto__` is a property
+ * like any other.
+ *
+ * @throws {SyntaxError} If `text` is not JSON, even in this sense.
+ */
+export function parseJson(text: string, options: ParseOptions): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return parseJsonExactly(text, options.integers === "bigint");
+  }
+  return options.integers === "bigint" && holdsUnsafeNumber(value)
+    ? parseJsonExactly(text, true)
+    : value;
+}
+
+/** Whether an integer in `root` may have been rounded. Not recursive: any depth will do. */
+function holdsUnsafeNumber(root: unknown): boolean {
+  const pending: unknown[] = [root];
+  while (pending.length > 0) {
+    const value = pending.pop();
+    if (typeof value === "number") {
+      if (isUnsafe(value)) return true;
+    } else if (Array.isArray(value)) {
+      for (const item of value) {
+        if (typeof item === "number" || typeof item === "object") {
+          pending.push(item);
+        }
+      }
+    } else if (typeof value === "object" && value !== null) {
+      for (const key in value) {
+        const item = (value as Record<string, unknown>)[key];
+        if (typeof item === "number" || typeof item === "object") {
+          pending.push(item);
+        }
+      }
+    }
+  }
+  return false;
+}
