@@ -108,7 +108,10 @@ function exceptionOf({ state, result }: DocumentFields): unknown {
   return encodeFailure(result);
 }
 
-/** Celery's form since 5.5, which older ones read as well. */
+/**
+ * Celery's form since 5.5. Always six digits of a second: Celery 5.2 takes
+ * whatever number stands there for microseconds.
+ */
 function dateDone({ state, dateDone }: DocumentFields): string {
   if (!isReady(state)) return "null";
   if (dateDone === null || Number.isNaN(dateDone.getTime())) {
@@ -117,7 +120,7 @@ function dateDone({ state, dateDone }: DocumentFields): string {
         `with ${dateDone} as dateDone: give the time when the task became ready`,
     );
   }
-  return `"${dateDone.toISOString().replace("Z", "+00:00")}"`;
+  return `"${dateDone.toISOString().replace("Z", "000+00:00")}"`;
 }
 
 function stampsText(stamps: Record<string, unknown>): string {

@@ -16,7 +16,7 @@ Deno.test("encodeDocument() writes Celery's six members in order", () => {
     encodeDocument(fields({ result: { a: 1, "\u00e9": [1.5, null, true] } })),
     '{"status": "SUCCESS", "result": {"a": 1, "\\u00e9": [1.5, null, true]}, ' +
       '"traceback": null, "children": null, ' +
-      '"date_done": "2026-11-20T15:24:35.026+00:00", "task_id": "t1"}',
+      '"date_done": "2026-11-20T15:24:35.026000+00:00", "task_id": "t1"}',
   );
 });
 
@@ -37,7 +37,7 @@ Deno.test("encodeDocument() writes the other members between, in Celery's order"
     })),
     '{"status": "SUCCESS", "result": 3, "traceback": "Traceback", ' +
       '"children": [[["c1", null], null]], ' +
-      '"date_done": "2026-11-20T15:24:35.026+00:00", "group_id": "g1", ' +
+      '"date_done": "2026-11-20T15:24:35.026000+00:00", "group_id": "g1", ' +
       '"parent_id": "p1", "name": "app.add", "args": [1, 2], ' +
       '"kwargs": {"x": null}, "worker": "w1@host", "retries": 2, ' +
       '"queue": "celery", "stamped_headers": ["tenant", "n\\n"], ' +
@@ -52,7 +52,7 @@ Deno.test("encodeDocument() writes a date_done only in a ready state", () => {
   }
   for (const state of ["SUCCESS", "FAILURE", "REVOKED"]) {
     const text = encodeDocument(fields({ state }));
-    assertEquals(JSON.parse(text).date_done, "2026-11-20T15:24:35.026+00:00");
+    assertEquals(JSON.parse(text).date_done, "2026-11-20T15:24:35.026000+00:00");
   }
 });
 
