@@ -1,0 +1,244 @@
+import { ConfigurationError } from "./errors.ts";
+import type { RedisDriver } from "./redis/link.ts";
+import { type RetryOptions, type RetryPolicy, retryPolicy } from "./retry.ts";
+import { denoRuntime, type Runtime } from "./runtime.ts";
+
+/** What a {@linkcode ResultBackend} can be told. Durations are milliseconds, except `expires`. */
+export interface ResultBackendOptions {
+  /**
+   * Put before every key and channel: Celery's `global_keyprefix`, with the
+   * separator rule of Celery 5.5 and later.
+   *
+   * @default {""}
+   */
+  keyPrefix?: string;
+  /**
+   * Seconds that a stored result is kept, counted anew by each store; `null` or
+   * 0 keeps it for ever. Parts of a second are cut off. Celery:
+   * `result_expires`.
+   *
+   * @default {86400}
+   */
+  expires?: number | null;
+  /**
+   * How the connection is made anew. Until a backend's first success, and
+   * unless `maxAttempts` is given, it gives up after about 15 seconds in all.
+   *
+   * @default {{ maxAttempts: Infinity, minTimeout: 50, maxTimeout: 5000, multiplier: 2, jitter: 1 }}
+   */
+  reconnect?: RetryOptions;
+  /**
+   * How each store and each read is tried again. Celery:
+   * `result_backend_always_retry` and its family.
+   *
+   * @default {{ maxAttempts: 10, minTimeout: 20, maxTimeout: 10000, multiplier: 2, jitter: 1 }}
+   */
+  retry?: RetryOptions;
+  /**
+   * Milliseconds for one attempt to connect, from the dial to the last reply of
+   * the set-up.
+   *
+   * @default {5000}
+   */
+  connectTimeout?: number;
+  /**
+   * Milliseconds of silence after which a connection is probed; it is given up
+   * when no byte comes within as many again.
+   *
+   * @default {10000}
+   */
+  heartbeat?: number;
+  /**
+   * Milliseconds within which every awaited key is read again once, spread out,
+   * at most 1,000 a second; 0 turns it off. It bounds the delay of a result
+   * whose message nothing brought.
+   *
+   * @default {30000}
+   */
+  reconcile?: number;
+  /**
+   * How many not-ready events a reader may have queued before a newer one takes
+   * the place of its task's last.
+   *
+   * @default {16}
+   */
+  highWaterMark?: number;
+  /**
+   * How many bytes of documents a reader may have queued; past it, that reader
+   * alone errors, after its queued events.
+   *
+   * @default {268435456}
+   */
+  maxQueueBytes?: number;
+  /**
+   * What an integer beyond 2^53 becomes: `"bigint"` loses nothing.
+   *
+   * @default {"bigint"}
+   */
+  integers?: "bigint" | "number";
+  /**
+   * How many bytes a document may have to be stored. Redis takes no more than
+   * this by default (`proto-max-bulk-len`).
+   *
+   * @default {536870912}
+   */
+  maxResultBytes?: number;
+  /** The ACL user; the URL's, if not given. */
+  username?: string;
+  /** The password; the URL's, if not given. */
+  password?: string;
+  /** The name that Redis's CLIENT LIST shows. Celery: `redis_client_name`. */
+  clientName?: string;
+  /** Another way to reach Redis than the one built in; the URL is then not used. */
+  driver?: RedisDriver;
+  /** Replaces sockets, time and chance, for simulations. */
+  runtime?: Partial<Runtime>;
+}
+
+/** The options as the rooms use them: checked, and with every default filled in. */
+export interface Settings {
+  /** Put before every key and channel, without the separator. */
+  readonly keyPrefix: string;
+  /** Whole seconds that a result is kept; 0 is for ever. */
+  readonly expires: number;
+  /** How the connection is made anew. */
+  readonly reconnect: RetryPolicy;
+  /** Milliseconds for the attempts before the first success; `Infinity` where the caller set a number of attempts. */
+  readonly firstConnectTimeout: number;
+  /** How commands are tried again. */
+  readonly retry: RetryPolicy;
+  /** Milliseconds for one attempt to connect. */
+  readonly connectTimeout: number;
+  /** Milliseconds of silence before a probe. */
+  readonly heartbeat: number;
+  /** Milliseconds per round of re-reading; 0 is off. */
+  readonly reconcile: number;
+  /** Not-ready events in a queue before conflation. */
+  readonly highWaterMark: number;
+  /** Bytes in a queue before its reader errors. */
+  readonly maxQueueBytes: number;
+  /** What integers beyond 2^53 become. */
+  readonly integers: "bigint" | "number";
+  /** The largest document that is stored, in bytes. */
+  readonly maxResultBytes: number;
+  /** The world outside. */
+  readonly runtime: Runtime;
+}
+
+const KNOWN: ReadonlySet<string> = new Set(
+  [
+    "keyPrefix",
+    "expires",
+    "reconnect",
+    "retry",
+    "connectTimeout",
+    "heartbeat",
+    "reconcile",
+    "highWaterMark",
+    "maxQueueBytes",
+    "integers",
+    "maxResultBytes",
+    "username",
+    "password",
+    "clientName",
+    "driver",
+    "runtime",
+  ] satisfies (keyof ResultBackendOptions)[],
+);
+
+/**
+ * Checks the options, and fills in the defaults.
+ *
+ * @throws {ConfigurationError} if an option is unknown, or out of its range.
+ */
+export function settingsOf(options: ResultBackendOptions): Settings {
+  for (const name of Object.keys(options)) {
+    if (!KNOWN.has(name)) {
+      throw new ConfigurationError(
+        `Cannot use the option ${
+          JSON.stringify(name)
+        }: there is none of this name`,
+      );
+    }
+  }
+  const { integers = "bigint" } = options;
+  if (integers !== "bigint" && integers !== "number") {
+    throw new ConfigurationError(
+      `Cannot use ${
+        String(integers)
+      } as integers: expected "bigint" or "number"`,
+    );
+  }
+  return {
+    keyPrefix: options.keyPrefix ?? "",
+    expires: expiry(options.expires),
+    reconnect: retryPolicy("reconnect", options.reconnect, {
+      maxAttempts: Infinity,
+      minTimeout: 50,
+      maxTimeout: 5000,
+    }),
+    firstConnectTimeout: options.reconnect?.maxAttempts === undefined
+      ? 15_000
+      : Infinity,
+    retry: retryPolicy("retry", options.retry, {
+      maxAttempts: 10,
+      minTimeout: 20,
+      maxTimeout: 10_000,
+    }),
+    connectTimeout: from(1, "connectTimeout", options.connectTimeout, 5000),
+    heartbeat: from(1, "heartbeat", options.heartbeat, 10_000),
+    reconcile: from(0, "reconcile", options.reconcile, 30_000),
+    highWaterMark: from(0, "highWaterMark", options.highWaterMark, 16),
+    maxQueueBytes: from(1, "maxQueueBytes", options.maxQueueBytes, 2 ** 28),
+    integers,
+    maxResultBytes: from(1, "maxResultBytes", options.maxResultBytes, 2 ** 29),
+    runtime: runtimeOf(options.runtime),
+  };
+}
+
+/** The members that were given, and the real ones for the rest. An instance of a class has them in its prototype. */
+function runtimeOf(given: Partial<Runtime> = {}): Runtime {
+  const { dial, now, date, random, setTimer, clearTimer } = denoRuntime;
+  return {
+    dial: given.dial?.bind(given) ?? dial,
+    now: given.now?.bind(given) ?? now,
+    date: given.date?.bind(given) ?? date,
+    random: given.random?.bind(given) ?? random,
+    setTimer: given.setTimer?.bind(given) ?? setTimer,
+    clearTimer: given.clearTimer?.bind(given) ?? clearTimer,
+  };
+}
+
+/**
+ * Whole seconds of a `expires` value; 0 is for ever.
+ *
+ * @throws {ConfigurationError} if it is negative, no number, or less than a
+ * second: Celery cuts that to 0, and so keeps the result for ever.
+ */
+export function expiry(expires: number | null | undefined): number {
+  if (expires === undefined) return 86_400;
+  if (expires === null || expires === 0) return 0;
+  if (!Number.isFinite(expires) || expires < 1) {
+    throw new ConfigurationError(
+      `Cannot use ${
+        String(expires)
+      } as expires: expected seconds from 1, or null (or 0) to keep results for ever`,
+    );
+  }
+  return Math.trunc(expires);
+}
+
+function from(
+  least: number,
+  name: string,
+  value: number | undefined,
+  byDefault: number,
+): number {
+  if (value === undefined) return byDefault;
+  if (typeof value !== "number" || !(value >= least)) {
+    throw new ConfigurationError(
+      `Cannot use ${String(value)} as ${name}: expected a number from ${least}`,
+    );
+  }
+  return value;
+}

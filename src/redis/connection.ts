@@ -1,0 +1,489 @@
+import {
+  ConfigurationError,
+  RedisConnectionError,
+  RedisError,
+} from "../errors.ts";
+import { Deque } from "../deps/deque.ts";
+import type { Address, Runtime, Timer, Transport } from "../runtime.ts";
+import { type Command, CommandBuffer } from "./command.ts";
+import { RespDecoder, RespError, type RespValue } from "./resp.ts";
+import type { MessageHandler } from "./resp.ts";
+
+/** How to reach a server, and who to be there. */
+export interface ConnectionOptions {
+  /** Where the server listens. */
+  readonly address: Address;
+  /** The database number; 0 is not selected, since every connection begins there. */
+  readonly db: number;
+  /** The ACL user; none for the default user. */
+  readonly username?: string | undefined;
+  /** The password; none, and AUTH is not sent. */
+  readonly password?: string | undefined;
+  /** The name that CLIENT LIST shows; a server that refuses it is told of, and kept. */
+  readonly clientName?: string | undefined;
+  /** Milliseconds from the dial to the last reply of the set-up. */
+  readonly connectTimeout: number;
+  /** Milliseconds of silence after which the server is probed; as many again, and it is given up. */
+  readonly heartbeat: number;
+  /** The world outside. */
+  readonly runtime: Runtime;
+}
+
+/** What a connection tells its owner. */
+export interface ConnectionEvents {
+  /** Takes messages; with it, the connection may subscribe. */
+  readonly onMessage?: MessageHandler;
+  /** Takes what is worth telling and no reason to stop. */
+  onNotice(notice: Error): void;
+}
+
+interface Pending {
+  /** The confirmations awaited, or what a single reply is for. */
+  readonly kind: "reply" | "subscribe" | "unsubscribe";
+  missing: number;
+  readonly resolve: (value: RespValue) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/**
+ * One connection to one server: commands go out pipelined, replies are matched
+ * to them first in, first out.
+ *
+ * It ends once, for good, at its first error; nothing here dials again. A
+ * silent peer is noticed by a PING that gets no answer.
+ */
+export class Connection {
+  readonly #options: ConnectionOptions;
+  readonly #events: ConnectionEvents;
+  readonly #transport: Transport;
+  readonly #pending = new Deque<Pending>();
+  readonly #commands = new CommandBuffer();
+  readonly #ended = Promise.withResolvers<Error>();
+  readonly #finished: Promise<unknown>;
+  #idle: PromiseWithResolvers<void> | undefined;
+  #reason: Error | undefined;
+  #established = false;
+  #writing: Promise<void> | undefined;
+  #lastByte: number;
+  #probe: number | undefined;
+  #heartbeat: Timer | undefined;
+
+  private constructor(
+    transport: Transport,
+    options: ConnectionOptions,
+    events: ConnectionEvents,
+  ) {
+    this.#transport = transport;
+    this.#options = options;
+    this.#events = events;
+    this.#lastByte = options.runtime.now();
+    this.#finished = this.#read();
+    this.#watch(options.heartbeat);
+  }
+
+  /**
+   * Dials, authenticates and selects the database. What it resolves to has
+   * answered a PING.
+   *
+   * @throws {RedisConnectionError} if the server cannot be reached in time.
+   * @throws {RedisError} if the server refuses the password, the database, or
+   * to serve for now (LOADING, too many clients).
+   * @throws {ConfigurationError} if the peer is no Redis server, or the
+   * permission to reach it is missing.
+   */
+  static async open(
+    options: ConnectionOptions,
+    events: ConnectionEvents,
+    signal: AbortSignal,
+  ): Promise<Connection> {
+    const { address, connectTimeout, runtime } = options;
+    signal.throwIfAborted();
+    const giveUp = new AbortController();
+    const abort = (): void => giveUp.abort(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    const timer = runtime.setTimer(
+      () =>
+        giveUp.abort(
+          new RedisConnectionError(
+            `Cannot connect to Redis at ${
+              nameOf(address)
+            }: no answer within ${connectTimeout} ms (connectTimeout)`,
+          ),
+        ),
+      connectTimeout,
+      true,
+    );
+    try {
+      const transport = await dial(address, runtime, giveUp.signal);
+      const connection = new Connection(transport, options, events);
+      const end = (): void => connection.end(giveUp.signal.reason);
+      giveUp.signal.addEventListener("abort", end, { once: true });
+      try {
+        if (giveUp.signal.aborted) end();
+        await connection.#setUp();
+      } catch (error) {
+        connection.end(error instanceof Error ? error : new Error(`${error}`));
+        await connection.finished();
+        throw error;
+      } finally {
+        giveUp.signal.removeEventListener("abort", end);
+      }
+      return connection;
+    } finally {
+      runtime.clearTimer(timer);
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  /** Resolves with the reason when the connection has ended. Never rejects. */
+  get ended(): Promise<Error> {
+    return this.#ended.promise;
+  }
+
+  /** Why it ended; undefined while it lives. */
+  get reason(): Error | undefined {
+    return this.#reason;
+  }
+
+  /**
+   * Sends a command and resolves to its reply.
+   *
+   * @throws {RedisError} if the server refuses it.
+   * @throws {Error} the reason, if the connection ends first: the command may
+   * or may not have been carried out.
+   */
+  request(command: Command): Promise<RespValue> {
+    return this.#send(command, "reply", 1);
+  }
+
+  /** Sends SUBSCRIBE; resolves when the server has confirmed each channel. */
+  async subscribe(channels: readonly string[]): Promise<void> {
+    if (channels.length === 0) return;
+    await this.#send(
+      ["SUBSCRIBE", ...channels],
+      "subscribe",
+      channels.length,
+    );
+  }
+
+  /** Sends UNSUBSCRIBE; resolves when the server has confirmed each channel. Never sent empty: that would drop every channel. */
+  async unsubscribe(channels: readonly string[]): Promise<void> {
+    if (channels.length === 0) return;
+    await this.#send(
+      ["UNSUBSCRIBE", ...channels],
+      "unsubscribe",
+      channels.length,
+    );
+  }
+
+  /** Resolves when no reply is awaited any more, or the connection has ended. */
+  async drained(): Promise<void> {
+    if (this.#pending.length === 0) return;
+    this.#idle ??= Promise.withResolvers();
+    await Promise.race([this.#idle.promise, this.#ended.promise]);
+  }
+
+  /** Resolves when nothing of an ended connection is left: no read, no write, no timer. */
+  async finished(): Promise<void> {
+    await this.#finished;
+    await this.#writing;
+  }
+
+  /** Ends the connection; whatever awaits a reply rejects with `reason`. Later calls change nothing. */
+  end(reason: Error): void {
+    if (this.#reason !== undefined) return;
+    this.#reason = reason;
+    if (this.#heartbeat !== undefined) {
+      this.#options.runtime.clearTimer(this.#heartbeat);
+    }
+    try {
+      this.#transport.close();
+    } catch {
+      // The peer was first.
+    }
+    for (const { reject } of this.#pending) reject(reason);
+    this.#pending.clear();
+    this.#ended.resolve(reason);
+  }
+
+  /** Lets the connection keep the process alive, or not. */
+  keepAlive(keep: boolean): void {
+    if (this.#reason !== undefined) return;
+    if (keep) this.#transport.ref();
+    else this.#transport.unref();
+  }
+
+  #send(
+    command: Command,
+    kind: Pending["kind"],
+    missing: number,
+  ): Promise<RespValue> {
+    if (this.#reason !== undefined) return Promise.reject(this.#reason);
+    const { promise, resolve, reject } = Promise.withResolvers<RespValue>();
+    this.#pending.pushBack({ kind, missing, resolve, reject });
+    this.#commands.add(command);
+    this.#writing ??= this.#write();
+    return promise;
+  }
+
+  async #setUp(): Promise<void> {
+    const { db, username, password, clientName } = this.#options;
+    const steps: Promise<unknown>[] = [];
+    if (password !== undefined) {
+      steps.push(
+        this.request(
+          username === undefined
+            ? ["AUTH", password]
+            : ["AUTH", username, password],
+        ),
+      );
+    }
+    if (db !== 0) steps.push(this.request(["SELECT", db]));
+    if (clientName !== undefined) {
+      steps.push(
+        this.request(["CLIENT", "SETNAME", clientName]).catch((error) => {
+          if (!(error instanceof RedisError)) throw error;
+          this.#events.onNotice(error);
+        }),
+      );
+    }
+    steps.push(this.request(["PING"]).then(expectPong));
+    for (const outcome of await Promise.allSettled(steps)) {
+      // In order, because the first refusal explains those that follow it.
+      if (outcome.status === "rejected") {
+        throw explain(outcome.reason, this.#options);
+      }
+    }
+    this.#established = true;
+  }
+
+  /** Writes what is gathered, and what is added meanwhile, one write at a time. */
+  async #write(): Promise<void> {
+    // Commands sent in the same turn leave in one write.
+    await Promise.resolve();
+    try {
+      while (!this.#commands.isEmpty && this.#reason === undefined) {
+        for (const chunk of this.#commands.take()) {
+          for (let offset = 0; offset < chunk.length;) {
+            offset += await this.#transport.write(
+              offset === 0 ? chunk : chunk.subarray(offset),
+            );
+          }
+        }
+      }
+    } catch (error) {
+      this.end(lost(this.#options.address, error));
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+
+  /** Reads until the end, whatever else goes on: nobody who is slow can hold this up. */
+  async #read(): Promise<void> {
+    const { address, runtime } = this.#options;
+    const decoder = new RespDecoder({
+      onValue: (value) => this.#take(value),
+      onMessage: this.#events.onMessage,
+    });
+    try {
+      for (;;) {
+        const length = await this.#transport.read(decoder.reserve());
+        if (length === null) {
+          throw new RedisConnectionError(
+            `Lost the connection to Redis at ${
+              nameOf(address)
+            }: the server closed it`,
+          );
+        }
+        this.#lastByte = runtime.now();
+        this.#probe = undefined;
+        decoder.commit(length);
+      }
+    } catch (error) {
+      const strange = error instanceof RespError && !this.#established;
+      this.end(strange ? error : lost(address, error));
+    }
+  }
+
+  #take(value: RespValue): void {
+    const pending = this.#pending.peekFront();
+    if (pending === undefined) {
+      // A server says this before it hangs up: too many clients, or protected
+      // mode. Nothing else comes unasked.
+      throw value instanceof RedisError
+        ? value
+        : new RespError("Read a reply to no command");
+    }
+    if (value instanceof RedisError) {
+      // An error answers the whole command, however many channels it named.
+      this.#settled();
+      pending.reject(value);
+      return;
+    }
+    if (pending.kind !== "reply") {
+      const kind = Array.isArray(value) ? value[0] : value;
+      if (kind !== pending.kind) {
+        throw new RespError(
+          `Read a reply of kind ${JSON.stringify(kind)} to ${pending.kind}`,
+        );
+      }
+    }
+    if (--pending.missing > 0) return;
+    this.#settled();
+    pending.resolve(value);
+  }
+
+  #settled(): void {
+    this.#pending.popFront();
+    if (this.#pending.length === 0) {
+      this.#idle?.resolve();
+      this.#idle = undefined;
+    }
+  }
+
+  /** Looks again in `ms`: silence is probed, and a probe without an answer is the end. */
+  #watch(ms: number): void {
+    const { heartbeat, runtime } = this.#options;
+    const due = runtime.now() + ms;
+    this.#heartbeat = runtime.setTimer(
+      () => {
+        const now = runtime.now();
+        if (this.#probe !== undefined) {
+          // A timer that comes this late tells of a blocked event loop: the
+          // answer may lie unread.
+          if (now - due > heartbeat / 2) return this.#watch(heartbeat / 2);
+          this.end(
+            new RedisConnectionError(
+              `Lost the connection to Redis at ${
+                nameOf(this.#options.address)
+              }: it was silent for ${
+                Math.round(now - this.#lastByte)
+              } ms and did not answer a PING`,
+            ),
+          );
+          return;
+        }
+        const quiet = now - this.#lastByte;
+        // Timers round: a millisecond early is on time.
+        if (quiet < heartbeat - 1) return this.#watch(heartbeat - quiet);
+        this.#probe = now;
+        // Whoever waits learns of its failure from `ended`.
+        this.request(["PING"]).catch(ignore);
+        this.#watch(heartbeat);
+      },
+      ms,
+      false,
+    );
+  }
+}
+
+async function dial(
+  address: Address,
+  runtime: Runtime,
+  signal: AbortSignal,
+): Promise<Transport> {
+  const dialling = runtime.dial(address, signal);
+  try {
+    // Not every runtime's dial listens to the signal in all its phases.
+    return await abortable(dialling, signal);
+  } catch (error) {
+    dialling.then((transport) => transport.close(), ignore);
+    if (signal.aborted) throw signal.reason;
+    if (
+      error instanceof Deno.errors.NotCapable ||
+      error instanceof Deno.errors.PermissionDenied
+    ) {
+      throw new ConfigurationError(
+        `Cannot connect to Redis at ${
+          nameOf(address)
+        }: the permission is missing: run with --allow-net=${nameOf(address)}`,
+        { cause: error },
+      );
+    }
+    throw new RedisConnectionError(
+      `Cannot connect to Redis at ${nameOf(address)}: ${textOf(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) return abort();
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() =>
+      signal.removeEventListener("abort", abort)
+    );
+  });
+}
+
+function expectPong(reply: RespValue): void {
+  if (reply !== "PONG") {
+    throw new RespError(`Read ${JSON.stringify(reply)} as the reply to PING`);
+  }
+}
+
+/** Adds to the server's own words what can be done. */
+function explain(error: unknown, options: ConnectionOptions): unknown {
+  const at = nameOf(options.address);
+  if (error instanceof RespError) {
+    return new ConfigurationError(
+      `Cannot use the server at ${at}: it does not speak Redis's protocol ` +
+        `(${error.message}): check host and port; a server that expects TLS answers like this too`,
+      { cause: error },
+    );
+  }
+  if (!(error instanceof RedisError)) return error;
+  const advice = adviceFor(error, options);
+  return advice === undefined
+    ? error
+    : new RedisError(error.message, `${at}: ${advice}`, { cause: error });
+}
+
+function adviceFor(
+  { code, message }: RedisError,
+  { db, username, password }: ConnectionOptions,
+): string | undefined {
+  if (code === "NOAUTH") {
+    return "this server asks for a password: give it in the URL, redis://:password@host, or as the option `password`";
+  }
+  if (
+    code === "WRONGPASS" || message.includes("invalid password") ||
+    message.includes("AUTH")
+  ) {
+    return `check the user name (${
+      username === undefined ? "none given: the default user" : username
+    }) and the password`;
+  }
+  if (code === "NOPERM") {
+    return "the ACL of this user must allow PING, and SELECT for a database other than 0";
+  }
+  if (message.includes("DB index") || message.includes("SELECT")) {
+    return `database ${db} was asked for: check the number at the end of the URL, and \`databases\` in redis.conf`;
+  }
+  return password === undefined ? undefined : "while the connection was set up";
+}
+
+function lost(address: Address, error: unknown): Error {
+  if (error instanceof RedisError || error instanceof RedisConnectionError) {
+    return error;
+  }
+  return new RedisConnectionError(
+    `Lost the connection to Redis at ${nameOf(address)}: ${textOf(error)}`,
+    { cause: error },
+  );
+}
+
+/** `host:port`, as a URL and a permission flag write it. */
+export function nameOf({ hostname, port }: Address): string {
+  return hostname.includes(":")
+    ? `[${hostname}]:${port}`
+    : `${hostname}:${port}`;
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function ignore(): void {}

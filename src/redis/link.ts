@@ -1,0 +1,65 @@
+/**
+ * The seam between this module and Redis: what a way to reach Redis must
+ * offer. The default way is in `tcp_link.ts`.
+ *
+ * @module
+ */
+
+import type { Command } from "./command.ts";
+import type { MessageHandler, RespValue } from "./resp.ts";
+
+/** What is stored at a key: text where the bytes are UTF-8, bytes where they are not. */
+export type RedisText = string | Uint8Array;
+
+/** What a driver tells about a link that it made. */
+export interface LinkEvents {
+  /** Takes each message of a subscribed channel, in the order of the server. It must not throw. */
+  readonly onMessage: MessageHandler;
+  /** Takes what works less well than it should, and is no reason to stop. */
+  onNotice(notice: Error): void;
+}
+
+/** A way to reach Redis. */
+export interface RedisDriver {
+  /**
+   * Makes one attempt to reach Redis, with fresh connections that are
+   * authenticated and on their database. It never tries twice: retrying is its
+   * caller's.
+   *
+   * @throws {RedisConnectionError} if another attempt may succeed.
+   * @throws {RedisError} if the server refuses.
+   * @throws {ConfigurationError} if no attempt can succeed.
+   */
+  connect(events: LinkEvents, signal: AbortSignal): Promise<RedisLink>;
+}
+
+/**
+ * One live attachment to Redis: commands, and the messages of the channels it
+ * subscribed to. It ends once, for good.
+ */
+export interface RedisLink {
+  /** Sends one command; commands are pipelined in call order. */
+  command(command: Command): Promise<RespValue>;
+  /** Sends commands as one transaction; resolves to their replies. */
+  transaction(commands: readonly Command[]): Promise<RespValue[]>;
+  /** Reads keys at the server that their writers use; `null` where there is none. */
+  read(keys: readonly string[]): Promise<(RedisText | null)[]>;
+  /** Subscribes; resolves when the server has confirmed each channel. */
+  subscribe(channels: readonly string[]): Promise<void>;
+  /** Unsubscribes; resolves when the server has confirmed each channel. */
+  unsubscribe(channels: readonly string[]): Promise<void>;
+  /**
+   * Resolves after every message has been handed on that was published before
+   * this call.
+   */
+  fence(): Promise<void>;
+  /** Resolves with the reason, once the link takes no more calls. Never rejects. */
+  readonly ended: Promise<Error>;
+  /**
+   * Ends the link for `reason`. Commands already sent may finish, within a
+   * deadline. Resolves when nothing of the link is left.
+   */
+  end(reason: Error): Promise<void>;
+  /** Lets the link keep the process alive, or not. */
+  keepAlive(keep: boolean): void;
+}

@@ -1,0 +1,146 @@
+import { ConfigurationError } from "../errors.ts";
+
+/** What a Redis URL says. */
+export interface RedisUrl {
+  /** A host name or an IP address, IPv6 without brackets. */
+  readonly hostname: string;
+  /** The port. */
+  readonly port: number;
+  /** The database number. */
+  readonly db: number;
+  /** The ACL user, if the URL names one. */
+  readonly username?: string;
+  /** The password, if the URL holds one. */
+  readonly password?: string;
+}
+
+const FORM = "redis://[user][:password]@host[:port][/db]";
+
+/**
+ * Reads `redis://[user][:password]@host[:port][/db]`. User, password and
+ * database are percent-decoded; the port is 6379 and the database 0 where the
+ * URL does not say.
+ *
+ * @throws {ConfigurationError} if the URL is of another form: the message
+ * names what is wrong, and shows no password.
+ */
+export function parseRedisUrl(input: string | URL): RedisUrl {
+  const text = String(input);
+  const cut = /^[^/]*\/\/[^/?#\\]*([/?\\]).*@/s.exec(text)?.[1];
+  if (cut !== undefined) {
+    // What follows would be read as a path or a query, and shown as such.
+    throw wrong(
+      text,
+      `it contains \`${cut}\` before an \`@\`: in a user name or password, write it as ${
+        encodeURIComponent(cut)
+      }`,
+    );
+  }
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch (cause) {
+    throw wrong(
+      text,
+      "it is no URL: check the port, and in a user name or password write " +
+        "`/`, `?`, `#` and `%` as %2F, %3F, %23 and %25",
+      cause,
+    );
+  }
+  if (url.protocol !== "redis:") {
+    throw wrong(text, `its scheme is ${url.protocol.slice(0, -1)}`);
+  }
+  if (!text.slice("redis:".length).startsWith("//")) {
+    throw wrong(text, "`//` is missing behind the scheme");
+  }
+  if (url.hash !== "" || text.includes("#")) {
+    throw wrong(
+      text,
+      "it contains `#`: in a user name or password, write it as %23",
+    );
+  }
+  if (url.search !== "") {
+    throw wrong(
+      text,
+      `it has a query (${
+        [...url.searchParams.keys()].join(", ")
+      }): give options as the second argument`,
+    );
+  }
+  if (url.hostname === "") throw wrong(text, "its host is missing");
+  const username = decode(url.username, text, "user name");
+  const password = decode(url.password, text, "password");
+  return {
+    hostname: decode(url.hostname.replace(/^\[|\]$/g, ""), text, "host"),
+    port: url.port === "" ? 6379 : portOf(url.port, text),
+    db: dbOf(decode(url.pathname, text, "database"), text),
+    ...(username === "" ? {} : { username }),
+    ...(password === "" ? {} : { password }),
+  };
+}
+
+/** The URL without its secrets: `**` stands for the password. */
+export function maskUrl(input: string | URL): string {
+  const text = String(input);
+  // To the last `@`: a password may hold others, and slashes.
+  const at = text.lastIndexOf("@");
+  const scheme = /^rediss?:?\/\//i.exec(text)?.[0];
+  let shown: string;
+  if (at < 0) {
+    // A colon begins a port, or a password whose `@` was forgotten.
+    shown = text.replace(
+      /^([^/]*\/\/(?:\[[^\]]*\]|[^:/[]*)):(?!(?<!\/:)\d{1,5}(?:[/?#]|$)).*$/s,
+      "$1:**",
+    );
+  } else if (scheme === undefined || at < scheme.length) {
+    shown = `**${text.slice(at)}`;
+  } else {
+    const userinfo = text.slice(scheme.length, at);
+    const colon = userinfo.indexOf(":");
+    shown = colon < 0
+      ? text
+      : `${scheme}${userinfo.slice(0, colon)}:**${text.slice(at)}`;
+  }
+  return shown.replace(/\?.*$/s, "?**");
+}
+
+function portOf(port: string, text: string): number {
+  const number = Number(port);
+  if (number === 0) throw wrong(text, "its port is 0");
+  return number;
+}
+
+function dbOf(path: string, text: string): number {
+  const name = path.replace(/^\/+/, "");
+  if (name === "") return 0;
+  if (!/^\d{1,9}$/.test(name)) {
+    throw wrong(text, `its database ${JSON.stringify(name)} is no number`);
+  }
+  return Number(name);
+}
+
+function decode(part: string, text: string, what: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch (cause) {
+    throw wrong(
+      text,
+      `its ${what} holds a % that begins no percent-encoded byte: write it as %25`,
+      cause,
+    );
+  }
+}
+
+function wrong(text: string, what: string, cause?: unknown): Error {
+  return new ConfigurationError(
+    `Cannot use the Redis URL ${
+      JSON.stringify(maskUrl(text))
+    }: ${what} (expected ${FORM})`,
+    cause === undefined ? undefined : { cause: maskCause(cause) },
+  );
+}
+
+/** V8 and URL put the whole input, secrets and all, into their messages. */
+function maskCause(cause: unknown): unknown {
+  return cause instanceof Error ? new Error(cause.name) : undefined;
+}

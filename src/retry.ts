@@ -1,0 +1,228 @@
+import { delay, retry, RetryError } from "./deps/async.ts";
+import { ConfigurationError } from "./errors.ts";
+import { isRetriable } from "./redis/retriable.ts";
+
+/**
+ * How often, and after which waits, something is tried again: std/async's
+ * words. The wait after attempt `n` (0, 1, ...) is
+ * `min(maxTimeout, minTimeout * multiplier ** n)`, times a random part when
+ * there is jitter.
+ */
+export interface RetryOptions {
+  /**
+   * How many calls are made in all: Celery's `max_retries` plus one. `Infinity`
+   * never gives up.
+   */
+  maxAttempts?: number;
+  /** The ceiling of the first wait, in milliseconds. Celery: twice `result_backend_base_sleep_between_retries_ms`. */
+  minTimeout?: number;
+  /** The ceiling of every wait, in milliseconds. Celery: `result_backend_max_sleep_between_retries_ms`. */
+  maxTimeout?: number;
+  /** By how much the ceiling grows from wait to wait. @default {2} */
+  multiplier?: number;
+  /** The random part of a wait: 0 is none, 1 is full jitter. @default {1} */
+  jitter?: number;
+  /**
+   * Replaces the schedule: milliseconds to wait after the failure of call
+   * number `attempt` (1, 2, ...). Celery's linear one for reconnects is
+   * `(attempt) => attempt === 1 ? 0 : 1000`.
+   */
+  delay?: (attempt: number) => number;
+}
+
+/** {@linkcode RetryOptions} with every default filled in. */
+export interface RetryPolicy {
+  /** How many calls are made in all; may be `Infinity`. */
+  readonly maxAttempts: number;
+  /** The ceiling of the first wait, in milliseconds. */
+  readonly minTimeout: number;
+  /** The ceiling of every wait, in milliseconds. */
+  readonly maxTimeout: number;
+  /** By how much the ceiling grows from wait to wait. */
+  readonly multiplier: number;
+  /** The random part of a wait, from 0 to 1. */
+  readonly jitter: number;
+  /** The schedule that replaces the other fields, if any. */
+  readonly delay: ((attempt: number) => number) | undefined;
+}
+
+const KNOWN: ReadonlySet<string> = new Set(
+  [
+    "maxAttempts",
+    "minTimeout",
+    "maxTimeout",
+    "multiplier",
+    "jitter",
+    "delay",
+  ] satisfies (keyof RetryOptions)[],
+);
+
+/**
+ * Fills in the defaults, and checks what was given before anything is done.
+ *
+ * @throws {ConfigurationError} if a field is unknown, or out of its range.
+ */
+export function retryPolicy(
+  name: string,
+  options: RetryOptions | undefined,
+  defaults: Pick<RetryPolicy, "maxAttempts" | "minTimeout" | "maxTimeout">,
+): RetryPolicy {
+  const given = options ?? {};
+  for (const option of Object.keys(given)) {
+    if (KNOWN.has(option)) continue;
+    throw new ConfigurationError(
+      `Cannot use the option ${
+        JSON.stringify(`${name}.${option}`)
+      }: there is none of this name`,
+    );
+  }
+  const minTimeout = given.minTimeout ?? defaults.minTimeout;
+  const policy: RetryPolicy = {
+    maxAttempts: given.maxAttempts ?? defaults.maxAttempts,
+    minTimeout,
+    // Whoever raises only the first wait means the later ones to be no shorter.
+    maxTimeout: given.maxTimeout ?? Math.max(defaults.maxTimeout, minTimeout),
+    multiplier: given.multiplier ?? 2,
+    jitter: given.jitter ?? 1,
+    delay: given.delay,
+  };
+  const { maxAttempts, maxTimeout, multiplier, jitter } = policy;
+  check(
+    maxAttempts === Infinity ||
+      (Number.isSafeInteger(maxAttempts) && maxAttempts >= 1),
+    `${name}.maxAttempts`,
+    "a whole number from 1, or Infinity",
+    maxAttempts,
+  );
+  check(
+    Number.isFinite(minTimeout) && minTimeout >= 0,
+    `${name}.minTimeout`,
+    "milliseconds from 0",
+    minTimeout,
+  );
+  check(
+    Number.isFinite(maxTimeout) && maxTimeout > 0 && maxTimeout >= minTimeout,
+    `${name}.maxTimeout`,
+    `milliseconds above 0, and no less than minTimeout (${minTimeout})`,
+    maxTimeout,
+  );
+  check(
+    Number.isFinite(multiplier) && multiplier >= 1,
+    `${name}.multiplier`,
+    "a number from 1",
+    multiplier,
+  );
+  check(
+    jitter >= 0 && jitter <= 1,
+    `${name}.jitter`,
+    "a number from 0 to 1",
+    jitter,
+  );
+  check(
+    policy.delay === undefined || typeof policy.delay === "function",
+    `${name}.delay`,
+    "a function of the attempt's number",
+    policy.delay,
+  );
+  return policy;
+}
+
+function check(
+  holds: boolean,
+  name: string,
+  expected: string,
+  value: unknown,
+): void {
+  if (holds) return;
+  throw new ConfigurationError(
+    `Cannot use ${String(value)} as ${name}: expected ${expected}`,
+  );
+}
+
+/** What a retried call may want to know, and to say. */
+export interface RetryHooks {
+  /** Ends the waits between calls; hand it to the call as well. */
+  readonly signal: AbortSignal;
+  /** Told of each failure that another call will follow, with the number of calls made. */
+  readonly onFailure?: (error: Error, attempt: number) => void;
+  /** Whether a failure is worth another call; on top of that, none may be left. */
+  readonly isRetriable?: (error: Error) => boolean;
+}
+
+/** The last allowed call has failed. */
+export class AttemptsExhausted extends Error {
+  /** The name of the class. */
+  override readonly name = "AttemptsExhausted";
+  /** The last failure. */
+  override readonly cause: Error;
+  /** How many calls were made. */
+  readonly attempts: number;
+
+  /** Takes the last failure, and how many calls were made. */
+  constructor(cause: Error, attempts: number) {
+    super(`Failed ${attempts} times`);
+    this.cause = cause;
+    this.attempts = attempts;
+  }
+}
+
+/**
+ * Calls `call` by std/async's `retry`, until it succeeds or `policy` is
+ * exhausted.
+ *
+ * @throws {AttemptsExhausted} if every allowed call has failed.
+ * @throws {Error} the failure itself, if it is not worth another call; the
+ * signal's reason, if it aborts.
+ */
+export async function retried<T>(
+  policy: RetryPolicy,
+  call: (attempt: number) => Promise<T>,
+  hooks: RetryHooks,
+): Promise<T> {
+  const { signal, onFailure } = hooks;
+  const worthIt = hooks.isRetriable ?? isRetriable;
+  const schedule = policy.delay;
+  let attempt = 0;
+  const once = async (): Promise<T> => {
+    if (schedule !== undefined && attempt > 0) {
+      await delay(Math.max(0, schedule(attempt)), { signal });
+    }
+    attempt++;
+    return await call(attempt);
+  };
+  try {
+    return await retry(once, {
+      // std's `retry` takes no Infinity, and a first wait of 0 never grows.
+      maxAttempts: Math.min(policy.maxAttempts, Number.MAX_SAFE_INTEGER),
+      minTimeout: schedule === undefined ? policy.minTimeout : 0,
+      maxTimeout: policy.maxTimeout,
+      multiplier: policy.multiplier,
+      jitter: policy.jitter,
+      signal,
+      isRetriable: (failure) => {
+        if (signal.aborted || !(failure instanceof Error)) return false;
+        if (!worthIt(failure)) return false;
+        if (attempt < policy.maxAttempts) onFailure?.(failure, attempt);
+        return true;
+      },
+    });
+  } catch (error) {
+    if (error instanceof RetryError && error.cause instanceof Error) {
+      throw new AttemptsExhausted(error.cause, attempt);
+    }
+    // Only the abort kept this failure from another call.
+    if (signal.aborted && error instanceof Error && worthIt(error)) {
+      throw signal.reason;
+    }
+    throw error;
+  }
+}
+
+/** The ceiling of the wait after call number `attempt` (1, 2, ...), in milliseconds. */
+export function backoffCeiling(policy: RetryPolicy, attempt: number): number {
+  if (policy.delay !== undefined) return Math.max(0, policy.delay(attempt));
+  return Math.min(
+    policy.maxTimeout,
+    policy.minTimeout * policy.multiplier ** (attempt - 1),
+  );
+}

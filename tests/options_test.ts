@@ -1,0 +1,110 @@
+import { ConfigurationError } from "../src/errors.ts";
+import {
+  expiry,
+  type ResultBackendOptions,
+  settingsOf,
+} from "../src/options.ts";
+import { denoRuntime } from "../src/runtime.ts";
+import {
+  assert,
+  assertEquals,
+  assertStrictEquals,
+  assertThrows,
+} from "./support/assert.ts";
+import { FakeRuntime } from "./support/fake_runtime.ts";
+
+Deno.test("settingsOf fills in the defaults", () => {
+  const { runtime, reconnect, retry, ...rest } = settingsOf({});
+  assertEquals(rest, {
+    keyPrefix: "",
+    expires: 86_400,
+    firstConnectTimeout: 15_000,
+    connectTimeout: 5000,
+    heartbeat: 10_000,
+    reconcile: 30_000,
+    highWaterMark: 16,
+    maxQueueBytes: 268_435_456,
+    integers: "bigint",
+    maxResultBytes: 536_870_912,
+  });
+  assertEquals(reconnect, {
+    maxAttempts: Infinity,
+    minTimeout: 50,
+    maxTimeout: 5000,
+    multiplier: 2,
+    jitter: 1,
+    delay: undefined,
+  });
+  assertEquals([retry.maxAttempts, retry.minTimeout, retry.maxTimeout], [
+    10,
+    20,
+    10_000,
+  ]);
+  assertEquals(runtime.now() <= denoRuntime.now(), true);
+});
+
+Deno.test("settingsOf has no budget for the first connection where the number of attempts is given", () => {
+  const { firstConnectTimeout } = settingsOf({
+    reconnect: { maxAttempts: Infinity },
+  });
+  assertEquals(firstConnectTimeout, Infinity);
+  assertEquals(
+    settingsOf({ reconnect: { minTimeout: 1 } }).firstConnectTimeout,
+    15_000,
+  );
+});
+
+Deno.test("settingsOf refuses what it does not know, and what is out of range, by name", () => {
+  const cases: [Record<string, unknown>, string][] = [
+    [{ prefix: "x" }, '"prefix"'],
+    [{ Expires: 1 }, '"Expires"'],
+    [{ integers: "string" }, "integers"],
+    [{ expires: -1 }, "expires"],
+    [{ reconnect: { jitter: 2 } }, "reconnect.jitter"],
+    [{ retry: { maxAttempts: 0 } }, "retry.maxAttempts"],
+    [{ connectTimeout: 0 }, "connectTimeout"],
+    [{ connectTimeout: "5" }, "connectTimeout"],
+    [{ heartbeat: 0 }, "heartbeat"],
+    [{ heartbeat: NaN }, "heartbeat"],
+    [{ reconcile: -1 }, "reconcile"],
+    [{ highWaterMark: -1 }, "highWaterMark"],
+    [{ maxQueueBytes: 0 }, "maxQueueBytes"],
+    [{ maxResultBytes: 0 }, "maxResultBytes"],
+  ];
+  for (const [options, words] of cases) {
+    assertThrows(
+      () => settingsOf(options as ResultBackendOptions),
+      ConfigurationError,
+      words,
+    );
+  }
+  settingsOf({ reconcile: 0, highWaterMark: 0, heartbeat: Infinity });
+});
+
+Deno.test("expiry is whole seconds, and 0 for ever", () => {
+  const cases: [number | null | undefined, number][] = [
+    [undefined, 86_400],
+    [null, 0],
+    [0, 0],
+    [1, 1],
+    [1.9, 1],
+    [3600, 3600],
+  ];
+  for (const [given, expected] of cases) assertEquals(expiry(given), expected);
+  for (const wrong of [0.5, -1, NaN, Infinity, "60" as never]) {
+    assertThrows(() => expiry(wrong), ConfigurationError, "as expires");
+  }
+});
+
+Deno.test("settingsOf takes a runtime that is an instance of a class, and one of a few members", () => {
+  const fake = new FakeRuntime();
+  fake.chance = 0.25;
+  const { runtime } = settingsOf({ runtime: fake });
+  assertEquals([runtime.now(), runtime.random()], [0, 0.25]);
+  assertEquals(runtime.date(), new Date(0));
+  runtime.clearTimer(runtime.setTimer(() => {}, 1, false));
+  const random = (): number => 0.5;
+  const part = settingsOf({ runtime: { random } }).runtime;
+  assertStrictEquals(part.random(), 0.5);
+  assert(part.now() > 0);
+});

@@ -1,0 +1,555 @@
+import {
+  ConfigurationError,
+  RedisConnectionError,
+  RedisError,
+} from "../../src/errors.ts";
+import {
+  Connection,
+  type ConnectionEvents,
+  type ConnectionOptions,
+  nameOf,
+} from "../../src/redis/connection.ts";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+  assertStringIncludes,
+} from "../support/assert.ts";
+import {
+  array,
+  bulk,
+  FakeNetwork,
+  type FakePeer,
+  message,
+} from "../support/fake_peer.ts";
+import { FakeRuntime } from "../support/fake_runtime.ts";
+import { turn } from "../support/turn.ts";
+
+class Stage {
+  readonly network = new FakeNetwork();
+  readonly runtime = new FakeRuntime({ dial: this.network.dial });
+  readonly notices: Error[] = [];
+  readonly messages: [string, unknown][] = [];
+
+  open(
+    options: Partial<ConnectionOptions> = {},
+    signal: AbortSignal = new AbortController().signal,
+    events: Partial<ConnectionEvents> = {},
+  ): Promise<Connection> {
+    return Connection.open(
+      {
+        address: { hostname: "redis.test", port: 6379 },
+        db: 0,
+        connectTimeout: 5000,
+        heartbeat: 10_000,
+        runtime: this.runtime,
+        ...options,
+      },
+      {
+        onMessage: (channel, payload) => this.messages.push([channel, payload]),
+        onNotice: (notice) => this.notices.push(notice),
+        ...events,
+      },
+      signal,
+    );
+  }
+
+  /** Nothing may be left behind. */
+  async end(connection?: Connection): Promise<void> {
+    connection?.end(new Error("end of the test"));
+    await connection?.finished();
+    assertEquals(this.runtime.timers, 0);
+    for (const { transport } of this.network.peers) {
+      assertEquals(transport.closed, 1);
+    }
+  }
+}
+
+Deno.test("Connection.open sets up in one write, in order", async () => {
+  const stage = new Stage();
+  const connection = await stage.open({
+    db: 3,
+    username: "u",
+    password: "p",
+    clientName: "n",
+  });
+  const peer = stage.network.peer(0);
+  assertEquals(peer.commands, [
+    "AUTH u p",
+    "SELECT 3",
+    "CLIENT SETNAME n",
+    "PING",
+  ]);
+  assertEquals(peer.transport.writes, 1);
+  await stage.end(connection);
+});
+
+Deno.test("Connection.open sends no more than it is told to", async () => {
+  const stage = new Stage();
+  const connection = await stage.open();
+  assertEquals(stage.network.peer(0).commands, ["PING"]);
+  await stage.end(connection);
+  const other = new Stage();
+  const second = await other.open({ password: "p" });
+  assertEquals(other.network.peer(0).commands, ["AUTH p", "PING"]);
+  await other.end(second);
+});
+
+Deno.test("Connection.open adds advice to the server's own words", async () => {
+  const cases: [
+    string,
+    string,
+    Partial<ConnectionOptions>,
+    string,
+    string,
+  ][] = [
+    ["PING", "-NOAUTH Authentication required.", {}, "NOAUTH", "`password`"],
+    [
+      "AUTH",
+      "-WRONGPASS invalid username-password pair",
+      { username: "ann", password: "secret" },
+      "WRONGPASS",
+      "check the user name (ann)",
+    ],
+    [
+      "AUTH",
+      "-ERR invalid password",
+      { password: "secret" },
+      "ERR",
+      "the default user",
+    ],
+    [
+      "AUTH",
+      "-ERR AUTH <password> called without any password configured",
+      { password: "secret" },
+      "ERR",
+      "and the password",
+    ],
+    [
+      "SELECT",
+      "-ERR DB index is out of range",
+      { db: 99 },
+      "ERR",
+      "database 99",
+    ],
+    [
+      "PING",
+      "-NOPERM this user has no permissions to run the 'ping' command",
+      {},
+      "NOPERM",
+      "ACL",
+    ],
+    [
+      "PING",
+      "-LOADING Redis is loading the dataset in memory",
+      {},
+      "LOADING",
+      "LOADING",
+    ],
+    [
+      "AUTH",
+      "-ERR max number of clients reached",
+      { password: "secret" },
+      "ERR",
+      "max number of clients reached",
+    ],
+  ];
+  for (const [command, reply, options, code, words] of cases) {
+    const stage = new Stage();
+    stage.network.onDial = (peer) => {
+      peer.answers[command] = `${reply}\r\n`;
+      // Whatever follows a refusal is refused too.
+      if (command === "AUTH") peer.answers.PING = "-NOAUTH first\r\n";
+    };
+    const error = await assertRejects(
+      () => stage.open(options),
+      RedisError,
+      words,
+    );
+    assertEquals(error.code, code);
+    assertStringIncludes(error.message, reply.slice(1));
+    assert(!error.message.includes("secret"));
+    await stage.end();
+  }
+});
+
+Deno.test("Connection.open tells of a refused client name, and goes on", async () => {
+  const stage = new Stage();
+  stage.network.onDial = (peer) => {
+    peer.answers.CLIENT = "-NOPERM no\r\n";
+  };
+  const connection = await stage.open({ clientName: "n" });
+  assertEquals(stage.notices.map(({ message }) => message), ["NOPERM no"]);
+  await stage.end(connection);
+});
+
+Deno.test("Connection.open refuses a peer that is no Redis server", async () => {
+  for (const words of ["HTTP/1.1 400 Bad Request\r\n", "+HELLO\r\n", "\x15"]) {
+    const stage = new Stage();
+    stage.network.onDial = (peer) => {
+      peer.answers.PING = words;
+    };
+    await assertRejects(
+      () => stage.open(),
+      ConfigurationError,
+      "does not speak Redis's protocol",
+    );
+    await stage.end();
+  }
+});
+
+Deno.test("Connection.open gives up a silent peer after connectTimeout", async () => {
+  const stage = new Stage();
+  stage.network.onDial = (peer) => {
+    peer.answers.PING = null;
+  };
+  const opening = assertRejects(
+    () => stage.open({ connectTimeout: 300 }),
+    RedisConnectionError,
+    "no answer within 300 ms",
+  );
+  await stage.runtime.advance(299);
+  assertEquals(stage.network.peer(0).transport.closed, 0);
+  await stage.runtime.advance(1);
+  await opening;
+  await stage.end();
+});
+
+Deno.test("Connection.open gives up a dial that hangs, and closes what it brings late", async () => {
+  const late = Promise.withResolvers<void>();
+  const stage = new Stage();
+  const network = stage.network;
+  const runtime = new FakeRuntime({
+    dial: async (address, signal) => {
+      await late.promise;
+      return await network.dial(address, signal);
+    },
+  });
+  const opening = assertRejects(
+    () => stage.open({ runtime }),
+    RedisConnectionError,
+    "connectTimeout",
+  );
+  await runtime.advance(5000);
+  await opening;
+  late.resolve();
+  await turn();
+  assertEquals(network.peer(0).transport.closed, 1);
+  assertEquals(runtime.timers, 0);
+});
+
+Deno.test("Connection.open ends by its signal: before, during the dial, during the set-up", async () => {
+  const reason = new Error("not wanted any more");
+  const aborted = new Stage();
+  assertStrictEquals(
+    await assertRejects(() => aborted.open({}, AbortSignal.abort(reason))),
+    reason,
+  );
+  assertEquals(aborted.network.peers.length, 0);
+  for (const isBlackHole of [true, false]) {
+    const stage = new Stage();
+    stage.network.isBlackHole = isBlackHole;
+    stage.network.onDial = (peer) => {
+      peer.answers.PING = null;
+    };
+    const controller = new AbortController();
+    const opening = assertRejects(() => stage.open({}, controller.signal));
+    await turn();
+    controller.abort(reason);
+    assertStrictEquals(await opening, reason);
+    assertEquals(stage.network.aborted, isBlackHole ? 1 : 0);
+    await stage.end();
+  }
+});
+
+Deno.test("Connection.open names the missing permission, and what cannot be reached", async () => {
+  const stage = new Stage();
+  stage.network.onDial = () => new Deno.errors.NotCapable("Requires net");
+  await assertRejects(
+    () => stage.open(),
+    ConfigurationError,
+    "--allow-net=redis.test:6379",
+  );
+  stage.network.onDial = () => new Deno.errors.ConnectionRefused("refused");
+  const error = await assertRejects(
+    () => stage.open(),
+    RedisConnectionError,
+    "redis.test:6379: refused",
+  );
+  assertInstanceOf(error.cause, Deno.errors.ConnectionRefused);
+  await stage.end();
+});
+
+Deno.test("Connection writes what a write did not take", async () => {
+  const stage = new Stage();
+  stage.network.onDial = ({ transport }) => {
+    transport.maxWrite = 7;
+  };
+  const connection = await stage.open();
+  assertEquals(
+    await connection.request(["GET", "k".repeat(100)]),
+    `value of ${"k".repeat(100)}`,
+  );
+  await stage.end(connection);
+});
+
+Deno.test("Connection sends the commands of one turn in one write, and those that come meanwhile in the next", async () => {
+  const stage = new Stage();
+  const connection = await stage.open();
+  const { transport, commands } = stage.network.peer(0);
+  transport.stall();
+  const first = [
+    connection.request(["GET", 1]),
+    connection.request(["GET", 2]),
+  ];
+  await turn();
+  const second = [
+    connection.request(["GET", 3]),
+    connection.request(["GET", 4]),
+  ];
+  await turn();
+  transport.resume();
+  assertEquals(await Promise.all([...first, ...second]), [
+    "value of 1",
+    "value of 2",
+    "value of 3",
+    "value of 4",
+  ]);
+  assertEquals(commands.slice(1), ["GET 1", "GET 2", "GET 3", "GET 4"]);
+  assertEquals(transport.writes, 3);
+  await stage.end(connection);
+});
+
+Deno.test("Connection matches replies first in, first out, errors included", async () => {
+  const stage = new Stage();
+  const connection = await stage.open();
+  const peer = stage.network.peer(0);
+  for (const name of ["A", "B", "C"]) peer.answers[name] = null;
+  const replies = Promise.allSettled([
+    connection.request(["A"]),
+    connection.request(["B"]),
+    connection.request(["C"]),
+  ]);
+  await turn();
+  let isDrained = false;
+  const drained = connection.drained().then(() => isDrained = true);
+  peer.say("+a\r\n-ERR b\r\n");
+  await turn();
+  assert(!isDrained);
+  peer.say(":3\r\n");
+  await drained;
+  assertEquals(
+    (await replies).map((outcome) =>
+      outcome.status === "fulfilled" ? outcome.value : outcome.reason.message
+    ),
+    ["a", "ERR b", 3],
+  );
+  await connection.drained();
+  await stage.end(connection);
+});
+
+Deno.test("Connection.subscribe of many channels: an error answers the whole command", async () => {
+  const stage = new Stage();
+  const connection = await stage.open();
+  const peer = stage.network.peer(0);
+  peer.answers.SUBSCRIBE = "-NOPERM no channel permission\r\n";
+  const outcomes = await Promise.allSettled([
+    connection.subscribe(["a", "b", "c"]),
+    connection.request(["GET", "k"]),
+  ]);
+  assertEquals(outcomes.map(({ status }) => status), ["rejected", "fulfilled"]);
+  await stage.end(connection);
+});
+
+Deno.test("Connection confirms SUBSCRIBE, UNSUBSCRIBE and SUBSCRIBE of one channel first in, first out", async () => {
+  const stage = new Stage();
+  const connection = await stage.open();
+  const peer = stage.network.peer(0);
+  peer.answers.SUBSCRIBE = peer.answers.UNSUBSCRIBE = null;
+  const log: string[] = [];
+  const calls = [
+    connection.subscribe(["k", "l"]).then(() => log.push("first")),
+    connection.unsubscribe(["k"]).then(() => log.push("second")),
+    connection.subscribe(["k"]).then(() => log.push("third")),
+    connection.subscribe([]),
+    connection.unsubscribe([]),
+  ];
+  await turn();
+  assertEquals(peer.commands.slice(1), [
+    "SUBSCRIBE k l",
+    "UNSUBSCRIBE k",
+    "SUBSCRIBE k",
+  ]);
+  const confirmation = array(bulk("subscribe"), bulk("k"), ":1\r\n");
+  peer.say(confirmation);
+  await turn();
+  assertEquals(log, []);
+  peer.say(confirmation + message("k", "between"));
+  await turn();
+  assertEquals(log, ["first"]);
+  peer.say(array(bulk("unsubscribe"), bulk("k"), ":1\r\n"));
+  await turn();
+  assertEquals(log, ["first", "second"]);
+  peer.say(confirmation);
+  await Promise.all(calls);
+  assertEquals(log, ["first", "second", "third"]);
+  assertEquals(stage.messages, [["k", "between"]]);
+  await stage.end(connection);
+});
+
+Deno.test("Connection ends at a confirmation of another kind than the one awaited", async () => {
+  const stage = new Stage();
+  const connection = await stage.open();
+  stage.network.peer(0).answers.SUBSCRIBE = array(
+    bulk("unsubscribe"),
+    bulk("k"),
+    ":0\r\n",
+  );
+  await assertRejects(
+    () => connection.subscribe(["k"]),
+    RedisConnectionError,
+    "to subscribe",
+  );
+  await stage.end(connection);
+});
+
+Deno.test("Connection ends with the server's words when they come unasked", async () => {
+  const stage = new Stage();
+  const connection = await stage.open();
+  stage.network.peer(0).say("-ERR max number of clients reached\r\n");
+  assertInstanceOf(await connection.ended, RedisError);
+  await stage.end(connection);
+  const other = new Stage();
+  const second = await other.open();
+  other.network.peer(0).say("+OK\r\n");
+  assertStringIncludes((await second.ended).message, "reply to no command");
+  await other.end(second);
+});
+
+Deno.test("Connection ends by a close of the peer, a failed read, a failed write, garbage", async () => {
+  const cases: [(peer: FakePeer) => void, string][] = [
+    [({ transport }) => transport.end(), "the server closed it"],
+    [({ transport }) => transport.break(new Error("reset")), "reset"],
+    [(peer) => peer.say("garbage\r\n"), "should begin"],
+  ];
+  for (const [act, words] of cases) {
+    const stage = new Stage();
+    const connection = await stage.open();
+    const peer = stage.network.peer(0);
+    peer.answers.GET = null;
+    const pending = [1, 2, 3].map((key) =>
+      assertRejects(
+        () => connection.request(["GET", key]),
+        RedisConnectionError,
+        words,
+      )
+    );
+    await turn();
+    act(peer);
+    const reasons = await Promise.all(pending);
+    const reason = await connection.ended;
+    for (const each of reasons) assertStrictEquals(each, reason);
+    assertStrictEquals(connection.reason, reason);
+    await connection.drained();
+    assertStrictEquals(
+      await assertRejects(() => connection.request(["GET", 4])),
+      reason,
+    );
+    // Later ends change nothing.
+    connection.keepAlive(true);
+    await stage.end(connection);
+    assertStrictEquals(connection.reason, reason);
+  }
+});
+
+Deno.test("Connection.finished waits for a write that hangs", async () => {
+  const stage = new Stage();
+  const connection = await stage.open();
+  stage.network.peer(0).transport.stall();
+  const request = assertRejects(() => connection.request(["GET", "k"]));
+  await turn();
+  await stage.end(connection);
+  await request;
+});
+
+Deno.test("Connection probes after heartbeat, and ends after as much again", async () => {
+  const stage = new Stage();
+  const connection = await stage.open({ heartbeat: 1000 });
+  const peer = stage.network.peer(0);
+  peer.answers.PING = null;
+  await stage.runtime.advance(999);
+  assertEquals(peer.commands, ["PING"]);
+  await stage.runtime.advance(1);
+  assertEquals(peer.commands, ["PING", "PING"]);
+  await stage.runtime.advance(999);
+  assertEquals(connection.reason, undefined);
+  await stage.runtime.advance(1);
+  assertStringIncludes(connection.reason?.message ?? "", "silent for 2000 ms");
+  await stage.end(connection);
+});
+
+Deno.test("Connection lives on by any byte behind the probe", async () => {
+  const stage = new Stage();
+  const connection = await stage.open({ heartbeat: 1000 });
+  const peer = stage.network.peer(0);
+  peer.answers.PING = null;
+  await stage.runtime.advance(1900);
+  // Half a message is a sign of life.
+  peer.say("*3\r\n$7\r\nmess");
+  await stage.runtime.advance(1999);
+  assertEquals(connection.reason, undefined);
+  assertEquals(peer.commands.length, 3);
+  peer.say("age\r\n$1\r\nk\r\n$1\r\nv\r\n");
+  await stage.runtime.advance(900);
+  assertEquals(connection.reason, undefined);
+  assertEquals(stage.messages, [["k", "v"]]);
+  await stage.end(connection);
+});
+
+Deno.test("Connection does not probe while bytes come", async () => {
+  const stage = new Stage();
+  const connection = await stage.open({ heartbeat: 1000 });
+  const peer = stage.network.peer(0);
+  for (let i = 0; i < 10; i++) {
+    await stage.runtime.advance(900);
+    peer.say(message("k", "v"));
+  }
+  assertEquals(peer.commands, ["PING"]);
+  await stage.end(connection);
+});
+
+Deno.test("Connection forgives a timer that comes late: the answer may lie unread", async () => {
+  const stage = new Stage();
+  const connection = await stage.open({ heartbeat: 1000 });
+  const peer = stage.network.peer(0);
+  peer.answers.PING = null;
+  await stage.runtime.advance(1000);
+  await stage.runtime.block(5000);
+  assertEquals(connection.reason, undefined);
+  peer.say("+PONG\r\n");
+  await stage.runtime.advance(600);
+  assertEquals(connection.reason, undefined);
+  // And a peer that stays silent is given up all the same.
+  await stage.runtime.advance(3000);
+  assertInstanceOf(connection.reason, RedisConnectionError);
+  await stage.end(connection);
+});
+
+Deno.test("Connection.keepAlive lets the process end, or not", async () => {
+  const stage = new Stage();
+  const connection = await stage.open();
+  const { transport } = stage.network.peer(0);
+  assert(transport.isRef);
+  connection.keepAlive(false);
+  assert(!transport.isRef);
+  connection.keepAlive(true);
+  assert(transport.isRef);
+  await stage.end(connection);
+});
+
+Deno.test("nameOf writes brackets around an IPv6 address", () => {
+  assertEquals(nameOf({ hostname: "::1", port: 1 }), "[::1]:1");
+  assertEquals(nameOf({ hostname: "h", port: 2 }), "h:2");
+});
