@@ -1,0 +1,61 @@
+/**
+ * Celery task results as Web Streams, for Deno.
+ *
+ * Python workers store results in Redis with Celery's Redis backend; this
+ * module awaits them, streams them, and stores its own, wire-compatible in both
+ * directions.
+ *
+ * @module
+ */
+
+export { ResultBackend } from "./src/backend.ts";
+export { ResultConsumer } from "./src/consumer.ts";
+export {
+  BackendClosedError,
+  BackendGetMetaError,
+  BackendStoreError,
+  ConfigurationError,
+  DecodeError,
+  RedisConnectionError,
+  RedisError,
+  ResultTimeoutError,
+  RetryLimitError,
+} from "./src/errors.ts";
+export { datetimeText } from "./src/protocol/values.ts";
+export { toJsonSafe } from "./src/protocol/json_safe.ts";
+export { AsyncResult } from "./src/result.ts";
+export { TaskError, TaskRevokedError, toTaskError } from "./src/task_error.ts";
+
+export type { CallOptions } from "./src/commands.ts";
+export type { ConsumerOptions } from "./src/consumer.ts";
+export type { ResultBackendOptions } from "./src/options.ts";
+export type {
+  DecodeFailure,
+  EventOrigin,
+  FailureMeta,
+  MetaFields,
+  ResultEvent,
+  ResultMeta,
+  RetryMeta,
+  SuccessMeta,
+  UndecodableMeta,
+  WaitingMeta,
+} from "./src/protocol/meta.ts";
+export type { RequestFields } from "./src/protocol/encode.ts";
+export type { FailureLike, TaskFailure } from "./src/protocol/exceptions.ts";
+export type { JsonValue } from "./src/protocol/json_safe.ts";
+export type { BuiltinState, TaskState } from "./src/protocol/states.ts";
+export type { Command, CommandArgument } from "./src/redis/command.ts";
+export type {
+  LinkEvents,
+  RedisDriver,
+  RedisLink,
+  RedisText,
+} from "./src/redis/link.ts";
+export type { MessageHandler, RespValue } from "./src/redis/resp.ts";
+export type { GetOptions } from "./src/result.ts";
+export type { RetryOptions } from "./src/retry.ts";
+export type { Address, Runtime, Timer, Transport } from "./src/runtime.ts";
+export type { StatusEvent } from "./src/status.ts";
+export type { StoreOptions } from "./src/store.ts";
+export type { TaskErrorFields, TaskErrorSource } from "./src/task_error.ts";

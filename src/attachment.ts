@@ -1,0 +1,273 @@
+import { Deque } from "./deps/deque.ts";
+import type { Delivery } from "./delivery.ts";
+import type { StoredDocument } from "./protocol/decode.ts";
+import type { RedisLink } from "./redis/link.ts";
+import { waitsOf, type Watch, type WatchTable } from "./watch_table.ts";
+
+/** Keys in one SUBSCRIBE, UNSUBSCRIBE or read: a reply of that many stays far below every limit. */
+const CHUNK = 1000;
+/** Chunks in flight: enough to hide the round trip, few enough to be overtaken by nothing much. */
+const IN_FLIGHT = 4;
+/** The size at which a read's reply is large enough. */
+const READ_BYTES = 4 * 1024 * 1024;
+/** Keys in the first read, when it is not known how large documents are. */
+const FIRST_READ = 16;
+
+/** How many keys a read may ask for, learnt from what earlier reads brought. It outlives links. */
+export class ReadSize {
+  #keys = FIRST_READ;
+
+  /** Keys to ask for in one read. */
+  get keys(): number {
+    return this.#keys;
+  }
+
+  /** Learns from a read of `keys` keys that brought `bytes` bytes. */
+  learn(keys: number, bytes: number): void {
+    const fitting = bytes === 0 ? CHUNK : READ_BYTES / (bytes / keys);
+    // Down at once, up by doubling: the next documents may be larger.
+    this.#keys = Math.max(
+      1,
+      Math.min(CHUNK, this.#keys * 2, Math.trunc(fitting)),
+    );
+  }
+}
+
+/** What an attachment works on. */
+export interface AttachmentOptions {
+  /** The link that it belongs to. */
+  readonly link: RedisLink;
+  /** Who awaits what. */
+  readonly table: WatchTable;
+  /** Where documents go. */
+  readonly delivery: Delivery;
+  /** How large reads may be. */
+  readonly readSize: ReadSize;
+}
+
+/**
+ * Keeps one link attached to every awaited key: subscribe, wait until the
+ * server confirmed, then read what the key holds. A result that is stored
+ * before the confirmation is read; one that is stored after it is published to
+ * us. The other order, read and then subscribe, loses what is stored between
+ * the two.
+ *
+ * Keys go in chunks, a few in flight. What is added while a chunk is on its
+ * way goes with the next one.
+ */
+export class Attachment {
+  readonly #link: RedisLink;
+  readonly #table: WatchTable;
+  readonly #delivery: Delivery;
+  readonly #readSize: ReadSize;
+  readonly #queue = new Deque<Watch>();
+  readonly #unread = new Set<Watch>();
+  #leaving: Watch[] = [];
+  readonly #began: number;
+  // Awaited before this link was made, and not yet attached to it.
+  readonly #inherited: Set<Watch>;
+  readonly #attached = Promise.withResolvers<void>();
+  #subscribing = 0;
+  #reading = 0;
+  #unsubscribing = 0;
+  #scheduled = false;
+  #isStopped = false;
+
+  /** Begins to attach every key in the table. */
+  constructor({ link, table, delivery, readSize }: AttachmentOptions) {
+    this.#link = link;
+    this.#table = table;
+    this.#delivery = delivery;
+    this.#readSize = readSize;
+    table.sweep();
+    this.#began = table.tick();
+    this.#inherited = new Set(table.byReading());
+    for (const watch of this.#inherited) this.add(watch);
+    if (this.#inherited.size === 0) this.#attached.resolve();
+  }
+
+  /** Resolves when every key that the table held at the start is subscribed and read, or left. */
+  get attached(): Promise<void> {
+    return this.#attached.promise;
+  }
+
+  /** Attaches a key that is new in the table. */
+  add(watch: Watch): void {
+    watch.phase = "queued";
+    watch.isLeaving = false;
+    this.#queue.pushBack(watch);
+    this.#schedule();
+  }
+
+  /** Reads a key again: for a reader that joined, or after a message that could not be decoded. */
+  reread(watch: Watch): void {
+    // One that is not subscribed yet is read after its confirmation.
+    if (watch.phase !== "subscribed") return;
+    this.#unread.add(watch);
+    this.#schedule();
+  }
+
+  /**
+   * Lets go of a key that nobody awaits. Until its UNSUBSCRIBE is sent it stays
+   * in the table, so that a reader who comes meanwhile finds it subscribed.
+   */
+  leave(watch: Watch): void {
+    this.#settle(watch);
+    if (watch.phase === "queued") {
+      this.#table.delete(watch);
+    } else if (watch.phase === "subscribed" && !watch.isLeaving) {
+      watch.isLeaving = true;
+      this.#leaving.push(watch);
+      this.#schedule();
+    }
+  }
+
+  /**
+   * Reads keys that should hold nothing new, and delivers what they hold all
+   * the same. Returns how many events that brought.
+   */
+  async check(watches: readonly Watch[]): Promise<number> {
+    const subscribed = watches.filter(({ phase }) => phase === "subscribed");
+    let delivered = 0;
+    try {
+      while (subscribed.length > 0) {
+        delivered += await this.#read(
+          subscribed.splice(0, this.#readSize.keys),
+        );
+      }
+    } catch (error) {
+      this.#broken(error);
+    }
+    return delivered;
+  }
+
+  /** The link is over: what is under way must not touch the table any more. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#isStopped) return;
+    this.#scheduled = true;
+    // What is added in the same turn goes together.
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      if (!this.#isStopped) this.#pump();
+    });
+  }
+
+  #pump(): void {
+    while (this.#unsubscribing < IN_FLIGHT && this.#leaving.length > 0) {
+      this.#unsubscribing++;
+      this.#run(this.#unsubscribe().finally(() => this.#unsubscribing--));
+    }
+    while (this.#subscribing < IN_FLIGHT && this.#queue.length > 0) {
+      this.#subscribing++;
+      this.#run(this.#subscribe().finally(() => this.#subscribing--));
+    }
+    while (this.#reading < IN_FLIGHT && this.#unread.size > 0) {
+      this.#reading++;
+      const chunk: Watch[] = [];
+      for (const watch of this.#unread) {
+        this.#unread.delete(watch);
+        chunk.push(watch);
+        if (chunk.length >= this.#readSize.keys) break;
+      }
+      this.#run(this.#read(chunk).finally(() => this.#reading--));
+    }
+  }
+
+  #run(work: Promise<unknown>): void {
+    work.then(() => this.#schedule(), (error) => this.#broken(error));
+  }
+
+  /** Whatever goes wrong on a link ends it; who made the link sees to the rest. */
+  #broken(error: unknown): void {
+    this.#link.end(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  async #unsubscribe(): Promise<void> {
+    const keys: string[] = [];
+    for (const watch of this.#leaving.splice(0, CHUNK)) {
+      watch.isLeaving = false;
+      // Wanted again meanwhile.
+      if (watch.first !== undefined) continue;
+      this.#table.delete(watch);
+      keys.push(watch.key);
+    }
+    // Sent empty, it would drop every channel.
+    if (keys.length > 0) await this.#link.unsubscribe(keys);
+  }
+
+  async #subscribe(): Promise<void> {
+    const chunk: Watch[] = [];
+    while (chunk.length < CHUNK) {
+      const watch = this.#queue.popFront();
+      if (watch === undefined) break;
+      if (watch.first === undefined) {
+        this.#settle(watch);
+        continue;
+      }
+      watch.phase = "subscribing";
+      chunk.push(watch);
+    }
+    if (chunk.length === 0) return;
+    await this.#link.subscribe(chunk.map((watch) => watch.key));
+    // The next link may have begun to attach them.
+    if (this.#isStopped) return;
+    for (const watch of chunk) {
+      watch.phase = "subscribed";
+      // Nobody may be waiting any more.
+      if (watch.first === undefined) this.leave(watch);
+      else this.#unread.add(watch);
+    }
+  }
+
+  /** Reads and delivers; what is not ready waits for the fence. Returns how many events that brought. */
+  async #read(chunk: readonly Watch[]): Promise<number> {
+    const watches = chunk.filter((watch) => {
+      if (watch.first !== undefined) return true;
+      this.#settle(watch);
+      return false;
+    });
+    if (watches.length === 0) return 0;
+    const sent = this.#table.tick();
+    const documents = await this.#link.read(watches.map(({ key }) => key));
+    const fenced: [Watch, StoredDocument][] = [];
+    let delivered = 0;
+    let bytes = 0;
+    for (const [index, watch] of watches.entries()) {
+      const document = documents[index];
+      // No key: nothing is stored, or nothing any more. That is no event.
+      if (document === null || document === undefined) continue;
+      bytes += document.length;
+      const readers = this.#delivery.snapshot(watch, document, sent);
+      if (readers === undefined) fenced.push([watch, document]);
+      else delivered += readers;
+    }
+    this.#readSize.learn(watches.length, bytes);
+    await this.#link.fence();
+    for (const [watch, document] of fenced) {
+      delivered += this.#delivery.fenced(watch, document, sent);
+    }
+    for (const watch of watches) this.#covered(watch, sent);
+    return delivered;
+  }
+
+  /** A read that was sent at tick `sent` is done: whoever waited then is attached. */
+  #covered(watch: Watch, sent: number): void {
+    watch.readBy = this.#began;
+    for (const wait of waitsOf(watch)) {
+      if (wait.since > sent) continue;
+      wait.ticket?.punch();
+      wait.ticket = undefined;
+    }
+    this.#settle(watch);
+  }
+
+  #settle(watch: Watch): void {
+    if (this.#inherited.size === 0) return;
+    this.#inherited.delete(watch);
+    if (this.#inherited.size === 0) this.#attached.resolve();
+  }
+}

@@ -1,0 +1,80 @@
+import { RetryLimitError } from "./errors.ts";
+import type { RedisLink } from "./redis/link.ts";
+import { AttemptsExhausted, retried, type RetryPolicy } from "./retry.ts";
+import type { ResultSource } from "./source.ts";
+
+/** What ends a call before it is done. */
+export interface CallOptions {
+  /** Ends the wait: the call rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Runs commands on the source's link, each tried again as `retry` says. It
+ * never dials: a failed attempt of the source to connect counts as one try of
+ * each command that waits for it.
+ */
+export class Commands {
+  readonly #source: ResultSource;
+  readonly #retry: RetryPolicy;
+
+  /** Runs commands on `source`'s link. */
+  constructor(source: ResultSource, retry: RetryPolicy) {
+    this.#source = source;
+    this.#retry = retry;
+  }
+
+  /**
+   * Runs `call` until it succeeds.
+   *
+   * @throws what `giveUp` makes of the last error, if it was tried often enough
+   * or the source gave up; the error itself, if another try cannot help; the
+   * signal's reason, if it aborts.
+   */
+  async run<T>(
+    call: (link: RedisLink, attempt: number) => Promise<T>,
+    giveUp: (message: string, cause: Error) => Error,
+    { signal }: CallOptions = {},
+  ): Promise<T> {
+    signal?.throwIfAborted();
+    try {
+      return await this.#source.using(
+        (waits) =>
+          retried(this.#retry, (attempt) => {
+            const done = this.#source.link().then((link) =>
+              call(link, attempt)
+            );
+            return signal === undefined ? done : abortable(done, signal);
+          }, { signal: waits }),
+        signal,
+      );
+    } catch (error) {
+      if (error instanceof AttemptsExhausted) {
+        const { cause, attempts } = error;
+        throw giveUp(
+          `tried ${attempts} ${
+            attempts === 1 ? "time" : "times"
+          }, last: ${cause.message}`,
+          cause,
+        );
+      }
+      if (error instanceof RetryLimitError) throw giveUp(error.message, error);
+      throw error;
+    }
+  }
+}
+
+/** `promise`, unless the signal aborts first. */
+export function abortable<T>(
+  promise: Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  const { promise: either, resolve, reject } = Promise.withResolvers<T>();
+  const abort = (): void => reject(signal.reason);
+  if (signal.aborted) abort();
+  else signal.addEventListener("abort", abort, { once: true });
+  promise.then(resolve, reject).finally(() =>
+    signal.removeEventListener("abort", abort)
+  );
+  return either;
+}

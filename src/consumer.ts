@@ -1,0 +1,281 @@
+import { EventQueue } from "./event_queue.ts";
+import { Outlet } from "./outlet.ts";
+import type { ResultEvent } from "./protocol/meta.ts";
+import type { ResultSource } from "./source.ts";
+import type { Reader } from "./watch_table.ts";
+
+/** How one reader reads. */
+export interface ConsumerOptions {
+  /** Ends the reader: its streams error with the signal's reason. */
+  signal?: AbortSignal;
+  /**
+   * How many not-ready events may be queued before a newer one takes the place
+   * of its task's last.
+   *
+   * @default {the backend's, 16}
+   */
+  highWaterMark?: number;
+  /**
+   * How many bytes of documents may be queued; past it, the reader errors,
+   * after its queued events.
+   *
+   * @default {the backend's, 268435456}
+   */
+  maxQueueBytes?: number;
+  /**
+   * How many tasks may be awaited before a write to `writable` waits for an
+   * outcome.
+   *
+   * @default {Infinity}
+   */
+  maxPending?: number;
+  /**
+   * How many tasks may be on their way to being attached before a write to
+   * `writable` waits for one of them.
+   *
+   * @default {10000}
+   */
+  maxAttaching?: number;
+}
+
+/** What a consumer is made of. @internal */
+export interface ConsumerContext {
+  /** Where documents come from. */
+  readonly source: ResultSource;
+  /** The backend's `highWaterMark`. */
+  readonly highWaterMark: number;
+  /** The backend's `maxQueueBytes`. */
+  readonly maxQueueBytes: number;
+}
+
+/**
+ * One reader of results: task ids in, events out.
+ *
+ * What it has not been asked for waits in a queue of its own, in which the
+ * not-ready events of a task are conflated; an outcome is always kept. A slow
+ * reader holds up nobody else.
+ *
+ * Celery's counterpart is `ResultConsumer`.
+ *
+ * @example As a transform
+ * ```ts ignore
+ * await idStream
+ *   .pipeThrough(backend.consumer())
+ *   .pipeTo(new WritableStream({ write: (event) => console.log(event) }));
+ * ```
+ *
+ * @typeParam T What the tasks return.
+ */
+export class ResultConsumer<T = unknown>
+  implements ReadableWritablePair<ResultEvent<T>, string>, AsyncDisposable {
+  /**
+   * The events. It closes once `writable` is closed and every task has its
+   * outcome. Cancelling it (leaving a `for await` does) ends the consumer.
+   */
+  readonly readable: ReadableStream<ResultEvent<T>>;
+  /**
+   * Task ids, one a chunk. A write resolves once the id is queued; `maxPending`
+   * and `maxAttaching` hold it back.
+   */
+  readonly writable: WritableStream<string>;
+  readonly #source: ResultSource;
+  readonly #options: Required<Omit<ConsumerOptions, "signal">>;
+  readonly #signal: AbortSignal | undefined;
+  readonly #queue: EventQueue;
+  readonly #outlet: Outlet<ResultEvent>;
+  readonly #reader: Reader;
+  #ids!: WritableStreamDefaultController;
+  #attaching = 0;
+  // A write that is held back.
+  #room: PromiseWithResolvers<void> | undefined;
+  // No more ids will come.
+  #isComplete = false;
+  // Why it takes no more ids; undefined while it does.
+  #end: { reason: unknown } | undefined;
+
+  /** Made by `ResultBackend.consumer()`. @internal */
+  constructor(context: ConsumerContext, options: ConsumerOptions = {}) {
+    this.#source = context.source;
+    this.#options = {
+      highWaterMark: atLeast(
+        0,
+        "highWaterMark",
+        options.highWaterMark ?? context.highWaterMark,
+      ),
+      maxQueueBytes: atLeast(
+        1,
+        "maxQueueBytes",
+        options.maxQueueBytes ?? context.maxQueueBytes,
+      ),
+      maxPending: atLeast(1, "maxPending", options.maxPending ?? Infinity),
+      maxAttaching: atLeast(1, "maxAttaching", options.maxAttaching ?? 10_000),
+    };
+    this.#queue = new EventQueue(this.#options.highWaterMark);
+    this.#reader = {
+      waits: [],
+      take: (event, size) => this.#take(event, size),
+      fail: (error) => this.#fail(error),
+    };
+    this.#outlet = new Outlet<ResultEvent>({
+      take: () => this.#queue.shift(),
+      isEmpty: () => this.#queue.length === 0,
+      cancel: () => this.#stop(aborted("its readable was canceled")),
+    });
+    // The caller of `consumer<T>()` says what the tasks return; nothing here can know it.
+    this.readable = this.#outlet.readable as ReadableStream<ResultEvent<T>>;
+    this.writable = new WritableStream<string>({
+      start: (controller) => {
+        this.#ids = controller;
+      },
+      write: (taskId) => this.#write(taskId),
+      close: () => this.#complete(),
+      abort: (reason) => this.#abort(reason),
+    });
+    this.#signal = options.signal;
+    if (this.#signal?.aborted) this.#onAbort();
+    else this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  /** How many tasks are still awaited. */
+  get pending(): number {
+    return this.#reader.waits.length;
+  }
+
+  /**
+   * Awaits more tasks. Resolves when they are attached: from then on nothing
+   * that is stored for them is missed. A task that is awaited already is not
+   * awaited twice; one that is added again after its outcome is a new wait.
+   *
+   * @throws {TypeError} if an id is empty or no string; none is added then.
+   * @throws {BackendClosedError} after the end of the backend; after that of
+   * the consumer, what ended it (an `AbortError` where nothing failed).
+   * @throws {RetryLimitError} if the connection was given up meanwhile.
+   */
+  async add(taskIds: string | Iterable<string>): Promise<void> {
+    if (this.#end !== undefined) throw this.#end.reason;
+    await this.#source.add(this.#reader, listOf(taskIds));
+  }
+
+  /** Awaits some tasks no longer. Their queued events stay. */
+  cancel(taskIds: string | Iterable<string>): void {
+    this.#source.remove(this.#reader, listOf(taskIds));
+    this.#changed();
+  }
+
+  /** Awaits these tasks and no others: the readable closes once each has its outcome. @internal */
+  only(taskIds: Iterable<string>): void {
+    if (this.#end !== undefined) return;
+    try {
+      this.#source.add(this.#reader, taskIds);
+    } catch (error) {
+      this.#abort(error);
+      return;
+    }
+    this.#complete();
+  }
+
+  /** Ends the consumer: unsubscribes, drops what is queued, and errors both streams. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#abort(aborted("it was disposed"));
+    return Promise.resolve();
+  }
+
+  async #write(taskId: string): Promise<void> {
+    const { maxPending, maxAttaching } = this.#options;
+    this.#attaching++;
+    const attached = this.add(taskId).finally(() => {
+      this.#attaching--;
+      this.#changed();
+    });
+    // A failure reaches the writer through the stream.
+    attached.catch((error) => {
+      // What the source told the reader already comes behind its queued events.
+      if (this.#end === undefined) this.#abort(error);
+    });
+    while (
+      this.#end === undefined &&
+      (this.pending >= maxPending || this.#attaching >= maxAttaching)
+    ) {
+      this.#room = Promise.withResolvers<void>();
+      await this.#room.promise;
+    }
+    if (this.#end !== undefined) throw this.#end.reason;
+  }
+
+  #take(event: ResultEvent, size: number): void {
+    if (this.#queue.bytes + size > this.#options.maxQueueBytes) {
+      this.#source.removeAll(this.#reader);
+      this.#fail(
+        new RangeError(
+          `Cannot queue more than ${this.#options.maxQueueBytes} bytes of results (maxQueueBytes): ` +
+            "read faster, or await fewer tasks at a time",
+        ),
+      );
+      return;
+    }
+    this.#queue.push(event, size);
+    this.#outlet.wake();
+    if (event.ready) this.#changed();
+  }
+
+  /** Something was settled: a write may go on, and the stream may be done. */
+  #changed(): void {
+    this.#room?.resolve();
+    this.#room = undefined;
+    if (this.#isComplete && this.pending === 0) {
+      this.#stop(aborted("every task has its outcome"));
+      this.#outlet.close();
+    }
+  }
+
+  #complete(): void {
+    this.#isComplete = true;
+    this.#changed();
+  }
+
+  /** The source has nothing more to say: told after what is queued. */
+  #fail(error: Error): void {
+    this.#stop(error);
+    this.#outlet.fail(error);
+  }
+
+  /** Ends both streams now. */
+  #abort(reason: unknown): void {
+    this.#stop(reason);
+    this.#queue.clear();
+    this.#outlet.abort(reason);
+  }
+
+  /** Ends what comes in. The first reason counts. */
+  #stop(reason: unknown): void {
+    if (this.#end !== undefined) return;
+    this.#end = { reason };
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#source.removeAll(this.#reader);
+    // Has no effect on a writable that is closed already.
+    this.#ids.error(reason);
+    this.#room?.resolve();
+    this.#room = undefined;
+  }
+
+  readonly #onAbort = (): void => this.#abort(this.#signal?.reason);
+}
+
+/** A string is one id, never its letters. */
+export function listOf(taskIds: string | Iterable<string>): Iterable<string> {
+  return typeof taskIds === "string" ? [taskIds] : taskIds;
+}
+
+function aborted(why: string): DOMException {
+  return new DOMException(
+    `The consumer takes no more task ids: ${why}`,
+    "AbortError",
+  );
+}
+
+function atLeast(least: number, name: string, value: number): number {
+  if (value >= least) return value;
+  throw new RangeError(
+    `Cannot use ${value} as ${name}: expected a number from ${least}`,
+  );
+}

@@ -1,0 +1,78 @@
+import { Deque } from "./deps/deque.ts";
+import type { ResultEvent } from "./protocol/meta.ts";
+
+interface Cell {
+  event: ResultEvent;
+  size: number;
+}
+
+/**
+ * What one reader has not taken yet. Every outcome is kept; of the not-ready
+ * events beyond the high-water mark, the newest of each task, in the place of
+ * the one before it.
+ */
+export class EventQueue {
+  readonly #cells = new Deque<Cell>();
+  readonly #highWaterMark: number;
+  // Each task's last not-ready event that is still queued.
+  readonly #last = new Map<string, Cell>();
+  #notReady = 0;
+  #bytes = 0;
+
+  /** Takes the number of not-ready events to queue before conflation. */
+  constructor(highWaterMark: number) {
+    this.#highWaterMark = highWaterMark;
+  }
+
+  /** How many events are queued. */
+  get length(): number {
+    return this.#cells.length;
+  }
+
+  /** The size of the documents that they came from. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Adds an event that came from a document of `size` bytes. */
+  push(event: ResultEvent, size: number): void {
+    this.#bytes += size;
+    if (event.ready) {
+      // A task may be awaited anew: its next events come behind this one.
+      if (this.#last.size > 0) this.#last.delete(event.taskId);
+      this.#cells.pushBack({ event, size });
+      return;
+    }
+    const last = this.#last.get(event.taskId);
+    if (last !== undefined && this.#notReady >= this.#highWaterMark) {
+      this.#bytes -= last.size;
+      last.event = event;
+      last.size = size;
+      return;
+    }
+    const cell = { event, size };
+    this.#cells.pushBack(cell);
+    this.#last.set(event.taskId, cell);
+    this.#notReady++;
+  }
+
+  /** Takes the oldest event. */
+  shift(): ResultEvent | undefined {
+    const cell = this.#cells.popFront();
+    if (cell === undefined) return undefined;
+    this.#bytes -= cell.size;
+    if (!cell.event.ready) {
+      this.#notReady--;
+      const { taskId } = cell.event;
+      if (this.#last.get(taskId) === cell) this.#last.delete(taskId);
+    }
+    return cell.event;
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#cells.clear();
+    this.#last.clear();
+    this.#notReady = this.#bytes = 0;
+  }
+}

@@ -1,0 +1,399 @@
+import { Attachment, ReadSize } from "./attachment.ts";
+import { delay } from "./deps/async.ts";
+import { Delivery } from "./delivery.ts";
+import { BackendClosedError, RetryLimitError } from "./errors.ts";
+import { decodeEvent } from "./protocol/decode.ts";
+import type { KeySpace } from "./protocol/keys.ts";
+import { Reconciler } from "./reconciler.ts";
+import type { RedisDriver, RedisLink } from "./redis/link.ts";
+import { isRetriable } from "./redis/retriable.ts";
+import {
+  AttemptsExhausted,
+  backoffCeiling,
+  retried,
+  type RetryPolicy,
+} from "./retry.ts";
+import type { Runtime } from "./runtime.ts";
+import type { StatusBoard } from "./status.ts";
+import {
+  type Reader,
+  Ticket,
+  type Wait,
+  waitOf,
+  type Watch,
+  WatchTable,
+} from "./watch_table.ts";
+
+/** A link that dies younger than this is redialled with growing waits, in milliseconds. */
+const SHORT_LIFE = 1000;
+
+/** What a source works on. */
+export interface SourceOptions {
+  /** The way to reach Redis. */
+  readonly driver: RedisDriver;
+  /** How that is called in messages: a URL without secrets. */
+  readonly address: string;
+  /** How links are made anew. */
+  readonly reconnect: RetryPolicy;
+  /** Milliseconds for the attempts before the first success. */
+  readonly firstConnectTimeout: number;
+  /** Milliseconds per round of re-reading; 0 is off. */
+  readonly reconcile: number;
+  /** Milliseconds that commands under way have to finish when the source is closed. */
+  readonly closeTimeout: number;
+  /** The names of keys. */
+  readonly keys: KeySpace;
+  /** What integers beyond 2^53 become in events. */
+  readonly integers: "bigint" | "number";
+  /** Told how things stand. */
+  readonly status: StatusBoard;
+  /** The world outside. */
+  readonly runtime: Runtime;
+}
+
+/**
+ * The reconnecting pub/sub source that all readers of a backend share: it owns
+ * the one link, and the table of what is awaited, which outlives links.
+ *
+ * It alone reconnects, by std/async's `retry`, and only while somebody waits.
+ * Each attempt makes a fresh link and attaches every awaited key to it; what
+ * was stored in between is found by reading.
+ */
+export class ResultSource {
+  readonly #options: SourceOptions;
+  readonly #table = new WatchTable();
+  readonly #delivery: Delivery;
+  readonly #readSize = new ReadSize();
+  readonly #ends = new Set<Promise<void>>();
+  #link: RedisLink | undefined;
+  #attachment: Attachment | undefined;
+  #next = nextLink();
+  #running: AbortController | undefined;
+  readonly #commands = new Set<AbortController>();
+  #kept = true;
+  #wasConnected = false;
+  #lastError: Error | undefined;
+  #closed: Error | undefined;
+  // Told when no command is under way; only `close` waits for that.
+  #finished: PromiseWithResolvers<void> | undefined;
+
+  /** Prepares; nothing is dialled before somebody waits. */
+  constructor(options: SourceOptions) {
+    this.#options = options;
+    this.#delivery = new Delivery({
+      table: this.#table,
+      decode: (document, taskId, origin) =>
+        decodeEvent(document, taskId, options, origin),
+      onAbandoned: (watch) => this.#abandoned(watch),
+    });
+  }
+
+  /** The last error of a link or of an attempt to make one; undefined while all is well. */
+  get lastError(): Error | undefined {
+    return this.#lastError;
+  }
+
+  /**
+   * Lets `reader` await tasks. Resolves when each is attached: subscribed,
+   * confirmed and read. A task that the reader awaits already is not awaited
+   * twice.
+   *
+   * @throws {TypeError} at once, if an id is empty or no string; none is added then.
+   * @throws {BackendClosedError} at once, after `close`.
+   */
+  add(reader: Reader, taskIds: Iterable<string>): Promise<void> {
+    if (this.#closed !== undefined) throw this.#closed;
+    const { keys } = this.#options;
+    const wanted: [key: string, taskId: string][] = [];
+    // Not Array.from, to which a number is an empty list.
+    for (const taskId of taskIds) wanted.push([keys.taskKey(taskId), taskId]);
+    const ticket = new Ticket();
+    for (const [key, taskId] of wanted) {
+      const added = this.#table.add(reader, key, taskId, ticket);
+      if (added?.isNew) this.#attachment?.add(added.watch);
+      else if (added !== undefined) this.#attachment?.reread(added.watch);
+    }
+    this.#demandChanged();
+    return ticket.promise;
+  }
+
+  /** Ends a reader's wait for some tasks. */
+  remove(reader: Reader, taskIds: Iterable<string>): void {
+    for (const taskId of taskIds) {
+      const watch = this.#table.get(this.#options.keys.taskKey(taskId));
+      const wait = watch && waitOf(watch, reader);
+      if (wait !== undefined) this.#leave(wait);
+    }
+    this.#demandChanged();
+  }
+
+  /** Ends all of a reader's waits. */
+  removeAll(reader: Reader): void {
+    while (reader.waits.length > 0) this.#leave(reader.waits.at(-1)!);
+    this.#demandChanged();
+  }
+
+  /**
+   * Runs `work`, which uses {@linkcode link}; meanwhile the source sees to it
+   * that there is a link. The signal that `work` gets ends its waits between
+   * two tries: it aborts with `signal`, or when the source is closed.
+   */
+  async using<T>(
+    work: (waits: AbortSignal) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    if (this.#closed !== undefined) throw this.#closed;
+    const command = new AbortController();
+    const abort = (): void => command.abort(signal?.reason);
+    signal?.addEventListener("abort", abort, { once: true });
+    this.#commands.add(command);
+    this.#demandChanged();
+    try {
+      return await work(command.signal);
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      this.#commands.delete(command);
+      if (this.#commands.size === 0) this.#finished?.resolve();
+      this.#demandChanged();
+    }
+  }
+
+  /**
+   * The present link, or the next one. Rejects if the next attempt to make one
+   * fails.
+   */
+  link(): Promise<RedisLink> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
+    if (this.#link !== undefined) return Promise.resolve(this.#link);
+    this.#demandChanged();
+    return this.#next.promise;
+  }
+
+  /**
+   * Ends every wait with a BackendClosedError; commands that have a link
+   * finish, within a deadline. Resolves when nothing is left of any link.
+   */
+  async close(): Promise<void> {
+    if (this.#closed === undefined) {
+      this.#closed = new BackendClosedError();
+      this.#fail(this.#closed);
+      for (const command of this.#commands) command.abort(this.#closed);
+      if (this.#link !== undefined) this.#track(this.#finish(this.#link));
+    }
+    // An end may still begin while others are awaited.
+    while (this.#ends.size > 0) await Promise.all(this.#ends);
+  }
+
+  #leave(wait: Wait): void {
+    if (this.#table.leave(wait)) this.#abandoned(wait.watch);
+  }
+
+  #abandoned(watch: Watch): void {
+    if (this.#attachment === undefined) this.#table.delete(watch);
+    else this.#attachment.leave(watch);
+    this.#demandChanged();
+  }
+
+  /** Starts or stops what depends on whether anybody waits. */
+  #demandChanged(): void {
+    const wanted = this.#isWanted();
+    this.#keepAlive(wanted);
+    if (wanted && this.#running === undefined && this.#closed === undefined) {
+      this.#running = new AbortController();
+      this.#track(this.#run(this.#running.signal));
+    } else if (!wanted && this.#link === undefined) {
+      // Nobody waits: a dead link is not redialled until somebody does.
+      this.#running?.abort();
+    }
+  }
+
+  #isWanted(): boolean {
+    return this.#table.awaited > 0 || this.#commands.size > 0;
+  }
+
+  #keepAlive(keep: boolean): void {
+    if (this.#kept === keep) return;
+    this.#kept = keep;
+    this.#link?.keepAlive(keep);
+  }
+
+  async #finish(link: RedisLink): Promise<void> {
+    const { closeTimeout, runtime } = this.#options;
+    const over = this.#finished = Promise.withResolvers<void>();
+    const timer = runtime.setTimer(over.resolve, closeTimeout, true);
+    if (this.#commands.size > 0) await Promise.race([over.promise, link.ended]);
+    runtime.clearTimer(timer);
+    await link.end(toError(this.#closed));
+  }
+
+  /** Remembers what `close` has to wait for. */
+  #track(work: Promise<void>): void {
+    const tracked = work.finally(() => this.#ends.delete(tracked));
+    this.#ends.add(tracked);
+  }
+
+  /** The loop: one link after the other, as long as somebody waits. */
+  async #run(signal: AbortSignal): Promise<void> {
+    const { reconnect, runtime, status } = this.#options;
+    let shortLives = 0;
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        if (shortLives > 0) {
+          const ceiling = backoffCeiling(reconnect, shortLives);
+          // As std's `retry` has it; a schedule of the caller's is exact.
+          const jitter = reconnect.delay === undefined ? reconnect.jitter : 0;
+          await delay(ceiling * (1 - jitter * runtime.random()), { signal });
+        }
+        const link = await this.#connect(signal);
+        const since = runtime.now();
+        const reason = await link.ended;
+        if (this.#closed !== undefined) break;
+        status.tell({ type: "disconnected", error: reason });
+        if (!isRetriable(reason)) throw reason;
+        shortLives = runtime.now() - since < SHORT_LIFE ? shortLives + 1 : 0;
+        if (!this.#isWanted()) break;
+      }
+      this.#running = undefined;
+    } catch (error) {
+      this.#running = undefined;
+      // Nobody waited any more; but somebody may have come while this ended.
+      if (signal.aborted) this.#demandChanged();
+      else this.#fail(toError(error));
+    }
+  }
+
+  /** Makes a link, by as many attempts as it takes. */
+  async #connect(signal: AbortSignal): Promise<RedisLink> {
+    const { address, reconnect, firstConnectTimeout, runtime, status } =
+      this.#options;
+    const giveUp = new AbortController();
+    const timer = this.#wasConnected || firstConnectTimeout === Infinity
+      ? undefined
+      : runtime.setTimer(() => giveUp.abort(), firstConnectTimeout, true);
+    const either = AbortSignal.any([signal, giveUp.signal]);
+    let attempts = 0;
+    try {
+      return await retried(reconnect, (attempt) => {
+        attempts = attempt;
+        return this.#attempt(attempt, either);
+      }, {
+        signal: either,
+        onFailure: (error, attempt) =>
+          status.tell({
+            type: "retrying",
+            attempt,
+            maxAttempts: reconnect.maxAttempts,
+            within: backoffCeiling(reconnect, attempt),
+            error,
+          }),
+      });
+    } catch (error) {
+      const isOver = error instanceof AttemptsExhausted ||
+        (giveUp.signal.aborted && !signal.aborted);
+      if (!isOver) throw error;
+      const cause = this.#lastError;
+      throw new RetryLimitError(
+        `Gave up connecting to ${address} after ${attempts} ${
+          attempts === 1 ? "attempt" : "attempts"
+        }${
+          error instanceof AttemptsExhausted
+            ? ""
+            : ` and ${firstConnectTimeout} ms, never having reached it`
+        }: ${cause?.message ?? "no answer"}. The next call tries afresh`,
+        attempts,
+        cause === undefined ? undefined : { cause },
+      );
+    } finally {
+      if (timer !== undefined) runtime.clearTimer(timer);
+    }
+  }
+
+  /** One attempt: a fresh link, with every awaited key attached to it. */
+  async #attempt(attempt: number, signal: AbortSignal): Promise<RedisLink> {
+    const { driver, status } = this.#options;
+    status.tell({ type: "connecting", attempt });
+    const waiting = this.#next;
+    let link: RedisLink;
+    try {
+      link = await driver.connect({
+        onMessage: (channel, payload) => {
+          const undecodable = this.#delivery.live(channel, payload);
+          if (undecodable !== undefined) {
+            this.#attachment?.reread(undecodable);
+          }
+        },
+        onNotice: (error) => status.tell({ type: "degraded", error }),
+      }, signal);
+    } catch (error) {
+      // One that was called off is no attempt: the next one, or the end of
+      // retrying, tells those who wait.
+      if (signal.aborted) throw error;
+      if (error instanceof Error) this.#lastError = error;
+      this.#next = nextLink();
+      waiting.reject(error);
+      throw error;
+    }
+    if (signal.aborted) {
+      this.#track(link.end(toError(signal.reason)));
+      throw signal.reason;
+    }
+    this.#link = link;
+    link.keepAlive(this.#kept);
+    this.#next = nextLink();
+    waiting.resolve(link);
+    const attachment = this.#attachment = new Attachment({
+      link,
+      table: this.#table,
+      delivery: this.#delivery,
+      readSize: this.#readSize,
+    });
+    const ended = link.ended.then((reason) => {
+      this.#lastError = reason;
+      attachment.stop();
+      if (this.#link === link) this.#link = this.#attachment = undefined;
+      this.#table.sweep();
+      throw reason;
+    });
+    ended.catch(() => this.#track(link.end(this.#lastError!)));
+    const keys = this.#table.awaited;
+    await Promise.race([attachment.attached, ended]);
+    this.#lastError = undefined;
+    status.tell({ type: "connected" });
+    if (this.#wasConnected) status.tell({ type: "resynced", keys });
+    this.#wasConnected = true;
+    const reconciler = new Reconciler({
+      table: this.#table,
+      attachment,
+      period: this.#options.reconcile,
+      status,
+      runtime: this.#options.runtime,
+    });
+    link.ended.then(() => reconciler.stop());
+    return link;
+  }
+
+  /** Tells everybody who waits that nothing more will come. */
+  #fail(error: Error): void {
+    const isClosing = error === this.#closed;
+    this.#running?.abort(error);
+    this.#table.fail(error);
+    const waiting = this.#next;
+    this.#next = nextLink();
+    waiting.reject(error);
+    this.#options.status.tell(
+      isClosing ? { type: "closed" } : { type: "failed", error },
+    );
+  }
+}
+
+function toError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
+
+function nextLink(): PromiseWithResolvers<RedisLink> {
+  const next = Promise.withResolvers<RedisLink>();
+  // There may be nobody who waits for it.
+  next.promise.catch(() => {});
+  return next;
+}

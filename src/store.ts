@@ -1,0 +1,267 @@
+import type { CallOptions, Commands } from "./commands.ts";
+import { BackendStoreError, DecodeError, RedisError } from "./errors.ts";
+import { decodeDocument } from "./protocol/decode.ts";
+import { encodeDocument } from "./protocol/encode.ts";
+import type { RequestFields } from "./protocol/encode.ts";
+import type { KeySpace } from "./protocol/keys.ts";
+import { isReady, type TaskState } from "./protocol/states.ts";
+import type { CommandArgument } from "./redis/command.ts";
+import type { RedisLink, RedisText } from "./redis/link.ts";
+import type { Runtime } from "./runtime.ts";
+import type { StatusBoard } from "./status.ts";
+import { STORE_SCRIPT } from "./store_script.ts";
+
+/** What goes with a result that is stored. */
+export interface StoreOptions extends CallOptions, RequestFields {
+  /** The traceback of a failure, as text. */
+  traceback?: string | null;
+}
+
+/** What the write side works on. */
+export interface StoreContext {
+  /** What runs commands, and tries them again. */
+  readonly commands: Commands;
+  /** The names of keys. */
+  readonly keys: KeySpace;
+  /** Whole seconds that a result is kept; 0 is for ever. */
+  readonly expires: number;
+  /** The largest document that is stored, in bytes. */
+  readonly maxResultBytes: number;
+  /** What integers beyond 2^53 become. */
+  readonly integers: "bigint" | "number";
+  /** Told once where scripts are refused. */
+  readonly status: StatusBoard;
+  /** The world outside. */
+  readonly runtime: Runtime;
+}
+
+/** What the script replies. */
+const STORED = 1;
+const STANDS = 0;
+/** How often a document may change under a store that has to judge it. */
+const MAX_JUDGEMENTS = 100;
+
+/**
+ * The write side: a document is set and published as one, and a stored SUCCESS
+ * is final.
+ *
+ * Stores of one task go in call order, one at a time, so that a retry neither
+ * overtakes nor is overtaken. A store whose reply was lost is sent again, and
+ * may so be published twice; it is stored once.
+ */
+export class ResultStore {
+  readonly #context: StoreContext;
+  // The last store of each task that is still under way.
+  readonly #last = new Map<string, Promise<unknown>>();
+  #scriptsRefused = false;
+  #digest: Promise<string> | undefined;
+
+  /** Stores through `context.commands`. */
+  constructor(context: StoreContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Stores a result. False if an earlier SUCCESS stands: nothing is stored
+   * then, nor published.
+   */
+  store(
+    taskId: string,
+    result: unknown,
+    state: TaskState,
+    options: StoreOptions,
+  ): Promise<boolean> {
+    const key = this.#context.keys.taskKey(taskId);
+    // Encoded now: what the caller changes afterwards is not what was stored.
+    const document = this.#encode(taskId, result, state, options);
+    const before = this.#last.get(key);
+    const store = (): Promise<boolean> =>
+      this.#store(taskId, key, document, state, options);
+    const stored = before === undefined ? store() : before.then(store, store);
+    const last = stored.catch(() => {}).then(() => {
+      if (this.#last.get(key) === last) this.#last.delete(key);
+    });
+    this.#last.set(key, last);
+    return stored;
+  }
+
+  #encode(
+    taskId: string,
+    result: unknown,
+    state: TaskState,
+    { signal: _, traceback = null, ...request }: StoreOptions,
+  ): string {
+    const { maxResultBytes, runtime } = this.#context;
+    if (typeof state !== "string" || state === "") {
+      throw new BackendStoreError(
+        `Cannot store the result of task ${taskId}: its state is ${
+          JSON.stringify(state)
+        }, expected one of Celery's or a name of your own`,
+        taskId,
+        String(state),
+      );
+    }
+    let document: string;
+    try {
+      document = encodeDocument({
+        ...request,
+        taskId,
+        state,
+        result,
+        traceback,
+        dateDone: isReady(state) ? runtime.date() : null,
+      });
+    } catch (cause) {
+      throw new BackendStoreError(
+        `Cannot store the result of task ${taskId}: ${
+          cause instanceof RangeError
+            ? `it is too large, or nested too deep, for a document (${cause.message})`
+            : cause instanceof Error
+            ? cause.message
+            : String(cause)
+        }`,
+        taskId,
+        state,
+        { cause },
+      );
+    }
+    // The encoder writes nothing but ASCII: a character is a byte.
+    if (document.length <= maxResultBytes) return document;
+    throw new BackendStoreError(
+      `Cannot store the result of task ${taskId}: its document has ${document.length} bytes, ` +
+        `and Redis takes ${maxResultBytes}: store the data elsewhere, and a reference to it as the result`,
+      taskId,
+      state,
+    );
+  }
+
+  #store(
+    taskId: string,
+    key: string,
+    document: string,
+    state: TaskState,
+    options: CallOptions,
+  ): Promise<boolean> {
+    return this.#context.commands.run(
+      async (link, attempt) => {
+        if (!this.#scriptsRefused) {
+          try {
+            return await this.#byScript(link, taskId, key, document, attempt);
+          } catch (error) {
+            if (!isScriptRefusal(error)) throw error;
+            this.#scriptsRefused = true;
+            this.#context.status.tell({ type: "degraded", error });
+          }
+        }
+        return await this.#byTransaction(link, taskId, key, document, attempt);
+      },
+      (message, cause) =>
+        new BackendStoreError(
+          `Failed to store the result of task ${taskId} as ${state}: ${message}`,
+          taskId,
+          state,
+          { cause },
+        ),
+      options,
+    );
+  }
+
+  async #byScript(
+    link: RedisLink,
+    taskId: string,
+    key: string,
+    document: string,
+    attempt: number,
+  ): Promise<boolean> {
+    const expires = this.#context.expires;
+    const retry = attempt > 1 ? "1" : "0";
+    const words: CommandArgument[] = [1, key, document, expires, retry];
+    for (let i = 0; i < MAX_JUDGEMENTS; i++) {
+      const reply = await this.#evaluate(link, words);
+      if (reply === STORED) return true;
+      if (reply === STANDS) return false;
+      const stands = await this.#read(link, key);
+      if (this.#isSuccess(stands, taskId)) {
+        return attempt > 1 && stands === document;
+      }
+      words.length = 5;
+      if (stands !== null) words.push(stands);
+    }
+    throw new RedisError(
+      `ERR the document at ${key} changes faster than it can be read`,
+    );
+  }
+
+  async #evaluate(
+    link: RedisLink,
+    words: readonly CommandArgument[],
+  ): Promise<unknown> {
+    this.#digest ??= sha1(STORE_SCRIPT);
+    try {
+      return await link.command(["EVALSHA", await this.#digest, ...words]);
+    } catch (error) {
+      if (!(error instanceof RedisError) || error.code !== "NOSCRIPT") {
+        throw error;
+      }
+      return await link.command(["EVAL", STORE_SCRIPT, ...words]);
+    }
+  }
+
+  /** Celery's own way: check first, then write. Two writers can come between each other. */
+  async #byTransaction(
+    link: RedisLink,
+    taskId: string,
+    key: string,
+    document: string,
+    attempt: number,
+  ): Promise<boolean> {
+    const { expires } = this.#context;
+    const stands = await this.#read(link, key);
+    if (this.#isSuccess(stands, taskId)) {
+      return attempt > 1 && stands === document;
+    }
+    await link.transaction([
+      expires === 0
+        ? ["SET", key, document]
+        : ["SETEX", key, expires, document],
+      ["PUBLISH", key, document],
+    ]);
+    return true;
+  }
+
+  async #read(link: RedisLink, key: string): Promise<RedisText | null> {
+    const reply = await link.command(["GET", key]);
+    return typeof reply === "string" || reply instanceof Uint8Array
+      ? reply
+      : null;
+  }
+
+  #isSuccess(document: RedisText | null, taskId: string): boolean {
+    if (document === null) return false;
+    try {
+      const { state } = decodeDocument(document, taskId, this.#context);
+      return state === "SUCCESS";
+    } catch (error) {
+      // What nobody can read is no result, and may be replaced.
+      if (error instanceof DecodeError) return false;
+      throw error;
+    }
+  }
+}
+
+/** The user may not run scripts, or the server has none; Celery's way needs neither. */
+function isScriptRefusal(error: unknown): error is RedisError {
+  return error instanceof RedisError &&
+    (error.code === "NOPERM" ||
+      error.message.includes("The user executing the script can't") ||
+      error.message.includes("unknown command"));
+}
+
+async function sha1(text: string): Promise<string> {
+  const bytes = new TextEncoder().encode(text);
+  const digest = await crypto.subtle.digest("SHA-1", bytes);
+  return Array.from(
+    new Uint8Array(digest),
+    (byte) => byte.toString(16).padStart(2, "0"),
+  ).join("");
+}

@@ -1,0 +1,201 @@
+import { abortable } from "../src/commands.ts";
+import {
+  BackendClosedError,
+  RedisConnectionError,
+  RedisError,
+} from "../src/errors.ts";
+import {
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+} from "./support/assert.ts";
+import { GaveUp, SourceStage } from "./support/source_stage.ts";
+import { turn } from "./support/turn.ts";
+
+Deno.test("Commands.run tries again as often as allowed, on whatever link there is", async () => {
+  using stage = new SourceStage();
+  const replies = [
+    new RedisError("LOADING wait"),
+    new RedisError("OOM memory"),
+    "value",
+  ];
+  stage.driver.onLink = (link) => link.onCommand = () => replies.shift()!;
+  const got = stage.get();
+  await stage.runtime.advance(300);
+  assertEquals(await got, "value");
+  await stage.close();
+});
+
+Deno.test("Commands.run gives up with the last error, and says how often it tried", async () => {
+  using stage = new SourceStage();
+  stage.driver.onLink = (link) =>
+    link.onCommand = () => new RedisError("BUSY script");
+  const got = assertRejects(
+    () => stage.get(),
+    GaveUp,
+    "tried 3 times, last: BUSY script",
+  );
+  await stage.runtime.advance(300);
+  assertInstanceOf((await got).cause, RedisError);
+  await stage.close();
+});
+
+Deno.test("Commands.run does not try again what another try cannot mend", async () => {
+  using stage = new SourceStage();
+  const refused = new RedisError("WRONGTYPE no");
+  stage.driver.onLink = (link) => link.onCommand = () => refused;
+  assertStrictEquals(await assertRejects(() => stage.get()), refused);
+  assertEquals(stage.driver.link.sizes.command, [2]);
+  await stage.close();
+});
+
+Deno.test("Commands.run counts a failed attempt to connect as one try of each command that waits", async () => {
+  using stage = new SourceStage({ retry: { minTimeout: 10 } });
+  stage.driver.onConnect = () => new RedisConnectionError("refused");
+  const waits = [1, 2].map(() =>
+    assertRejects(() => stage.get(), GaveUp, "tried 3 times, last: refused")
+  );
+  await stage.runtime.advance(100_000);
+  await Promise.all(waits);
+  // It is the source that dials, and it stops when nobody waits.
+  assertEquals(stage.driver.attempts, 3);
+  assertEquals(stage.runtime.timers, 0);
+  await stage.close();
+});
+
+Deno.test("Commands.run gives up when the source does", async () => {
+  using stage = new SourceStage({
+    reconnect: { maxAttempts: 2 },
+    retry: { maxAttempts: 9, minTimeout: 50 },
+  });
+  stage.driver.onConnect = () => new RedisConnectionError("refused");
+  const got = assertRejects(() => stage.get(), GaveUp);
+  await stage.runtime.advance(100_000);
+  await got;
+  await stage.close();
+});
+
+Deno.test("Commands.run tries a command again whose link died with it", async () => {
+  using stage = new SourceStage();
+  stage.driver.onLink = (link) => link.held.add("command");
+  const got = stage.get();
+  await turn();
+  stage.driver.onLink = () => {};
+  stage.driver.link.die();
+  await stage.runtime.advance(100);
+  assertEquals(await got, "OK");
+  assertEquals(stage.driver.attempts, 2);
+  await stage.close();
+});
+
+Deno.test("Commands.run ends by its signal: before, while it waits for a link, for a reply, for another try", async () => {
+  const reason = new Error("enough");
+  const prepares: ((stage: SourceStage) => void)[] = [
+    ({ driver }) => driver.isBlackHole = true,
+    ({ driver }) => {
+      driver.onLink = (link) => link.held.add("command");
+    },
+    ({ driver }) => {
+      driver.onLink = (link) =>
+        link.onCommand = () => new RedisError("BUSY script");
+    },
+  ];
+  for (const prepare of prepares) {
+    using stage = new SourceStage();
+    await assertRejects(() => stage.get({ signal: AbortSignal.abort(reason) }));
+    assertEquals(stage.driver.attempts, 0);
+    prepare(stage);
+    const controller = new AbortController();
+    const got = assertRejects(() => stage.get(controller));
+    await turn();
+    controller.abort(reason);
+    assertStrictEquals(await got, reason);
+    await turn();
+    assertEquals(stage.runtime.timers, 0);
+    await stage.close();
+  }
+});
+
+Deno.test("Commands.run rejects with BackendClosedError when the backend closes, while it waits for a link or for another try", async () => {
+  const prepares: ((stage: SourceStage) => void)[] = [
+    ({ driver }) => driver.isBlackHole = true,
+    ({ driver }) => {
+      driver.onConnect = () => new RedisConnectionError("refused");
+    },
+    ({ driver }) => {
+      driver.onLink = (link) =>
+        link.onCommand = () => new RedisError("BUSY script");
+    },
+  ];
+  for (const prepare of prepares) {
+    using stage = new SourceStage();
+    prepare(stage);
+    const got = assertRejects(() => stage.get(), BackendClosedError);
+    await turn();
+    // Without a timer that is left behind, too.
+    await stage.close();
+    await got;
+  }
+});
+
+Deno.test("Commands.run finishes what was sent when the backend closes, within closeTimeout", async () => {
+  for (const isAnswered of [true, false]) {
+    using stage = new SourceStage();
+    stage.driver.onLink = (link) => link.held.add("command");
+    const got = stage.get().then(
+      (value) => value,
+      (error) => error instanceof BackendClosedError,
+    );
+    await turn();
+    let isClosed = false;
+    const closed = stage.close().then(() => isClosed = true);
+    await stage.runtime.advance(4999);
+    assertEquals(isClosed, false);
+    await assertRejects(() => stage.get(), BackendClosedError);
+    if (isAnswered) stage.driver.link.free("command");
+    else await stage.runtime.advance(1);
+    assertEquals(await got, isAnswered ? "OK" : true);
+    await closed;
+  }
+});
+
+Deno.test("Commands.run rejects with BackendClosedError what fails after the backend was closed", async () => {
+  using stage = new SourceStage();
+  stage.driver.onLink = (link) => {
+    link.held.add("command");
+    link.onCommand = () => new RedisError("LOADING wait");
+  };
+  const got = assertRejects(() => stage.get(), BackendClosedError);
+  await turn();
+  const closed = stage.close();
+  stage.driver.link.free("command");
+  await Promise.all([got, closed]);
+});
+
+Deno.test("abortable leaves no listener behind", async () => {
+  const controller = new AbortController();
+  let listeners = 0;
+  const { signal } = controller;
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (...args: Parameters<typeof add>) => {
+    listeners++;
+    add(...args);
+  };
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+    listeners--;
+    remove(...args);
+  };
+  assertEquals(await abortable(Promise.resolve(1), signal), 1);
+  await assertRejects(() => abortable(Promise.reject(new Error("no")), signal));
+  await turn();
+  assertEquals(listeners, 0);
+  const reason = new Error("enough");
+  assertStrictEquals(
+    await assertRejects(() =>
+      abortable(Promise.reject(new Error("late")), AbortSignal.abort(reason))
+    ),
+    reason,
+  );
+});

@@ -1,0 +1,249 @@
+import { Delivery } from "../src/delivery.ts";
+import { decodeEvent } from "../src/protocol/decode.ts";
+import { Ticket, type Watch, WatchTable } from "../src/watch_table.ts";
+import { AttachStage } from "./support/attach_stage.ts";
+import { assert, assertEquals, assertThrows } from "./support/assert.ts";
+import {
+  documentOf,
+  keyOf,
+  RecordingReader,
+} from "./support/recording_reader.ts";
+import { turn } from "./support/turn.ts";
+
+const STARTED = documentOf("STARTED", 1);
+const PROGRESS = documentOf("PROGRESS", 2);
+const RETRY = documentOf("RETRY");
+const FAILURE = documentOf("FAILURE");
+const REVOKED = documentOf("REVOKED");
+const SUCCESS = documentOf("SUCCESS", 3);
+const BROKEN = "{";
+
+interface Case {
+  /** What the key holds when it is read. */
+  stored: string | null;
+  /** Published after the confirmation, before the read is sent. */
+  before?: string;
+  /** Published after the read was sent, before its reply is there. */
+  sent?: string;
+  /** Published between the read's reply and the fence's. */
+  read?: string;
+  /** Published behind the fence. */
+  fenced?: string;
+  gets: string[];
+}
+
+const CASES: Record<string, Case> = {
+  "a missing key is no event": { stored: null, gets: [] },
+  "a not-ready snapshot": { stored: STARTED, gets: ["snapshot STARTED 1"] },
+  "a SUCCESS snapshot": { stored: SUCCESS, gets: ["snapshot SUCCESS 3"] },
+  "a FAILURE snapshot": { stored: FAILURE, gets: ["snapshot FAILURE null"] },
+  "a REVOKED snapshot": { stored: REVOKED, gets: ["snapshot REVOKED null"] },
+  "an undecodable snapshot is the outcome": {
+    stored: BROKEN,
+    gets: ["snapshot UNDECODABLE"],
+  },
+  "a snapshot that equals the message before the read was sent is left out": {
+    stored: STARTED,
+    before: STARTED,
+    gets: ["live STARTED 1"],
+  },
+  "another snapshot than the message before the read was sent is delivered": {
+    stored: PROGRESS,
+    before: STARTED,
+    gets: ["live STARTED 1", "snapshot PROGRESS 2"],
+  },
+  "a not-ready snapshot gives way to a message after the read was sent": {
+    stored: STARTED,
+    sent: PROGRESS,
+    gets: ["live PROGRESS 2"],
+  },
+  "a not-ready snapshot gives way to a message that the fence brings": {
+    stored: STARTED,
+    read: PROGRESS,
+    gets: ["live PROGRESS 2"],
+  },
+  "a message behind the fence comes behind the snapshot": {
+    stored: STARTED,
+    fenced: PROGRESS,
+    gets: ["snapshot STARTED 1", "live PROGRESS 2"],
+  },
+  "an equal message behind the fence is delivered: messages are not compared": {
+    stored: STARTED,
+    fenced: STARTED,
+    gets: ["snapshot STARTED 1", "live STARTED 1"],
+  },
+  "a SUCCESS snapshot is delivered whatever message came": {
+    stored: SUCCESS,
+    sent: PROGRESS,
+    gets: ["live PROGRESS 2", "snapshot SUCCESS 3"],
+  },
+  "a FAILURE snapshot behind a message before the read is delivered": {
+    stored: FAILURE,
+    before: PROGRESS,
+    gets: ["live PROGRESS 2", "snapshot FAILURE null"],
+  },
+  "a FAILURE snapshot gives way to a message after the read was sent": {
+    stored: FAILURE,
+    sent: RETRY,
+    fenced: SUCCESS,
+    gets: ["live RETRY null", "live SUCCESS 3"],
+  },
+  "a REVOKED snapshot gives way to a message after the read was sent": {
+    stored: REVOKED,
+    sent: STARTED,
+    gets: ["live STARTED 1"],
+  },
+  "an outcome is seen once: message after the read was sent": {
+    stored: SUCCESS,
+    sent: SUCCESS,
+    gets: ["live SUCCESS 3"],
+  },
+  "an outcome is seen once: message after the snapshot": {
+    stored: SUCCESS,
+    read: SUCCESS,
+    gets: ["snapshot SUCCESS 3"],
+  },
+  "an outcome is seen once: message before the read": {
+    stored: SUCCESS,
+    before: SUCCESS,
+    gets: ["live SUCCESS 3"],
+  },
+  "nothing comes behind the outcome": {
+    stored: FAILURE,
+    read: PROGRESS,
+    fenced: SUCCESS,
+    gets: ["snapshot FAILURE null"],
+  },
+  "after an undecodable message the key decides": {
+    stored: STARTED,
+    fenced: BROKEN,
+    gets: ["snapshot STARTED 1"],
+  },
+  "an undecodable message before the read adds nothing": {
+    stored: SUCCESS,
+    before: BROKEN,
+    gets: ["snapshot SUCCESS 3"],
+  },
+  "an undecodable message does not hide a FAILURE": {
+    stored: FAILURE,
+    sent: BROKEN,
+    gets: ["snapshot FAILURE null"],
+  },
+};
+
+for (const [name, { stored, gets, ...messages }] of Object.entries(CASES)) {
+  for (const readers of [1, 2]) {
+    Deno.test(`Delivery, ${readers} reader(s): ${name}`, async () => {
+      const stage = new AttachStage();
+      const { link, store } = stage;
+      const publish = (document: string | undefined): void => {
+        if (document !== undefined) link.publish(keyOf("t"), document);
+      };
+      if (stored !== null) store.set(keyOf("t"), stored);
+      link.held.add("read").add("fence").add("subscribe");
+      const all = Array.from({ length: readers }, () => new RecordingReader());
+      const attached = Promise.all(all.map((reader) => stage.add(reader, "t")));
+      await turn();
+      link.release("subscribe");
+      // Its continuation has not run yet, so the read is still to be sent.
+      publish(messages.before);
+      await turn();
+      publish(messages.sent);
+      if (link.waiting("read") > 0) link.release("read");
+      await turn();
+      publish(messages.read);
+      link.free("read");
+      if (link.waiting("fence") > 0) link.release("fence");
+      await turn();
+      publish(messages.fenced);
+      link.free("fence");
+      await attached;
+      await turn();
+      for (const reader of all) assertEquals(reader.got, gets);
+      // Each reader's event is its own to change.
+      const [first, second] = all;
+      for (const [i, event] of second?.events.entries() ?? []) {
+        assert(event !== first!.events[i]);
+      }
+    });
+  }
+}
+
+Deno.test("Delivery gives a reader that joins the snapshot that another one has already", async () => {
+  const stage = new AttachStage();
+  const [first, second] = [new RecordingReader(), new RecordingReader()];
+  stage.store.set(keyOf("t"), STARTED);
+  await stage.add(first, "t");
+  await stage.add(second, "t");
+  assertEquals(first.got, ["snapshot STARTED 1"]);
+  assertEquals(second.got, ["snapshot STARTED 1"]);
+  assertEquals(stage.link.sizes.subscribe, [1]);
+  assertEquals(stage.link.sizes.fence?.length, 2);
+  stage.link.publish(keyOf("t"), SUCCESS);
+  assertEquals(first.got.at(-1), "live SUCCESS 3");
+  assertEquals(second.got.at(-1), "live SUCCESS 3");
+});
+
+Deno.test("Delivery passes over a reader that left while the read was on its way", async () => {
+  const stage = new AttachStage();
+  const [first, second] = [new RecordingReader(), new RecordingReader()];
+  stage.store.set(keyOf("t"), STARTED);
+  stage.link.held.add("fence");
+  const attached = Promise.all([stage.add(first, "t"), stage.add(second, "t")]);
+  await turn();
+  stage.leave(first, "t");
+  stage.link.free("fence");
+  await attached;
+  assertEquals(first.got, []);
+  assertEquals(second.got, ["snapshot STARTED 1"]);
+});
+
+Deno.test("Delivery does not give an outcome twice to a reader that awaits the task anew", async () => {
+  const stage = new AttachStage();
+  const reader = new RecordingReader();
+  stage.store.set(keyOf("t"), FAILURE);
+  stage.link.held.add("read");
+  const attached = stage.add(reader, "t");
+  await turn();
+  stage.link.publish(keyOf("t"), FAILURE);
+  await attached;
+  assertEquals(reader.got, ["live FAILURE null"]);
+  // The first read's reply is older than the message; the new wait has a read of its own.
+  stage.store.set(keyOf("t"), STARTED);
+  const again = stage.add(reader, "t");
+  stage.link.release("read");
+  await turn();
+  assertEquals(reader.got.length, 1);
+  stage.link.free("read");
+  await again;
+  assertEquals(reader.got, ["live FAILURE null", "snapshot STARTED 1"]);
+});
+
+Deno.test("Delivery passes over messages that nobody waits for", () => {
+  const stage = new AttachStage();
+  assertEquals(stage.delivery.live(keyOf("t"), BROKEN), undefined);
+  assertEquals(stage.delivery.live(keyOf("t"), SUCCESS), undefined);
+});
+
+Deno.test("Delivery tells of an abandoned watch once, before the last reader has its event", () => {
+  const table = new WatchTable();
+  const log: string[] = [];
+  const delivery = new Delivery({
+    table,
+    decode: (document, taskId, origin) => {
+      if (document === "!") throw new RangeError("a bug");
+      return decodeEvent(document, taskId, { integers: "bigint" }, origin);
+    },
+    onAbandoned: (watch: Watch) => log.push(`abandoned ${watch.taskId}`),
+  });
+  for (let i = 0; i < 2; i++) {
+    const reader = new RecordingReader();
+    reader.onEvent = ({ state }) => log.push(state);
+    table.add(reader, "k", "t", new Ticket());
+  }
+  assertThrows(() => delivery.live("k", "!"), RangeError);
+  delivery.live("k", SUCCESS);
+  delivery.live("k", SUCCESS);
+  assertEquals(log, ["SUCCESS", "abandoned t", "SUCCESS"]);
+  assertEquals(table.awaited, 0);
+});

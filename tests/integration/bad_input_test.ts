@@ -1,0 +1,333 @@
+// What goes wrong at night: each has a message that says what to do, and none
+// hangs.
+
+import {
+  BackendGetMetaError,
+  BackendStoreError,
+  ConfigurationError,
+  DecodeError,
+  RedisError,
+  ResultBackend,
+  type ResultBackendOptions,
+  ResultTimeoutError,
+  RetryLimitError,
+} from "../../mod.ts";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "../support/assert.ts";
+import { needs } from "../support/needs.ts";
+import { startRedis } from "../support/redis_server.ts";
+import { collect, taskIds } from "../support/results.ts";
+
+const KEY = "celery-task-meta-";
+
+/** What a read, a wait, a stream and a store fail with. */
+async function failuresOf(
+  url: string,
+  options: ResultBackendOptions = {},
+): Promise<Error[]> {
+  await using backend = new ResultBackend(url, {
+    reconnect: { maxAttempts: 2, minTimeout: 1, maxTimeout: 1 },
+    retry: { maxAttempts: 2, minTimeout: 1, maxTimeout: 1 },
+    ...options,
+  });
+  return [
+    await assertRejects(() => backend.getMeta("id"), Error),
+    await assertRejects(() => backend.result("id").get(), Error),
+    await assertRejects(() => collect(backend.stream("id")), Error),
+    await assertRejects(() => backend.markAsDone("id", 1), Error),
+  ];
+}
+
+Deno.test(needs("redis-server", {
+  name:
+    "a wrong or missing password ends every call at once, in the server's words",
+  async fn() {
+    await using redis = await startRedis({ password: "right" });
+    const { port } = redis;
+    for (
+      const [url, words] of [
+        [`redis://:wrong-secret@127.0.0.1:${port}`, "WRONGPASS"],
+        [`redis://nobody:wrong-secret@127.0.0.1:${port}`, "WRONGPASS"],
+        [`redis://127.0.0.1:${port}`, "NOAUTH"],
+      ] as const
+    ) {
+      for (const error of await failuresOf(url, { retry: {}, reconnect: {} })) {
+        assertInstanceOf(error, RedisError);
+        assertEquals(error.code, words);
+        assertStringIncludes(error.message, "password");
+        assert(!error.message.includes("wrong-secret"), error.message);
+      }
+    }
+    await using backend = new ResultBackend(`redis://127.0.0.1:${port}`, {
+      password: "right",
+    });
+    assertEquals(await backend.exists("id"), false);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name: "a db out of range ends every call at once, naming the number",
+  async fn() {
+    await using redis = await startRedis();
+    for (
+      const error of await failuresOf(`redis://127.0.0.1:${redis.port}/99`)
+    ) {
+      assertInstanceOf(error, RedisError);
+      assertStringIncludes(error.message, "DB index is out of range");
+      assertStringIncludes(error.message, "database 99");
+    }
+  },
+}));
+
+Deno.test("a server that is no Redis ends every call at once", async () => {
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => new Response("hello"),
+  );
+  const { port } = server.addr;
+  for (const error of await failuresOf(`redis://127.0.0.1:${port}`)) {
+    assertInstanceOf(error, ConfigurationError);
+    assertStringIncludes(error.message, "does not speak Redis's protocol");
+    assertStringIncludes(error.message, "HTTP/1.1 400");
+  }
+  await server.shutdown();
+});
+
+Deno.test("a host that does not exist ends every call at the retry limit", async () => {
+  const [read, wait, stream, store] = await failuresOf(
+    "redis://no-such-host.invalid",
+  );
+  assertInstanceOf(read, BackendGetMetaError);
+  assertInstanceOf(store, BackendStoreError);
+  for (const error of [wait, stream]) assertInstanceOf(error, RetryLimitError);
+  for (const error of [read, wait, stream, store]) {
+    assertStringIncludes(error?.message ?? "", "no-such-host.invalid:6379");
+    assertInstanceOf(error?.cause, Error);
+  }
+});
+
+Deno.test("a port where nobody listens ends every call at the retry limit", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  for (const error of await failuresOf(`redis://127.0.0.1:${port}`)) {
+    assertStringIncludes(error.message, `127.0.0.1:${port}`);
+    assertStringIncludes(error.message.toLowerCase(), "refused");
+  }
+});
+
+Deno.test(needs("redis-server", {
+  name: "a key of another type: GET says so at once, MGET takes it for missing",
+  async fn() {
+    await using redis = await startRedis();
+    await using client = await redis.client();
+    await client.send("RPUSH", `${KEY}list`, "x");
+    await using backend = new ResultBackend(redis.url);
+    const error = await assertRejects(
+      () => backend.getMeta("list"),
+      RedisError,
+    );
+    assertEquals(error.code, "WRONGTYPE");
+    const refused = await assertRejects(
+      () => backend.markAsDone("list", 1),
+      RedisError,
+    );
+    assertEquals(refused.code, "WRONGTYPE");
+    assertEquals((await backend.getMetas(["list"]))[0]?.state, "PENDING");
+    await assertRejects(
+      () => backend.result("list").get({ timeout: 100 }),
+      ResultTimeoutError,
+    );
+    assertEquals(await backend.exists("list"), true);
+  },
+}));
+
+Deno.test("an empty id is refused at once, and nothing of the call is done", async () => {
+  await using backend = new ResultBackend("redis://127.0.0.1:1");
+  await using consumer = backend.consumer();
+  for (
+    const call of [
+      () => backend.getMeta(""),
+      () => backend.getMetas(["a", ""]),
+      () => backend.exists(""),
+      () => backend.storeResult("", 1, "SUCCESS"),
+      () => backend.forget(""),
+      () => consumer.add(["a", ""]),
+    ]
+  ) {
+    const error = await assertRejects(call, TypeError);
+    assertStringIncludes(error.message, "empty task id");
+  }
+  assertEquals(consumer.pending, 0);
+  assertThrows(() => backend.stream(["a", ""]), TypeError, "empty task id");
+  assertThrows(() => backend.result(""), TypeError, "empty task id");
+});
+
+Deno.test(needs("redis-server", {
+  name:
+    "a stored document that is not JSON is the task's outcome, and the stream goes on",
+  async fn() {
+    await using redis = await startRedis();
+    await using client = await redis.client();
+    await using backend = new ResultBackend(redis.url, { reconcile: 0 });
+    const [bad, good] = taskIds(2) as [string, string];
+    await client.send("SET", KEY + bad, "<html>");
+
+    const reader = backend.stream([bad, good]).getReader();
+    const { value } = await reader.read();
+    assertEquals(value?.state, "UNDECODABLE");
+    assertEquals(value?.taskId, bad);
+    for (
+      const call of [
+        () => backend.result(bad).get(),
+        () => backend.getMeta(bad),
+      ]
+    ) {
+      const error = await assertRejects(call, DecodeError);
+      assertEquals([error.taskId, error.text], [bad, "<html>"]);
+      assertStringIncludes(error.message, bad);
+    }
+    await backend.markAsDone(good, 1);
+    assertEquals((await reader.read()).value?.state, "SUCCESS");
+    assertEquals((await reader.read()).done, true);
+    // What nobody can read may be replaced.
+    assertEquals(await backend.markAsDone(bad, 2), true);
+    assertEquals(await backend.result(bad).get(), 2);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name: "a message that is not JSON is left out; what the key holds decides",
+  async fn() {
+    await using redis = await startRedis();
+    await using client = await redis.client();
+    await using backend = new ResultBackend(redis.url, { reconcile: 0 });
+    const [id, other] = taskIds(2) as [string, string];
+    const waits = [
+      backend.result(id).get({ timeout: 10_000 }),
+      backend.result(id).get({ timeout: 10_000 }),
+      backend.result(other).get({ timeout: 10_000 }),
+    ];
+    await backend.consumer().add([id, other]);
+    await client.send("PUBLISH", KEY + id, "garbage");
+    await client.send("PUBLISH", KEY + id, new Uint8Array([0x80, 4, 0xff]));
+    await backend.markAsDone(other, "other");
+    assertEquals(await waits[2], "other");
+    await backend.markAsDone(id, "good");
+    assertEquals(await Promise.all(waits), ["good", "good", "other"]);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name:
+    "a result over the size limit, or that V8 cannot hold, is a BackendStoreError",
+  async fn() {
+    await using redis = await startRedis();
+    await using backend = new ResultBackend(redis.url, {
+      maxResultBytes: 1000,
+    });
+    const error = await assertRejects(
+      () => backend.markAsDone("large", "x".repeat(1000)),
+      BackendStoreError,
+    );
+    assertEquals([error.taskId, error.state], ["large", "SUCCESS"]);
+    assertStringIncludes(error.message, "1000");
+    assertEquals(await backend.exists("large"), false);
+    // The limit counts bytes as they are stored, of which the text has six each.
+    await assertRejects(
+      () => backend.markAsDone("large", "\u00e9".repeat(170)),
+      BackendStoreError,
+    );
+
+    const huge = "x".repeat(2 ** 29 - 25);
+    const tooLong = await assertRejects(
+      () => backend.markAsDone("huge", [huge, huge]),
+      BackendStoreError,
+    );
+    assertInstanceOf(tooLong.cause, RangeError);
+    assertStringIncludes(tooLong.message, "too large");
+    const strange = await assertRejects(
+      () => backend.markAsDone("strange", { set: new Set([1]) }),
+      BackendStoreError,
+    );
+    assertStringIncludes(strange.message, "result.set");
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name:
+    "a task that expired or was never sent: the timeout says that they look alike",
+  async fn() {
+    await using redis = await startRedis();
+    await using backend = new ResultBackend(redis.url, { expires: 1 });
+    await backend.markAsStarted("started");
+    const never = await assertRejects(
+      () => backend.result("never").get({ timeout: 50 }),
+      ResultTimeoutError,
+    );
+    assertEquals([never.taskId, never.lastState], ["never", undefined]);
+    assertStringIncludes(never.message, "expired");
+    assertStringIncludes(never.message, "wrong");
+    const started = await assertRejects(
+      () => backend.result("started").get({ timeout: 50 }),
+      ResultTimeoutError,
+    );
+    assertEquals(started.lastState, "STARTED");
+    const once = await assertRejects(
+      () => backend.result("started").get({ timeout: 0 }),
+      ResultTimeoutError,
+    );
+    assertEquals(once.lastState, "STARTED");
+
+    await redis.kill();
+    const cut = await assertRejects(
+      () => backend.result("never").get({ timeout: 300 }),
+      ResultTimeoutError,
+    );
+    assertInstanceOf(cut.lastConnectionError, Error);
+    assertStringIncludes(cut.message, "not reached");
+  },
+}));
+
+Deno.test("a wrong URL or option is refused by the constructor, and shows no password", () => {
+  for (
+    const [url, words] of [
+      ["http://127.0.0.1", "scheme is http"],
+      ["rediss://:secret@127.0.0.1", "scheme is rediss"],
+      ["redis://:secret@127.0.0.1/x", '"x" is no number'],
+      ["redis://:se#cret@127.0.0.1", "%23"],
+      ["redis://:secret@127.0.0.1:port", "port"],
+      ["nonsense", "no URL"],
+    ] as const
+  ) {
+    const error = assertThrows(
+      () => new ResultBackend(url),
+      ConfigurationError,
+    );
+    assertStringIncludes(error.message, words);
+    assertStringIncludes(error.message, "redis://[user][:password]@host");
+    assert(!Deno.inspect(error).includes("secret"), Deno.inspect(error));
+  }
+  for (
+    const [options, words] of [
+      [{ expires: 0.5 }, "0.5"],
+      [{ expires: -1 }, "-1"],
+      [{ heartbeat: 0 }, "heartbeat"],
+      [{ retry: { maxAttempts: 0 } }, "retry.maxAttempts"],
+      [{ reconnect: { jitter: 2 } }, "reconnect.jitter"],
+      [{ tls: {} }, '"tls"'],
+    ] as const
+  ) {
+    const error = assertThrows(
+      () => new ResultBackend(undefined, options as ResultBackendOptions),
+      ConfigurationError,
+    );
+    assertStringIncludes(error.message, words);
+  }
+});

@@ -1,0 +1,107 @@
+// The race that Celery loses: a result that is stored between the read of its
+// key and the subscription to its channel.
+
+import { ResultBackend } from "../../mod.ts";
+import { FaultProxy } from "../../testing.ts";
+import { assertEquals } from "../support/assert.ts";
+import { needs } from "../support/needs.ts";
+import { startRedis } from "../support/redis_server.ts";
+import { taskIds, untilStatus } from "../support/results.ts";
+
+Deno.test(needs("redis-server", {
+  name: "a result stored while the first SUBSCRIBE is on its way is delivered",
+  async fn() {
+    await using redis = await startRedis();
+    await using proxy = await FaultProxy.start(redis.url);
+    await using backend = new ResultBackend(proxy.url, { reconcile: 0 });
+    await using writer = new ResultBackend(redis.url);
+    const [id] = taskIds(1) as [string];
+
+    using hold = proxy.hold("SUBSCRIBE");
+    const result = backend.result(id).get({ timeout: 10_000 });
+    await hold.reached;
+    await writer.markAsDone(id, "stored in between");
+    hold.release();
+
+    assertEquals(await result, "stored in between");
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name: "a result stored while the read is on its way is delivered once",
+  async fn() {
+    await using redis = await startRedis();
+    await using proxy = await FaultProxy.start(redis.url);
+    await using backend = new ResultBackend(proxy.url, { reconcile: 0 });
+    await using writer = new ResultBackend(redis.url);
+    const [id] = taskIds(1) as [string];
+
+    using hold = proxy.hold("MGET");
+    const events: string[] = [];
+    const result = backend.result(id).get({
+      timeout: 10_000,
+      onEvent: ({ state, origin }) => events.push(`${state} ${origin}`),
+    });
+    await hold.reached;
+    await writer.markAsDone(id, 1);
+    assertEquals(await result, 1);
+    hold.release();
+
+    assertEquals(events, ["SUCCESS live"]);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name:
+    "a read that is older than the messages behind it delivers nothing twice",
+  async fn() {
+    await using redis = await startRedis();
+    await using proxy = await FaultProxy.start(redis.url);
+    await using backend = new ResultBackend(proxy.url, { reconcile: 0 });
+    await using writer = new ResultBackend(redis.url);
+    const [id] = taskIds(1) as [string];
+
+    // The reply of the read is held back, while newer states are published.
+    await writer.storeResult(id, 1, "PROGRESS");
+    using hold = proxy.holdReply("MGET");
+    const events: unknown[] = [];
+    const result = backend.result(id).get({
+      timeout: 10_000,
+      onEvent: ({ result }) => events.push(result),
+    });
+    await hold.reached;
+    const seen = Promise.withResolvers<void>();
+    const watcher = backend.result(id).get({
+      onEvent: ({ result }) => result === 2 && seen.resolve(),
+    });
+    await writer.storeResult(id, 2, "PROGRESS");
+    await seen.promise;
+    hold.release();
+    await writer.markAsDone(id, 3);
+
+    assertEquals([await result, await watcher], [3, 3]);
+    assertEquals(events, [2, 3]);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name:
+    "a result stored while the SUBSCRIBE of a reconnect is on its way is delivered",
+  async fn() {
+    await using redis = await startRedis();
+    await using proxy = await FaultProxy.start(redis.url);
+    await using backend = new ResultBackend(proxy.url, { reconcile: 0 });
+    await using writer = new ResultBackend(redis.url);
+    const [id] = taskIds(1) as [string];
+
+    const result = backend.result(id).get({ timeout: 10_000 });
+    await untilStatus(backend.status(), "connected");
+    using hold = proxy.hold("SUBSCRIBE");
+    await proxy.cut();
+    await hold.reached;
+    await writer.markAsDone(id, "stored in between");
+    hold.release();
+
+    assertEquals(await result, "stored in between");
+  },
+}));

@@ -1,0 +1,54 @@
+// The end of retrying is told, and is not the end.
+
+import { ResultBackend, RetryLimitError } from "../../mod.ts";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+} from "../support/assert.ts";
+import { needs } from "../support/needs.ts";
+import { startRedis } from "../support/redis_server.ts";
+import { inboxOf, taskIds, untilStatus } from "../support/results.ts";
+
+Deno.test(needs("redis-server", {
+  name:
+    "at the retry limit streams and waits end with RetryLimitError; when Redis is back, the same backend serves the task",
+  async fn() {
+    await using redis = await startRedis();
+    await using backend = new ResultBackend(redis.url, {
+      reconnect: { maxAttempts: 3, minTimeout: 10, maxTimeout: 20 },
+    });
+    await using writer = new ResultBackend(redis.url);
+    const [done, pending] = taskIds(2) as [string, string];
+    const status = inboxOf(backend.status());
+
+    const reader = backend.stream([done, pending]).getReader();
+    const waited = backend.result(pending).get();
+    await writer.markAsStarted(done, { pid: 1 });
+    await status.until(({ type }) => type === "connected");
+    // Queued, and not read before the end.
+    await writer.markAsDone(done, "in time");
+    await backend.result(done).get();
+    await redis.kill();
+
+    const error = await assertRejects(() => waited, RetryLimitError);
+    assertInstanceOf(error.cause, Error);
+    assertEquals(error.attempts, 3);
+    assert(error.message.includes("3 attempts"), error.message);
+    await status.until(({ type }) => type === "failed");
+    // What was queued comes before the end.
+    const states: string[] = [];
+    const failure = await assertRejects(async () => {
+      for (;;) states.push((await reader.read()).value!.state);
+    }, RetryLimitError);
+    assertEquals(states.at(-1), "SUCCESS");
+    assertEquals(failure, error);
+
+    await redis.start();
+    const again = backend.result(pending).get({ timeout: 10_000 });
+    await untilStatus(backend.status(), "connected");
+    await writer.markAsDone(pending, "still here");
+    assertEquals(await again, "still here");
+  },
+}));

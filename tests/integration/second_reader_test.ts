@@ -1,0 +1,130 @@
+// A reader that joins a task which another already follows.
+
+import { ResultBackend } from "../../mod.ts";
+import { FaultProxy } from "../../testing.ts";
+import { assertEquals } from "../support/assert.ts";
+import { needs } from "../support/needs.ts";
+import { startRedis } from "../support/redis_server.ts";
+import { collect, taskIds, untilStatus } from "../support/results.ts";
+
+Deno.test(needs("redis-server", {
+  name: "a second reader joins a task in progress and sees its present state",
+  async fn() {
+    await using redis = await startRedis();
+    await using backend = new ResultBackend(redis.url);
+    await using writer = new ResultBackend(redis.url);
+    const [id] = taskIds(1) as [string];
+    await writer.storeResult(id, 1, "PROGRESS");
+    const first = backend.stream(id).getReader();
+    assertEquals((await first.read()).value?.result, 1);
+
+    const second = backend.stream(id).getReader();
+    assertEquals((await second.read()).value?.result, 1);
+    await writer.markAsDone(id, 2);
+    assertEquals((await first.read()).value?.result, 2);
+    assertEquals((await second.read()).value?.result, 2);
+    // Neither sees a state again that it has seen.
+    assertEquals((await first.read()).done, true);
+    assertEquals((await second.read()).done, true);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name:
+    "a second reader that joins while the last message is on its way gets the outcome",
+  async fn() {
+    await using redis = await startRedis();
+    await using proxy = await FaultProxy.start(redis.url);
+    await using backend = new ResultBackend(proxy.url, { reconcile: 0 });
+    await using writer = new ResultBackend(redis.url);
+    const [id] = taskIds(1) as [string];
+    const first = backend.result(id).get({ timeout: 10_000 });
+    await untilStatus(backend.status(), "connected");
+
+    proxy.delay("toClient", 200, "subscribed");
+    await writer.markAsDone(id, "here");
+    const second = backend.result(id).get({ timeout: 10_000 });
+
+    assertEquals(await Promise.all([first, second]), ["here", "here"]);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name:
+    "a second reader that joins while the UNSUBSCRIBE is queued, or on its way, gets the outcome",
+  async fn() {
+    await using redis = await startRedis();
+    await using proxy = await FaultProxy.start(redis.url);
+    await using backend = new ResultBackend(proxy.url, { reconcile: 0 });
+    await using writer = new ResultBackend(redis.url);
+    const [id] = taskIds(1) as [string];
+    // FAILURE, because it may be overwritten: the next outcome is a new one.
+    for (let round = 0; round < 20; round++) {
+      const abort = new AbortController();
+      const first = backend.result(id).get({
+        signal: abort.signal,
+        propagate: false,
+      });
+      if (round > 0) await first;
+      else await untilStatus(backend.status(), "connected");
+      abort.abort();
+      await first.catch(() => {});
+      for (let turn = 0; turn < round; turn++) await Promise.resolve();
+      const second = backend.result(id).get({
+        timeout: 10_000,
+        propagate: false,
+      });
+      await writer.markAsFailure(id, new Error(`round ${round}`));
+      const error = await second;
+      assertEquals(error instanceof Error, true);
+    }
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name: "of two waits for a task one is aborted, and the other gets its result",
+  async fn() {
+    await using redis = await startRedis();
+    await using backend = new ResultBackend(redis.url, { reconcile: 0 });
+    await using writer = new ResultBackend(redis.url);
+    const [id] = taskIds(1) as [string];
+    const abort = new AbortController();
+    const first = backend.result(id).get({ signal: abort.signal });
+    const second = backend.result(id).get({ timeout: 10_000 });
+    await untilStatus(backend.status(), "connected");
+    abort.abort(new Error("changed my mind"));
+    await first.then(() => {
+      throw new Error("The aborted wait resolved");
+    }, (error) => assertEquals(error.message, "changed my mind"));
+    await writer.markAsDone(id, 1);
+    assertEquals(await second, 1);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name: "readers that come and go at any moment all get the outcome, once",
+  async fn() {
+    await using redis = await startRedis();
+    await using backend = new ResultBackend(redis.url, { reconcile: 0 });
+    await using writer = new ResultBackend(redis.url);
+    const ids = taskIds(200);
+    const streams = Array.from(
+      { length: 5 },
+      () => collect(backend.stream(ids)),
+    );
+    const storing = (async () => {
+      for (const id of ids) {
+        await writer.markAsStarted(id);
+        const late = backend.result(id).get({ timeout: 10_000 });
+        await writer.markAsDone(id, id);
+        assertEquals(await late, id);
+      }
+    })();
+    await storing;
+    for (const events of await Promise.all(streams)) {
+      const outcomes = events.filter(({ ready }) => ready);
+      assertEquals(outcomes.length, ids.length);
+      assertEquals(new Set(outcomes.map(({ taskId }) => taskId)).size, 200);
+    }
+  },
+}));

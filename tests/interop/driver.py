@@ -1,0 +1,302 @@
+"""A Celery client on a line: requests in, replies out, each a line of JSON.
+
+A request is {"id": number, "op": name, ...arguments}. Its reply carries the
+same id, and "value" or "error". Values that Celery decoded are told as Python
+writes them (repr), so that no JSON of ours stands between what Python saw and
+what a test expects. The driver ends when its input does.
+"""
+
+import json
+import random
+import sys
+import threading
+import traceback
+
+import celery
+import kombu
+import redis
+from celery import chain, chord, group
+from celery.exceptions import TimeoutError as CeleryTimeoutError
+from celery.result import AsyncResult, GroupResult
+from celery.utils.serialization import UnpickleableExceptionWrapper
+from kombu.utils import json as kombu_json
+
+import tasks
+
+REPLY_TIMEOUT_SECONDS = 20
+output_lock = threading.Lock()
+
+
+def reply(request_id, **members):
+    with output_lock:
+        print(json.dumps({"id": request_id, **members}), flush=True)
+
+
+def signature(task, args=(), kwargs=None, **options):
+    return tasks.app.signature(task, args, kwargs or {}, **options)
+
+
+def told_exception(error):
+    return {
+        "type": type(error).__qualname__,
+        "module": type(error).__module__,
+        "args": repr(list(error.args)),
+        "text": str(error),
+    }
+
+
+def told_value(value):
+    if isinstance(value, BaseException):
+        return {"raised": told_exception(value)}
+    return {"value": repr(value)}
+
+
+def told_outcome(result, **options):
+    """What get() returned or raised; a failure of Celery's own is an error."""
+    try:
+        return told_value(result.get(**options))
+    except CeleryTimeoutError:
+        return {"timeout": True}
+    except Exception as error:  # whatever the document says
+        return told_value(error)
+
+
+# -- operations: what a request may ask for -------------------------------------
+
+
+def versions():
+    return {
+        "celery": celery.__version__,
+        "kombu": kombu.__version__,
+        "redis": redis.__version__,
+    }
+
+
+def send(task, args=(), kwargs=None, options=None):
+    return signature(task, args, kwargs).apply_async(**(options or {})).id
+
+
+def send_chain(links):
+    """Sends [task, args] pairs, each fed by the one before; the ids in order."""
+    result = chain(signature(*link) for link in links).apply_async()
+    ids = []
+    while result is not None:
+        ids.insert(0, result.id)
+        result = result.parent
+    return ids
+
+
+def send_group(members, save=False):
+    result = group(signature(*member) for member in members).apply_async()
+    if save:
+        result.save()
+    return {"id": result.id, "ids": [child.id for child in result]}
+
+
+def send_chord(header, body):
+    result = chord(signature(*member) for member in header)(signature(*body))
+    return {"id": result.id, "ids": [child.id for child in result.parent]}
+
+
+def revoke(task_id, terminate=False):
+    """Returns when a worker has confirmed it, so that no task overtakes it."""
+    answers = tasks.app.control.revoke(
+        task_id,
+        terminate=terminate,
+        reply=True,
+        limit=1,
+        timeout=REPLY_TIMEOUT_SECONDS,
+    )
+    if not answers:
+        raise RuntimeError("no worker confirmed the revoke of " + task_id)
+
+
+def open_gate(name):
+    tasks.open_gate(name)
+
+
+def wait_at_gate(name):
+    tasks.wait_at_gate(name)
+
+
+def read(task_id):
+    """Everything that an AsyncResult tells without waiting."""
+    result = AsyncResult(task_id, app=tasks.app)
+    date_done = result.date_done
+    return {
+        "state": result.state,
+        "ready": result.ready(),
+        "successful": result.successful(),
+        "failed": result.failed(),
+        "result": told_value(result.result),
+        "traceback": result.traceback,
+        "children": [child.id for child in result.children or []],
+        "dateDone": date_done and date_done.isoformat(),
+        "name": result.name,
+        "args": repr(result.args),
+        "kwargs": repr(result.kwargs),
+        "worker": result.worker,
+        "retries": result.retries,
+        "queue": result.queue,
+    }
+
+
+def get(task_id, timeout=REPLY_TIMEOUT_SECONDS, propagate=True):
+    result = AsyncResult(task_id, app=tasks.app)
+    return told_outcome(result, timeout=timeout, propagate=propagate)
+
+
+def get_group(group_id, timeout=REPLY_TIMEOUT_SECONDS):
+    result = GroupResult.restore(group_id, app=tasks.app)
+    return None if result is None else told_outcome(result, timeout=timeout)
+
+
+def store(task_id, text, state, trace=None):
+    """Has Celery store what `text`, JSON, says."""
+    backend = tasks.app.backend
+    backend.store_result(task_id, json.loads(text), state, traceback=trace)
+
+
+def store_failure(task_id, args, trace=None, wrapped=False):
+    """Stores a ValueError; `wrapped` as workers do where pickle refused it."""
+    error = ValueError(*args)
+    if wrapped:
+        error = UnpickleableExceptionWrapper.from_exception(error)
+    tasks.app.backend.mark_as_failure(task_id, error, trace)
+
+
+def store_group(group_id, task_ids):
+    results = [AsyncResult(task_id, app=tasks.app) for task_id in task_ids]
+    GroupResult(group_id, results, app=tasks.app).save()
+
+
+def forget(task_id):
+    AsyncResult(task_id, app=tasks.app).forget()
+
+
+def read_json(texts):
+    """Of each JSON text: the value as Python writes it, and Python's own JSON."""
+    values = [kombu_json.loads(text) for text in texts]
+    return [
+        {"value": repr(value), "text": kombu_json.dumps(value)}
+        for value in values
+    ]
+
+
+def write_json(seed, count):
+    """JSON texts of `count` random values, the same for the same seed."""
+    source = random.Random(seed)
+    return [kombu_json.dumps(random_value(source, 4)) for _ in range(count)]
+
+
+# -- random values ---------------------------------------------------------------
+
+ALPHABET = "aZ09 \"\\/\b\f\n\r\t\x00\x1f\x7f\x80\xe9\u0142\u2028\u2603\uffff" + (
+    "\U0001f600\U0010ffff\ud800\udfff"
+)
+
+
+def random_text(source):
+    return "".join(source.choices(ALPHABET, k=source.randrange(8)))
+
+
+def random_float(source):
+    """A float that is not whole: JavaScript cannot tell 1.0 from 1."""
+    while True:
+        value = source.uniform(-10, 10) * 10.0 ** source.randint(-320, 14)
+        if not value.is_integer():
+            return value
+
+
+def random_value(source, depth):
+    scalars = [
+        lambda: None,
+        lambda: source.random() < 0.5,
+        lambda: source.randint(-10, 10),
+        lambda: source.randint(-(2**53) + 1, 2**53 - 1),
+        lambda: source.randint(-(2**200), 2**200),
+        lambda: random_float(source),
+        lambda: source.choice([float("nan"), float("inf"), float("-inf")]),
+        lambda: random_text(source),
+    ]
+    if depth == 0 or source.random() < 0.3:
+        return source.choice(scalars)()
+    size = source.randrange(5)
+    if source.random() < 0.5:
+        return [random_value(source, depth - 1) for _ in range(size)]
+    return {
+        random_key(source): random_value(source, depth - 1)
+        for _ in range(size)
+    }
+
+
+def random_key(source):
+    """No key of digits alone: JavaScript puts those before all others."""
+    return "k" + random_text(source)
+
+
+# -- the line ----------------------------------------------------------------------
+
+
+def wait(request_id, task_id, timeout=REPLY_TIMEOUT_SECONDS):
+    """get(), in a thread. A reply "waiting" tells when it looked in vain and listens.
+
+    Celery calls on_interval after each turn of its waiting loop; the first turn
+    ends with the confirmation of its subscription.
+    """
+
+    def note():
+        if not told.is_set():
+            told.set()
+            reply(request_id, waiting=True)
+
+    told = threading.Event()
+    result = AsyncResult(task_id, app=tasks.app)
+    outcome = told_outcome(result, timeout=timeout, on_interval=note)
+    reply(request_id, value=outcome)
+
+
+OPERATIONS = {
+    operation.__name__: operation
+    for operation in (
+        versions,
+        send,
+        send_chain,
+        send_group,
+        send_chord,
+        revoke,
+        open_gate,
+        wait_at_gate,
+        read,
+        get,
+        get_group,
+        store,
+        store_failure,
+        store_group,
+        forget,
+        read_json,
+        write_json,
+    )
+}
+
+
+def answer(request_id, op, **arguments):
+    try:
+        if op == "wait":
+            threading.Thread(
+                target=wait, args=(request_id,), kwargs=arguments, daemon=True
+            ).start()
+        else:
+            reply(request_id, value=OPERATIONS[op](**arguments))
+    except Exception:  # told to the test that asked
+        reply(request_id, error=traceback.format_exc())
+
+
+def main():
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer(request.pop("id"), request.pop("op"), **request)
+
+
+if __name__ == "__main__":
+    main()

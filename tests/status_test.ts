@@ -1,0 +1,72 @@
+import { StatusBoard, type StatusEvent } from "../src/status.ts";
+import { assertEquals, assertNotEquals } from "./support/assert.ts";
+
+const CONNECTING: StatusEvent = { type: "connecting", attempt: 1 };
+const error = new Error("e");
+
+async function types(readable: ReadableStream<StatusEvent>): Promise<string[]> {
+  return (await Array.fromAsync(readable)).map(({ type }) => type);
+}
+
+Deno.test("StatusBoard.stream begins with the present state, and ends when it is closed", async () => {
+  const board = new StatusBoard();
+  const first = board.stream();
+  board.tell(CONNECTING);
+  board.tell({ type: "connected" });
+  // These pass: the state is still connected.
+  board.tell({ type: "degraded", error });
+  board.tell({ type: "resynced", keys: 1 });
+  board.tell({ type: "reconciled", keys: 1, delivered: 0 });
+  const second = board.stream();
+  board.tell({ type: "closed" });
+  board.tell(CONNECTING);
+  assertEquals(await types(first), [
+    "disconnected",
+    "connecting",
+    "connected",
+    "degraded",
+    "resynced",
+    "reconciled",
+    "closed",
+  ]);
+  assertEquals(await types(second), ["connected", "closed"]);
+  assertEquals(await types(board.stream()), ["closed"]);
+});
+
+Deno.test("StatusBoard gives each reader an event of its own", async () => {
+  const board = new StatusBoard();
+  const readers = [board.stream().getReader(), board.stream().getReader()];
+  board.tell(CONNECTING);
+  const events: StatusEvent[] = [];
+  for (const reader of readers) {
+    await reader.read();
+    events.push((await reader.read()).value!);
+    await reader.cancel();
+  }
+  assertEquals(events[0], events[1]);
+  assertEquals(events[0] === events[1], false);
+});
+
+Deno.test("StatusBoard keeps the newest events of a stream that nobody reads", async () => {
+  const board = new StatusBoard();
+  const stream = board.stream();
+  for (let attempt = 1; attempt <= 10_000; attempt++) {
+    board.tell({ type: "connecting", attempt });
+  }
+  board.tell({ type: "closed" });
+  const events = await Array.fromAsync(stream);
+  assertEquals(events.length, 256);
+  assertEquals(events[0], { type: "connecting", attempt: 9746 });
+  assertEquals(events.at(-1), { type: "closed" });
+});
+
+Deno.test("StatusBoard forgets a stream that was canceled", async () => {
+  const board = new StatusBoard();
+  const canceled = board.stream();
+  const stream = board.stream();
+  await canceled.cancel();
+  board.tell(CONNECTING);
+  board.tell({ type: "closed" });
+  assertEquals(await types(canceled), []);
+  assertNotEquals(await types(stream), []);
+});

@@ -1,0 +1,69 @@
+import { Attachment, ReadSize } from "../../src/attachment.ts";
+import { Delivery } from "../../src/delivery.ts";
+import { decodeEvent } from "../../src/protocol/decode.ts";
+import {
+  type Reader,
+  Ticket,
+  waitOf,
+  type Watch,
+  WatchTable,
+} from "../../src/watch_table.ts";
+import { FakeLink, type FakeStore } from "./fake_link.ts";
+import { keyOf } from "./recording_reader.ts";
+
+/** A table, its delivery, and a link that is attached to it: what a source owns, without the source. */
+export class AttachStage {
+  readonly store: FakeStore = new Map();
+  readonly table = new WatchTable();
+  readonly readSize = new ReadSize();
+  readonly delivery = new Delivery({
+    table: this.table,
+    decode: (document, taskId, origin) =>
+      decodeEvent(document, taskId, { integers: "bigint" }, origin),
+    onAbandoned: (watch) => this.#abandoned(watch),
+  });
+  link!: FakeLink;
+  attachment!: Attachment;
+
+  constructor() {
+    this.connect();
+  }
+
+  /** Attaches a fresh link, as after a loss. */
+  connect(prepare: (link: FakeLink) => void = () => {}): void {
+    this.attachment?.stop();
+    this.link = new FakeLink(this.store, {
+      onMessage: (channel, payload) => {
+        const watch = this.delivery.live(channel, payload);
+        if (watch !== undefined) this.attachment.reread(watch);
+      },
+      onNotice: () => {},
+    });
+    prepare(this.link);
+    this.attachment = new Attachment(this);
+  }
+
+  /** Lets a reader await tasks; resolves when they are attached. */
+  add(reader: Reader, ...taskIds: string[]): Promise<void> {
+    const ticket = new Ticket();
+    for (const taskId of taskIds) {
+      const added = this.table.add(reader, keyOf(taskId), taskId, ticket);
+      if (added?.isNew) this.attachment.add(added.watch);
+      else if (added !== undefined) this.attachment.reread(added.watch);
+    }
+    return ticket.promise;
+  }
+
+  /** Ends a reader's wait. */
+  leave(reader: Reader, taskId: string): void {
+    const watch = this.table.get(keyOf(taskId));
+    const wait = watch && waitOf(watch, reader);
+    if (wait !== undefined && this.table.leave(wait)) {
+      this.#abandoned(wait.watch);
+    }
+  }
+
+  #abandoned(watch: Watch): void {
+    this.attachment.leave(watch);
+  }
+}

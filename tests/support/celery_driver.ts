@@ -1,0 +1,272 @@
+/**
+ * A real Celery client, driven from a test: tests/interop/driver.py, one
+ * process for many calls.
+ *
+ * @module
+ */
+
+import { PythonProcess } from "./celery_process.ts";
+
+/** An exception as Python had it; `args` as its repr. */
+export interface PythonException {
+  type: string;
+  module: string;
+  args: string;
+  text: string;
+}
+
+/** What a call of Python returned (its repr) or raised. */
+export interface PythonOutcome {
+  value?: string;
+  raised?: PythonException;
+  /** Set when Celery's get() ran out of time. */
+  timeout?: true;
+}
+
+/** What Celery's AsyncResult tells of a task. */
+export interface PythonResult {
+  state: string;
+  ready: boolean;
+  successful: boolean;
+  failed: boolean;
+  result: PythonOutcome;
+  traceback: string | null;
+  children: string[];
+  dateDone: string | null;
+  name: string | null;
+  args: string;
+  kwargs: string;
+  worker: string | null;
+  retries: number | null;
+  queue: string | null;
+}
+
+/** A JSON text as Python read it: the value's repr, and what Python writes for it. */
+export interface PythonJson {
+  value: string;
+  text: string;
+}
+
+/** The versions that a test runs against. */
+export interface Versions {
+  celery: string;
+  kombu: string;
+  redis: string;
+}
+
+/** The ids of a group's or a chord's tasks, and of itself. */
+export interface SentGroup {
+  id: string;
+  ids: string[];
+}
+
+/** A task's name and its positional arguments. */
+export type Signature = [task: string, args?: unknown[]];
+
+/** Python's get(), under way. */
+export interface PythonWait {
+  /** Resolves once it looked, found nothing, and listens. */
+  readonly waiting: Promise<void>;
+  /** What it returned or raised. */
+  readonly outcome: Promise<PythonOutcome>;
+}
+
+interface Reply {
+  id: number;
+  value?: unknown;
+  error?: string;
+  waiting?: true;
+}
+
+interface Request {
+  onWaiting(): void;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** Sends tasks and reads, stores and revokes results, all by Python's Celery. */
+export class CeleryDriver implements AsyncDisposable {
+  readonly #process: PythonProcess;
+  readonly #requests = new Map<number, Request>();
+  #lastId = 0;
+  #reading = false;
+
+  /** Starts a client whose results are at `redisUrl`. */
+  constructor(redisUrl: string) {
+    this.#process = new PythonProcess(["driver.py"], redisUrl);
+  }
+
+  /** The versions of Celery and what it stands on. */
+  versions(): Promise<Versions> {
+    return this.#call("versions");
+  }
+
+  /** Sends a task of tests/interop/tasks.py; returns its id. `options` are those of apply_async. */
+  callTask(
+    name: string,
+    args: unknown[] = [],
+    kwargs: Record<string, unknown> = {},
+    options: Record<string, unknown> = {},
+  ): Promise<string> {
+    return this.#call("send", { task: `tasks.${name}`, args, kwargs, options });
+  }
+
+  /** Sends a chain; returns the ids of its tasks in order. */
+  callChain(links: Signature[]): Promise<string[]> {
+    return this.#call("send_chain", { links: links.map(qualify) });
+  }
+
+  /** Sends a group and saves it. */
+  callGroup(members: Signature[]): Promise<SentGroup> {
+    return this.#call("send_group", {
+      members: members.map(qualify),
+      save: true,
+    });
+  }
+
+  /** Sends a chord; the id is its body's. */
+  callChord(header: Signature[], body: Signature): Promise<SentGroup> {
+    return this.#call("send_chord", {
+      header: header.map(qualify),
+      body: qualify(body),
+    });
+  }
+
+  /** Revokes a task, and returns when the worker knows. */
+  revoke(taskId: string, options: { terminate?: boolean } = {}): Promise<void> {
+    return this.#call("revoke", { task_id: taskId, ...options });
+  }
+
+  /** Lets one task pass that waits at this gate, now or later. */
+  openGate(name: string): Promise<void> {
+    return this.#call("open_gate", { name });
+  }
+
+  /** Waits at a gate that a task opens. */
+  waitAtGate(name: string): Promise<void> {
+    return this.#call("wait_at_gate", { name });
+  }
+
+  /** All that AsyncResult tells without waiting. */
+  read(taskId: string): Promise<PythonResult> {
+    return this.#call("read", { task_id: taskId });
+  }
+
+  /** AsyncResult.get(); `timeout` in seconds. */
+  get(
+    taskId: string,
+    options: { timeout?: number; propagate?: boolean } = {},
+  ): Promise<PythonOutcome> {
+    return this.#call("get", { task_id: taskId, ...options });
+  }
+
+  /** GroupResult.restore(groupId).get(); null where no group was saved. */
+  getGroup(groupId: string): Promise<PythonOutcome | null> {
+    return this.#call("get_group", { group_id: groupId });
+  }
+
+  /** AsyncResult.get(), in a thread: it waits while other calls go on. */
+  wait(taskId: string): PythonWait {
+    const waiting = Promise.withResolvers<void>();
+    const outcome = this.#call<PythonOutcome>(
+      "wait",
+      { task_id: taskId },
+      waiting.resolve,
+    );
+    // A failure is told by `outcome`; nobody need await both.
+    outcome.catch(waiting.reject);
+    waiting.promise.catch(() => {});
+    return { waiting: waiting.promise, outcome };
+  }
+
+  /** Celery's store_result of the value that `json` holds. */
+  store(taskId: string, json: string, state: string): Promise<void> {
+    return this.#call("store", { task_id: taskId, text: json, state });
+  }
+
+  /** Celery's mark_as_failure with a ValueError of these args; `wrapped` as workers do where pickle refused it. */
+  storeFailure(
+    taskId: string,
+    args: unknown[],
+    options: { trace?: string; wrapped?: boolean } = {},
+  ): Promise<void> {
+    return this.#call("store_failure", { task_id: taskId, args, ...options });
+  }
+
+  /** GroupResult.save() of these tasks. */
+  storeGroup(groupId: string, taskIds: string[]): Promise<void> {
+    return this.#call("store_group", { group_id: groupId, task_ids: taskIds });
+  }
+
+  /** AsyncResult.forget(). */
+  forget(taskId: string): Promise<void> {
+    return this.#call("forget", { task_id: taskId });
+  }
+
+  /** Reads JSON texts as Celery's serializer does. */
+  readJson(texts: string[]): Promise<PythonJson[]> {
+    return this.#call("read_json", { texts });
+  }
+
+  /** Random JSON texts as Celery's serializer writes them; the same for the same seed. */
+  writeJson(seed: number, count: number): Promise<string[]> {
+    return this.#call("write_json", { seed, count });
+  }
+
+  /** Ends the client. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process[Symbol.asyncDispose]();
+  }
+
+  async #call<T>(
+    op: string,
+    members: Record<string, unknown> = {},
+    onWaiting: () => void = doNothing,
+  ): Promise<T> {
+    const id = ++this.#lastId;
+    const request = JSON.stringify({ id, op, ...members });
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#requests.set(id, { onWaiting, resolve, reject });
+    await this.#process.writeLine(request);
+    if (!this.#reading) this.#readReplies();
+    // The driver's replies have the shapes that its operations document.
+    return await promise as T;
+  }
+
+  /** Reads for as long as a request waits: between tests no read is under way. */
+  async #readReplies(): Promise<void> {
+    this.#reading = true;
+    try {
+      while (this.#requests.size > 0) this.#take(await this.#nextReply());
+    } catch (error) {
+      for (const request of this.#requests.values()) request.reject(error);
+      this.#requests.clear();
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  async #nextReply(): Promise<Reply> {
+    const line = await this.#process.readLine();
+    if (line !== null) return JSON.parse(line);
+    throw new Error(
+      `The Celery client ended:\n${await this.#process.errors()}`,
+    );
+  }
+
+  #take(reply: Reply): void {
+    const request = this.#requests.get(reply.id);
+    if (reply.waiting) return request?.onWaiting();
+    this.#requests.delete(reply.id);
+    if (reply.error === undefined) request?.resolve(reply.value);
+    else {request?.reject(
+        new Error(`The Celery client failed:\n${reply.error}`),
+      );}
+  }
+}
+
+function qualify([task, args = []]: Signature): [string, unknown[]] {
+  return [`tasks.${task}`, args];
+}
+
+function doNothing(): void {}

@@ -1,0 +1,102 @@
+/**
+ * What the interop tests of a file share, started before the first of them and
+ * ended after the last: a Redis server, a Celery client, a Celery worker.
+ *
+ * @module
+ */
+
+import { ResultBackend, type ResultBackendOptions } from "../../mod.ts";
+import { CeleryDriver } from "./celery_driver.ts";
+import { type CeleryWorker, startWorker } from "./celery_worker.ts";
+import { has, type Need, needs } from "./needs.ts";
+import { type RedisServer, startRedis } from "./redis_server.ts";
+
+/** Without these the tests of a file count as ignored, and nothing is started. */
+const NEEDS: readonly Need[] = ["redis-server", "celery"];
+
+/** Longer than anything here takes, shorter than anyone likes to wait for a failure. */
+const DEADLINE = 20_000;
+
+/** What a file's tests need. */
+export interface CeleryStageOptions {
+  /**
+   * Whether a worker runs; the client alone can read and store results.
+   *
+   * @default {false}
+   */
+  worker?: boolean;
+}
+
+/** A Redis server, a Celery client and perhaps a worker, shared by the tests of a file. */
+export class CeleryStage {
+  #redis: RedisServer | undefined;
+  #driver: CeleryDriver | undefined;
+  #worker: CeleryWorker | undefined;
+
+  /** The server. */
+  get redis(): RedisServer {
+    return started(this.#redis);
+  }
+
+  /** The client. */
+  get driver(): CeleryDriver {
+    return started(this.#driver);
+  }
+
+  /** A backend on the server, for one test. */
+  backend(options?: ResultBackendOptions): ResultBackend {
+    return new ResultBackend(this.redis.url, options);
+  }
+
+  /** A test that needs the stage, for `Deno.test`. */
+  test(name: string, fn: () => Promise<void>): Deno.TestDefinition {
+    return needs(NEEDS, { name, fn });
+  }
+
+  /** Starts all of it, or nothing. */
+  async start({ worker = false }: CeleryStageOptions): Promise<void> {
+    if (!NEEDS.every(has)) return;
+    try {
+      const redis = this.#redis = await startRedis();
+      this.#driver = new CeleryDriver(redis.url);
+      if (worker) this.#worker = await startWorker(redis.url);
+    } catch (error) {
+      await this.end();
+      throw error;
+    }
+  }
+
+  /** Ends what was started. */
+  async end(): Promise<void> {
+    await this.#worker?.[Symbol.asyncDispose]();
+    await this.#driver?.[Symbol.asyncDispose]();
+    await this.#redis?.[Symbol.asyncDispose]();
+  }
+
+  /** Fails, with the worker's log, if `work` takes far too long: a test must not hang. */
+  async inTime<T>(work: Promise<T>): Promise<T> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(async () => {
+      const log = await this.#worker?.log() ?? "no worker";
+      late.reject(new Error(`Not done in ${DEADLINE} ms; worker log:\n${log}`));
+    }, DEADLINE);
+    try {
+      return await Promise.race([work, late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** A stage for the tests of this file. */
+export function celeryStage(options: CeleryStageOptions = {}): CeleryStage {
+  const stage = new CeleryStage();
+  Deno.test.beforeAll(() => stage.start(options));
+  Deno.test.afterAll(() => stage.end());
+  return stage;
+}
+
+function started<T>(resource: T | undefined): T {
+  if (resource !== undefined) return resource;
+  throw new Error("The Celery stage is not up: use it inside a test");
+}

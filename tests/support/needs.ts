@@ -1,0 +1,104 @@
+/**
+ * Tests that need more than Deno: what the machine lacks is named, and the test
+ * counts as ignored. Under `CI=true`, where nothing may be lacking, it fails.
+ *
+ * @module
+ */
+
+/** What a test may need. */
+export type Need = "redis-server" | "redis-sentinel" | "celery";
+
+/**
+ * The Python that has Celery: the one that apt's `python3-celery` is for, unless
+ * `CELERY_PYTHON` names another, of a virtual environment, say.
+ */
+export const CELERY_PYTHON: string = Deno.env.get("CELERY_PYTHON") ??
+  "/usr/bin/python3";
+
+interface Probe {
+  /** A command that succeeds where there is what is needed. */
+  command: [string, ...string[]];
+  /** How to get it. */
+  advice: string;
+}
+
+const probes: Record<Need, Probe> = {
+  "redis-server": {
+    command: ["redis-server", "--version"],
+    advice:
+      "install Redis: apt-get install redis-server, or brew install redis",
+  },
+  "redis-sentinel": {
+    // Not --version: as a sentinel, it would ask for a configuration first.
+    command: ["sh", "-c", "command -v redis-sentinel"],
+    advice:
+      "install Redis Sentinel: apt-get install redis-sentinel, or brew install redis",
+  },
+  "celery": {
+    command: [CELERY_PYTHON, "-c", "import celery, redis"],
+    advice:
+      "install Celery: apt-get install python3-celery python3-redis, or set CELERY_PYTHON to a Python that has both",
+  },
+};
+
+const found = new Map<Need, boolean>();
+
+/** Whether the machine has it. Asked once. */
+export function has(need: Need): boolean {
+  const known = found.get(need);
+  if (known !== undefined) return known;
+  const isThere = succeeds(probes[need].command);
+  found.set(need, isThere);
+  return isThere;
+}
+
+/** How to get what is lacking. */
+export function adviceFor(need: Need): string {
+  return probes[need].advice;
+}
+
+/**
+ * A test that needs something of the machine.
+ *
+ * ```ts ignore
+ * Deno.test(needs("redis-server", {
+ *   name: "ResultBackend.storeResult() survives a restart",
+ *   fn: async () => {},
+ * }));
+ * ```
+ */
+export function needs(
+  what: Need | readonly Need[],
+  test: Deno.TestDefinition,
+): Deno.TestDefinition {
+  const wanted = typeof what === "string" ? [what] : what;
+  const lacking = wanted.filter((need) => !has(need));
+  if (lacking.length === 0) return test;
+  const names = lacking.join(", ");
+  if (Deno.env.get("CI") !== "true") {
+    return { ...test, ignore: true, name: `${test.name} [needs ${names}]` };
+  }
+  return {
+    ...test,
+    fn: () => {
+      const advice = lacking.map(adviceFor).join("; ");
+      throw new Error(
+        `Cannot run this test without ${names}, and CI is true: ${advice}`,
+      );
+    },
+  };
+}
+
+function succeeds([command, ...args]: [string, ...string[]]): boolean {
+  try {
+    return new Deno.Command(command, {
+      args,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).outputSync().success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

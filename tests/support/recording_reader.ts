@@ -1,0 +1,47 @@
+import type { ResultEvent } from "../../src/protocol/meta.ts";
+import type { Reader, Wait } from "../../src/watch_table.ts";
+
+/** A reader that keeps what it gets. */
+export class RecordingReader implements Reader {
+  readonly waits: Wait[] = [];
+  /** Every event. */
+  readonly events: ResultEvent[] = [];
+  /** Every event, as its origin, state and result. */
+  readonly got: string[] = [];
+  /** What it was told at the end. */
+  readonly failures: Error[] = [];
+  /** Called behind each event. */
+  onEvent: (event: ResultEvent) => void = () => {};
+
+  take(event: ResultEvent, _size: number): void {
+    this.events.push(event);
+    const result = event.state === "UNDECODABLE" ? "" : ` ${event.result}`;
+    this.got.push(`${event.origin} ${event.state}${result}`);
+    this.onEvent(event);
+  }
+
+  fail(error: Error): void {
+    this.failures.push(error);
+  }
+}
+
+/** The key of a task with no prefix. */
+export function keyOf(taskId: string): string {
+  return `celery-task-meta-${taskId}`;
+}
+
+/** A document as Celery stores it. */
+export function documentOf(
+  state: string,
+  result: unknown = null,
+  taskId = "t",
+): string {
+  return JSON.stringify({
+    status: state,
+    result,
+    traceback: null,
+    children: [],
+    date_done: null,
+    task_id: taskId,
+  });
+}

@@ -1,0 +1,97 @@
+import { type CallOptions, Commands } from "../../src/commands.ts";
+import { KeySpace } from "../../src/protocol/keys.ts";
+import type { RedisLink } from "../../src/redis/link.ts";
+import { type RetryOptions, retryPolicy } from "../../src/retry.ts";
+import { ResultSource } from "../../src/source.ts";
+import { StatusBoard, type StatusEvent } from "../../src/status.ts";
+import { FakeDriver } from "./fake_link.ts";
+import { FakeRuntime } from "./fake_runtime.ts";
+
+/** What a {@linkcode SourceStage} can be told. */
+export interface SourceStageOptions {
+  reconnect?: RetryOptions;
+  retry?: RetryOptions;
+  firstConnectTimeout?: number;
+  reconcile?: number;
+}
+
+/** A source over a scripted driver, in a world where time stands still. */
+export class SourceStage implements Disposable {
+  readonly driver = new FakeDriver();
+  readonly runtime = new FakeRuntime({ global: true });
+  readonly status = new StatusBoard();
+  /** Everything that the status said. */
+  readonly told: StatusEvent[] = [];
+  readonly source: ResultSource;
+  readonly commands: Commands;
+
+  constructor(options: SourceStageOptions = {}) {
+    const tell = this.status.tell.bind(this.status);
+    this.status.tell = (event) => {
+      this.told.push(event);
+      tell(event);
+    };
+    const defaults = {
+      maxAttempts: Infinity,
+      minTimeout: 100,
+      maxTimeout: 800,
+    };
+    this.source = new ResultSource({
+      driver: this.driver,
+      address: "redis://redis.test",
+      reconnect: retryPolicy(
+        "reconnect",
+        { jitter: 0, ...options.reconnect },
+        defaults,
+      ),
+      firstConnectTimeout: options.firstConnectTimeout ?? Infinity,
+      reconcile: options.reconcile ?? 0,
+      closeTimeout: 5000,
+      keys: new KeySpace(),
+      integers: "bigint",
+      status: this.status,
+      runtime: this.runtime,
+    });
+    this.commands = new Commands(
+      this.source,
+      retryPolicy("retry", { jitter: 0, ...options.retry }, {
+        ...defaults,
+        maxAttempts: 3,
+      }),
+    );
+  }
+
+  /** The types of what the status said. */
+  get types(): string[] {
+    return this.told.map(({ type }) => type);
+  }
+
+  /** Runs a GET as the backend does. */
+  get(options?: CallOptions): Promise<unknown> {
+    return this.commands.run(
+      (link: RedisLink) => link.command(["GET", "k"]),
+      (message, cause) => new GaveUp(message, { cause }),
+      options,
+    );
+  }
+
+  /** Closes the source; nothing may be left behind. */
+  async close(): Promise<void> {
+    await this.source.close();
+    if (this.runtime.timers > 0) {
+      throw new Error(`${this.runtime.timers} timers are left`);
+    }
+    for (const link of this.driver.links) {
+      if (link.reason === undefined) throw new Error("A link is left");
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.runtime[Symbol.dispose]();
+  }
+}
+
+/** What a command rejects with when it was tried often enough. */
+export class GaveUp extends Error {
+  override readonly name = "GaveUp";
+}

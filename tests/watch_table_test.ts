@@ -1,0 +1,134 @@
+import { Ticket, waitOf, waitsOf, WatchTable } from "../src/watch_table.ts";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+} from "./support/assert.ts";
+import { RecordingReader } from "./support/recording_reader.ts";
+import { seededRandom } from "./support/seeded_random.ts";
+import { turn } from "./support/turn.ts";
+
+Deno.test("WatchTable counts keys once, and waits once for each reader", () => {
+  const table = new WatchTable();
+  const [one, two] = [new RecordingReader(), new RecordingReader()];
+  const ticket = new Ticket();
+  const first = table.add(one, "k", "t", ticket);
+  assert(first?.isNew);
+  assertEquals(table.add(one, "k", "t", ticket), undefined);
+  const second = table.add(two, "k", "t", ticket);
+  assertEquals(second?.isNew, false);
+  assertStrictEquals(second?.watch, first.watch);
+  assertEquals(table.awaited, 1);
+  assertEquals(table.leave(waitOf(first.watch, one)!), false);
+  assertEquals(table.awaited, 1);
+  assertEquals(table.leave(waitOf(first.watch, two)!), true);
+  assertEquals(table.awaited, 0);
+  assertEquals([one.waits, two.waits], [[], []]);
+  // It stays until its UNSUBSCRIBE is sent.
+  assertStrictEquals(table.get("k"), first.watch);
+  assertEquals(table.add(two, "k", "t", new Ticket())?.isNew, false);
+  assertEquals(table.awaited, 1);
+  table.sweep();
+  assertStrictEquals(table.get("k"), first.watch);
+  table.leave(waitOf(first.watch, two)!);
+  table.sweep();
+  assertEquals(table.get("k"), undefined);
+});
+
+Deno.test("WatchTable keeps its lists whole, whatever comes and goes", () => {
+  const random = seededRandom(7);
+  const table = new WatchTable();
+  const readers = Array.from({ length: 5 }, () => new RecordingReader());
+  const expected = new Set<string>();
+  for (let i = 0; i < 20_000; i++) {
+    const r = Math.trunc(random() * readers.length);
+    const key = `k${Math.trunc(random() * 20)}`;
+    const reader = readers[r]!;
+    const watch = table.get(key);
+    const wait = watch && waitOf(watch, reader);
+    if (wait === undefined) {
+      table.add(reader, key, key, new Ticket());
+      expected.add(`${r} ${key}`);
+    } else {
+      const isLast = table.leave(wait);
+      expected.delete(`${r} ${key}`);
+      assertEquals(isLast, watch!.first === undefined);
+      if (isLast && random() < 0.5) table.delete(watch!);
+    }
+  }
+  const byWatch = [...table].flatMap((watch) =>
+    [...waitsOf(watch)].map(({ reader }) =>
+      `${readers.indexOf(reader as RecordingReader)} ${watch.key}`
+    )
+  );
+  const byReader = readers.flatMap(({ waits }, r) =>
+    waits.map(({ watch, index }, i) => {
+      assertEquals(index, i);
+      return `${r} ${watch.key}`;
+    })
+  );
+  assertEquals(byWatch.sort(), [...expected].sort());
+  assertEquals(byReader.sort(), [...expected].sort());
+  assertEquals(
+    table.awaited,
+    new Set([...expected].map((each) => each.split(" ")[1])).size,
+  );
+});
+
+Deno.test("WatchTable.byReading begins with the keys that were not read for the longest", () => {
+  const table = new WatchTable();
+  const reader = new RecordingReader();
+  const readBy = { a: 5, b: 0, c: 9, d: 5, e: 0 };
+  for (const [key, tick] of Object.entries(readBy)) {
+    table.add(reader, key, key, new Ticket())!.watch.readBy = tick;
+  }
+  assertEquals(
+    table.byReading().map(({ key }) => key).join(""),
+    "beadc",
+  );
+});
+
+Deno.test("WatchTable.fail tells every reader once, and forgets everything", async () => {
+  const table = new WatchTable();
+  const [one, two] = [new RecordingReader(), new RecordingReader()];
+  const ticket = new Ticket();
+  for (const key of ["a", "b"]) {
+    table.add(one, key, key, ticket);
+    table.add(two, key, key, ticket);
+  }
+  const error = new Error("the end");
+  const rejected = assertRejects(() => ticket.promise);
+  table.fail(error);
+  table.fail(error);
+  assertStrictEquals(await rejected, error);
+  for (const { failures, waits } of [one, two]) {
+    assertEquals(failures, [error]);
+    assertEquals(waits, []);
+  }
+  assertEquals([table.awaited, [...table].length], [0, 0]);
+});
+
+Deno.test("Ticket resolves when each expected wait is attached or over", async () => {
+  assertEquals(await new Ticket().promise, undefined);
+  const ticket = new Ticket();
+  const late = new Ticket();
+  let settled = 0;
+  ticket.expect();
+  ticket.expect();
+  ticket.alsoPunch(late);
+  ticket.promise.then(() => settled++);
+  late.promise.then(() => settled++);
+  ticket.punch();
+  await turn();
+  assertEquals(settled, 0);
+  ticket.punch();
+  await turn();
+  assertEquals(settled, 2);
+  // A failure that nobody listens to is no unhandled rejection.
+  const lost = new Ticket();
+  lost.expect();
+  lost.alsoPunch(new Ticket());
+  lost.reject(new Error("nobody listens"));
+  await turn();
+});
