@@ -55,6 +55,9 @@ export async function startRedis(
   }
 }
 
+/** Waits for the end of its input, which is the end of the test process; then cleans up. */
+const GUARD_SCRIPT = 'read -r _; kill -9 "$1"; rm -rf -- "$2"';
+
 /** A redis-server that the test may kill, restart and pause. */
 export class RedisServer implements AsyncDisposable {
   /** Where the server listens. */
@@ -111,14 +114,16 @@ export class RedisServer implements AsyncDisposable {
       stderr: "piped",
     }).spawn();
     this.#process = process;
+    const guard = this.#startGuard(process.pid);
     this.#output = "";
     const ready = Promise.withResolvers<void>();
     this.#ended = Promise.all([
       this.#collect(process.stdout, ready.resolve),
       this.#collect(process.stderr, ready.resolve),
       process.status,
-    ]).then(([, , status]) => {
+    ]).then(async ([, , status]) => {
       this.#process = undefined;
+      await endGuard(guard);
       ready.reject(
         new Error(
           `redis-server ended before it was ready (${
@@ -168,6 +173,16 @@ export class RedisServer implements AsyncDisposable {
     });
   }
 
+  /** Starts what ends the server if the test process is killed before it can. */
+  #startGuard(pid: number): Deno.ChildProcess {
+    return new Deno.Command("sh", {
+      args: ["-c", GUARD_SCRIPT, "sh", String(pid), this.dir],
+      stdin: "piped",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+  }
+
   #signal(signal: Deno.Signal): void {
     try {
       this.#process?.kill(signal);
@@ -186,6 +201,13 @@ export class RedisServer implements AsyncDisposable {
       if (this.#output.includes("Ready to accept connections")) ready();
     }
   }
+}
+
+/** Ends a guard without letting it do its work. */
+async function endGuard(guard: Deno.ChildProcess): Promise<void> {
+  guard.kill("SIGKILL");
+  await guard.status;
+  await guard.stdin.close();
 }
 
 /**

@@ -1,0 +1,175 @@
+/**
+ * Finds the commands in what a Redis client sends.
+ *
+ * @module
+ */
+
+/** One command, as a client sent it. */
+export interface Command {
+  /** The command's name in capitals; a container's subcommand is not part of it. */
+  readonly name: string;
+  /** Name and arguments, as views into what the parser was given. */
+  readonly args: readonly Uint8Array[];
+  /** Where the command ends in its batch's `bytes`; it begins where the one before it ends. */
+  readonly end: number;
+}
+
+/** The commands that one more piece of input completed. */
+export interface CommandBatch {
+  /** The commands, in order. */
+  readonly commands: readonly Command[];
+  /** Exactly the bytes of these commands. */
+  readonly bytes: Uint8Array;
+}
+
+/** Input that no Redis client sends. The message is what Redis answers before it hangs up. */
+export class CommandSyntaxError extends SyntaxError {
+  /** The name of the class, so that it survives where `instanceof` does not. */
+  override readonly name = "CommandSyntaxError";
+}
+
+const CR = 13;
+const LF = 10;
+const ASTERISK = 42;
+const DOLLAR = 36;
+/** Redis's limits: a line without an end, the arguments of a command, a bulk string. */
+const MAX_LINE = 65_536;
+const MAX_ARGUMENTS = 1_048_576;
+const MAX_BULK = 536_870_912;
+
+const EMPTY = new Uint8Array(0);
+const decoder = new TextDecoder();
+
+/**
+ * Takes the bytes in pieces of any size and gives whole commands. A piece must
+ * not be written to afterwards: the commands are views into it.
+ */
+export class CommandParser {
+  #rest: Uint8Array = EMPTY;
+  #pieces: Uint8Array[] = [];
+  #size = 0;
+  /** No command is complete before there are this many bytes: spares a large one a look, and a copy, per piece. */
+  #wanted = 0;
+  /** The end of what was parsed last; a field, so that the parsing functions need no result objects. */
+  #at = 0;
+
+  /**
+   * Takes the next piece.
+   *
+   * @throws {CommandSyntaxError} If this is not Redis's protocol. What follows is lost, too.
+   */
+  push(piece: Uint8Array): CommandBatch {
+    this.#pieces.push(piece);
+    this.#size += piece.length;
+    if (this.#size < this.#wanted) return { commands: [], bytes: EMPTY };
+    const buffer = this.#join();
+    this.#wanted = 0;
+    const commands: Command[] = [];
+    let end = 0;
+    while (end < buffer.length) {
+      this.#at = end;
+      const args = buffer[end] === ASTERISK
+        ? this.#multibulk(buffer)
+        : this.#inline(buffer);
+      if (args === undefined) break;
+      end = this.#at;
+      const name = args[0];
+      // Empty lines and empty arrays are no commands; Redis skips them, too.
+      if (name === undefined) continue;
+      commands.push({ name: upperCase(name), args, end });
+    }
+    this.#rest = buffer.subarray(end);
+    this.#size = this.#rest.length;
+    this.#wanted = Math.max(0, this.#wanted - end);
+    return { commands, bytes: buffer.subarray(0, end) };
+  }
+
+  #join(): Uint8Array {
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    if (this.#rest.length === 0 && pieces.length === 1) {
+      return pieces[0] as Uint8Array;
+    }
+    const joined = new Uint8Array(this.#size);
+    joined.set(this.#rest);
+    let offset = this.#rest.length;
+    for (const piece of pieces) {
+      joined.set(piece, offset);
+      offset += piece.length;
+    }
+    return joined;
+  }
+
+  #multibulk(buffer: Uint8Array): Uint8Array[] | undefined {
+    const count = this.#number(buffer, "multibulk", MAX_ARGUMENTS);
+    if (count === undefined) return undefined;
+    const args: Uint8Array[] = [];
+    for (let index = 0; index < count; index++) {
+      if (this.#at >= buffer.length) return undefined;
+      if (buffer[this.#at] !== DOLLAR) {
+        const got = String.fromCharCode(buffer[this.#at] as number);
+        throw new CommandSyntaxError(`expected '$', got '${got}'`);
+      }
+      const length = this.#number(buffer, "bulk", MAX_BULK);
+      if (length === undefined) return undefined;
+      const start = this.#at;
+      const end = start + length;
+      if (end + 2 > buffer.length) {
+        this.#wanted = end + 2;
+        return undefined;
+      }
+      args.push(buffer.subarray(start, end));
+      this.#at = end + 2;
+    }
+    return args;
+  }
+
+  /** The number between a type byte and the end of its line. */
+  #number(
+    buffer: Uint8Array,
+    what: "multibulk" | "bulk",
+    limit: number,
+  ): number | undefined {
+    let value = 0;
+    let index = this.#at + 1;
+    // Redis takes a negative number of arguments for none.
+    const negative = what === "multibulk" && buffer[index] === 45;
+    if (negative) index++;
+    for (; index < buffer.length; index++) {
+      const byte = buffer[index] as number;
+      if (byte === CR) {
+        if (index + 1 >= buffer.length) return undefined;
+        if (value > limit || index === this.#at + 1) break;
+        this.#at = index + 2;
+        return negative ? 0 : value;
+      }
+      if (byte < 48 || byte > 57 || value > limit) break;
+      value = value * 10 + byte - 48;
+    }
+    if (index >= buffer.length) return undefined;
+    throw new CommandSyntaxError(`invalid ${what} length`);
+  }
+
+  /** What somebody types into telnet: words in a line. */
+  #inline(buffer: Uint8Array): Uint8Array[] | undefined {
+    const end = buffer.indexOf(LF, this.#at);
+    if (end < 0) {
+      if (buffer.length - this.#at <= MAX_LINE) return undefined;
+      throw new CommandSyntaxError("too big inline request");
+    }
+    const line = decoder.decode(buffer.subarray(this.#at, end)).trim();
+    this.#at = end + 1;
+    const encoder = new TextEncoder();
+    return line === ""
+      ? []
+      : line.split(/\s+/).map((word) => encoder.encode(word));
+  }
+}
+
+function upperCase(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) {
+    text += String.fromCharCode(byte >= 97 && byte <= 122 ? byte - 32 : byte);
+  }
+  return text;
+}

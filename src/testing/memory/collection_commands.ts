@@ -1,0 +1,154 @@
+/**
+ * The memory Redis's commands on lists and sorted sets: those with which Celery
+ * keeps the parts of a chord.
+ *
+ * @module
+ */
+
+import { bytesOf, floatOf, formatFloat, integerOf, keyOf } from "./bytes.ts";
+import type { MemoryClient } from "./client.ts";
+import {
+  type Arguments,
+  type CommandSpec,
+  type CommandTable,
+  syntaxError,
+  wordOf,
+} from "./command.ts";
+import { type Reply, ReplyError } from "./reply.ts";
+import { argumentAt, keyAt } from "./string_commands.ts";
+
+/** Lists and sorted sets. */
+export const collectionCommands: CommandTable = new Map<string, CommandSpec>([
+  ["RPUSH", { arity: -3, run: rpush }],
+  ["LRANGE", { arity: 4, run: lrange }],
+  ["LLEN", { arity: 2, run: llen }],
+  ["ZADD", { arity: -4, run: zadd }],
+  ["ZCARD", { arity: 2, run: zcard }],
+  ["ZCOUNT", { arity: 4, run: zcount }],
+  ["ZRANGE", { arity: -4, run: zrange }],
+]);
+
+function rpush({ database }: MemoryClient, args: Arguments): Reply {
+  const key = keyAt(args, 1);
+  const items = args.slice(2).map((arg) => arg.slice());
+  const list = database.getAs(key, "list");
+  if (list === undefined) {
+    database.set(key, { type: "list", items });
+    return items.length;
+  }
+  for (const item of items) list.items.push(item);
+  database.touch(key);
+  return list.items.length;
+}
+
+function lrange({ database }: MemoryClient, args: Arguments): Reply {
+  const [start, end] = [2, 3].map((at) => integerOf(argumentAt(args, at)));
+  const items = database.getAs(keyAt(args, 1), "list")?.items ?? [];
+  return sliceOf(items, start as number, end as number);
+}
+
+function llen({ database }: MemoryClient, args: Arguments): Reply {
+  return database.getAs(keyAt(args, 1), "list")?.items.length ?? 0;
+}
+
+function zadd({ database }: MemoryClient, args: Arguments): Reply {
+  const options = new Set<string>();
+  let index = 2;
+  for (; index < args.length; index++) {
+    const word = wordOf(argumentAt(args, index));
+    if (!["NX", "XX", "GT", "LT", "CH"].includes(word)) break;
+    options.add(word);
+  }
+  const pairs = args.slice(index);
+  if (pairs.length === 0 || pairs.length % 2 !== 0) throw syntaxError();
+  if (options.has("NX") && options.has("XX")) {
+    throw new ReplyError(
+      "ERR XX and NX options at the same time are not compatible",
+    );
+  }
+  const exclusive = ["GT", "LT", "NX"].filter((word) => options.has(word));
+  if (exclusive.length > 1) {
+    throw new ReplyError(
+      "ERR GT, LT, and/or NX options at the same time are not compatible",
+    );
+  }
+  const entries: [string, number][] = [];
+  for (let pair = 0; pair < pairs.length; pair += 2) {
+    const score = floatOf(
+      argumentAt(pairs, pair),
+      "ERR value is not a valid float",
+    );
+    entries.push([keyAt(pairs, pair + 1), score]);
+  }
+  const key = keyAt(args, 1);
+  const existing = database.getAs(key, "zset")?.scores;
+  const scores = existing ?? new Map<string, number>();
+  let added = 0;
+  let changed = 0;
+  for (const [member, score] of entries) {
+    const old = scores.get(member);
+    if (old === undefined ? options.has("XX") : options.has("NX")) continue;
+    if (old !== undefined) {
+      if (options.has("GT") && score <= old) continue;
+      if (options.has("LT") && score >= old) continue;
+      if (score === old) continue;
+      changed++;
+    } else added++;
+    scores.set(member, score);
+  }
+  if (added + changed > 0) {
+    if (existing === undefined) database.set(key, { type: "zset", scores });
+    else database.touch(key);
+  }
+  return options.has("CH") ? added + changed : added;
+}
+
+function zcard({ database }: MemoryClient, args: Arguments): Reply {
+  return database.getAs(keyAt(args, 1), "zset")?.scores.size ?? 0;
+}
+
+function zcount({ database }: MemoryClient, args: Arguments): Reply {
+  const min = boundOf(argumentAt(args, 2));
+  const max = boundOf(argumentAt(args, 3));
+  const scores = database.getAs(keyAt(args, 1), "zset")?.scores;
+  if (scores === undefined) return 0;
+  let count = 0;
+  for (const score of scores.values()) {
+    const isAbove = min.isOpen ? score > min.value : score >= min.value;
+    const isBelow = max.isOpen ? score < max.value : score <= max.value;
+    if (isAbove && isBelow) count++;
+  }
+  return count;
+}
+
+function zrange({ database }: MemoryClient, args: Arguments): Reply {
+  let withScores = false;
+  for (const arg of args.slice(4)) {
+    // BYSCORE, BYLEX, REV and LIMIT, nobody here asks for.
+    if (wordOf(arg) !== "WITHSCORES") throw syntaxError();
+    withScores = true;
+  }
+  const [start, end] = [2, 3].map((at) => integerOf(argumentAt(args, at)));
+  const scores = database.getAs(keyAt(args, 1), "zset")?.scores ?? new Map();
+  const entries: [string, number][] = [...scores];
+  entries.sort(([one, first], [other, second]) => {
+    if (first !== second) return first < second ? -1 : 1;
+    return one < other ? -1 : 1;
+  });
+  return sliceOf(entries, start as number, end as number).flatMap((
+    [member, score],
+  ) => withScores ? [bytesOf(member), formatFloat(score)] : [bytesOf(member)]);
+}
+
+/** Both ends are part of it; negative ones count from the end. */
+function sliceOf<T>(items: readonly T[], start: number, end: number): T[] {
+  const from = start < 0 ? Math.max(0, items.length + start) : start;
+  const to = end < 0 ? items.length + end : end;
+  return items.slice(from, Math.max(from, to + 1));
+}
+
+function boundOf(bytes: Uint8Array): { value: number; isOpen: boolean } {
+  const isOpen = keyOf(bytes.subarray(0, 1)) === "(";
+  const number = isOpen ? bytes.subarray(1) : bytes;
+  return { value: floatOf(number, "ERR min or max is not a float"), isOpen };
+}

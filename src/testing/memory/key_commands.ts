@@ -1,0 +1,151 @@
+/**
+ * The memory Redis's commands on keys, whatever they hold.
+ *
+ * @module
+ */
+
+import { bytesOf, globOf, integerOf, keyOf } from "./bytes.ts";
+import type { MemoryClient } from "./client.ts";
+import {
+  type Arguments,
+  type CommandSpec,
+  type CommandTable,
+  syntaxError,
+  wordOf,
+} from "./command.ts";
+import { OK, type Reply, ReplyError, Status } from "./reply.ts";
+import { argumentAt, keyAt } from "./string_commands.ts";
+
+/** Keys. */
+export const keyCommands: CommandTable = new Map<string, CommandSpec>([
+  ["DEL", { arity: -2, run: del }],
+  ["UNLINK", { arity: -2, run: del }],
+  ["EXISTS", { arity: -2, run: exists }],
+  ["EXPIRE", { arity: -3, run: expire }],
+  ["PEXPIRE", { arity: -3, run: pexpire }],
+  ["PERSIST", { arity: 2, run: persist }],
+  ["TTL", { arity: 2, run: ttl }],
+  ["PTTL", { arity: 2, run: pttl }],
+  ["TYPE", { arity: 2, run: type }],
+  ["KEYS", { arity: 2, run: keys }],
+  ["DBSIZE", { arity: 1, run: dbsize }],
+  ["FLUSHDB", { arity: -1, run: flushdb }],
+  ["FLUSHALL", { arity: -1, run: flushall }],
+]);
+
+/** Redis keeps times in 64 bits, as milliseconds since 1970. */
+const MAX_TIME = 2 ** 63;
+
+function del({ database }: MemoryClient, args: Arguments): Reply {
+  return args.slice(1).filter((arg) => database.delete(keyOf(arg))).length;
+}
+
+function exists({ database }: MemoryClient, args: Arguments): Reply {
+  return args.slice(1).filter((arg) => database.get(keyOf(arg)) !== undefined)
+    .length;
+}
+
+function expire(client: MemoryClient, args: Arguments): Reply {
+  return expireIn(client, args, 1_000, "expire");
+}
+
+function pexpire(client: MemoryClient, args: Arguments): Reply {
+  return expireIn(client, args, 1, "pexpire");
+}
+
+function expireIn(
+  { database }: MemoryClient,
+  args: Arguments,
+  unit: number,
+  command: string,
+): Reply {
+  const options = new Set<string>();
+  for (const arg of args.slice(3)) {
+    const word = wordOf(arg);
+    if (!["NX", "XX", "GT", "LT"].includes(word)) {
+      throw new ReplyError(`ERR Unsupported option ${keyOf(arg)}`);
+    }
+    options.add(word);
+  }
+  if (options.has("NX") && options.size > 1) {
+    throw new ReplyError(
+      "ERR NX and XX, GT or LT options at the same time are not compatible",
+    );
+  }
+  if (options.has("GT") && options.has("LT")) {
+    throw new ReplyError(
+      "ERR GT and LT options at the same time are not compatible",
+    );
+  }
+  const at = Date.now() + integerOf(argumentAt(args, 2)) * unit;
+  if (Math.abs(at) >= MAX_TIME) {
+    throw new ReplyError(`ERR invalid expire time in '${command}' command`);
+  }
+  const key = keyAt(args, 1);
+  const old = database.expiry(key);
+  if (
+    old === undefined ||
+    options.has("NX") && old !== Infinity ||
+    options.has("XX") && old === Infinity ||
+    options.has("GT") && at <= old ||
+    options.has("LT") && at >= old
+  ) return 0;
+  if (at <= Date.now()) database.delete(key);
+  else database.expire(key, at);
+  return 1;
+}
+
+function persist({ database }: MemoryClient, args: Arguments): Reply {
+  const key = keyAt(args, 1);
+  const expiry = database.expiry(key);
+  if (expiry === undefined || expiry === Infinity) return 0;
+  database.expire(key, Infinity);
+  return 1;
+}
+
+function ttl(client: MemoryClient, args: Arguments): Reply {
+  const left = timeLeft(client, args);
+  return left < 0 ? left : Math.round(left / 1_000);
+}
+
+function pttl(client: MemoryClient, args: Arguments): Reply {
+  return timeLeft(client, args);
+}
+
+/** In milliseconds; -1: for ever, -2: there is no such key. */
+function timeLeft({ database }: MemoryClient, args: Arguments): number {
+  const expiry = database.expiry(keyAt(args, 1));
+  if (expiry === undefined) return -2;
+  return expiry === Infinity ? -1 : Math.max(0, expiry - Date.now());
+}
+
+function type({ database }: MemoryClient, args: Arguments): Reply {
+  return new Status(database.get(keyAt(args, 1))?.type ?? "none");
+}
+
+function keys({ database }: MemoryClient, args: Arguments): Reply {
+  const pattern = globOf(argumentAt(args, 1));
+  return database.keys().filter((key) => pattern.test(key)).map(bytesOf);
+}
+
+function dbsize({ database }: MemoryClient): Reply {
+  return database.keys().length;
+}
+
+function flushdb({ database }: MemoryClient, args: Arguments): Reply {
+  checkFlush(args);
+  database.clear();
+  return OK;
+}
+
+function flushall({ server }: MemoryClient, args: Arguments): Reply {
+  checkFlush(args);
+  for (const database of server.databases) database.clear();
+  return OK;
+}
+
+function checkFlush(args: Arguments): void {
+  const [, option, ...rest] = args.map(wordOf);
+  const isKnown = [undefined, "SYNC", "ASYNC"].includes(option);
+  if (!isKnown || rest.length > 0) throw syntaxError();
+}

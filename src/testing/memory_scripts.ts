@@ -1,0 +1,83 @@
+/**
+ * The Lua scripts that the memory Redis knows. It runs no Lua: it knows this
+ * module's own scripts by their text, and does in TypeScript what each of them
+ * says.
+ *
+ * @module
+ */
+
+import { STORE_SCRIPT } from "../store_script.ts";
+import { keyOf } from "./memory/bytes.ts";
+import type { Reply } from "./memory/reply.ts";
+
+const EMPTY = new Uint8Array(0);
+
+/** What a script is given: Lua's `redis.call`. */
+export interface ScriptContext {
+  /**
+   * Runs a command on the database of the script's caller, and gives its
+   * reply; what is missing is null. A script that ends by an error that this
+   * threw ends as a Lua script does.
+   *
+   * @throws {ReplyError} Where the command's reply is an error.
+   */
+  call(command: string, ...args: (string | number | Uint8Array)[]): Reply;
+}
+
+/** A script, twice. */
+export interface MemoryScript {
+  /** The Lua text, to the byte: EVAL and EVALSHA find the script by it. */
+  readonly text: string;
+  /** The same in TypeScript. What it returns becomes the reply. */
+  run(
+    context: ScriptContext,
+    keys: readonly Uint8Array[],
+    argv: readonly Uint8Array[],
+  ): Reply;
+}
+
+/** This module's own scripts. */
+export const scripts: readonly MemoryScript[] = [
+  { text: STORE_SCRIPT, run: store },
+];
+
+/** How a JSON document begins whose state needs no decoding; Lua's `%s` knows these spaces. */
+const JSON_STATE =
+  /^[ \t\n\v\f\r]*\{[ \t\n\v\f\r]*"status"[ \t\n\v\f\r]*:[ \t\n\v\f\r]*"([^"\\]*)"/;
+/** The same for a msgpack map, whose first key is `status`. */
+const MSGPACK_STATE = /^[\x80-\x8f]\xa6status[\xa0-\xbf]([A-Z]+)/;
+
+/** What {@linkcode STORE_SCRIPT} says, line by line. */
+function store(
+  { call }: ScriptContext,
+  [key = EMPTY]: readonly Uint8Array[],
+  [document = EMPTY, expires = EMPTY, mayBeOwn = EMPTY, judged]:
+    readonly Uint8Array[],
+): Reply {
+  const head = textOf(call("GETRANGE", key, 0, 127));
+  if (judged !== undefined) {
+    if (!isEqual(call("GET", key), judged)) return 2;
+  } else if (head !== "") {
+    const state = (JSON_STATE.exec(head) ?? MSGPACK_STATE.exec(head))?.[1];
+    if (state === undefined) return 2;
+    if (state === "SUCCESS") {
+      const isOwn = keyOf(mayBeOwn) === "1" &&
+        isEqual(call("GET", key), document);
+      return isOwn ? 1 : 0;
+    }
+  }
+  if (keyOf(expires) === "0") call("SET", key, document);
+  else call("SETEX", key, expires, document);
+  call("PUBLISH", key, document);
+  return 1;
+}
+
+/** One character a byte: whether it is UTF-8 does not matter to Lua. */
+function textOf(reply: Reply): string {
+  return reply instanceof Uint8Array ? keyOf(reply) : "";
+}
+
+function isEqual(reply: Reply, bytes: Uint8Array): boolean {
+  return reply instanceof Uint8Array && reply.length === bytes.length &&
+    reply.every((byte, index) => byte === bytes[index]);
+}

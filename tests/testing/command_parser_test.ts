@@ -1,0 +1,86 @@
+import {
+  type Command,
+  CommandParser,
+  CommandSyntaxError,
+} from "../../src/testing/command_parser.ts";
+import { assertEquals, assertThrows } from "../support/assert.ts";
+
+const encoder = new TextEncoder();
+
+/** Feeds text in pieces of `size`; gives what was parsed, and the bytes of the batches. */
+function parse(
+  text: string,
+  size: number,
+): { words: string[][]; bytes: string } {
+  const parser = new CommandParser();
+  const decoder = new TextDecoder();
+  const input = encoder.encode(text);
+  const words: string[][] = [];
+  let bytes = "";
+  for (let index = 0; index < input.length; index += size) {
+    const batch = parser.push(input.slice(index, index + size));
+    bytes += decoder.decode(batch.bytes);
+    for (const { name, args } of batch.commands) {
+      words.push([name, ...args.map((arg) => decoder.decode(arg))]);
+    }
+  }
+  return { words, bytes };
+}
+
+const STREAM = "*2\r\n$3\r\nget\r\n$1\r\nk\r\n" +
+  "PING inline\r\n\r\n" +
+  "*0\r\n*-1\r\n" +
+  "*3\r\n$3\r\nSET\r\n$0\r\n\r\n$11\r\n*1\r\n$4\r\nx\r\n\r\n" +
+  "*1\r\n$4\r\nQUIT\r\n";
+
+Deno.test("CommandParser.push() finds the same commands in pieces of any size", () => {
+  for (let size = 1; size <= STREAM.length; size++) {
+    const { words, bytes } = parse(STREAM, size);
+    assertEquals(words, [
+      ["GET", "get", "k"],
+      ["PING", "PING", "inline"],
+      ["SET", "SET", "", "*1\r\n$4\r\nx\r\n"],
+      ["QUIT", "QUIT"],
+    ]);
+    assertEquals(bytes, STREAM);
+  }
+});
+
+Deno.test("CommandParser.push() says where each command ends", () => {
+  const parser = new CommandParser();
+  const { commands, bytes } = parser.push(
+    encoder.encode("*1\r\n$4\r\nPING\r\nECHO x\r\n*1\r\n$4\r\nQU"),
+  );
+  assertEquals(commands.map(({ end }: Command) => end), [14, 22]);
+  assertEquals(bytes.length, 22);
+});
+
+Deno.test("CommandParser.push() keeps the beginning of a command for later", () => {
+  assertEquals(parse("*2\r\n$4\r\nECHO\r\n$5\r\nhel", 5).words, []);
+});
+
+Deno.test("CommandParser.push() copies a large command a few times at most", () => {
+  const parser = new CommandParser();
+  const size = 50_000_000;
+  parser.push(encoder.encode(`*2\r\n$4\r\nECHO\r\n$${size}\r\n`));
+  const piece = new Uint8Array(10_000);
+  const start = performance.now();
+  for (let sent = 0; sent < size; sent += piece.length) parser.push(piece);
+  assertEquals(parser.push(encoder.encode("\r\n")).commands.length, 1);
+  // A copy per piece would be 125 GB, and take tens of seconds.
+  assertEquals(performance.now() - start < 5_000, true);
+});
+
+Deno.test("CommandParser.push() throws where this is not Redis's protocol", () => {
+  for (
+    const text of [
+      "*1\r\n+PING\r\n",
+      "*x\r\n",
+      "*\r\n",
+      "*1\r\n$x\r\n",
+      "*1\r\n$99999999999\r\n",
+    ]
+  ) {
+    assertThrows(() => parse(text, 1), CommandSyntaxError);
+  }
+});
