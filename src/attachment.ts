@@ -157,7 +157,12 @@ export class Attachment {
   }
 
   #pump(): void {
-    while (this.#unsubscribing < IN_FLIGHT && this.#leaving.length > 0) {
+    // One that is not full waits while another is on its way: a stream of
+    // results then costs a fraction of the commands.
+    while (
+      this.#leaving.length >= (this.#unsubscribing === 0 ? 1 : CHUNK) &&
+      this.#unsubscribing < IN_FLIGHT
+    ) {
       this.#unsubscribing++;
       this.#run(this.#unsubscribe().finally(() => this.#unsubscribing--));
     }

@@ -38,6 +38,9 @@ export interface ConsumerOptions {
   maxAttaching?: number;
 }
 
+/** What the stream may hold without being counted, per event, in bytes. */
+const MAX_SIZE_AHEAD = 4096;
+
 /** What a consumer is made of. @internal */
 export interface ConsumerContext {
   /** Where documents come from. */
@@ -118,6 +121,7 @@ export class ResultConsumer<T = unknown>
     };
     this.#outlet = new Outlet<ResultEvent>({
       take: () => this.#queue.shift(),
+      takeAhead: () => this.#queue.shiftOutcome(MAX_SIZE_AHEAD),
       isEmpty: () => this.#queue.length === 0,
       cancel: () => this.#stop(aborted("its readable was canceled")),
     });

@@ -69,6 +69,14 @@ export class EventQueue {
     return cell.event;
   }
 
+  /** Takes the oldest event, if it is an outcome of at most `maxSize` bytes. */
+  shiftOutcome(maxSize: number): ResultEvent | undefined {
+    const cell = this.#cells.peekFront();
+    return cell !== undefined && cell.event.ready && cell.size <= maxSize
+      ? this.shift()
+      : undefined;
+  }
+
   /** Forgets everything. */
   clear(): void {
     this.#cells.clear();

@@ -2,16 +2,25 @@
 export interface OutletSource<T> {
   /** The next item, or undefined when there is none yet. */
   take(): T | undefined;
+  /**
+   * The next item, if it may as well be taken before it is asked for: nothing
+   * can replace it any more, and it is small.
+   */
+  takeAhead?(): T | undefined;
   /** Whether there is nothing to take. */
   isEmpty(): boolean;
   /** Called once, when the reader cancels. */
   cancel(reason: unknown): void;
 }
 
+/** How many items are given for one request, if they can be taken ahead. */
+const MAX_AHEAD = 16;
+
 /**
- * A ReadableStream over a queue that someone else keeps. The stream itself
- * holds nothing: it takes an item when a reader asks for one. (What a stream
- * holds in its own queue is lost when it errors.)
+ * A ReadableStream over a queue that someone else keeps. It takes an item when
+ * a reader asks for one, and with it a few that can be taken ahead: these cost
+ * half as much. What a stream holds is lost when it errors, so it errors only
+ * when it holds nothing.
  */
 export class Outlet<T> {
   /** The stream; its high-water mark is 0. */
@@ -43,7 +52,7 @@ export class Outlet<T> {
     const asked = this.#asked;
     if (asked === undefined || this.#isClosed) return;
     const item = this.#source.take();
-    if (item !== undefined) this.#controller.enqueue(item);
+    if (item !== undefined) this.#give(item);
     else if (this.#end === undefined) return;
     else this.#finish(this.#end);
     this.#asked = undefined;
@@ -71,7 +80,7 @@ export class Outlet<T> {
   #pull(): Promise<void> | void {
     const item = this.#source.take();
     if (item !== undefined) {
-      this.#controller.enqueue(item);
+      this.#give(item);
       return;
     }
     if (this.#end !== undefined) {
@@ -82,11 +91,22 @@ export class Outlet<T> {
     return this.#asked.promise;
   }
 
+  #give(item: T): void {
+    this.#controller.enqueue(item);
+    for (let ahead = 1; ahead < MAX_AHEAD; ahead++) {
+      const next = this.#source.takeAhead?.();
+      if (next === undefined) return;
+      this.#controller.enqueue(next);
+    }
+  }
+
   #endWith(end: { error?: unknown }): void {
     this.#end ??= end;
     this.wake();
     // Whoever only waits for the end never asks.
-    if (this.#source.isEmpty()) this.#finish(this.#end);
+    if (this.#source.isEmpty() && this.#controller.desiredSize === 0) {
+      this.#finish(this.#end);
+    }
   }
 
   #finish(end: { error?: unknown }): void {

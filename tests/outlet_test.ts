@@ -119,3 +119,55 @@ Deno.test("Outlet tells of a cancel once, with its reason, and then takes nothin
   other.push(1);
   assertEquals(other.canceled, ["why"]);
 });
+
+Deno.test("Outlet takes a few items ahead where it may, and still fails behind all of them", async () => {
+  const items = Array.from({ length: 40 }, (_, index) => index);
+  const outlet = new Outlet<number>({
+    take: () => items.shift(),
+    takeAhead: () => items[0] === 35 ? undefined : items.shift(),
+    isEmpty: () => items.length === 0,
+    cancel: () => {},
+  });
+  const reader = outlet.readable.getReader();
+  assertEquals((await reader.read()).value, 0);
+  assertEquals(items.length, 24);
+  const error = new Error("the end");
+  const taken = [0];
+  for (let count = 1; count < 35; count++) {
+    taken.push((await reader.read()).value!);
+  }
+  // 35 is not taken before somebody asks for it.
+  assertEquals(items[0], 35);
+  taken.push((await reader.read()).value!);
+  assertEquals(items.length, 0);
+  outlet.fail(error);
+  for (let count = 36; count < 40; count++) {
+    taken.push((await reader.read()).value!);
+  }
+  assertEquals(taken, Array.from({ length: 40 }, (_, index) => index));
+  assertStrictEquals(await assertRejects(() => reader.read()), error);
+});
+
+Deno.test("Outlet closes behind what it has taken ahead, and drops that when it aborts", async () => {
+  for (const isAborted of [false, true]) {
+    const items = [1, 2, 3];
+    const outlet = new Outlet<number>({
+      take: () => items.shift(),
+      takeAhead: () => items.shift(),
+      isEmpty: () => items.length === 0,
+      cancel: () => {},
+    });
+    const reader = outlet.readable.getReader();
+    assertEquals((await reader.read()).value, 1);
+    assertEquals(items, []);
+    if (isAborted) {
+      outlet.abort(new Error("now"));
+      await assertRejects(() => reader.read(), Error, "now");
+      continue;
+    }
+    outlet.close();
+    assertEquals((await reader.read()).value, 2);
+    assertEquals((await reader.read()).value, 3);
+    assertEquals((await reader.read()).done, true);
+  }
+});

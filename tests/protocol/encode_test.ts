@@ -52,7 +52,10 @@ Deno.test("encodeDocument() writes a date_done only in a ready state", () => {
   }
   for (const state of ["SUCCESS", "FAILURE", "REVOKED"]) {
     const text = encodeDocument(fields({ state }));
-    assertEquals(JSON.parse(text).date_done, "2026-11-20T15:24:35.026000+00:00");
+    assertEquals(
+      JSON.parse(text).date_done,
+      "2026-11-20T15:24:35.026000+00:00",
+    );
   }
 });
 
