@@ -72,6 +72,7 @@ export class ResultSource {
   readonly #commands = new Set<AbortController>();
   #kept = true;
   #wasConnected = false;
+  readonly #told = new Set<string>();
   #lastError: Error | undefined;
   #closed: Error | undefined;
   // Told when no command is under way; only `close` waits for that.
@@ -323,7 +324,7 @@ export class ResultSource {
             this.#attachment?.reread(undecodable);
           }
         },
-        onNotice: (error) => status.tell({ type: "degraded", error }),
+        onNotice: (error) => this.#degraded(error),
       }, signal);
     } catch (error) {
       // One that was called off is no attempt: the next one, or the end of
@@ -371,6 +372,13 @@ export class ResultSource {
     });
     link.ended.then(() => reconciler.stop());
     return link;
+  }
+
+  /** Each link may meet the same refusal: it is told once. */
+  #degraded(error: Error): void {
+    if (this.#told.has(error.message)) return;
+    this.#told.add(error.message);
+    this.#options.status.tell({ type: "degraded", error });
   }
 
   /** Tells everybody who waits that nothing more will come. */

@@ -378,3 +378,17 @@ Deno.test("ResultSource.remove ends the waits of one reader only", async () => {
   assertEquals(stage.driver.link.channels.size, 0);
   await stage.close();
 });
+
+Deno.test("ResultSource tells once of a refusal that each link meets", async () => {
+  using stage = new SourceStage();
+  stage.driver.onLink = (link) =>
+    link.notice(new RedisError("NOPERM no PUBSUB"));
+  for (let round = 0; round < 2; round++) {
+    await stage.get();
+    await stage.driver.link.end(lost());
+    await turn();
+  }
+  assertEquals(stage.driver.attempts, 2);
+  assertEquals(stage.types.filter((type) => type === "degraded").length, 1);
+  await stage.close();
+});

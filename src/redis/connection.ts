@@ -37,6 +37,9 @@ export interface ConnectionEvents {
   onNotice(notice: Error): void;
 }
 
+const CLUSTER_ADVICE =
+  "this server is a node of a Redis Cluster, which is not supported yet: use a server of its own for results";
+
 interface Pending {
   /** The confirmations awaited, or what a single reply is for. */
   readonly kind: "reply" | "subscribe" | "unsubscribe";
@@ -317,7 +320,11 @@ export class Connection {
     if (value instanceof RedisError) {
       // An error answers the whole command, however many channels it named.
       this.#settled();
-      pending.reject(value);
+      pending.reject(
+        value.code === "MOVED" || value.code === "ASK"
+          ? new RedisError(value.message, CLUSTER_ADVICE, { cause: value })
+          : value,
+      );
       return;
     }
     if (pending.kind !== "reply") {

@@ -350,6 +350,23 @@ Deno.test("Connection matches replies first in, first out, errors included", asy
   await stage.end(connection);
 });
 
+Deno.test("Connection says of MOVED and ASK what kind of server that is", async () => {
+  const stage = new Stage();
+  const connection = await stage.open();
+  const peer = stage.network.peer(0);
+  for (const code of ["MOVED", "ASK"]) {
+    peer.answers.GET = `-${code} 42 127.0.0.1:7001\r\n`;
+    const error = await assertRejects(
+      () => connection.request(["GET", "k"]),
+      RedisError,
+    );
+    assertEquals(error.code, code);
+    assertStringIncludes(error.message, "127.0.0.1:7001");
+    assertStringIncludes(error.message, "Cluster");
+  }
+  await stage.end(connection);
+});
+
 Deno.test("Connection.subscribe of many channels: an error answers the whole command", async () => {
   const stage = new Stage();
   const connection = await stage.open();

@@ -49,6 +49,11 @@ export class FakeLink implements RedisLink {
   #waiting: Held[] = [];
   #reason: Error | undefined;
 
+  /** Tells of something that works less well than it should. */
+  notice(error: Error): void {
+    this.#events.onNotice(error);
+  }
+
   /** Reads from `store`, and tells `events`. */
   constructor(store: FakeStore, events: LinkEvents) {
     this.#store = store;
