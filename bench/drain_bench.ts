@@ -42,8 +42,8 @@ for (const size of SIZES) {
   const label = size.toLocaleString("en");
   const options = {
     group: `drain ${label}`,
-    n: size > 10_000 ? 12 : 60,
-    warmup: 3,
+    n: size > 10_000 ? 12 : 300,
+    warmup: size > 10_000 ? 3 : 50,
   };
 
   Deno.bench({
