@@ -298,6 +298,8 @@ export class Connection {
             }: the server closed it`,
           );
         }
+        // What comes behind the end is no reply, and the next attach reads it.
+        if (this.#reason !== undefined) return;
         this.#lastByte = runtime.now();
         this.#probe = undefined;
         decoder.commit(length);
