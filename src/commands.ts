@@ -41,9 +41,11 @@ export class Commands {
       return await this.#source.using(
         (waits) =>
           retried(this.#retry, (attempt) => {
-            const done = this.#source.link().then((link) =>
-              call(link, attempt)
-            );
+            const done = this.#source.link().then((link) => {
+              // The link may come long after the caller was told that it ended.
+              signal?.throwIfAborted();
+              return call(link, attempt);
+            });
             return signal === undefined ? done : abortable(done, signal);
           }, { signal: waits }),
         signal,

@@ -123,7 +123,7 @@ export class ResultConsumer<T = unknown>
       take: () => this.#queue.shift(),
       takeAhead: () => this.#queue.shiftOutcome(MAX_SIZE_AHEAD),
       isEmpty: () => this.#queue.length === 0,
-      cancel: () => this.#stop(aborted("its readable was canceled")),
+      cancel: () => this.#abort(aborted("its readable was canceled")),
     });
     // The caller of `consumer<T>()` says what the tasks return; nothing here can know it.
     this.readable = this.#outlet.readable as ReadableStream<ResultEvent<T>>;

@@ -4,6 +4,7 @@ import { undecodableMeta } from "./protocol/decode.ts";
 import type { StoredDocument } from "./protocol/decode.ts";
 import type { EventOrigin, ResultEvent } from "./protocol/meta.ts";
 import {
+  isWaiting,
   type Wait,
   waitsOf,
   type Watch,
@@ -36,6 +37,9 @@ export interface DeliveryOptions {
  * fence, and is left out if a message came in after the read was sent, or if
  * the reader has it already. Messages are never compared with each other: a
  * worker may report the same progress twice.
+ *
+ * Whoever came after a read was sent has a read of his own to wait for: that one
+ * may have found what was overwritten since.
  */
 export class Delivery {
   readonly #options: DeliveryOptions;
@@ -83,7 +87,7 @@ export class Delivery {
     const event = this.#stored(watch, document);
     if (!event.ready) return undefined;
     if (event.state !== "SUCCESS" && watch.lastMessage > sent) return 0;
-    return this.#toAll(watch, document, event);
+    return this.#toAll(watch, document, event, sent);
   }
 
   /** Delivers a not-ready document behind the fence. Returns to how many readers. */
@@ -91,7 +95,7 @@ export class Delivery {
     if (watch.lastMessage > sent) return 0;
     const hash = hashOf(document);
     const missing = [...waitsOf(watch)].filter((wait) =>
-      wait.lastHash !== hash
+      wait.since < sent && wait.lastHash !== hash
     );
     for (const wait of missing) {
       wait.lastHash = hash;
@@ -100,15 +104,25 @@ export class Delivery {
     return missing.length;
   }
 
-  /** Hands a document to every reader: decoded for each anew, since an event is its reader's to change. */
-  #toAll(watch: Watch, document: StoredDocument, first: ResultEvent): number {
+  /**
+   * Hands a document to every reader, or to those who waited when the read of
+   * it was sent: decoded for each anew, since an event is its reader's to
+   * change.
+   */
+  #toAll(
+    watch: Watch,
+    document: StoredDocument,
+    first: ResultEvent,
+    sent = Infinity,
+  ): number {
     const only = watch.first;
     if (only !== undefined && only.next === undefined) {
+      if (only.since > sent) return 0;
       this.#hand(only, first, document.length);
       return 1;
     }
     // A copy, because an outcome ends the wait.
-    const waits = [...waitsOf(watch)];
+    const waits = [...waitsOf(watch)].filter(({ since }) => since < sent);
     for (const [index, wait] of waits.entries()) {
       const event = index === 0 ? first : this.#again(watch, document, first);
       this.#hand(wait, event, document.length);
@@ -127,6 +141,8 @@ export class Delivery {
   }
 
   #hand(wait: Wait, event: ResultEvent, size: number): void {
+    // The event of another reader may have made this one leave.
+    if (!isWaiting(wait)) return;
     if (event.ready && this.#options.table.leave(wait)) {
       this.#options.onAbandoned(wait.watch);
     }

@@ -95,16 +95,23 @@ export class Outlet<T> {
     this.#controller.enqueue(item);
     for (let ahead = 1; ahead < MAX_AHEAD; ahead++) {
       const next = this.#source.takeAhead?.();
-      if (next === undefined) return;
+      if (next === undefined) break;
       this.#controller.enqueue(next);
     }
+    this.#finishIfDone();
   }
 
   #endWith(end: { error?: unknown }): void {
     this.#end ??= end;
     this.wake();
-    // Whoever only waits for the end never asks.
-    if (this.#source.isEmpty() && this.#controller.desiredSize === 0) {
+    this.#finishIfDone();
+  }
+
+  /** Whoever only waits for the end never asks. */
+  #finishIfDone(): void {
+    if (this.#end === undefined || !this.#source.isEmpty()) return;
+    // A close comes behind what the stream holds; an error drops it.
+    if (!("error" in this.#end) || this.#controller.desiredSize === 0) {
       this.#finish(this.#end);
     }
   }

@@ -1,7 +1,7 @@
 import type { Attachment } from "./attachment.ts";
 import type { Runtime, Timer } from "./runtime.ts";
 import type { StatusBoard } from "./status.ts";
-import type { Watch, WatchTable } from "./watch_table.ts";
+import type { WatchTable } from "./watch_table.ts";
 
 /** How often it looks, in milliseconds, and so the burst that it may make. */
 const STEP = 1000;
@@ -36,13 +36,10 @@ export class Reconciler {
   #read = 0;
   #delivered = 0;
   #isStopped = false;
-  // How far the present round is.
-  #round: Iterator<Watch>;
 
   /** Starts at once, and runs until it is stopped. */
   constructor(options: ReconcilerOptions) {
     this.#options = options;
-    this.#round = options.table[Symbol.iterator]();
     this.#step = Math.min(STEP, options.period);
     if (options.period > 0) this.#wait();
   }
@@ -70,12 +67,9 @@ export class Reconciler {
       this.#due + table.awaited * this.#step / period,
       MAX_RATE * this.#step / 1000,
     );
-    const watches: Watch[] = [];
-    while (watches.length < Math.min(Math.trunc(this.#due), table.awaited)) {
-      const { value, done } = this.#round.next();
-      if (done) this.#round = table[Symbol.iterator]();
-      else watches.push(value);
-    }
+    const watches = table.rotate(
+      Math.min(Math.trunc(this.#due), table.awaited),
+    );
     if (watches.length === 0) return;
     this.#due -= watches.length;
     const delivered = await attachment.check(watches);

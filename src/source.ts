@@ -314,7 +314,6 @@ export class ResultSource {
   async #attempt(attempt: number, signal: AbortSignal): Promise<RedisLink> {
     const { driver, status } = this.#options;
     status.tell({ type: "connecting", attempt });
-    const waiting = this.#next;
     let link: RedisLink;
     try {
       link = await driver.connect({
@@ -331,8 +330,7 @@ export class ResultSource {
       // retrying, tells those who wait.
       if (signal.aborted) throw error;
       if (error instanceof Error) this.#lastError = error;
-      this.#next = nextLink();
-      waiting.reject(error);
+      this.#takeNext().reject(error);
       throw error;
     }
     if (signal.aborted) {
@@ -341,8 +339,7 @@ export class ResultSource {
     }
     this.#link = link;
     link.keepAlive(this.#kept);
-    this.#next = nextLink();
-    waiting.resolve(link);
+    this.#takeNext().resolve(link);
     const attachment = this.#attachment = new Attachment({
       link,
       table: this.#table,
@@ -385,13 +382,20 @@ export class ResultSource {
   #fail(error: Error): void {
     const isClosing = error === this.#closed;
     this.#running?.abort(error);
-    this.#table.fail(error);
-    const waiting = this.#next;
-    this.#next = nextLink();
-    waiting.reject(error);
+    this.#takeNext().reject(error);
     this.#options.status.tell(
       isClosing ? { type: "closed" } : { type: "failed", error },
     );
+    // Last: a reader that leaves may begin the next run, for commands that are
+    // tried again.
+    this.#table.fail(error);
+  }
+
+  /** What those wait for who asked for a link so far; it is the caller's to settle. */
+  #takeNext(): PromiseWithResolvers<RedisLink> {
+    const next = this.#next;
+    this.#next = nextLink();
+    return next;
   }
 }
 

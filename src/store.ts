@@ -146,7 +146,14 @@ export class ResultStore {
       async (link, attempt) => {
         if (!this.#scriptsRefused) {
           try {
-            return await this.#byScript(link, taskId, key, document, attempt);
+            return await this.#byScript(
+              link,
+              taskId,
+              key,
+              document,
+              attempt,
+              options.signal,
+            );
           } catch (error) {
             if (!isScriptRefusal(error)) throw error;
             this.#scriptsRefused = true;
@@ -172,6 +179,7 @@ export class ResultStore {
     key: string,
     document: string,
     attempt: number,
+    signal: AbortSignal | undefined,
   ): Promise<boolean> {
     const expires = this.#context.expires;
     const retry = attempt > 1 ? "1" : "0";
@@ -184,6 +192,9 @@ export class ResultStore {
       if (this.#isSuccess(stands, taskId)) {
         return attempt > 1 && stands === document;
       }
+      // The next store of this task does not wait for one that was called off:
+      // this one must not come behind it.
+      signal?.throwIfAborted();
       words.length = 5;
       if (stands !== null) words.push(stands);
     }

@@ -66,6 +66,11 @@ export function* waitsOf(watch: Watch): Generator<Wait> {
   for (let wait = watch.first; wait !== undefined; wait = wait.next) yield wait;
 }
 
+/** Whether a wait is not over yet. */
+export function isWaiting(wait: Wait): boolean {
+  return wait.reader.waits[wait.index] === wait;
+}
+
 /** A promise that several waits are attached. */
 export class Ticket {
   readonly #settled = Promise.withResolvers<void>();
@@ -121,9 +126,19 @@ export class WatchTable implements Iterable<Watch> {
     return this.#awaited;
   }
 
-  /** In the order of their adding. What is added meanwhile comes too. */
+  /** Every watch. An iterator must not be kept: it holds on to all that was deleted since. */
   [Symbol.iterator](): Iterator<Watch> {
     return this.#watches.values();
+  }
+
+  /** Takes `count` watches from the front, and puts them behind all others: each has its turn. */
+  rotate(count: number): Watch[] {
+    const watches = [...this.#watches.values().take(count)];
+    for (const watch of watches) {
+      this.#watches.delete(watch.key);
+      this.#watches.set(watch.key, watch);
+    }
+    return watches;
   }
 
   /**

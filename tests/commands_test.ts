@@ -199,3 +199,19 @@ Deno.test("abortable leaves no listener behind", async () => {
     reason,
   );
 });
+
+Deno.test("Commands.run sends nothing for a call that ended before there was a link", async () => {
+  using stage = new SourceStage();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  stage.driver.gate = promise;
+  const controller = new AbortController();
+  const ended = assertRejects(() => stage.get(controller));
+  const got = stage.get();
+  await turn();
+  controller.abort();
+  await ended;
+  resolve();
+  await got;
+  assertEquals(stage.driver.link.calls, ["command GET k"]);
+  await stage.close();
+});

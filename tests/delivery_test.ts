@@ -247,3 +247,48 @@ Deno.test("Delivery tells of an abandoned watch once, before the last reader has
   assertEquals(log, ["SUCCESS", "abandoned t", "SUCCESS"]);
   assertEquals(table.awaited, 0);
 });
+
+Deno.test("Delivery passes over a reader that another one's event made leave", async () => {
+  for (const document of [STARTED, SUCCESS]) {
+    for (const origin of ["live", "snapshot"]) {
+      const stage = new AttachStage();
+      const readers = [new RecordingReader(), new RecordingReader()];
+      for (const [i, reader] of readers.entries()) {
+        reader.onEvent = () => stage.leave(readers[1 - i]!, "t");
+        await stage.add(reader, "other");
+      }
+      if (origin === "snapshot") stage.store.set(keyOf("t"), document);
+      await Promise.all(readers.map((reader) => stage.add(reader, "t")));
+      stage.link.publish(keyOf("t"), document);
+      const got = readers.map((reader) => reader.events.length).sort();
+      assertEquals(got[0], 0);
+      assert(got[1]! > 0);
+      stage.link.publish(keyOf("t"), SUCCESS);
+      assertEquals(stage.table.awaited, 1);
+      for (const { waits } of readers) {
+        assertEquals(waits.map(({ watch }) => watch.taskId), ["other"]);
+      }
+    }
+  }
+});
+
+Deno.test("Delivery gives what was read to those who waited when the read was sent", async () => {
+  for (const document of [STARTED, FAILURE]) {
+    const stage = new AttachStage();
+    const [first, second] = [new RecordingReader(), new RecordingReader()];
+    stage.store.set(keyOf("t"), document);
+    stage.link.held.add("read");
+    const attached = stage.add(first, "t");
+    await turn();
+    // Overwritten, and the message of that is from before the second wait.
+    stage.store.set(keyOf("t"), PROGRESS);
+    const joined = stage.add(second, "t");
+    stage.link.free("read");
+    await Promise.all([attached, joined]);
+    assertEquals(
+      first.events[0]!.state,
+      document === STARTED ? "STARTED" : "FAILURE",
+    );
+    assertEquals(second.got, ["snapshot PROGRESS 2"]);
+  }
+});

@@ -171,3 +171,22 @@ Deno.test("Outlet closes behind what it has taken ahead, and drops that when it 
     assertEquals((await reader.read()).done, true);
   }
 });
+
+Deno.test("Outlet closes with the last item it has taken, for a reader that does not ask for another", async () => {
+  for (const isEarly of [false, true]) {
+    const items = [1, 2, 3];
+    const outlet = new Outlet<number>({
+      take: () => items.shift(),
+      takeAhead: () => items.shift(),
+      isEmpty: () => items.length === 0,
+      cancel: () => {},
+    });
+    if (isEarly) outlet.close();
+    const reader = outlet.readable.getReader();
+    await reader.read();
+    outlet.close();
+    await reader.read();
+    await reader.read();
+    await reader.closed;
+  }
+});

@@ -392,3 +392,32 @@ Deno.test("ResultSource tells once of a refusal that each link meets", async () 
   assertEquals(stage.types.filter((type) => type === "degraded").length, 1);
   await stage.close();
 });
+
+Deno.test("ResultSource that fails while a command waits for its next try begins anew behind that, and its next link is for all who ask", async () => {
+  using stage = new SourceStage();
+  const reader = new RecordingReader();
+  // As a consumer does.
+  reader.fail = () => stage.source.removeAll(reader);
+  await stage.source.add(reader, ["a"]);
+  stage.driver.link.onCommand = () => new RedisError("BUSY script");
+  const tried = stage.get();
+  await turn();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  stage.driver.gate = promise;
+  stage.driver.link.die(new RedisError("NOPERM no"));
+  await turn();
+  const asked = stage.get();
+  await turn();
+  resolve();
+  assertEquals(await asked, "OK");
+  await stage.runtime.advance(100);
+  assertEquals(await tried, "OK");
+  assertEquals(stage.types.slice(2), [
+    "disconnected",
+    "failed",
+    "connecting",
+    "connected",
+    "resynced",
+  ]);
+  await stage.close();
+});

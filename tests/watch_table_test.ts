@@ -109,6 +109,19 @@ Deno.test("WatchTable.fail tells every reader once, and forgets everything", asy
   assertEquals([table.awaited, [...table].length], [0, 0]);
 });
 
+Deno.test("WatchTable.rotate gives each watch its turn, also while others come and go", () => {
+  const table = new WatchTable();
+  const reader = new RecordingReader();
+  for (const key of ["a", "b", "c"]) table.add(reader, key, key, new Ticket());
+  function take(count: number): string {
+    return table.rotate(count).map(({ key }) => key).join("");
+  }
+  assertEquals([take(2), take(2)], ["ab", "ca"]);
+  table.add(reader, "d", "d", new Ticket());
+  table.delete(table.get("b")!);
+  assertEquals([take(1), take(9), take(0)], ["c", "adc", ""]);
+});
+
 Deno.test("Ticket resolves when each expected wait is attached or over", async () => {
   assertEquals(await new Ticket().promise, undefined);
   const ticket = new Ticket();

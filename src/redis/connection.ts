@@ -271,6 +271,8 @@ export class Connection {
             offset += await this.#transport.write(
               offset === 0 ? chunk : chunk.subarray(offset),
             );
+            // A peer that takes a long command bit by bit is no silent one.
+            if (offset < chunk.length) this.#heard();
           }
         }
       }
@@ -283,7 +285,7 @@ export class Connection {
 
   /** Reads until the end, whatever else goes on: nobody who is slow can hold this up. */
   async #read(): Promise<void> {
-    const { address, runtime } = this.#options;
+    const { address } = this.#options;
     const decoder = new RespDecoder({
       onValue: (value) => this.#take(value),
       onMessage: this.#events.onMessage,
@@ -300,14 +302,19 @@ export class Connection {
         }
         // What comes behind the end is no reply, and the next attach reads it.
         if (this.#reason !== undefined) return;
-        this.#lastByte = runtime.now();
-        this.#probe = undefined;
+        this.#heard();
         decoder.commit(length);
       }
     } catch (error) {
       const strange = error instanceof RespError && !this.#established;
       this.end(strange ? error : lost(address, error));
     }
+  }
+
+  /** The peer gave a sign of life. */
+  #heard(): void {
+    this.#lastByte = this.#options.runtime.now();
+    this.#probe = undefined;
   }
 
   #take(value: RespValue): void {

@@ -537,6 +537,26 @@ Deno.test("Connection does not probe while bytes come", async () => {
   await stage.end(connection);
 });
 
+Deno.test("Connection lives on while a long command is taken bit by bit, and ends when that stops", async () => {
+  const stage = new Stage();
+  const connection = await stage.open({ heartbeat: 1000 });
+  const { transport } = stage.network.peer(0);
+  transport.maxWrite = 100;
+  transport.stall();
+  const stored = connection.request(["SET", "k", "v".repeat(9000)])
+    .catch((error) => error);
+  for (let i = 0; i < 9; i++) {
+    await stage.runtime.advance(900);
+    transport.resume();
+    transport.stall();
+  }
+  assertEquals(connection.reason, undefined);
+  await stage.runtime.advance(2000);
+  assertInstanceOf(connection.reason, RedisConnectionError);
+  assertStrictEquals(await stored, connection.reason);
+  await stage.end(connection);
+});
+
 Deno.test("Connection forgives a timer that comes late: the answer may lie unread", async () => {
   const stage = new Stage();
   const connection = await stage.open({ heartbeat: 1000 });

@@ -187,6 +187,8 @@ export class FakeDriver implements RedisDriver {
   aborted = 0;
   /** Whether an attempt hangs until it is called off. */
   isBlackHole = false;
+  /** What every attempt waits for. */
+  gate: Promise<void> = Promise.resolve();
   /** Asked on each attempt (1, 2, ...): an error fails it. */
   onConnect: (attempt: number) => Error | void = () => {};
   /** Prepares a link before anybody has it. */
@@ -211,6 +213,7 @@ export class FakeDriver implements RedisDriver {
         }, { once: true })
       );
     }
+    await this.gate;
     const link = new FakeLink(this.store, events);
     this.onLink(link);
     this.links.push(link);

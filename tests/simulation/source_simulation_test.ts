@@ -1,0 +1,268 @@
+// Whatever the order in which things happen, each wait ends with one outcome.
+// A seed that fails says which; the same seed does the same again.
+
+import { Commands } from "../../src/commands.ts";
+import { RedisConnectionError, RedisError } from "../../src/errors.ts";
+import { KeySpace } from "../../src/protocol/keys.ts";
+import type { ResultEvent } from "../../src/protocol/meta.ts";
+import { type RetryPolicy, retryPolicy } from "../../src/retry.ts";
+import { ResultSource } from "../../src/source.ts";
+import { StatusBoard } from "../../src/status.ts";
+import type { Reader, Wait } from "../../src/watch_table.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import { FakeRuntime } from "../support/fake_runtime.ts";
+import { keyOf } from "../support/recording_reader.ts";
+import { seededRandom } from "../support/seeded_random.ts";
+import { SimulatedRedis } from "../support/simulated_redis.ts";
+import { turn } from "../support/turn.ts";
+
+const SEEDS = 80;
+const STEPS = 250;
+const TASKS = ["a", "b", "c"];
+const NOT_READY = ["STARTED", "PROGRESS", "RETRY"];
+const MAY_CHANGE = ["FAILURE", "REVOKED"];
+
+/** What a wait may get. */
+interface Expectation {
+  /** The document that the key held when the wait began. */
+  readonly from: number;
+  /** The document that came last. */
+  last: number;
+  /** The last of all documents when the wait was attached; since then, each has to come. */
+  attached: number;
+}
+
+/** A reader that checks what it gets. */
+class CheckingReader implements Reader {
+  readonly waits: Wait[] = [];
+  /** What is awaited, by the task. */
+  readonly open = new Map<string, Expectation>();
+  /** What happens while it takes an event. */
+  onEvent: () => void = () => {};
+  /** What happens when it is told that nothing more will come. */
+  onFail: () => void = () => {};
+  /** The numbers of each task's documents. */
+  readonly #written: Map<string, number[]>;
+
+  constructor(written: Map<string, number[]>) {
+    this.#written = written;
+  }
+
+  begin(taskId: string): Expectation {
+    const from = this.#written.get(taskId)?.at(-1) ?? 0;
+    const begun = this.open.get(taskId) ??
+      { from, last: 0, attached: Infinity };
+    this.open.set(taskId, begun);
+    return begun;
+  }
+
+  take(event: ResultEvent): void {
+    // Which document it was stands where every state has room for a number.
+    const { taskId, state, ready, origin, retries: number = 0 } = event;
+    const wait = this.open.get(taskId);
+    assert(wait !== undefined, `${state} ${number} without a wait`);
+    assert(number > wait.last, `${state} ${number} behind ${wait.last}`);
+    if (origin === "snapshot") {
+      assert(number >= wait.from, `${state} ${number} is from before the wait`);
+    }
+    const after = Math.max(wait.last, wait.attached);
+    const next = this.#written.get(taskId)!.find((other) => other > after);
+    // An outcome that was read may overtake messages.
+    if (origin === "live" || !ready) {
+      assert(number <= (next ?? Infinity), `${number} without ${next}`);
+    }
+    wait.last = number;
+    if (ready) this.open.delete(taskId);
+    this.onEvent();
+  }
+
+  fail(): void {
+    this.open.clear();
+    this.onFail();
+  }
+}
+
+class Simulation {
+  readonly redis = new SimulatedRedis();
+  readonly runtime = new FakeRuntime({ global: true });
+  readonly written = new Map<string, number[]>();
+  readonly readers = [0, 1, 2].map(() => new CheckingReader(this.written));
+  readonly failures: unknown[] = [];
+  readonly source: ResultSource;
+  readonly #random: () => number;
+  readonly #policy: RetryPolicy;
+  // The tasks that have their last document.
+  readonly #final = new Set<string>();
+  #documents = 0;
+  #faults = 0;
+  // Those that are not settled.
+  #commands = 0;
+
+  constructor(seed: number) {
+    this.#random = seededRandom(seed);
+    this.runtime.random = this.#random;
+    this.#policy = retryPolicy("retry", undefined, {
+      maxAttempts: this.#pick([2, Infinity]),
+      minTimeout: 10,
+      maxTimeout: 100,
+    });
+    this.source = new ResultSource({
+      driver: this.redis,
+      address: "a simulated Redis",
+      reconnect: this.#policy,
+      firstConnectTimeout: Infinity,
+      reconcile: this.#chance(0.5) ? 2000 : 0,
+      closeTimeout: 1000,
+      keys: new KeySpace(),
+      integers: "bigint",
+      status: new StatusBoard(),
+      runtime: this.runtime,
+    });
+    for (const reader of this.readers) {
+      const { take } = reader;
+      reader.take = (event) => {
+        try {
+          take.call(reader, event);
+        } catch (error) {
+          this.failures.push(error);
+        }
+      };
+      // As a consumer does.
+      reader.onFail = () => this.source.removeAll(reader);
+      reader.onEvent = () => {
+        if (this.#chance(0.2)) this.#use();
+      };
+    }
+  }
+
+  async run(): Promise<void> {
+    const faults = this.#pick([0, 0.01, 0.05]);
+    for (let step = 0; step < STEPS; step++) {
+      const kind = this.#random();
+      if (kind < 0.15) this.#use();
+      else if (kind < 0.25) this.#write(this.#pick(TASKS), false);
+      else if (kind < 0.27) await this.runtime.advance(500);
+      else if (this.#chance(faults)) this.#fault();
+      else if (this.redis.steps.length > 0) this.#pick(this.redis.steps)();
+      // What only waits for promises may be anywhere when the next thing happens.
+      await microtasks(this.#random() * 20);
+    }
+    this.redis.isDown = false;
+    for (const task of TASKS) this.#write(task, true);
+    await this.#settle();
+    if (this.failures.length > 0) throw this.failures[0];
+    const open = this.readers.map((reader) => [...reader.open.keys()]);
+    assertEquals(open, [[], [], []], "waits without an outcome");
+    for (const { waits } of this.readers) assertEquals(waits, []);
+    for (const { channels } of this.redis.links) assertEquals(channels.size, 0);
+    assertEquals(this.#commands, 0, "commands that are not settled");
+    const closed = this.source.close();
+    await this.#settle();
+    await closed;
+    assertEquals(this.runtime.timers, 0);
+    assert(this.redis.links.every(({ isAlive }) => !isAlive));
+  }
+
+  #use(): void {
+    const reader = this.#pick(this.readers);
+    const taskId = this.#pick(TASKS);
+    if (this.#chance(0.7)) {
+      const faults = this.#faults;
+      const isNew = !reader.open.has(taskId);
+      const wait = reader.begin(taskId);
+      this.source.add(reader, [taskId]).then(() => {
+        if (isNew && faults === this.#faults) wait.attached = this.#documents;
+      }, () => {});
+    } else if (this.#chance(0.3)) {
+      this.#command();
+    } else {
+      reader.open.delete(taskId);
+      this.source.remove(reader, [taskId]);
+    }
+  }
+
+  #command(): void {
+    this.#commands++;
+    const controller = new AbortController();
+    const commands = new Commands(this.source, this.#policy);
+    commands.run(
+      (link) => link.command(["PING"]),
+      (_, error) => error,
+      controller,
+    )
+      .catch(() => {}).finally(() => this.#commands--);
+    if (this.#chance(0.2)) queueMicrotask(() => controller.abort());
+  }
+
+  #write(task: string, isLast: boolean): void {
+    if (this.#final.has(task)) return;
+    const kind = isLast ? this.#pick([0, 0.7]) : this.#random();
+    const state = kind < 0.05
+      ? "SUCCESS"
+      : this.#pick(isLast || kind < 0.2 ? MAY_CHANGE : NOT_READY);
+    if (state === "SUCCESS" || isLast) this.#final.add(task);
+    const retries = ++this.#documents;
+    const numbers = this.written.get(task) ?? [];
+    this.written.set(task, [...numbers, retries]);
+    this.redis.write(
+      keyOf(task),
+      JSON.stringify({ status: state, result: null, task_id: task, retries }),
+    );
+  }
+
+  #fault(): void {
+    const link = this.#pick(this.redis.links);
+    const reason = this.#chance(0.2)
+      ? new RedisError("NOPERM no")
+      : new RedisConnectionError("The link died");
+    this.redis.isDown = this.#chance(0.3);
+    link?.end(reason);
+    this.#faults++;
+    for (const { open } of this.readers) {
+      for (const wait of open.values()) wait.attached = Infinity;
+    }
+    // What is in flight for commands may still come, and much later.
+    if (this.#chance(0.5)) link?.commands.close(reason);
+  }
+
+  async #settle(): Promise<void> {
+    for (let idle = 0; idle < 3; idle++) {
+      await this.runtime.advance(500);
+      while (this.redis.steps.length > 0) {
+        idle = 0;
+        this.#pick(this.redis.steps)();
+        await microtasks(20);
+      }
+    }
+  }
+
+  #chance(probability: number): boolean {
+    return this.#random() < probability;
+  }
+
+  #pick<T>(items: readonly T[]): T {
+    return items[Math.trunc(this.#random() * items.length)]!;
+  }
+}
+
+async function microtasks(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await undefined;
+}
+
+Deno.test("ResultSource gives each wait one outcome, in order, whatever happens when", async () => {
+  const random = Math.random;
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const simulation = new Simulation(seed);
+    // std's `retry` has no other source of chance.
+    Math.random = simulation.runtime.random;
+    try {
+      await simulation.run();
+    } catch (cause) {
+      throw new Error(`Seed ${seed} failed`, { cause });
+    } finally {
+      Math.random = random;
+      simulation.runtime[Symbol.dispose]();
+    }
+  }
+  await turn();
+});
