@@ -2,6 +2,7 @@ import { Deque } from "./deps/deque.ts";
 import type { Delivery } from "./delivery.ts";
 import type { StoredDocument } from "./protocol/decode.ts";
 import type { RedisLink } from "./redis/link.ts";
+import { toError } from "./to_error.ts";
 import { waitsOf, type Watch, type WatchTable } from "./watch_table.ts";
 
 /** Keys in one SUBSCRIBE, UNSUBSCRIBE or read: a reply of that many stays far below every limit. */
@@ -79,7 +80,6 @@ export class Attachment {
     this.#table = table;
     this.#delivery = delivery;
     this.#readSize = readSize;
-    table.sweep();
     this.#began = table.tick();
     this.#inherited = new Set(table.byReading());
     for (const watch of this.#inherited) this.add(watch);
@@ -188,7 +188,7 @@ export class Attachment {
 
   /** Whatever goes wrong on a link ends it; who made the link sees to the rest. */
   #broken(error: unknown): void {
-    this.#link.end(error instanceof Error ? error : new Error(String(error)));
+    this.#link.end(toError(error));
   }
 
   async #unsubscribe(): Promise<void> {

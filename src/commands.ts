@@ -1,3 +1,4 @@
+import { abortable } from "./abortable.ts";
 import { RetryLimitError } from "./errors.ts";
 import type { RedisLink } from "./redis/link.ts";
 import { AttemptsExhausted, retried, type RetryPolicy } from "./retry.ts";
@@ -64,19 +65,4 @@ export class Commands {
       throw error;
     }
   }
-}
-
-/** `promise`, unless the signal aborts first. */
-export function abortable<T>(
-  promise: Promise<T>,
-  signal: AbortSignal,
-): Promise<T> {
-  const { promise: either, resolve, reject } = Promise.withResolvers<T>();
-  const abort = (): void => reject(signal.reason);
-  if (signal.aborted) abort();
-  else signal.addEventListener("abort", abort, { once: true });
-  promise.then(resolve, reject).finally(() =>
-    signal.removeEventListener("abort", abort)
-  );
-  return either;
 }

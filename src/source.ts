@@ -15,6 +15,7 @@ import {
 } from "./retry.ts";
 import type { Runtime } from "./runtime.ts";
 import type { StatusBoard } from "./status.ts";
+import { toError } from "./to_error.ts";
 import {
   type Reader,
   Ticket,
@@ -397,10 +398,6 @@ export class ResultSource {
     this.#next = nextLink();
     return next;
   }
-}
-
-function toError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }
 
 function nextLink(): PromiseWithResolvers<RedisLink> {

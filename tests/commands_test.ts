@@ -1,4 +1,3 @@
-import { abortable } from "../src/commands.ts";
 import {
   BackendClosedError,
   RedisConnectionError,
@@ -171,33 +170,6 @@ Deno.test("Commands.run rejects with BackendClosedError what fails after the bac
   const closed = stage.close();
   stage.driver.link.free("command");
   await Promise.all([got, closed]);
-});
-
-Deno.test("abortable leaves no listener behind", async () => {
-  const controller = new AbortController();
-  let listeners = 0;
-  const { signal } = controller;
-  const add = signal.addEventListener.bind(signal);
-  const remove = signal.removeEventListener.bind(signal);
-  signal.addEventListener = (...args: Parameters<typeof add>) => {
-    listeners++;
-    add(...args);
-  };
-  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
-    listeners--;
-    remove(...args);
-  };
-  assertEquals(await abortable(Promise.resolve(1), signal), 1);
-  await assertRejects(() => abortable(Promise.reject(new Error("no")), signal));
-  await turn();
-  assertEquals(listeners, 0);
-  const reason = new Error("enough");
-  assertStrictEquals(
-    await assertRejects(() =>
-      abortable(Promise.reject(new Error("late")), AbortSignal.abort(reason))
-    ),
-    reason,
-  );
 });
 
 Deno.test("Commands.run sends nothing for a call that ended before there was a link", async () => {

@@ -1,11 +1,11 @@
-import {
-  ConfigurationError,
-  RedisConnectionError,
-  RedisError,
-} from "../errors.ts";
 import { Deque } from "../deps/deque.ts";
-import type { Address, Runtime, Timer, Transport } from "../runtime.ts";
+import { RedisConnectionError, RedisError } from "../errors.ts";
+import type { Address, Runtime, Transport } from "../runtime.ts";
+import { toError } from "../to_error.ts";
+import { explainReply, explainSetUp } from "./advice.ts";
 import { type Command, CommandBuffer } from "./command.ts";
+import { dial, nameOf } from "./dial.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { RespDecoder, RespError, type RespValue } from "./resp.ts";
 import type { MessageHandler } from "./resp.ts";
 
@@ -37,9 +37,6 @@ export interface ConnectionEvents {
   onNotice(notice: Error): void;
 }
 
-const CLUSTER_ADVICE =
-  "this server is a node of a Redis Cluster, which is not supported yet: use a server of its own for results";
-
 interface Pending {
   /** The confirmations awaited, or what a single reply is for. */
   readonly kind: "reply" | "subscribe" | "unsubscribe";
@@ -67,9 +64,7 @@ export class Connection {
   #reason: Error | undefined;
   #established = false;
   #writing: Promise<void> | undefined;
-  #lastByte: number;
-  #probe: number | undefined;
-  #heartbeat: Timer | undefined;
+  readonly #heartbeat: Heartbeat;
 
   private constructor(
     transport: Transport,
@@ -79,9 +74,20 @@ export class Connection {
     this.#transport = transport;
     this.#options = options;
     this.#events = events;
-    this.#lastByte = options.runtime.now();
+    this.#heartbeat = new Heartbeat({
+      period: options.heartbeat,
+      runtime: options.runtime,
+      // Whoever waits learns of its failure from `ended`.
+      probe: () => void this.request(["PING"]).catch(ignore),
+      onSilence: (ms) =>
+        this.end(
+          lost(
+            options.address,
+            `it was silent for ${ms} ms and did not answer a PING`,
+          ),
+        ),
+    });
     this.#finished = this.#read();
-    this.#watch(options.heartbeat);
   }
 
   /**
@@ -125,7 +131,7 @@ export class Connection {
         if (giveUp.signal.aborted) end();
         await connection.#setUp();
       } catch (error) {
-        connection.end(error instanceof Error ? error : new Error(`${error}`));
+        connection.end(toError(error));
         await connection.finished();
         throw error;
       } finally {
@@ -196,9 +202,7 @@ export class Connection {
   end(reason: Error): void {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
-    if (this.#heartbeat !== undefined) {
-      this.#options.runtime.clearTimer(this.#heartbeat);
-    }
+    this.#heartbeat.stop();
     try {
       this.#transport.close();
     } catch {
@@ -254,7 +258,7 @@ export class Connection {
     for (const outcome of await Promise.allSettled(steps)) {
       // In order, because the first refusal explains those that follow it.
       if (outcome.status === "rejected") {
-        throw explain(outcome.reason, this.#options);
+        throw explainSetUp(outcome.reason, this.#options);
       }
     }
     this.#established = true;
@@ -272,7 +276,7 @@ export class Connection {
               offset === 0 ? chunk : chunk.subarray(offset),
             );
             // A peer that takes a long command bit by bit is no silent one.
-            if (offset < chunk.length) this.#heard();
+            if (offset < chunk.length) this.#heartbeat.heard();
           }
         }
       }
@@ -294,27 +298,17 @@ export class Connection {
       for (;;) {
         const length = await this.#transport.read(decoder.reserve());
         if (length === null) {
-          throw new RedisConnectionError(
-            `Lost the connection to Redis at ${
-              nameOf(address)
-            }: the server closed it`,
-          );
+          throw lost(address, "the server closed it");
         }
         // What comes behind the end is no reply, and the next attach reads it.
         if (this.#reason !== undefined) return;
-        this.#heard();
+        this.#heartbeat.heard();
         decoder.commit(length);
       }
     } catch (error) {
       const strange = error instanceof RespError && !this.#established;
       this.end(strange ? error : lost(address, error));
     }
-  }
-
-  /** The peer gave a sign of life. */
-  #heard(): void {
-    this.#lastByte = this.#options.runtime.now();
-    this.#probe = undefined;
   }
 
   #take(value: RespValue): void {
@@ -329,11 +323,7 @@ export class Connection {
     if (value instanceof RedisError) {
       // An error answers the whole command, however many channels it named.
       this.#settled();
-      pending.reject(
-        value.code === "MOVED" || value.code === "ASK"
-          ? new RedisError(value.message, CLUSTER_ADVICE, { cause: value })
-          : value,
-      );
+      pending.reject(explainReply(value));
       return;
     }
     if (pending.kind !== "reply") {
@@ -356,82 +346,6 @@ export class Connection {
       this.#idle = undefined;
     }
   }
-
-  /** Looks again in `ms`: silence is probed, and a probe without an answer is the end. */
-  #watch(ms: number): void {
-    const { heartbeat, runtime } = this.#options;
-    const due = runtime.now() + ms;
-    this.#heartbeat = runtime.setTimer(
-      () => {
-        const now = runtime.now();
-        if (this.#probe !== undefined) {
-          // A timer that comes this late tells of a blocked event loop: the
-          // answer may lie unread.
-          if (now - due > heartbeat / 2) return this.#watch(heartbeat / 2);
-          this.end(
-            new RedisConnectionError(
-              `Lost the connection to Redis at ${
-                nameOf(this.#options.address)
-              }: it was silent for ${
-                Math.round(now - this.#lastByte)
-              } ms and did not answer a PING`,
-            ),
-          );
-          return;
-        }
-        const quiet = now - this.#lastByte;
-        // Timers round: a millisecond early is on time.
-        if (quiet < heartbeat - 1) return this.#watch(heartbeat - quiet);
-        this.#probe = now;
-        // Whoever waits learns of its failure from `ended`.
-        this.request(["PING"]).catch(ignore);
-        this.#watch(heartbeat);
-      },
-      ms,
-      false,
-    );
-  }
-}
-
-async function dial(
-  address: Address,
-  runtime: Runtime,
-  signal: AbortSignal,
-): Promise<Transport> {
-  const dialling = runtime.dial(address, signal);
-  try {
-    // Not every runtime's dial listens to the signal in all its phases.
-    return await abortable(dialling, signal);
-  } catch (error) {
-    dialling.then((transport) => transport.close(), ignore);
-    if (signal.aborted) throw signal.reason;
-    if (
-      error instanceof Deno.errors.NotCapable ||
-      error instanceof Deno.errors.PermissionDenied
-    ) {
-      throw new ConfigurationError(
-        `Cannot connect to Redis at ${
-          nameOf(address)
-        }: the permission is missing: run with --allow-net=${nameOf(address)}`,
-        { cause: error },
-      );
-    }
-    throw new RedisConnectionError(
-      `Cannot connect to Redis at ${nameOf(address)}: ${textOf(error)}`,
-      { cause: error },
-    );
-  }
-}
-
-function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    if (signal.aborted) return abort();
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() =>
-      signal.removeEventListener("abort", abort)
-    );
-  });
 }
 
 function expectPong(reply: RespValue): void {
@@ -440,66 +354,15 @@ function expectPong(reply: RespValue): void {
   }
 }
 
-/** Adds to the server's own words what can be done. */
-function explain(error: unknown, options: ConnectionOptions): unknown {
-  const at = nameOf(options.address);
-  if (error instanceof RespError) {
-    return new ConfigurationError(
-      `Cannot use the server at ${at}: it does not speak Redis's protocol ` +
-        `(${error.message}): check host and port; a server that expects TLS answers like this too`,
-      { cause: error },
-    );
-  }
-  if (!(error instanceof RedisError)) return error;
-  const advice = adviceFor(error, options);
-  return advice === undefined
-    ? error
-    : new RedisError(error.message, `${at}: ${advice}`, { cause: error });
-}
-
-function adviceFor(
-  { code, message }: RedisError,
-  { db, username, password }: ConnectionOptions,
-): string | undefined {
-  if (code === "NOAUTH") {
-    return "this server asks for a password: give it in the URL, redis://:password@host, or as the option `password`";
-  }
-  if (
-    code === "WRONGPASS" || message.includes("invalid password") ||
-    message.includes("AUTH")
-  ) {
-    return `check the user name (${
-      username === undefined ? "none given: the default user" : username
-    }) and the password`;
-  }
-  if (code === "NOPERM") {
-    return "the ACL of this user must allow PING, and SELECT for a database other than 0";
-  }
-  if (message.includes("DB index") || message.includes("SELECT")) {
-    return `database ${db} was asked for: check the number at the end of the URL, and \`databases\` in redis.conf`;
-  }
-  return password === undefined ? undefined : "while the connection was set up";
-}
-
 function lost(address: Address, error: unknown): Error {
   if (error instanceof RedisError || error instanceof RedisConnectionError) {
     return error;
   }
+  const why = error instanceof Error ? error.message : error;
   return new RedisConnectionError(
-    `Lost the connection to Redis at ${nameOf(address)}: ${textOf(error)}`,
-    { cause: error },
+    `Lost the connection to Redis at ${nameOf(address)}: ${why}`,
+    error instanceof Error ? { cause: error } : undefined,
   );
-}
-
-/** `host:port`, as a URL and a permission flag write it. */
-export function nameOf({ hostname, port }: Address): string {
-  return hostname.includes(":")
-    ? `[${hostname}]:${port}`
-    : `${hostname}:${port}`;
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function ignore(): void {}

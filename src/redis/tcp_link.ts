@@ -1,4 +1,5 @@
 import { RedisConnectionError, RedisError } from "../errors.ts";
+import { toError } from "../to_error.ts";
 import type { Command } from "./command.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import type { LinkEvents, RedisDriver, RedisLink, RedisText } from "./link.ts";
@@ -167,7 +168,7 @@ class TcpLink implements RedisLink {
       return subscriber;
     } catch (error) {
       // Half a link is none.
-      this.end(error instanceof Error ? error : new Error(String(error)));
+      this.end(toError(error));
       throw error;
     }
   }

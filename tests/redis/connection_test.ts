@@ -7,7 +7,6 @@ import {
   Connection,
   type ConnectionEvents,
   type ConnectionOptions,
-  nameOf,
 } from "../../src/redis/connection.ts";
 import {
   assert,
@@ -584,9 +583,4 @@ Deno.test("Connection.keepAlive lets the process end, or not", async () => {
   connection.keepAlive(true);
   assert(transport.isRef);
   await stage.end(connection);
-});
-
-Deno.test("nameOf writes brackets around an IPv6 address", () => {
-  assertEquals(nameOf({ hostname: "::1", port: 1 }), "[::1]:1");
-  assertEquals(nameOf({ hostname: "h", port: 2 }), "h:2");
 });

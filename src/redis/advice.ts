@@ -1,0 +1,71 @@
+import { ConfigurationError, RedisError } from "../errors.ts";
+import type { Address } from "../runtime.ts";
+import { nameOf } from "./dial.ts";
+import { RespError } from "./resp.ts";
+
+/** What was asked of a server when a connection was set up. */
+export interface SetUpOptions {
+  /** Where the server listens. */
+  readonly address: Address;
+  /** The database that was to be selected. */
+  readonly db: number;
+  /** The user that was named. */
+  readonly username?: string | undefined;
+  /** The password that was given. */
+  readonly password?: string | undefined;
+}
+
+/** Adds to the server's words on a command what can be done. */
+export function explainReply(error: RedisError): RedisError {
+  return error.code === "MOVED" || error.code === "ASK"
+    ? new RedisError(
+      error.message,
+      "this server is a node of a Redis Cluster, which is not supported yet: use a server of its own for results",
+      { cause: error },
+    )
+    : error;
+}
+
+/** Adds to what went wrong while a connection was set up what can be done. */
+export function explainSetUp(
+  error: unknown,
+  options: SetUpOptions,
+): unknown {
+  const at = nameOf(options.address);
+  if (error instanceof RespError) {
+    return new ConfigurationError(
+      `Cannot use the server at ${at}: it does not speak Redis's protocol ` +
+        `(${error.message}): check host and port; a server that expects TLS answers like this too`,
+      { cause: error },
+    );
+  }
+  if (!(error instanceof RedisError)) return error;
+  const advice = adviceFor(error, options);
+  return advice === undefined
+    ? error
+    : new RedisError(error.message, `${at}: ${advice}`, { cause: error });
+}
+
+function adviceFor(
+  { code, message }: RedisError,
+  { db, username, password }: SetUpOptions,
+): string | undefined {
+  if (code === "NOAUTH") {
+    return "this server asks for a password: give it in the URL, redis://:password@host, or as the option `password`";
+  }
+  if (
+    code === "WRONGPASS" || message.includes("invalid password") ||
+    message.includes("AUTH")
+  ) {
+    return `check the user name (${
+      username === undefined ? "none given: the default user" : username
+    }) and the password`;
+  }
+  if (code === "NOPERM") {
+    return "the ACL of this user must allow PING, and SELECT for a database other than 0";
+  }
+  if (message.includes("DB index") || message.includes("SELECT")) {
+    return `database ${db} was asked for: check the number at the end of the URL, and \`databases\` in redis.conf`;
+  }
+  return password === undefined ? undefined : "while the connection was set up";
+}
