@@ -8,6 +8,8 @@ export type Command = readonly CommandArgument[];
 // once more into the text of the commands around it.
 const MAX_INLINE_LENGTH = 4096;
 const encoder = new TextEncoder();
+// Made once: writing the number takes as long as the rest of a word.
+const LENGTH_LINES = Array.from({ length: 256 }, (_, n) => `$${n}\r\n`);
 
 /**
  * Gathers commands as RESP2 bytes, until they are taken for one write.
@@ -39,7 +41,8 @@ export class CommandBuffer {
         this.#encode(command);
         return;
       }
-      text += `$${short.length}\r\n${short}\r\n`;
+      text += (LENGTH_LINES[short.length] ?? `$${short.length}\r\n`) + short +
+        "\r\n";
     }
     this.#text += text;
     this.#gathered.push(command);
