@@ -7,7 +7,7 @@ import { needs } from "../support/needs.ts";
 import { startRedis } from "../support/redis_server.ts";
 import { inboxOf, taskIds } from "../support/results.ts";
 
-const HEARTBEAT = 300;
+const HEARTBEAT = 500;
 
 for (const which of ["all", "subscribed", "command"] as const) {
   Deno.test(needs("redis-server", {
@@ -36,7 +36,8 @@ for (const which of ["all", "subscribed", "command"] as const) {
       const noticed = performance.now() - silentSince;
       assertEquals(await result, "stored in silence");
       assert(
-        noticed < 2 * HEARTBEAT + 250,
+        // A busy machine may be late with its timers.
+        noticed < 2 * HEARTBEAT + 500,
         `noticed after ${noticed} ms: ${JSON.stringify(lost)}`,
       );
     },
