@@ -20,11 +20,7 @@ function startPump(taskIds: string[]): Promise<number> {
   });
 }
 
-async function fire(port: number): Promise<Deno.Conn> {
-  const conn = await Deno.connect({ hostname: "127.0.0.1", port });
-  await conn.write(new TextEncoder().encode("*1\r\n$4\r\nFIRE\r\n"));
-  return conn;
-}
+const FIRE = new TextEncoder().encode("*1\r\n$4\r\nFIRE\r\n");
 
 function note(name: string, milliseconds: number): void {
   const seen = times.get(name);
@@ -54,7 +50,7 @@ for (const size of SIZES) {
       const conn = await Deno.connect({ hostname: "127.0.0.1", port });
       const start = performance.now();
       b.start();
-      await conn.write(new TextEncoder().encode("*1\r\n$4\r\nFIRE\r\n"));
+      await conn.write(FIRE);
       await drainFloor(conn, taskIds);
       b.end();
       note(`floor ${label}`, performance.now() - start);
@@ -70,9 +66,10 @@ for (const size of SIZES) {
       const consumer = backend.consumer();
       await consumer.add(taskIds);
       const reader = consumer.readable.getReader();
+      const trigger = await Deno.connect({ hostname: "127.0.0.1", port });
       const start = performance.now();
       b.start();
-      const trigger = await fire(port);
+      await trigger.write(FIRE);
       for (let left = size; left > 0; left--) await reader.read();
       b.end();
       note(`module ${label}`, performance.now() - start);
