@@ -77,6 +77,9 @@ Deno.test(needs("redis-server", {
     await writer.storeResult(id, 2, "PROGRESS");
     await seen.promise;
     hold.release();
+    // A read behind the held one: when this is through, so is that, fence and all.
+    await using probe = backend.consumer();
+    await probe.add(id);
     await writer.markAsDone(id, 3);
 
     assertEquals([await result, await watcher], [3, 3]);
