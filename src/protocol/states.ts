@@ -18,26 +18,6 @@ export type BuiltinState =
 // deno-lint-ignore ban-types
 export type TaskState = BuiltinState | (string & {});
 
-/** States in which a task has its outcome. Celery: `READY_STATES`. */
-export const READY_STATES: ReadonlySet<string> = new Set([
-  "SUCCESS",
-  "FAILURE",
-  "REVOKED",
-]);
-
-/**
- * Celery's own states in which a task has no outcome yet. Celery:
- * `UNREADY_STATES`. `IGNORED` and custom states are in neither set, and count
- * as not ready.
- */
-export const UNREADY_STATES: ReadonlySet<string> = new Set([
-  "PENDING",
-  "RECEIVED",
-  "STARTED",
-  "REJECTED",
-  "RETRY",
-]);
-
 /** States whose result is an exception. Celery: `EXCEPTION_STATES`. */
 export const EXCEPTION_STATES: ReadonlySet<string> = new Set([
   "RETRY",
@@ -45,13 +25,11 @@ export const EXCEPTION_STATES: ReadonlySet<string> = new Set([
   "REVOKED",
 ]);
 
-/** States whose exception a wait for the result throws. Celery: `PROPAGATE_STATES`. */
-export const PROPAGATE_STATES: ReadonlySet<string> = new Set([
-  "FAILURE",
-  "REVOKED",
-]);
-
-/** Tells whether a task in `state` has its outcome. */
+/**
+ * Tells whether a task in `state` has its outcome: SUCCESS, FAILURE or REVOKED.
+ * Any other state, `IGNORED` and the application's own included, is not ready.
+ * Celery: `READY_STATES`.
+ */
 export function isReady(state: string): boolean {
   // Not a look-up in the set: this is asked once a document.
   return state === "SUCCESS" || state === "FAILURE" || state === "REVOKED";
