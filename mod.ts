@@ -55,6 +55,7 @@ export type {
 export type { MessageHandler, RespValue } from "./src/redis/resp.ts";
 export type { GetOptions } from "./src/result.ts";
 export type { RetryOptions } from "./src/retry.ts";
+export type { RetryNotice } from "./src/retry_listener.ts";
 export type { Address, Runtime, Timer, Transport } from "./src/runtime.ts";
 export type { StatusEvent } from "./src/status.ts";
 export type { StoreOptions } from "./src/store.ts";

@@ -1,3 +1,4 @@
+import { mapCeleryConfig } from "./celery_config.ts";
 import { type CallOptions, Commands } from "./commands.ts";
 import {
   type ConsumerContext,
@@ -23,6 +24,7 @@ import type { RedisDriver, RedisLink } from "./redis/link.ts";
 import { TcpDriver } from "./redis/tcp_link.ts";
 import { maskUrl, parseRedisUrl } from "./redis/url.ts";
 import { AsyncResult, type ResultContext } from "./result.ts";
+import { RetryListener } from "./retry_listener.ts";
 import { ResultSource } from "./source.ts";
 import { StatusBoard, type StatusEvent } from "./status.ts";
 import { ResultStore, type StoreOptions } from "./store.ts";
@@ -60,24 +62,41 @@ export class ResultBackend implements AsyncDisposable {
   /**
    * Prepares a backend; nothing is dialled before it is used.
    *
+   * The URL is `redis://[user][:password]@host[:port][/db][?query]`; a host
+   * that it does not name is localhost. Its query takes the keys that Celery's
+   * does: `db`, `username`, `password`, `client_name`,
+   * `socket_connect_timeout` (seconds, for `connectTimeout`),
+   * `health_check_interval` (seconds, for `heartbeat`), and, without effect,
+   * `socket_timeout`, `socket_keepalive`, `retry_on_timeout`,
+   * `max_connections`, `virtual_host`. The query wins over the rest of the URL,
+   * and an option over both.
+   *
    * @throws {ConfigurationError} if the URL or an option cannot work.
    */
   constructor(
     url: string | URL = DEFAULT_URL,
     options: ResultBackendOptions = {},
   ) {
-    const settings = this.#settings = settingsOf(options);
+    const settings = this.#settings = settingsOf(
+      options,
+      options.driver === undefined ? parseRedisUrl(url) : {},
+    );
     const status = this.#status;
     const keys = this.#keys = new KeySpace(settings.keyPrefix);
+    const retries = new RetryListener(options, status);
     const source = this.#source = new ResultSource({
       ...settings,
       driver: options.driver ?? tcpDriver(url, options, settings),
       address: options.driver === undefined ? maskUrl(url) : "its driver",
       closeTimeout: settings.connectTimeout,
+      retries,
       keys,
       status,
     });
-    const commands = this.#commands = new Commands(source, settings.retry);
+    const commands = this.#commands = new Commands(source, {
+      ...settings,
+      retries,
+    });
     this.#store = new ResultStore({
       ...settings,
       commands,
@@ -96,6 +115,34 @@ export class ResultBackend implements AsyncDisposable {
         return () => runtime.clearTimer(timer);
       },
     };
+  }
+
+  /**
+   * Makes a backend of Celery's own settings: an object with new names
+   * (`result_backend`), old ones (`CELERY_TASK_RESULT_EXPIRES`), or those of
+   * Django's settings (`CELERY_RESULT_BACKEND`). A whole configuration will do:
+   * what is Celery's but not about results is left out.
+   *
+   * `overrides` are options of this module; each replaces what the
+   * configuration, or the URL in it, says.
+   *
+   * Stores and reads are tried again as Celery tries stores again: 21 times,
+   * the second time at once and then after waits of a second, unless
+   * `retry_policy` or `result_backend_always_retry` say otherwise. The
+   * connection is made anew as by default, without end, unless there is a
+   * `retry_policy`: Celery's own gives up after 19 seconds, and whoever waits
+   * then loses results.
+   *
+   * @throws {ConfigurationError} if a name is not known (all are listed), a
+   * setting was given two values, a value is out of its range, or it asks for
+   * what there is not: another kind of backend, TLS, Sentinel, pickle.
+   */
+  static fromCeleryConfig(
+    config: Record<string, unknown>,
+    overrides: ResultBackendOptions = {},
+  ): ResultBackend {
+    const { url, options } = mapCeleryConfig(config);
+    return new ResultBackend(url, { ...options, ...overrides });
   }
 
   /**
@@ -339,7 +386,7 @@ function tcpDriver(
     db: url.db,
     username: options.username ?? url.username,
     password: options.password ?? url.password,
-    clientName: options.clientName,
+    clientName: options.clientName ?? url.clientName,
   });
 }
 

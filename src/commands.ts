@@ -2,12 +2,24 @@ import { abortable } from "./abortable.ts";
 import { RetryLimitError } from "./errors.ts";
 import type { RedisLink } from "./redis/link.ts";
 import { AttemptsExhausted, retried, type RetryPolicy } from "./retry.ts";
+import type { RetryListener } from "./retry_listener.ts";
+import type { Runtime } from "./runtime.ts";
 import type { ResultSource } from "./source.ts";
 
 /** What ends a call before it is done. */
 export interface CallOptions {
   /** Ends the wait: the call rejects with the signal's reason. */
   signal?: AbortSignal;
+}
+
+/** How commands are tried again. */
+export interface CommandsOptions {
+  /** How often, and after which waits. */
+  readonly retry: RetryPolicy;
+  /** Says what is tried again, and is told of it. */
+  readonly retries: RetryListener;
+  /** The world outside. */
+  readonly runtime: Runtime;
 }
 
 /**
@@ -17,12 +29,12 @@ export interface CallOptions {
  */
 export class Commands {
   readonly #source: ResultSource;
-  readonly #retry: RetryPolicy;
+  readonly #options: CommandsOptions;
 
   /** Runs commands on `source`'s link. */
-  constructor(source: ResultSource, retry: RetryPolicy) {
+  constructor(source: ResultSource, options: CommandsOptions) {
     this.#source = source;
-    this.#retry = retry;
+    this.#options = options;
   }
 
   /**
@@ -38,17 +50,28 @@ export class Commands {
     { signal }: CallOptions = {},
   ): Promise<T> {
     signal?.throwIfAborted();
+    const { retry, retries, runtime } = this.#options;
+    const { maxAttempts } = retry;
     try {
       return await this.#source.using(
         (waits) =>
-          retried(this.#retry, (attempt) => {
+          retried(retry, (attempt) => {
             const done = this.#source.link().then((link) => {
               // The link may come long after the caller was told that it ended.
               signal?.throwIfAborted();
               return call(link, attempt);
             });
             return signal === undefined ? done : abortable(done, signal);
-          }, { signal: waits }),
+          }, {
+            signal: waits,
+            isRetriable: (error) => retries.isRetriable(error),
+            random: () => runtime.random(),
+            now: () => runtime.now(),
+            onFailure: (error, attempt, within) => {
+              const kind = "command";
+              retries.tell({ kind, attempt, maxAttempts, within, error });
+            },
+          }),
         signal,
       );
     } catch (error) {

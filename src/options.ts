@@ -1,6 +1,8 @@
 import { ConfigurationError } from "./errors.ts";
 import type { RedisDriver } from "./redis/link.ts";
+import type { UrlOptions } from "./redis/url_query.ts";
 import { type RetryOptions, type RetryPolicy, retryPolicy } from "./retry.ts";
+import type { RetryNotice } from "./retry_listener.ts";
 import { denoRuntime, type Runtime } from "./runtime.ts";
 
 /** What a {@linkcode ResultBackend} can be told. Durations are milliseconds, except `expires`. */
@@ -35,15 +37,32 @@ export interface ResultBackendOptions {
    */
   retry?: RetryOptions;
   /**
+   * Called before each wait between two tries, of the connection and of each
+   * store and read. It is not waited for; if it throws or rejects, nothing
+   * breaks, and `status()` says `degraded` once. Celery:
+   * `on_backend_retryable_error`.
+   */
+  onRetry?: (retry: RetryNotice) => void | Promise<void>;
+  /**
+   * Adds to what is tried again: asked of each error that this module would not
+   * retry, such as a RedisError with a code that a proxy made up. A
+   * RetryLimitError is asked about by stores and reads: true lets them outlive
+   * it. A ConfigurationError and a BackendClosedError are never retried. If it
+   * throws, the answer is no, and `status()` says `degraded` once. Celery:
+   * `additional_connection_errors`.
+   */
+  isRetriable?: (error: Error) => boolean;
+  /**
    * Milliseconds for one attempt to connect, from the dial to the last reply of
-   * the set-up.
+   * the set-up; the URL's, if not given. Celery: `redis_socket_connect_timeout`.
    *
    * @default {5000}
    */
   connectTimeout?: number;
   /**
    * Milliseconds of silence after which a connection is probed; it is given up
-   * when no byte comes within as many again.
+   * when no byte comes within as many again. The URL's, if not given. Celery:
+   * `redis_backend_health_check_interval`.
    *
    * @default {10000}
    */
@@ -87,7 +106,7 @@ export interface ResultBackendOptions {
   username?: string;
   /** The password; the URL's, if not given. */
   password?: string;
-  /** The name that Redis's CLIENT LIST shows. Celery: `redis_client_name`. */
+  /** The name that Redis's CLIENT LIST shows; the URL's, if not given. Celery: `redis_client_name`. */
   clientName?: string;
   /** Another way to reach Redis than the one built in; the URL is then not used. */
   driver?: RedisDriver;
@@ -131,6 +150,8 @@ const KNOWN: ReadonlySet<string> = new Set(
     "expires",
     "reconnect",
     "retry",
+    "onRetry",
+    "isRetriable",
     "connectTimeout",
     "heartbeat",
     "reconcile",
@@ -147,11 +168,14 @@ const KNOWN: ReadonlySet<string> = new Set(
 );
 
 /**
- * Checks the options, and fills in the defaults.
+ * Checks the options, and fills in what the URL says and then the defaults.
  *
  * @throws {ConfigurationError} if an option is unknown, or out of its range.
  */
-export function settingsOf(options: ResultBackendOptions): Settings {
+export function settingsOf(
+  options: ResultBackendOptions,
+  url: UrlOptions = {},
+): Settings {
   for (const name of Object.keys(options)) {
     if (!KNOWN.has(name)) {
       throw new ConfigurationError(
@@ -160,6 +184,13 @@ export function settingsOf(options: ResultBackendOptions): Settings {
         }: there is none of this name`,
       );
     }
+  }
+  for (const name of ["onRetry", "isRetriable"] as const) {
+    const given: unknown = options[name];
+    if (given === undefined || typeof given === "function") continue;
+    throw new ConfigurationError(
+      `Cannot use ${String(given)} as ${name}: expected a function`,
+    );
   }
   const { integers = "bigint" } = options;
   if (integers !== "bigint" && integers !== "number") {
@@ -185,8 +216,18 @@ export function settingsOf(options: ResultBackendOptions): Settings {
       minTimeout: 20,
       maxTimeout: 10_000,
     }),
-    connectTimeout: from(1, "connectTimeout", options.connectTimeout, 5000),
-    heartbeat: from(1, "heartbeat", options.heartbeat, 10_000),
+    connectTimeout: from(
+      1,
+      "connectTimeout",
+      options.connectTimeout ?? url.connectTimeout,
+      5000,
+    ),
+    heartbeat: from(
+      1,
+      "heartbeat",
+      options.heartbeat ?? url.heartbeat,
+      10_000,
+    ),
     reconcile: from(0, "reconcile", options.reconcile, 30_000),
     highWaterMark: from(0, "highWaterMark", options.highWaterMark, 16),
     maxQueueBytes: from(1, "maxQueueBytes", options.maxQueueBytes, 2 ** 28),

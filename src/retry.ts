@@ -28,6 +28,14 @@ export interface RetryOptions {
    * `(attempt) => attempt === 1 ? 0 : 1000`.
    */
   delay?: (attempt: number) => number;
+  /**
+   * Milliseconds since the first call after which a failure is the last one. A
+   * call or a wait under way is not cut short. Celery: `timeout` in the
+   * `retry_policy`.
+   *
+   * @default {Infinity}
+   */
+  timeout?: number;
 }
 
 /** {@linkcode RetryOptions} with every default filled in. */
@@ -44,7 +52,12 @@ export interface RetryPolicy {
   readonly jitter: number;
   /** The schedule that replaces the other fields, if any. */
   readonly delay: ((attempt: number) => number) | undefined;
+  /** Milliseconds since the first call after which a failure is the last one; may be `Infinity`. */
+  readonly timeout: number;
 }
+
+/** The longest wait, in milliseconds: beyond it, setTimeout fires at once. */
+const LONGEST = 2 ** 31 - 1;
 
 const KNOWN: ReadonlySet<string> = new Set(
   [
@@ -54,6 +67,7 @@ const KNOWN: ReadonlySet<string> = new Set(
     "multiplier",
     "jitter",
     "delay",
+    "timeout",
   ] satisfies (keyof RetryOptions)[],
 );
 
@@ -85,8 +99,9 @@ export function retryPolicy(
     multiplier: given.multiplier ?? 2,
     jitter: given.jitter ?? 1,
     delay: given.delay,
+    timeout: given.timeout ?? Infinity,
   };
-  const { maxAttempts, maxTimeout, multiplier, jitter } = policy;
+  const { maxAttempts, maxTimeout, multiplier, jitter, timeout } = policy;
   check(
     maxAttempts === Infinity ||
       (Number.isSafeInteger(maxAttempts) && maxAttempts >= 1),
@@ -124,6 +139,12 @@ export function retryPolicy(
     "a function of the attempt's number",
     policy.delay,
   );
+  check(
+    typeof timeout === "number" && timeout > 0,
+    `${name}.timeout`,
+    "milliseconds above 0, or Infinity",
+    timeout,
+  );
   return policy;
 }
 
@@ -143,10 +164,20 @@ function check(
 export interface RetryHooks {
   /** Ends the waits between calls; hand it to the call as well. */
   readonly signal: AbortSignal;
-  /** Told of each failure that another call will follow, with the number of calls made. */
-  readonly onFailure?: (error: Error, attempt: number) => void;
+  /**
+   * Told of each failure that another call will follow, with the number of
+   * calls made, and the milliseconds within which the next one comes.
+   */
+  readonly onFailure?: (error: Error, attempt: number, within: number) => void;
   /** Whether a failure is worth another call; on top of that, none may be left. */
   readonly isRetriable?: (error: Error) => boolean;
+  /**
+   * Draws the waits, in whole milliseconds as Celery does; without it they are
+   * std's, and only their ceiling is known.
+   */
+  readonly random?: () => number;
+  /** A clock that only goes forward, in milliseconds. */
+  readonly now?: () => number;
 }
 
 /** The last allowed call has failed. */
@@ -179,14 +210,15 @@ export async function retried<T>(
   call: (attempt: number) => Promise<T>,
   hooks: RetryHooks,
 ): Promise<T> {
-  const { signal, onFailure } = hooks;
+  const { signal, onFailure, random, now = monotonic } = hooks;
   const worthIt = hooks.isRetriable ?? isRetriable;
-  const schedule = policy.delay;
+  // Such waits are made here, and std's own are 0.
+  const isOurs = policy.delay !== undefined || random !== undefined;
+  const end = now() + policy.timeout;
   let attempt = 0;
+  let wait = 0;
   const once = async (): Promise<T> => {
-    if (schedule !== undefined && attempt > 0) {
-      await delay(Math.max(0, schedule(attempt)), { signal });
-    }
+    if (wait > 0) await delay(wait, { signal });
     attempt++;
     return await call(attempt);
   };
@@ -194,7 +226,7 @@ export async function retried<T>(
     return await retry(once, {
       // std's `retry` takes no Infinity, and a first wait of 0 never grows.
       maxAttempts: Math.min(policy.maxAttempts, Number.MAX_SAFE_INTEGER),
-      minTimeout: schedule === undefined ? policy.minTimeout : 0,
+      minTimeout: isOurs ? 0 : policy.minTimeout,
       maxTimeout: policy.maxTimeout,
       multiplier: policy.multiplier,
       jitter: policy.jitter,
@@ -202,7 +234,14 @@ export async function retried<T>(
       isRetriable: (failure) => {
         if (signal.aborted || !(failure instanceof Error)) return false;
         if (!worthIt(failure)) return false;
-        if (attempt < policy.maxAttempts) onFailure?.(failure, attempt);
+        // With none left, std ends it.
+        if (attempt >= policy.maxAttempts) return true;
+        if (now() > end) throw new AttemptsExhausted(failure, attempt);
+        const within = random === undefined
+          ? backoffCeiling(policy, attempt)
+          : backoff(policy, attempt, random);
+        if (isOurs) wait = within;
+        onFailure?.(failure, attempt, within);
         return true;
       },
     });
@@ -218,11 +257,51 @@ export async function retried<T>(
   }
 }
 
-/** The ceiling of the wait after call number `attempt` (1, 2, ...), in milliseconds. */
+/**
+ * The wait after call number `attempt` (1, 2, ...): whole milliseconds, each
+ * from what jitter leaves of the ceiling to the ceiling itself equally likely.
+ * With full jitter it is Celery's `get_exponential_backoff_interval`.
+ */
+export function backoff(
+  policy: RetryPolicy,
+  attempt: number,
+  random: () => number,
+): number {
+  const ceiling = backoffCeiling(policy, attempt);
+  if (policy.delay !== undefined) return ceiling;
+  const most = Math.trunc(ceiling);
+  const least = Math.trunc(ceiling * (1 - policy.jitter));
+  return least + Math.floor(random() * (most - least + 1));
+}
+
+/**
+ * The ceiling of the wait after call number `attempt` (1, 2, ...), in
+ * milliseconds; the wait itself where the policy has a schedule of its own.
+ *
+ * @throws {ConfigurationError} if that schedule gives no number.
+ */
 export function backoffCeiling(policy: RetryPolicy, attempt: number): number {
-  if (policy.delay !== undefined) return Math.max(0, policy.delay(attempt));
+  const { minTimeout, maxTimeout, multiplier } = policy;
+  if (policy.delay !== undefined) {
+    const ms: unknown = policy.delay(attempt);
+    if (typeof ms === "number" && !Number.isNaN(ms)) {
+      return Math.min(LONGEST, Math.max(0, ms));
+    }
+    throw new ConfigurationError(
+      `Cannot wait ${
+        String(ms)
+      } ms after attempt ${attempt}: \`delay\` has to give a number`,
+    );
+  }
+  // 0 times the Infinity of a late attempt is no number.
+  if (minTimeout === 0) return 0;
   return Math.min(
-    policy.maxTimeout,
-    policy.minTimeout * policy.multiplier ** (attempt - 1),
+    LONGEST,
+    maxTimeout,
+    minTimeout * multiplier ** (attempt - 1),
   );
+}
+
+function monotonic(): number {
+  return performance.now();
 }

@@ -6,13 +6,13 @@ import { decodeEvent } from "./protocol/decode.ts";
 import type { KeySpace } from "./protocol/keys.ts";
 import { Reconciler } from "./reconciler.ts";
 import type { RedisDriver, RedisLink } from "./redis/link.ts";
-import { isRetriable } from "./redis/retriable.ts";
 import {
   AttemptsExhausted,
   backoffCeiling,
   retried,
   type RetryPolicy,
 } from "./retry.ts";
+import type { RetryListener } from "./retry_listener.ts";
 import type { Runtime } from "./runtime.ts";
 import type { StatusBoard } from "./status.ts";
 import { toError } from "./to_error.ts";
@@ -36,6 +36,8 @@ export interface SourceOptions {
   readonly address: string;
   /** How links are made anew. */
   readonly reconnect: RetryPolicy;
+  /** Says what is tried again, and is told of it. */
+  readonly retries: RetryListener;
   /** Milliseconds for the attempts before the first success. */
   readonly firstConnectTimeout: number;
   /** Milliseconds per round of re-reading; 0 is off. */
@@ -236,13 +238,21 @@ export class ResultSource {
 
   /** The loop: one link after the other, as long as somebody waits. */
   async #run(signal: AbortSignal): Promise<void> {
-    const { reconnect, runtime, status } = this.#options;
+    const { reconnect, retries, runtime, status } = this.#options;
     let shortLives = 0;
+    let lost: Error | undefined;
     try {
       for (;;) {
         signal.throwIfAborted();
-        if (shortLives > 0) {
+        if (lost !== undefined && shortLives > 0) {
           const ceiling = backoffCeiling(reconnect, shortLives);
+          retries.tell({
+            kind: "reconnect",
+            attempt: shortLives,
+            maxAttempts: Infinity,
+            within: ceiling,
+            error: lost,
+          });
           // As std's `retry` has it; a schedule of the caller's is exact.
           const jitter = reconnect.delay === undefined ? reconnect.jitter : 0;
           await delay(ceiling * (1 - jitter * runtime.random()), { signal });
@@ -252,7 +262,8 @@ export class ResultSource {
         const reason = await link.ended;
         if (this.#closed !== undefined) break;
         status.tell({ type: "disconnected", error: reason });
-        if (!isRetriable(reason)) throw reason;
+        if (!retries.isRetriable(reason)) throw reason;
+        lost = reason;
         shortLives = runtime.now() - since < SHORT_LIFE ? shortLives + 1 : 0;
         if (!this.#isWanted()) break;
       }
@@ -267,8 +278,9 @@ export class ResultSource {
 
   /** Makes a link, by as many attempts as it takes. */
   async #connect(signal: AbortSignal): Promise<RedisLink> {
-    const { address, reconnect, firstConnectTimeout, runtime, status } =
+    const { address, reconnect, retries, firstConnectTimeout, runtime } =
       this.#options;
+    const { maxAttempts } = reconnect;
     const giveUp = new AbortController();
     const timer = this.#wasConnected || firstConnectTimeout === Infinity
       ? undefined
@@ -281,14 +293,13 @@ export class ResultSource {
         return this.#attempt(attempt, either);
       }, {
         signal: either,
-        onFailure: (error, attempt) =>
-          status.tell({
-            type: "retrying",
-            attempt,
-            maxAttempts: reconnect.maxAttempts,
-            within: backoffCeiling(reconnect, attempt),
-            error,
-          }),
+        isRetriable: (error) => retries.isRetriable(error),
+        now: () => runtime.now(),
+        onFailure: (error, attempt, within) => {
+          const failure = { attempt, maxAttempts, within, error };
+          const message = retries.tell({ kind: "reconnect", ...failure });
+          this.#options.status.tell({ type: "retrying", ...failure, message });
+        },
       });
     } catch (error) {
       const isOver = error instanceof AttemptsExhausted ||

@@ -29,6 +29,8 @@ export type StatusEvent =
     within: number;
     /** Why the attempt failed. */
     error: Error;
+    /** The same as a line for a log, in Celery's words: `Connection to Redis lost: Retry (0/20) now.` */
+    message: string;
   }
   | {
     /**
@@ -49,9 +51,12 @@ export type StatusEvent =
     delivered: number;
   }
   | {
-    /** Something works less well than it should: the server refused what is not needed. */
+    /**
+     * Something works less well than it should: the server refused what is not
+     * needed, or a function of the options failed.
+     */
     type: "degraded";
-    /** What was refused. */
+    /** What was refused, or failed. */
     error: Error;
   }
   | {

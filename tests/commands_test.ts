@@ -21,7 +21,7 @@ Deno.test("Commands.run tries again as often as allowed, on whatever link there 
   ];
   stage.driver.onLink = (link) => link.onCommand = () => replies.shift()!;
   const got = stage.get();
-  await stage.runtime.advance(300);
+  await stage.runtime.advance(310);
   assertEquals(await got, "value");
   await stage.close();
 });
@@ -35,7 +35,7 @@ Deno.test("Commands.run gives up with the last error, and says how often it trie
     GaveUp,
     "tried 3 times, last: BUSY script",
   );
-  await stage.runtime.advance(300);
+  await stage.runtime.advance(310);
   assertInstanceOf((await got).cause, RedisError);
   await stage.close();
 });

@@ -34,6 +34,7 @@ Deno.test("settingsOf fills in the defaults", () => {
     multiplier: 2,
     jitter: 1,
     delay: undefined,
+    timeout: Infinity,
   });
   assertEquals([retry.maxAttempts, retry.minTimeout, retry.maxTimeout], [
     10,
@@ -70,6 +71,8 @@ Deno.test("settingsOf refuses what it does not know, and what is out of range, b
     [{ highWaterMark: -1 }, "highWaterMark"],
     [{ maxQueueBytes: 0 }, "maxQueueBytes"],
     [{ maxResultBytes: 0 }, "maxResultBytes"],
+    [{ onRetry: "log" }, "log as onRetry"],
+    [{ isRetriable: true }, "true as isRetriable"],
   ];
   for (const [options, words] of cases) {
     assertThrows(
@@ -79,6 +82,19 @@ Deno.test("settingsOf refuses what it does not know, and what is out of range, b
     );
   }
   settingsOf({ reconcile: 0, highWaterMark: 0, heartbeat: Infinity });
+});
+
+Deno.test("settingsOf puts an option before the URL, and the URL before the default", () => {
+  const url = { connectTimeout: 1, heartbeat: 2 };
+  const both = settingsOf({ connectTimeout: 10, heartbeat: 20 }, url);
+  assertEquals([both.connectTimeout, both.heartbeat], [10, 20]);
+  const one = settingsOf({}, url);
+  assertEquals([one.connectTimeout, one.heartbeat], [1, 2]);
+  assertThrows(
+    () => settingsOf({}, { connectTimeout: 0.5 }),
+    ConfigurationError,
+    "connectTimeout",
+  );
 });
 
 Deno.test("expiry is whole seconds, and 0 for ever", () => {

@@ -1,6 +1,7 @@
 import { ConfigurationError, RedisConnectionError } from "../src/errors.ts";
 import {
   AttemptsExhausted,
+  backoff,
   backoffCeiling,
   retried,
   type RetryOptions,
@@ -8,11 +9,13 @@ import {
   retryPolicy,
 } from "../src/retry.ts";
 import {
+  assert,
   assertEquals,
   assertInstanceOf,
   assertRejects,
   assertStrictEquals,
   assertThrows,
+  fail,
 } from "./support/assert.ts";
 import { FakeRuntime } from "./support/fake_runtime.ts";
 import { turn } from "./support/turn.ts";
@@ -28,6 +31,7 @@ async function schedule(
   options: RetryOptions,
   ms: number,
   chance = 0.5,
+  draw?: () => number,
 ): Promise<number[]> {
   using runtime = new FakeRuntime({ global: true });
   const { random } = Math;
@@ -39,7 +43,11 @@ async function schedule(
       retried(policyOf(options), () => {
         calls.push(runtime.now());
         return Promise.reject(new RedisConnectionError("lost"));
-      }, { signal: controller.signal })
+      }, {
+        signal: controller.signal,
+        now: () => runtime.now(),
+        ...(draw === undefined ? {} : { random: draw }),
+      })
     );
     await runtime.advance(ms);
     controller.abort();
@@ -57,6 +65,7 @@ Deno.test("retryPolicy fills in the defaults", () => {
     multiplier: 2,
     jitter: 1,
     delay: undefined,
+    timeout: Infinity,
   });
   assertEquals(policyOf({ minTimeout: 60_000 }).maxTimeout, 60_000);
 });
@@ -80,6 +89,9 @@ Deno.test("retryPolicy refuses what is out of range, and names it", () => {
     [{ jitter: NaN }, "retry.jitter"],
     [{ maxRetries: 3 } as never, '"retry.maxRetries"'],
     [{ delay: 1000 as never }, "retry.delay"],
+    [{ timeout: 0 }, "retry.timeout"],
+    [{ timeout: NaN }, "retry.timeout"],
+    [{ timeout: "5" as never }, "retry.timeout"],
   ];
   for (const [options, words] of cases) {
     assertThrows(() => policyOf(options), ConfigurationError, words);
@@ -119,6 +131,145 @@ Deno.test("retried waits as `delay` says, and no longer", async () => {
     2000,
   ]);
   assertEquals(seen, [1, 2, 3, 4]);
+});
+
+Deno.test("retried draws its waits in whole milliseconds where it is given the means", async () => {
+  const options = { minTimeout: 20, maxTimeout: 100, maxAttempts: 6 };
+  const draws = [0, 0.5, 0.999, 0.26, 0];
+  const calls = await schedule(options, 1e6, 0.5, () => draws.shift()!);
+  const waits = calls.slice(1).map((ms, i) => ms - calls[i]!);
+  // Of 0..20, 0..40, 0..80, 0..100, 0..100; std's own wait of 0 takes a timer.
+  const expected = [0, 20, 80, 26, 0];
+  for (const [i, wait] of waits.entries()) {
+    const late = wait - expected[i]!;
+    assert(late === 0 || late === 1, `wait ${i} is ${wait}`);
+  }
+  assertEquals(draws, []);
+});
+
+Deno.test("retried ends at the first failure after `timeout`, and cuts no call short", async () => {
+  const delay = (attempt: number): number => attempt === 1 ? 0 : 1000;
+  const calls = await schedule({ delay, timeout: 5000, maxAttempts: 21 }, 1e6);
+  // Celery's documented `retry_policy: {timeout: 5.0}`.
+  assertEquals(
+    calls.map((ms) => Math.round(ms / 100) * 100),
+    [0, 0, 1000, 2000, 3000, 4000, 5000],
+  );
+  using runtime = new FakeRuntime({ global: true });
+  const { promise, reject } = Promise.withResolvers<never>();
+  let made = 0;
+  const over = assertRejects(
+    () =>
+      retried(policyOf({ timeout: 100 }), () => {
+        made++;
+        return promise;
+      }, {
+        signal: new AbortController().signal,
+        now: () => runtime.now(),
+        onFailure: () => fail("no other call follows"),
+      }),
+    AttemptsExhausted,
+  );
+  await runtime.advance(101);
+  const failure = new RedisConnectionError("late");
+  reject(failure);
+  const error = await over;
+  assertInstanceOf(error, AttemptsExhausted);
+  assertStrictEquals(error.cause, failure);
+  assertEquals([made, error.attempts], [1, 1]);
+});
+
+Deno.test("retried says how long the next wait is: exactly where it knows", async () => {
+  const told = async (
+    options: RetryOptions,
+    random?: () => number,
+  ): Promise<number[]> => {
+    using runtime = new FakeRuntime({ global: true });
+    const within: number[] = [];
+    const over = assertRejects(() =>
+      retried(
+        policyOf({ maxAttempts: 4, ...options }),
+        () => Promise.reject(new RedisConnectionError("lost")),
+        {
+          signal: new AbortController().signal,
+          onFailure: (_error, _attempt, ms) => within.push(ms),
+          ...(random === undefined ? {} : { random }),
+        },
+      )
+    );
+    await runtime.advance(1e6);
+    await over;
+    return within;
+  };
+  assertEquals(await told({}), [20, 40, 80]);
+  assertEquals(await told({}, () => 0.5), [10, 20, 40]);
+  let calls = 0;
+  const delay = (): number => ++calls * 100;
+  assertEquals(await told({ delay }, () => 0.5), [100, 200, 300]);
+  assertEquals(calls, 3);
+});
+
+Deno.test("retried refuses a `delay` that gives no number, and cuts one that no timer can hold", async () => {
+  for (const ms of [NaN, undefined, "5"]) {
+    await assertRejects(
+      () =>
+        retried(
+          policyOf({ delay: () => ms as never }),
+          () => Promise.reject(new RedisConnectionError("lost")),
+          { signal: new AbortController().signal },
+        ),
+      ConfigurationError,
+      "`delay` has to give a number",
+    );
+  }
+  assertEquals(
+    backoffCeiling(policyOf({ delay: () => Infinity }), 1),
+    2 ** 31 - 1,
+  );
+  assertEquals(
+    backoffCeiling(policyOf({ minTimeout: 2 ** 40, jitter: 0 }), 1),
+    2 ** 31 - 1,
+  );
+});
+
+// Celery's t/unit/utils/test_time.py; its factor and number of retries are a
+// first wait of twice the factor, and the number of calls.
+Deno.test("test_get_exponential_backoff_interval: with jitter, without, bound by the maximum, in the valid random range", () => {
+  const ceilings = (options: RetryOptions): number[] =>
+    [1, 2, 3, 4, 5, 9, 10, 11, 2000].map((attempt) =>
+      backoff(policyOf({ ...options, jitter: 0 }), attempt, () => 0)
+    );
+  const base10 = { minTimeout: 20, maxTimeout: 10_000 };
+  assertEquals(
+    ceilings(base10),
+    [20, 40, 80, 160, 320, 5120, 10_000, 10_000, 10_000],
+  );
+  // factor 4, 3 retries: 32, of which randrange(33) - 2 gives 31.
+  const four = { minTimeout: 8, maxTimeout: 100 };
+  assertEquals(ceilings(four)[2], 32);
+  assertEquals(backoff(policyOf(four), 3, () => 31.5 / 33), 31);
+  // factor 40, 3 retries, 100 at most.
+  assertEquals(ceilings({ minTimeout: 80, maxTimeout: 100 })[2], 100);
+  // Both ends, and each whole number in between equally often.
+  const bound = policyOf({ minTimeout: 3, maxTimeout: 3 });
+  const drawn = Array.from(
+    { length: 8 },
+    (_, i) => backoff(bound, 9, () => i / 8),
+  );
+  assertEquals(drawn, [0, 0, 1, 1, 2, 2, 3, 3]);
+  assertEquals(backoff(bound, 9, () => 1 - 2 ** -53), 3);
+  // A base of 0 gives 0, and 0 times the Infinity of late attempts too.
+  const zero = policyOf({ minTimeout: 0 });
+  assertEquals(
+    [1, 2, 1e6, Number.MAX_SAFE_INTEGER].map((attempt) =>
+      backoff(zero, attempt, () => 0.999)
+    ),
+    [0, 0, 0, 0],
+  );
+  // Half of the jitter leaves half of the wait.
+  const half = policyOf({ minTimeout: 100, maxTimeout: 100, jitter: 0.5 });
+  assertEquals(backoff(half, 1, () => 0), 50);
+  assertEquals(backoff(half, 1, () => 0.9999), 100);
 });
 
 Deno.test("retried makes as many calls as allowed, and tells of each failure that another follows", async () => {

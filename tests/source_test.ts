@@ -9,9 +9,11 @@ import {
   assertEquals,
   assertInstanceOf,
   assertRejects,
+  assertStrictEquals,
   assertStringIncludes,
   assertThrows,
 } from "./support/assert.ts";
+import type { RetryNotice } from "../src/retry_listener.ts";
 import {
   documentOf,
   keyOf,
@@ -92,6 +94,10 @@ Deno.test("ResultSource reconnects by growing waits, attaches everything, and te
   const retrying = stage.told.filter((event) => event.type === "retrying");
   assertEquals(retrying.map(({ attempt }) => attempt), [1, 2, 3]);
   assertEquals(retrying.map(({ within }) => within), [100, 200, 400]);
+  assertEquals(
+    retrying.map(({ message }) => message),
+    [0, 1, 2].map((n) => `Connection to Redis lost: Retry (${n}/Inf) now.`),
+  );
   const resynced = stage.told.at(-1)!;
   assert(resynced.type === "resynced");
   assertEquals(resynced.keys, 2);
@@ -419,5 +425,62 @@ Deno.test("ResultSource that fails while a command waits for its next try begins
     "connected",
     "resynced",
   ]);
+  await stage.close();
+});
+
+Deno.test("ResultSource tells onRetry of each wait, those behind short-lived links included", async () => {
+  const notices: RetryNotice[] = [];
+  using stage = new SourceStage({
+    onRetry: (notice) => void notices.push(notice),
+  });
+  const reader = new RecordingReader();
+  stage.driver.onConnect = (attempt) => attempt === 1 ? lost() : undefined;
+  const added = stage.source.add(reader, ["a"]);
+  await stage.runtime.advance(100);
+  await added;
+  const died = new RedisConnectionError("died young");
+  stage.driver.link.die(died);
+  await turn();
+  assertEquals(
+    notices.map(({ kind, attempt, within }) => [kind, attempt, within]),
+    [["reconnect", 1, 100], ["reconnect", 1, 100]],
+  );
+  assertStrictEquals(notices[1]?.error, died);
+  // The status has these two by other names: the link was lost, and there is no attempt yet.
+  assertEquals(stage.types.filter((type) => type === "retrying").length, 1);
+  await stage.runtime.advance(100);
+  assertEquals(stage.driver.attempts, 3);
+  await stage.close();
+});
+
+Deno.test("ResultSource retries what isRetriable adds: an attempt's failure, and a link's end", async () => {
+  const odd = new RedisError("PROXY reloads");
+  using stage = new SourceStage({
+    isRetriable: (error) => error === odd,
+  });
+  const reader = new RecordingReader();
+  stage.driver.onConnect = (attempt) => attempt === 1 ? odd : undefined;
+  const added = stage.source.add(reader, ["a"]);
+  await stage.runtime.advance(100);
+  await added;
+  stage.driver.link.die(odd);
+  await stage.runtime.advance(100);
+  assertEquals([stage.driver.attempts, reader.failures.length], [3, 0]);
+  await stage.close();
+});
+
+Deno.test("ResultSource gives up at the first failure after reconnect.timeout", async () => {
+  using stage = new SourceStage({
+    reconnect: { maxAttempts: 21, delay: () => 1000, timeout: 2500 },
+  });
+  stage.driver.onConnect = () => lost();
+  const reader = new RecordingReader();
+  const failed = assertRejects(
+    () => stage.source.add(reader, ["a"]),
+    RetryLimitError,
+    "after 4 attempts",
+  );
+  await stage.runtime.advance(10_000);
+  await failed;
   await stage.close();
 });

@@ -1,25 +1,37 @@
 import { ConfigurationError } from "../errors.ts";
+import { parseUrlQuery, QueryError, type UrlOptions } from "./url_query.ts";
 
-/** What a Redis URL says. */
-export interface RedisUrl {
+/** What a Redis URL says; what its query says wins over the rest. */
+export interface RedisUrl extends UrlOptions {
   /** A host name or an IP address, IPv6 without brackets. */
   readonly hostname: string;
   /** The port. */
   readonly port: number;
   /** The database number. */
   readonly db: number;
-  /** The ACL user, if the URL names one. */
-  readonly username?: string;
-  /** The password, if the URL holds one. */
-  readonly password?: string;
 }
 
-const FORM = "redis://[user][:password]@host[:port][/db]";
+const FORM = "redis://[user][:password]@host[:port][/db][?query]";
+
+/** Why a scheme of Celery's cannot be used. */
+const OTHER_SCHEMES: Readonly<Record<string, string>> = {
+  rediss: "TLS is not supported",
+  sentinel: "Sentinel is not supported",
+  "redis+sentinel": "Sentinel is not supported",
+  socket: "Unix sockets are not supported",
+  unix: "Unix sockets are not supported",
+  "redis+socket": "Unix sockets are not supported",
+};
+
+/** What comes before the host, the host, and the port; it matches nothing where they are malformed. */
+const ADDRESS =
+  /^(redis:\/\/(?:[^/?#]*@)?)(\[[^\]]*\]|[^:/?#]*)(?::(\d*))?(?=[/?#]|$)/i;
 
 /**
- * Reads `redis://[user][:password]@host[:port][/db]`. User, password and
- * database are percent-decoded; the port is 6379 and the database 0 where the
- * URL does not say.
+ * Reads `redis://[user][:password]@host[:port][/db][?query]`. User, password
+ * and database are percent-decoded; the host is localhost, the port 6379 and
+ * the database 0 where the URL does not say. As in Celery, `redis` alone is
+ * `redis://`.
  *
  * @throws {ConfigurationError} if the URL is of another form: the message
  * names what is wrong, and shows no password.
@@ -36,9 +48,16 @@ export function parseRedisUrl(input: string | URL): RedisUrl {
       }`,
     );
   }
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase();
+  if (scheme !== undefined && scheme !== "redis") {
+    const why = Object.hasOwn(OTHER_SCHEMES, scheme)
+      ? `: ${OTHER_SCHEMES[scheme]}`
+      : "";
+    throw wrong(text, `its scheme is ${scheme}${why}`);
+  }
   let url: URL;
   try {
-    url = new URL(text);
+    url = new URL(fillAddress(text, "localhost", 6379));
   } catch (cause) {
     throw wrong(
       text,
@@ -47,10 +66,7 @@ export function parseRedisUrl(input: string | URL): RedisUrl {
       cause,
     );
   }
-  if (url.protocol !== "redis:") {
-    throw wrong(text, `its scheme is ${url.protocol.slice(0, -1)}`);
-  }
-  if (!text.slice("redis:".length).startsWith("//")) {
+  if (scheme !== undefined && !text.slice("redis:".length).startsWith("//")) {
     throw wrong(text, "`//` is missing behind the scheme");
   }
   if (url.hash !== "" || text.includes("#")) {
@@ -59,24 +75,32 @@ export function parseRedisUrl(input: string | URL): RedisUrl {
       "it contains `#`: in a user name or password, write it as %23",
     );
   }
-  if (url.search !== "") {
-    throw wrong(
-      text,
-      `it has a query (${
-        [...url.searchParams.keys()].join(", ")
-      }): give options as the second argument`,
-    );
-  }
-  if (url.hostname === "") throw wrong(text, "its host is missing");
   const username = decode(url.username, text, "user name");
   const password = decode(url.password, text, "password");
   return {
     hostname: decode(url.hostname.replace(/^\[|\]$/g, ""), text, "host"),
-    port: url.port === "" ? 6379 : portOf(url.port, text),
+    port: portOf(url.port, text),
     db: dbOf(decode(url.pathname, text, "database"), text),
     ...(username === "" ? {} : { username }),
     ...(password === "" ? {} : { password }),
+    ...queryOf(url, text),
   };
+}
+
+/** The URL with a host and a port where it names none. What is malformed stays as it is. */
+export function fillAddress(
+  text: string,
+  hostname: string,
+  port: number,
+): string {
+  const url = text === "redis" ? "redis://" : text;
+  return url.replace(
+    ADDRESS,
+    (_, before: string, host: string, ownPort: string | undefined) =>
+      `${before}${
+        host !== "" ? host : hostname.includes(":") ? `[${hostname}]` : hostname
+      }:${ownPort || port}`,
+  );
 }
 
 /** The URL without its secrets: `**` stands for the password. */
@@ -108,6 +132,15 @@ function portOf(port: string, text: string): number {
   const number = Number(port);
   if (number === 0) throw wrong(text, "its port is 0");
   return number;
+}
+
+function queryOf(url: URL, text: string): UrlOptions {
+  try {
+    return parseUrlQuery(url.searchParams);
+  } catch (error) {
+    if (error instanceof QueryError) throw wrong(text, error.message);
+    throw error;
+  }
 }
 
 function dbOf(path: string, text: string): number {

@@ -1,5 +1,10 @@
 import { ConfigurationError } from "../../src/errors.ts";
-import { maskUrl, parseRedisUrl, type RedisUrl } from "../../src/redis/url.ts";
+import {
+  fillAddress,
+  maskUrl,
+  parseRedisUrl,
+  type RedisUrl,
+} from "../../src/redis/url.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 
 Deno.test("parseRedisUrl reads every part, percent-decoded, and fills in the rest", () => {
@@ -28,11 +33,134 @@ Deno.test("parseRedisUrl reads every part, percent-decoded, and fills in the res
     "redis://[::1]:7000/1": { hostname: "::1", port: 7000, db: 1 },
     "redis://127.0.0.1": { ...host, hostname: "127.0.0.1" },
     "redis://h:65535": { ...host, port: 65535 },
+    "redis://h:/1": { ...host, db: 1 },
+    "redis://": { ...host, hostname: "localhost" },
+    "redis:///1": { ...host, hostname: "localhost", db: 1 },
   };
   for (const [url, expected] of Object.entries(cases)) {
     assertEquals(parseRedisUrl(url), expected, url);
     assertEquals(parseRedisUrl(new URL(url)), expected, url);
   }
+});
+
+Deno.test("parseRedisUrl takes a URL without a host, and `redis`, as Celery does", () => {
+  const localhost = { hostname: "localhost", port: 6379, db: 0 };
+  const cases: Record<string, RedisUrl> = {
+    "redis": localhost,
+    "redis://localhost": localhost,
+    // These are no URLs to `new URL`.
+    "redis://:6380/2": { ...localhost, port: 6380, db: 2 },
+    "redis://:p@": { ...localhost, password: "p" },
+    "redis://u:p@:6380": {
+      ...localhost,
+      port: 6380,
+      username: "u",
+      password: "p",
+    },
+    "redis://@/3": { ...localhost, db: 3 },
+    "redis://?db=4": { ...localhost, db: 4 },
+  };
+  for (const [url, expected] of Object.entries(cases)) {
+    assertEquals(parseRedisUrl(url), expected, url);
+  }
+});
+
+Deno.test("parseRedisUrl reads the query, which wins over the rest of the URL", () => {
+  const host = { hostname: "h", port: 6379, db: 0 };
+  const cases: Record<string, RedisUrl> = {
+    "redis://h/0?db=5": { ...host, db: 5 },
+    "redis://h/3?db=": { ...host, db: 3 },
+    "redis://h?db=1&db=2": { ...host, db: 2 },
+    "redis://h/1?virtual_host=7": { ...host, db: 1 },
+    "redis://u:p@h?username=v&password=q%40+%26": {
+      ...host,
+      username: "v",
+      password: "q@ &",
+    },
+    "redis://h?socket_connect_timeout=1.5": { ...host, connectTimeout: 1500 },
+    "redis://h?socket_connect_timeout=2e1": { ...host, connectTimeout: 20_000 },
+    "redis://h?health_check_interval=30": { ...host, heartbeat: 30_000 },
+    "redis://h?health_check_interval=0": host,
+    "redis://h?client_name=me": { ...host, clientName: "me" },
+    "redis://h?socket_timeout=.5&socket_keepalive=1&retry_on_timeout=no&max_connections=9":
+      host,
+    "redis://h?": host,
+  };
+  for (const [url, expected] of Object.entries(cases)) {
+    assertEquals(parseRedisUrl(url), expected, url);
+    assertEquals(parseRedisUrl(new URL(url)), expected, url);
+  }
+});
+
+Deno.test("parseRedisUrl refuses what a query cannot say, by name", () => {
+  const cases: Record<string, string> = {
+    "db=x": 'its db is "x", expected a whole number',
+    "db=-1": 'its db is "-1"',
+    "db=1.5": 'its db is "1.5"',
+    "socket_timeout=soon": 'its socket_timeout is "soon"',
+    "socket_timeout=0": "expected seconds above 0",
+    "socket_connect_timeout=0": "expected seconds above 0",
+    "socket_connect_timeout=-1": "expected seconds above 0",
+    "socket_connect_timeout=0x10": "expected seconds above 0",
+    "socket_connect_timeout=1e999": "expected seconds above 0",
+    "socket_connect_timeout=.": "expected seconds above 0",
+    "max_connections=many": 'its max_connections is "many"',
+    "health_check_interval=1.5": "expected a whole number",
+    "ssl=1": 'its query has "ssl", expected one of db, ',
+    "host=x": 'its query has "host"',
+    "__proto__=1": 'its query has "__proto__"',
+    "toString=1": 'its query has "toString"',
+    "ssl_cert_reqs=none": "the scheme should be rediss",
+    "ssl_ca_certs=x": "the scheme should be rediss",
+    "ssl_certfile=": "the scheme should be rediss",
+    "ssl_keyfile=x": "the scheme should be rediss",
+    "credential_provider=a.B": "names a Python class",
+    "password=a&b=c": "write `&` as %26",
+  };
+  for (const [query, words] of Object.entries(cases)) {
+    assertThrows(
+      () => parseRedisUrl(`redis://h/0?${query}`),
+      ConfigurationError,
+      words,
+    );
+  }
+});
+
+Deno.test("parseRedisUrl names the schemes of Celery's that cannot be used, and why", () => {
+  const cases: Record<string, string> = {
+    "rediss://h/0?ssl_cert_reqs=required": "rediss: TLS is not supported",
+    "REDISS://h": "rediss: TLS is not supported",
+    "sentinel://h1:26379/3;sentinel://h2": "sentinel: Sentinel is not",
+    "redis+sentinel://h": "redis+sentinel: Sentinel is not",
+    "socket:///path": "socket: Unix sockets are not",
+    "unix:///path": "unix: Unix sockets are not",
+    "redis+socket:///path?virtual_host=3": "Unix sockets are not",
+    "valkey://h": "its scheme is valkey (",
+    "constructor://h": "its scheme is constructor (",
+  };
+  for (const [url, words] of Object.entries(cases)) {
+    assertThrows(() => parseRedisUrl(url), ConfigurationError, words);
+  }
+});
+
+Deno.test("fillAddress adds a host and a port where there is none", () => {
+  const cases: Record<string, string> = {
+    "redis": "redis://h:7",
+    "redis://": "redis://h:7",
+    "redis:///1": "redis://h:7/1",
+    "redis://x": "redis://x:7",
+    "redis://:8": "redis://h:8",
+    "redis://u:p@/1?db=2": "redis://u:p@h:7/1?db=2",
+    "redis://u:a@b@x:8": "redis://u:a@b@x:8",
+    "redis://[::1]/1": "redis://[::1]:7/1",
+    "REDIS://x/1": "REDIS://x:7/1",
+    "redis://x:port": "redis://x:port",
+    "rediss://x": "rediss://x",
+  };
+  for (const [url, expected] of Object.entries(cases)) {
+    assertEquals(fillAddress(url, "h", 7), expected);
+  }
+  assertEquals(fillAddress("redis://", "::1", 7), "redis://[::1]:7");
 });
 
 Deno.test("parseRedisUrl says what is wrong", () => {
@@ -44,8 +172,6 @@ Deno.test("parseRedisUrl says what is wrong", () => {
     "rediss://h": "its scheme is rediss",
     "redis:h": "`//` is missing",
     "redis:/h": "`//` is missing",
-    "redis://": "its host is missing",
-    "redis:///1": "its host is missing",
     "redis://h:0": "its port is 0",
     "redis://h:65536": "it is no URL: check the port",
     "redis://h:99999/1": "it is no URL: check the port",
@@ -55,7 +181,7 @@ Deno.test("parseRedisUrl says what is wrong", () => {
     "redis://h/-1": "is no number",
     "redis://h/1/2": "is no number",
     "redis://h/1234567890": "is no number",
-    "redis://h/0?ssl=1&x=2": "it has a query (ssl, x)",
+    "redis://h/x?db=1": 'its database "x" is no number',
     "redis://h/0#1": "`#`",
     "redis://h/0#": "`#`",
     "redis://:p%@h": "its password holds a %",
@@ -82,6 +208,7 @@ Deno.test("parseRedisUrl and maskUrl show no password, whatever is wrong with th
       "//S3CRET",
       "S3[CRET",
     ])
+    .concat(["S3&CRET", "S3&db=CRET", "S3&ssl_S3CRET=1"])
     .concat(["12/S3CRET", "12?S3CRET", "12#S3CRET", "S3\\CRET", "S3??CRET"]);
   const forms = [
     "redis://:*@h",

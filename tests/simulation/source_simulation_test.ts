@@ -6,6 +6,7 @@ import { RedisConnectionError, RedisError } from "../../src/errors.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
 import type { ResultEvent } from "../../src/protocol/meta.ts";
 import { type RetryPolicy, retryPolicy } from "../../src/retry.ts";
+import { RetryListener } from "../../src/retry_listener.ts";
 import { ResultSource } from "../../src/source.ts";
 import { StatusBoard } from "../../src/status.ts";
 import type { Reader, Wait } from "../../src/watch_table.ts";
@@ -91,6 +92,7 @@ class Simulation {
   readonly source: ResultSource;
   readonly #random: () => number;
   readonly #policy: RetryPolicy;
+  readonly #retries: RetryListener;
   // The tasks that have their last document.
   readonly #final = new Set<string>();
   #documents = 0;
@@ -106,16 +108,19 @@ class Simulation {
       minTimeout: 10,
       maxTimeout: 100,
     });
+    const status = new StatusBoard();
+    const retries = this.#retries = new RetryListener({}, status);
     this.source = new ResultSource({
       driver: this.redis,
       address: "a simulated Redis",
       reconnect: this.#policy,
+      retries,
       firstConnectTimeout: Infinity,
       reconcile: this.#chance(0.5) ? 2000 : 0,
       closeTimeout: 1000,
       keys: new KeySpace(),
       integers: "bigint",
-      status: new StatusBoard(),
+      status,
       runtime: this.runtime,
     });
     for (const reader of this.readers) {
@@ -184,7 +189,11 @@ class Simulation {
   #command(): void {
     this.#commands++;
     const controller = new AbortController();
-    const commands = new Commands(this.source, this.#policy);
+    const commands = new Commands(this.source, {
+      retry: this.#policy,
+      retries: this.#retries,
+      runtime: this.runtime,
+    });
     commands.run(
       (link) => link.command(["PING"]),
       (_, error) => error,

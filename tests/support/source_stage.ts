@@ -2,13 +2,17 @@ import { type CallOptions, Commands } from "../../src/commands.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
 import type { RedisLink } from "../../src/redis/link.ts";
 import { type RetryOptions, retryPolicy } from "../../src/retry.ts";
+import {
+  type RetryCallbacks,
+  RetryListener,
+} from "../../src/retry_listener.ts";
 import { ResultSource } from "../../src/source.ts";
 import { StatusBoard, type StatusEvent } from "../../src/status.ts";
 import { FakeDriver } from "./fake_link.ts";
 import { FakeRuntime } from "./fake_runtime.ts";
 
 /** What a {@linkcode SourceStage} can be told. */
-export interface SourceStageOptions {
+export interface SourceStageOptions extends RetryCallbacks {
   reconnect?: RetryOptions;
   retry?: RetryOptions;
   firstConnectTimeout?: number;
@@ -36,6 +40,7 @@ export class SourceStage implements Disposable {
       minTimeout: 100,
       maxTimeout: 800,
     };
+    const retries = new RetryListener(options, this.status);
     this.source = new ResultSource({
       driver: this.driver,
       address: "redis://redis.test",
@@ -44,6 +49,7 @@ export class SourceStage implements Disposable {
         { jitter: 0, ...options.reconnect },
         defaults,
       ),
+      retries,
       firstConnectTimeout: options.firstConnectTimeout ?? Infinity,
       reconcile: options.reconcile ?? 0,
       closeTimeout: 5000,
@@ -52,13 +58,14 @@ export class SourceStage implements Disposable {
       status: this.status,
       runtime: this.runtime,
     });
-    this.commands = new Commands(
-      this.source,
-      retryPolicy("retry", { jitter: 0, ...options.retry }, {
+    this.commands = new Commands(this.source, {
+      retry: retryPolicy("retry", { jitter: 0, ...options.retry }, {
         ...defaults,
         maxAttempts: 3,
       }),
-    );
+      retries,
+      runtime: this.runtime,
+    });
   }
 
   /** The types of what the status said. */

@@ -1,0 +1,242 @@
+import {
+  type Given,
+  type GivenSettings,
+  givenSettings,
+} from "./celery/names.ts";
+import { mapRetry } from "./celery/retry_policy.ts";
+import {
+  booleanOf,
+  millisecondsOf,
+  numberOf,
+  textOf,
+  wholeOf,
+  wrong,
+} from "./celery/values.ts";
+import { ConfigurationError } from "./errors.ts";
+import type { ResultBackendOptions } from "./options.ts";
+import { fillAddress, parseRedisUrl, type RedisUrl } from "./redis/url.ts";
+
+/** The options that a configuration can become. */
+export type CeleryOptions = ResultBackendOptions & {
+  /** Celery's `result_serializer`. */
+  serializer?: string;
+  /** Celery's `result_accept_content`. */
+  acceptContent?: string[];
+  /** Celery's `result_extended`. */
+  resultExtended?: boolean;
+  /** Celery's `result_chord_ordered`. */
+  chordOrdered?: boolean;
+  /** Celery's `result_chord_join_timeout`, in milliseconds. */
+  chordJoinTimeout?: number;
+};
+
+/** What a backend is made of. */
+export interface CeleryMapping {
+  /** A `redis://` URL. */
+  readonly url: string;
+  /** Those that differ from the defaults. */
+  readonly options: CeleryOptions;
+}
+
+/** How Celery names its Redis backend without a URL. */
+const BARE: ReadonlySet<string> = new Set([
+  "redis",
+  "celery.backends.redis:RedisBackend",
+  "celery.backends.redis.RedisBackend",
+]);
+
+/** What the URL parser knows, if only to say why it cannot be used. */
+const REDIS = /^(redis|rediss|sentinel|socket|unix|redis\+[a-z]+):/i;
+
+/** The formats that results can have, by the names that kombu has for them. */
+const FORMATS: ReadonlyMap<string, string> = new Map([
+  ["json", "json"],
+  ["application/json", "json"],
+  ["msgpack", "msgpack"],
+  ["application/x-msgpack", "msgpack"],
+  ["yaml", "yaml"],
+  ["application/x-yaml", "yaml"],
+]);
+
+/**
+ * Makes a URL and options of Celery's settings. What becomes of each is listed
+ * in `celery/settings.ts`.
+ *
+ * @throws {ConfigurationError} if a name is unknown, a setting was given two
+ * values, a value is out of its range, or it asks for what there is not.
+ */
+export function mapCeleryConfig(
+  config: Record<string, unknown>,
+): CeleryMapping {
+  const given = givenSettings(config);
+  const { settings, transport } = given;
+  refuse(given);
+  const url = urlOf(settings);
+  const said = parseRedisUrl(url);
+  const { retry, reconnect } = mapRetry(given);
+  const expires = expiresOf(settings.get("result_expires"));
+  const keyPrefix = textOf(transport.get("global_keyprefix"));
+  const serializer = serializerOf(settings.get("result_serializer"));
+  const acceptContent = acceptOf(settings);
+  const isExtended = booleanOf(settings.get("result_extended"));
+  const isOrdered = booleanOf(transport.get("result_chord_ordered"));
+  const joinTimeout = numberOf(settings.get("result_chord_join_timeout"), 0);
+  return {
+    url,
+    options: {
+      retry,
+      ...(reconnect === undefined ? {} : { reconnect }),
+      ...(expires === undefined ? {} : { expires }),
+      ...(keyPrefix === undefined ? {} : { keyPrefix }),
+      ...connectionOf(settings, said),
+      ...(serializer === "json" ? {} : { serializer }),
+      ...(acceptContent === undefined ? {} : { acceptContent }),
+      ...(isExtended === true ? { resultExtended: true } : {}),
+      ...(isOrdered === false ? { chordOrdered: false } : {}),
+      ...(joinTimeout === undefined || joinTimeout === 3
+        ? {}
+        : { chordJoinTimeout: joinTimeout * 1000 }),
+    },
+  };
+}
+
+/** What the URL does not say, and the settings do. */
+function connectionOf(
+  settings: GivenSettings["settings"],
+  said: RedisUrl,
+): ResultBackendOptions {
+  const options: ResultBackendOptions = {};
+  const username = textOf(settings.get("redis_username"));
+  const password = textOf(settings.get("redis_password"));
+  const clientName = textOf(settings.get("redis_client_name"));
+  const connectTimeout = millisecondsOf(
+    settings.get("redis_socket_connect_timeout"),
+  );
+  const heartbeat = millisecondsOf(
+    settings.get("redis_backend_health_check_interval"),
+  );
+  if (username !== undefined && said.username === undefined) {
+    options.username = username;
+  }
+  if (password !== undefined && said.password === undefined) {
+    options.password = password;
+  }
+  if (clientName !== undefined && said.clientName === undefined) {
+    options.clientName = clientName;
+  }
+  if (connectTimeout !== undefined && said.connectTimeout === undefined) {
+    options.connectTimeout = connectTimeout;
+  }
+  if (heartbeat !== undefined && said.heartbeat === undefined) {
+    options.heartbeat = heartbeat;
+  }
+  return options;
+}
+
+/** The URL, with what Celery takes from the settings where it does not say. */
+function urlOf(settings: GivenSettings["settings"]): string {
+  const host = hostOf(settings.get("redis_host"));
+  const port = wholeOf(settings.get("redis_port"), 0) || 6379;
+  const db = wholeOf(settings.get("redis_db"), 0) ?? 0;
+  const backend = settings.get("result_backend");
+  const text = textOf(backend);
+  if (backend === undefined || text === undefined) {
+    throw new ConfigurationError(
+      "Cannot use a Celery configuration without result_backend: Celery stores no results then; " +
+        "set it to a URL such as redis://localhost:6379/0",
+    );
+  }
+  if (BARE.has(text)) return fillAddress(`redis:///${db}`, host, port);
+  if (REDIS.test(text)) return fillAddress(text, host, port);
+  // No more of it is shown: a URL may hold a password.
+  const kind = /^[\w+.-]*(?=:\/\/)/.exec(text)?.[0] ?? "this kind";
+  throw new ConfigurationError(
+    `Cannot use a ${backend.name} of ${kind}: this module reads results from Redis, ` +
+      "expected redis or a URL such as redis://localhost:6379/0",
+  );
+}
+
+function hostOf(given: Given | undefined): string {
+  const host = textOf(given) ?? "localhost";
+  if (given === undefined || /^[^\s/?#@\\[\]%]+$/.test(host)) return host;
+  throw wrong(given.name, host, "a host name or an IP address");
+}
+
+function expiresOf(given: Given | undefined): number | null | undefined {
+  if (given === undefined) return undefined;
+  // Python's None stands for ever, and not for the default.
+  if (given.value === null) return null;
+  const expected =
+    "seconds from 1 (the total_seconds() of a timedelta), or null (or 0) to keep results for ever";
+  if (typeof given.value === "object") {
+    throw wrong(given.name, given.value, expected);
+  }
+  const seconds = numberOf(given, 0);
+  if (seconds === 0 || (seconds !== undefined && seconds >= 1)) return seconds;
+  throw wrong(given.name, given.value, expected);
+}
+
+function serializerOf(given: Given | undefined): string {
+  const name = textOf(given) ?? "json";
+  const format = FORMATS.get(name);
+  if (given === undefined || format !== undefined) return format ?? name;
+  const why = name === "pickle" || name === "application/x-python-serialize"
+    ? ": no pickle is ever read, since reading one runs what it says"
+    : "";
+  throw wrong(given.name, name, `json, msgpack or yaml${why}`);
+}
+
+/** The formats that are accepted: of results, or else of everything; none, if json alone is. */
+function acceptOf(settings: GivenSettings["settings"]): string[] | undefined {
+  const own = settings.get("result_accept_content");
+  const given = own === undefined || own.value === null
+    ? settings.get("accept_content")
+    : own;
+  if (given === undefined || given.value === null) return undefined;
+  const { name, value } = given;
+  if (!Array.isArray(value)) throw wrong(name, value, "a list of formats");
+  const names: unknown[] = value;
+  const formats = new Set<string>();
+  for (const each of names) {
+    const format = typeof each === "string" ? FORMATS.get(each) : undefined;
+    // What else messages may be is no matter here.
+    if (format !== undefined) formats.add(format);
+  }
+  if (formats.size === 0) {
+    throw new ConfigurationError(
+      `Cannot use ${name}: it accepts none of json, msgpack and yaml, and results have no other format here`,
+    );
+  }
+  return formats.size === 1 && formats.has("json") ? undefined : [...formats];
+}
+
+/** What asks for something that there is not, or that only Python has. */
+function refuse({ settings }: GivenSettings): void {
+  const ssl = settings.get("redis_backend_use_ssl");
+  if (ssl !== undefined && !isEmpty(ssl.value)) {
+    throw new ConfigurationError(
+      `Cannot use ${ssl.name}: TLS is not supported`,
+    );
+  }
+  const provider = settings.get("redis_backend_credential_provider");
+  if (provider !== undefined && !isEmpty(provider.value)) {
+    throw new ConfigurationError(
+      `Cannot use ${provider.name}: it is a Python class; leave it out, and give the option password`,
+    );
+  }
+  const classes = settings.get("override_backends");
+  if (
+    classes !== undefined && typeof classes.value === "object" &&
+    classes.value !== null && Object.hasOwn(classes.value, "redis")
+  ) {
+    throw new ConfigurationError(
+      `Cannot use ${classes.name}: it replaces redis by a Python class`,
+    );
+  }
+}
+
+/** What Python calls false. */
+function isEmpty(value: unknown): boolean {
+  return !value ||
+    (typeof value === "object" && Object.keys(value).length === 0);
+}
