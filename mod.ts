@@ -15,6 +15,7 @@ export {
   BackendGetMetaError,
   BackendStoreError,
   ConfigurationError,
+  ContentDisallowedError,
   DecodeError,
   RedisConnectionError,
   RedisError,
@@ -44,6 +45,7 @@ export type {
 export type { RequestFields } from "./src/protocol/encode.ts";
 export type { FailureLike, TaskFailure } from "./src/protocol/exceptions.ts";
 export type { JsonValue } from "./src/protocol/json_safe.ts";
+export type { Serializer } from "./src/protocol/serializer.ts";
 export type { BuiltinState, TaskState } from "./src/protocol/states.ts";
 export type { Command, CommandArgument } from "./src/redis/command.ts";
 export type {
@@ -57,6 +59,7 @@ export type { GetOptions } from "./src/result.ts";
 export type { RetryOptions } from "./src/retry.ts";
 export type { RetryNotice } from "./src/retry_listener.ts";
 export type { Address, Runtime, Timer, Transport } from "./src/runtime.ts";
+export type { SerializerOptions } from "./src/serializers.ts";
 export type { StatusEvent } from "./src/status.ts";
 export type { StoreOptions } from "./src/store.ts";
 export type { TaskErrorFields, TaskErrorSource } from "./src/task_error.ts";

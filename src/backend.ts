@@ -20,6 +20,7 @@ import {
 import { KeySpace } from "./protocol/keys.ts";
 import type { ResultEvent, ResultMeta } from "./protocol/meta.ts";
 import type { TaskState } from "./protocol/states.ts";
+import { tracebackOf } from "./protocol/traceback.ts";
 import type { RedisDriver, RedisLink } from "./redis/link.ts";
 import { TcpDriver } from "./redis/tcp_link.ts";
 import { maskUrl, parseRedisUrl } from "./redis/url.ts";
@@ -142,7 +143,11 @@ export class ResultBackend implements AsyncDisposable {
     overrides: ResultBackendOptions = {},
   ): ResultBackend {
     const { url, options } = mapCeleryConfig(config);
-    return new ResultBackend(url, { ...options, ...overrides });
+    // A name that is none of ours is refused with the other options.
+    return new ResultBackend(
+      url,
+      { ...options, ...overrides } as ResultBackendOptions,
+    );
   }
 
   /**
@@ -151,7 +156,8 @@ export class ResultBackend implements AsyncDisposable {
    * @throws {TypeError} if the id is empty or no string.
    * @throws {BackendGetMetaError} if Redis could not be reached; `cause` says why.
    * @throws {RedisError} if Redis refuses: a key of another type, say.
-   * @throws {DecodeError} if what is stored is no document.
+   * @throws {DecodeError} if what is stored is no document; a
+   * ContentDisallowedError if it is in a format that is not accepted.
    */
   async getMeta<T = unknown>(
     taskId: string,
@@ -281,7 +287,10 @@ export class ResultBackend implements AsyncDisposable {
     return await this.storeResult(taskId, result, "SUCCESS", options);
   }
 
-  /** Stores FAILURE, and the exception: an Error, or what Python should raise. */
+  /**
+   * Stores FAILURE, and the exception: an Error, or what Python should raise.
+   * The traceback is the Error's stack with its causes, if none is given.
+   */
   async markAsFailure(
     taskId: string,
     error: unknown,
@@ -390,13 +399,12 @@ function tcpDriver(
   });
 }
 
-/** A JavaScript error brings its own traceback. */
+/** A JavaScript error brings its own traceback, and that of its causes. */
 function withTraceback(
   error: unknown,
   options: StoreOptions = {},
 ): StoreOptions {
-  if (options.traceback !== undefined || !(error instanceof Error)) {
-    return options;
-  }
-  return { ...options, traceback: error.stack ?? null };
+  return options.traceback === undefined
+    ? { ...options, traceback: tracebackOf(error) }
+    : options;
 }

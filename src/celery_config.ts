@@ -17,13 +17,9 @@ import type { ResultBackendOptions } from "./options.ts";
 import { fillAddress, parseRedisUrl, type RedisUrl } from "./redis/url.ts";
 
 /** The options that a configuration can become. */
-export type CeleryOptions = ResultBackendOptions & {
-  /** Celery's `result_serializer`. */
+export type CeleryOptions = Omit<ResultBackendOptions, "serializer"> & {
+  /** Celery's `result_serializer`: the backend tells whether it can be used by name. */
   serializer?: string;
-  /** Celery's `result_accept_content`. */
-  acceptContent?: string[];
-  /** Celery's `result_extended`. */
-  resultExtended?: boolean;
   /** Celery's `result_chord_ordered`. */
   chordOrdered?: boolean;
   /** Celery's `result_chord_join_timeout`, in milliseconds. */
@@ -91,7 +87,7 @@ export function mapCeleryConfig(
       ...connectionOf(settings, said),
       ...(serializer === "json" ? {} : { serializer }),
       ...(acceptContent === undefined ? {} : { acceptContent }),
-      ...(isExtended === true ? { resultExtended: true } : {}),
+      resultExtended: isExtended ?? false,
       ...(isOrdered === false ? { chordOrdered: false } : {}),
       ...(joinTimeout === undefined || joinTimeout === 3
         ? {}
@@ -104,8 +100,8 @@ export function mapCeleryConfig(
 function connectionOf(
   settings: GivenSettings["settings"],
   said: RedisUrl,
-): ResultBackendOptions {
-  const options: ResultBackendOptions = {};
+): Omit<ResultBackendOptions, "serializer"> {
+  const options: Omit<ResultBackendOptions, "serializer"> = {};
   const username = textOf(settings.get("redis_username"));
   const password = textOf(settings.get("redis_password"));
   const clientName = textOf(settings.get("redis_client_name"));

@@ -111,10 +111,10 @@ export class BackendGetMetaError extends Error {
   }
 }
 
-/** A document that is none: not JSON, or not what Celery stores. */
+/** A document that is none: not in a format that is read, or not what Celery stores. */
 export class DecodeError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
-  override readonly name = "DecodeError";
+  override readonly name: string = "DecodeError";
   /** The task at whose key the document stands. */
   readonly taskId: string;
   /** The document's beginning, as text. */
@@ -130,6 +130,31 @@ export class DecodeError extends Error {
     super(message, options);
     this.taskId = taskId;
     this.text = text;
+  }
+}
+
+/**
+ * A document in a format that is not accepted: one that `acceptContent` does
+ * not name, or a pickle, which is never read.
+ *
+ * Celery: kombu's `ContentDisallowed`.
+ */
+export class ContentDisallowedError extends DecodeError {
+  /** The name of the class, so that it survives where `instanceof` does not. */
+  override readonly name = "ContentDisallowedError";
+  /** The format that the document is in: `pickle`, `msgpack`, `json`. */
+  readonly serializer: string;
+
+  /** Says that the document of `taskId` is in the format `serializer`. */
+  constructor(
+    message: string,
+    taskId: string,
+    text: string,
+    serializer: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, taskId, text, options);
+    this.serializer = serializer;
   }
 }
 

@@ -1,12 +1,14 @@
 import { ConfigurationError } from "./errors.ts";
+import type { Formats } from "./protocol/formats.ts";
 import type { RedisDriver } from "./redis/link.ts";
 import type { UrlOptions } from "./redis/url_query.ts";
 import { type RetryOptions, type RetryPolicy, retryPolicy } from "./retry.ts";
 import type { RetryNotice } from "./retry_listener.ts";
 import { denoRuntime, type Runtime } from "./runtime.ts";
+import { formatsOf, type SerializerOptions } from "./serializers.ts";
 
 /** What a {@linkcode ResultBackend} can be told. Durations are milliseconds, except `expires`. */
-export interface ResultBackendOptions {
+export interface ResultBackendOptions extends SerializerOptions {
   /**
    * Put before every key and channel: Celery's `global_keyprefix`, with the
    * separator rule of Celery 5.5 and later.
@@ -102,6 +104,14 @@ export interface ResultBackendOptions {
    * @default {536870912}
    */
   maxResultBytes?: number;
+  /**
+   * Whether a stored result tells of its call: `name`, `args`, `kwargs`,
+   * `worker`, `retries`, `queue` and `stamps`, as far as they are given. If
+   * not, these are left out. Celery: `result_extended`, false by default.
+   *
+   * @default {true}
+   */
+  resultExtended?: boolean;
   /** The ACL user; the URL's, if not given. */
   username?: string;
   /** The password; the URL's, if not given. */
@@ -140,6 +150,10 @@ export interface Settings {
   readonly integers: "bigint" | "number";
   /** The largest document that is stored, in bytes. */
   readonly maxResultBytes: number;
+  /** The formats that are written and read. */
+  readonly formats: Formats;
+  /** Whether a stored result tells of its call. */
+  readonly resultExtended: boolean;
   /** The world outside. */
   readonly runtime: Runtime;
 }
@@ -159,6 +173,10 @@ const KNOWN: ReadonlySet<string> = new Set(
     "maxQueueBytes",
     "integers",
     "maxResultBytes",
+    "serializer",
+    "acceptContent",
+    "jsonTypes",
+    "resultExtended",
     "username",
     "password",
     "clientName",
@@ -192,12 +210,19 @@ export function settingsOf(
       `Cannot use ${String(given)} as ${name}: expected a function`,
     );
   }
-  const { integers = "bigint" } = options;
+  const { integers = "bigint", resultExtended = true } = options;
   if (integers !== "bigint" && integers !== "number") {
     throw new ConfigurationError(
       `Cannot use ${
         String(integers)
       } as integers: expected "bigint" or "number"`,
+    );
+  }
+  if (typeof resultExtended !== "boolean") {
+    throw new ConfigurationError(
+      `Cannot use ${
+        String(resultExtended)
+      } as resultExtended: expected true or false`,
     );
   }
   return {
@@ -233,6 +258,8 @@ export function settingsOf(
     maxQueueBytes: from(1, "maxQueueBytes", options.maxQueueBytes, 2 ** 28),
     integers,
     maxResultBytes: from(1, "maxResultBytes", options.maxResultBytes, 2 ** 29),
+    formats: formatsOf(options, integers),
+    resultExtended,
     runtime: runtimeOf(options.runtime),
   };
 }

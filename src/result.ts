@@ -1,5 +1,6 @@
 import type { CallOptions } from "./commands.ts";
-import { DecodeError, ResultTimeoutError } from "./errors.ts";
+import { ResultTimeoutError } from "./errors.ts";
+import { undecodableError } from "./protocol/decode.ts";
 import type { ResultEvent, ResultMeta } from "./protocol/meta.ts";
 import type { TaskState } from "./protocol/states.ts";
 import type { ResultSource } from "./source.ts";
@@ -69,7 +70,8 @@ export class AsyncResult<T = unknown> {
    *
    * @throws {TaskError} if the task failed; a TaskRevokedError if it was revoked.
    * @throws {ResultTimeoutError} if there was no outcome in time.
-   * @throws {DecodeError} if what is stored is no document.
+   * @throws {DecodeError} if what is stored is no document; a
+   * ContentDisallowedError if it is in a format that is not accepted.
    * @throws {RetryLimitError} if the connection was given up.
    * @throws {BackendClosedError} if the backend was closed.
    */
@@ -92,11 +94,7 @@ export class AsyncResult<T = unknown> {
         // What the task returns is the caller's word.
         return outcome.result as T;
       case "UNDECODABLE":
-        throw new DecodeError(
-          outcome.result.message,
-          this.id,
-          outcome.result.text,
-        );
+        throw undecodableError(this.id, outcome.result);
       default: {
         const error = toTaskError(outcome);
         if (propagate) throw error;

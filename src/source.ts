@@ -3,6 +3,7 @@ import { delay } from "./deps/async.ts";
 import { Delivery } from "./delivery.ts";
 import { BackendClosedError, RetryLimitError } from "./errors.ts";
 import { decodeEvent } from "./protocol/decode.ts";
+import type { Formats } from "./protocol/formats.ts";
 import type { KeySpace } from "./protocol/keys.ts";
 import { Reconciler } from "./reconciler.ts";
 import type { RedisDriver, RedisLink } from "./redis/link.ts";
@@ -48,6 +49,8 @@ export interface SourceOptions {
   readonly keys: KeySpace;
   /** What integers beyond 2^53 become in events. */
   readonly integers: "bigint" | "number";
+  /** The formats that documents are read in; without them, JSON. */
+  readonly formats?: Formats;
   /** Told how things stand. */
   readonly status: StatusBoard;
   /** The world outside. */

@@ -1,7 +1,9 @@
 import type { CallOptions, Commands } from "./commands.ts";
-import { BackendStoreError, DecodeError, RedisError } from "./errors.ts";
-import { decodeDocument } from "./protocol/decode.ts";
+import { BackendStoreError, RedisError } from "./errors.ts";
+import type { StoredDocument } from "./protocol/decode.ts";
 import { encodeDocument } from "./protocol/encode.ts";
+import type { Formats } from "./protocol/formats.ts";
+import { Judge } from "./protocol/judge.ts";
 import type { RequestFields } from "./protocol/encode.ts";
 import type { KeySpace } from "./protocol/keys.ts";
 import { isReady, type TaskState } from "./protocol/states.ts";
@@ -27,8 +29,10 @@ export interface StoreContext {
   readonly expires: number;
   /** The largest document that is stored, in bytes. */
   readonly maxResultBytes: number;
-  /** What integers beyond 2^53 become. */
-  readonly integers: "bigint" | "number";
+  /** The formats that are written and read. */
+  readonly formats: Formats;
+  /** Whether what is told of the call is stored. */
+  readonly resultExtended: boolean;
   /** Told once where scripts are refused. */
   readonly status: StatusBoard;
   /** The world outside. */
@@ -51,6 +55,7 @@ const MAX_JUDGEMENTS = 100;
  */
 export class ResultStore {
   readonly #context: StoreContext;
+  readonly #judge: Judge;
   // The last store of each task that is still under way.
   readonly #last = new Map<string, Promise<unknown>>();
   #scriptsRefused = false;
@@ -59,6 +64,7 @@ export class ResultStore {
   /** Stores through `context.commands`. */
   constructor(context: StoreContext) {
     this.#context = context;
+    this.#judge = new Judge(context.formats);
   }
 
   /**
@@ -90,8 +96,8 @@ export class ResultStore {
     result: unknown,
     state: TaskState,
     { signal: _, traceback = null, ...request }: StoreOptions,
-  ): string {
-    const { maxResultBytes, runtime } = this.#context;
+  ): StoredDocument {
+    const { formats, maxResultBytes, resultExtended, runtime } = this.#context;
     if (typeof state !== "string" || state === "") {
       throw new BackendStoreError(
         `Cannot store the result of task ${taskId}: its state is ${
@@ -101,16 +107,16 @@ export class ResultStore {
         String(state),
       );
     }
-    let document: string;
+    let document: StoredDocument;
     try {
       document = encodeDocument({
-        ...request,
+        ...(resultExtended ? request : withoutCall(request)),
         taskId,
         state,
         result,
         traceback,
         dateDone: isReady(state) ? runtime.date() : null,
-      });
+      }, formats.serializer);
     } catch (cause) {
       throw new BackendStoreError(
         `Cannot store the result of task ${taskId}: ${
@@ -125,7 +131,7 @@ export class ResultStore {
         { cause },
       );
     }
-    // The encoder writes nothing but ASCII: a character is a byte.
+    // A string is JSON, and all ASCII: a character is a byte.
     if (document.length <= maxResultBytes) return document;
     throw new BackendStoreError(
       `Cannot store the result of task ${taskId}: its document has ${document.length} bytes, ` +
@@ -138,7 +144,7 @@ export class ResultStore {
   #store(
     taskId: string,
     key: string,
-    document: string,
+    document: StoredDocument,
     state: TaskState,
     options: CallOptions,
   ): Promise<boolean> {
@@ -151,6 +157,7 @@ export class ResultStore {
               taskId,
               key,
               document,
+              state,
               attempt,
               options.signal,
             );
@@ -160,7 +167,14 @@ export class ResultStore {
             this.#context.status.tell({ type: "degraded", error });
           }
         }
-        return await this.#byTransaction(link, taskId, key, document, attempt);
+        return await this.#byTransaction(
+          link,
+          taskId,
+          key,
+          document,
+          state,
+          attempt,
+        );
       },
       (message, cause) =>
         new BackendStoreError(
@@ -177,7 +191,8 @@ export class ResultStore {
     link: RedisLink,
     taskId: string,
     key: string,
-    document: string,
+    document: StoredDocument,
+    state: TaskState,
     attempt: number,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
@@ -189,8 +204,8 @@ export class ResultStore {
       if (reply === STORED) return true;
       if (reply === STANDS) return false;
       const stands = await this.#read(link, key);
-      if (this.#isSuccess(stands, taskId)) {
-        return attempt > 1 && stands === document;
+      if (this.#isSuccess(stands, taskId, state)) {
+        return attempt > 1 && isEqual(stands, document);
       }
       // The next store of this task does not wait for one that was called off:
       // this one must not come behind it.
@@ -223,13 +238,14 @@ export class ResultStore {
     link: RedisLink,
     taskId: string,
     key: string,
-    document: string,
+    document: StoredDocument,
+    state: TaskState,
     attempt: number,
   ): Promise<boolean> {
     const { expires } = this.#context;
     const stands = await this.#read(link, key);
-    if (this.#isSuccess(stands, taskId)) {
-      return attempt > 1 && stands === document;
+    if (this.#isSuccess(stands, taskId, state)) {
+      return attempt > 1 && isEqual(stands, document);
     }
     await link.transaction([
       expires === 0
@@ -247,17 +263,52 @@ export class ResultStore {
       : null;
   }
 
-  #isSuccess(document: RedisText | null, taskId: string): boolean {
-    if (document === null) return false;
-    try {
-      const { state } = decodeDocument(document, taskId, this.#context);
-      return state === "SUCCESS";
-    } catch (error) {
-      // What nobody can read is no result, and may be replaced.
-      if (error instanceof DecodeError) return false;
-      throw error;
-    }
+  /**
+   * Whether what stands is a SUCCESS.
+   *
+   * @throws {BackendStoreError} if it may be one, and cannot be read.
+   */
+  #isSuccess(
+    stands: RedisText | null,
+    taskId: string,
+    state: TaskState,
+  ): boolean {
+    if (stands === null) return false;
+    const verdict = this.#judge.isSuccess(stands, taskId);
+    if (typeof verdict === "boolean") return verdict;
+    throw new BackendStoreError(
+      `Cannot store the result of task ${taskId}: what is stored for it may be a SUCCESS, which is final, ` +
+        `and cannot be read (${verdict.message}); forget() it first if it is worth nothing`,
+      taskId,
+      state,
+      { cause: verdict },
+    );
   }
+}
+
+/** What Celery stores without `result_extended`. */
+function withoutCall(
+  { children, groupId, parentId }: RequestFields,
+): RequestFields {
+  return {
+    children,
+    ...(groupId === undefined ? {} : { groupId }),
+    ...(parentId === undefined ? {} : { parentId }),
+  };
+}
+
+/** Whether two documents have the same bytes: a text that was read may have been stored as bytes. */
+function isEqual(a: RedisText | null, b: StoredDocument): boolean {
+  if (a === null || a === b) return a === b;
+  const [first, second] = [bytesOf(a), bytesOf(b)];
+  return first.length === second.length &&
+    first.every((byte, index) => byte === second[index]);
+}
+
+function bytesOf(document: StoredDocument): Uint8Array {
+  return typeof document === "string"
+    ? new TextEncoder().encode(document)
+    : document;
 }
 
 /** The user may not run scripts, or the server has none; Celery's way needs neither. */

@@ -22,8 +22,9 @@ if ARGV[4] then
 elseif head ~= '' then
   local state, last = string.match(head, '^%s*{%s*"status"%s*:%s*"([^"\\\\]*)(.?)')
   if last ~= '"' then
-    state = string.match(head, '^[\\128-\\143]\\166status[\\160-\\191](%u+)')
-    if not state then return 2 end
+    local size, rest = string.match(head, '^[\\128-\\143]\\166status([\\160-\\191])(.*)')
+    if not size then return 2 end
+    state = string.sub(rest, 1, string.byte(size) - 160)
   end
   if state == 'SUCCESS' then
     if ARGV[3] == '1' and redis.call('GET', key) == document then return 1 end

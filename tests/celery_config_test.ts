@@ -11,11 +11,11 @@ import {
 
 /** The options of a configuration, without what is about retries. */
 function optionsOf(config: Record<string, unknown>): CeleryOptions {
-  const { retry: _, ...options } = mapCeleryConfig({
+  const { retry: _, resultExtended, ...options } = mapCeleryConfig({
     result_backend: "redis://h",
     ...config,
   }).options;
-  return options;
+  return resultExtended ? { ...options, resultExtended } : options;
 }
 
 function urlOf(config: Record<string, unknown>): string {
@@ -52,6 +52,9 @@ Deno.test("mapCeleryConfig says nothing where Celery's defaults are the defaults
     }),
     {},
   );
+  const { options } = mapCeleryConfig({ result_backend: "redis://h" });
+  // The one whose default differs: what Celery leaves out by itself.
+  assertEquals(options.resultExtended, false);
 });
 
 Deno.test("mapCeleryConfig takes from the settings what the URL does not say, and the database only for `redis` alone", () => {

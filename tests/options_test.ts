@@ -14,7 +14,7 @@ import {
 import { FakeRuntime } from "./support/fake_runtime.ts";
 
 Deno.test("settingsOf fills in the defaults", () => {
-  const { runtime, reconnect, retry, ...rest } = settingsOf({});
+  const { runtime, reconnect, retry, formats, ...rest } = settingsOf({});
   assertEquals(rest, {
     keyPrefix: "",
     expires: 86_400,
@@ -26,7 +26,9 @@ Deno.test("settingsOf fills in the defaults", () => {
     maxQueueBytes: 268_435_456,
     integers: "bigint",
     maxResultBytes: 536_870_912,
+    resultExtended: true,
   });
+  assertEquals([formats.serializer.name, formats.readsJson], ["json", true]);
   assertEquals(reconnect, {
     maxAttempts: Infinity,
     minTimeout: 50,

@@ -1,4 +1,5 @@
 import { KeySpace } from "../src/protocol/keys.ts";
+import { formatsOf } from "../src/serializers.ts";
 import { ResultStore } from "../src/store.ts";
 import { assertEquals, assertRejects } from "./support/assert.ts";
 import { SourceStage } from "./support/source_stage.ts";
@@ -11,7 +12,8 @@ Deno.test("ResultStore.store sends nothing more for a store that was called off 
     keys: new KeySpace(),
     expires: 0,
     maxResultBytes: 1000,
-    integers: "bigint",
+    formats: formatsOf({}, "bigint"),
+    resultExtended: true,
     status: stage.status,
     runtime: stage.runtime,
   });

@@ -1,6 +1,8 @@
 import type { StoredDocument } from "./decode.ts";
-import { encodeJson } from "./json_encode.ts";
+import { encodeJson, type JsonTypes } from "./json_encode.ts";
 import { parseJson, type ParseOptions } from "./json_parse.ts";
+import { decodeMsgpack } from "./msgpack_decode.ts";
+import { encodeMsgpack } from "./msgpack_encode.ts";
 import { reviveValues } from "./values.ts";
 
 /**
@@ -23,18 +25,54 @@ export interface Codec {
   decode(stored: StoredDocument): unknown;
 }
 
-/** Python's JSON, with kombu's envelopes. */
-export function jsonCodec(options: ParseOptions): Codec {
+/** A codec with a name: one format. */
+export interface Format extends Codec {
+  /** Kombu's name for it: `json`, `msgpack`, or one that the application gave it. */
+  readonly name: string;
+}
+
+/** Python's JSON, with kombu's envelopes, or as kombu 5.2 and older wrote it. */
+export function jsonCodec(
+  options: ParseOptions,
+  types: JsonTypes = "tagged",
+): Format {
   return {
-    encode: encodeJson,
+    name: "json",
+    encode: (value, name) => encodeJson(value, name, types),
     decode(stored): unknown {
-      const text = typeof stored === "string"
-        ? stored
-        : new TextDecoder("utf-8", { fatal: true }).decode(stored);
+      const text = typeof stored === "string" ? stored : utf8Of(stored);
       // In a list, so that a value that is an envelope itself is seen, too.
       const root = [parseJson(text, options)];
       reviveValues(root, false);
       return root[0];
     },
   };
+}
+
+/** Python's msgpack, as kombu uses it. */
+export function msgpackCodec(options: ParseOptions): Format {
+  return {
+    name: "msgpack",
+    encode: encodeMsgpack,
+    decode(stored): unknown {
+      return decodeMsgpack(
+        typeof stored === "string" ? new TextEncoder().encode(stored) : stored,
+        options,
+      );
+    },
+  };
+}
+
+function utf8Of(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
+      bytes,
+    );
+  } catch (cause) {
+    throw new Error(
+      `its bytes are not UTF-8 (the first is 0x${bytes[0]!.toString(16)}): ` +
+        'let Celery store JSON (result_serializer = "json")',
+      { cause },
+    );
+  }
 }

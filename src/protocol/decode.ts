@@ -1,6 +1,8 @@
-import { DecodeError } from "../errors.ts";
+import { ContentDisallowedError, DecodeError } from "../errors.ts";
+import { jsonCodec } from "./codec.ts";
 import { parseDatetime } from "./datetime.ts";
 import { decodeFailure } from "./exceptions.ts";
+import { DisallowedFormat, Formats } from "./formats.ts";
 import { parseJsonExactly } from "./json_exact.ts";
 import type { ParseOptions } from "./json_parse.ts";
 import { isObject, keep, readMember, type Shape } from "./members.ts";
@@ -16,8 +18,20 @@ import { reviveValues } from "./values.ts";
 /** A stored or published document: a string if its bytes are UTF-8, or else the bytes. */
 export type StoredDocument = string | Uint8Array;
 
+/** How documents are read. */
+export interface DecodeOptions extends ParseOptions {
+  /**
+   * The formats that are read.
+   *
+   * @default {JSON alone}
+   */
+  readonly formats?: Formats;
+}
+
 /** How many characters of a document an error shows. */
 const SHOWN = 200;
+
+const BRACE = 0x7b;
 
 /** A document's members, before they were looked at. */
 type RawDocument = Record<string, unknown>;
@@ -28,12 +42,13 @@ type RawDocument = Record<string, unknown>;
  *
  * Celery: `Backend.decode_result` and `meta_from_decoded`.
  *
- * @throws {DecodeError} If it is not JSON, or is none of Celery's documents.
+ * @throws {ContentDisallowedError} If it is in a format that is not accepted.
+ * @throws {DecodeError} If it cannot be read, or is none of Celery's documents.
  */
 export function decodeDocument<T = unknown>(
   document: StoredDocument,
   taskId: string,
-  options: ParseOptions,
+  options: DecodeOptions,
 ): ResultMeta<T> {
   return decode(document, taskId, options, undefined) as ResultMeta<T>;
 }
@@ -42,12 +57,13 @@ export function decodeDocument<T = unknown>(
  * Decodes a document as `decodeDocument()` does, straight to an event: cheaper
  * than to copy the meta.
  *
- * @throws {DecodeError} If it is not JSON, or is none of Celery's documents.
+ * @throws {ContentDisallowedError} If it is in a format that is not accepted.
+ * @throws {DecodeError} If it cannot be read, or is none of Celery's documents.
  */
 export function decodeEvent<T = unknown>(
   document: StoredDocument,
   taskId: string,
-  options: ParseOptions,
+  options: DecodeOptions,
   origin: EventOrigin,
 ): ResultEvent<T> {
   return decode(document, taskId, options, origin) as ResultEvent<T>;
@@ -68,7 +84,10 @@ export function pendingMeta(taskId: string): ResultMeta<never> {
 
 /** The meta that stands for a document that `decodeDocument()` refused with `error`. */
 export function undecodableMeta(error: DecodeError): ResultMeta<never> {
-  const result: DecodeFailure = { message: error.message, text: error.text };
+  const { message, text } = error;
+  const result: DecodeFailure = error instanceof ContentDisallowedError
+    ? { message, text, serializer: error.serializer }
+    : { message, text };
   return shape(
     error.taskId,
     "UNDECODABLE",
@@ -78,6 +97,16 @@ export function undecodableMeta(error: DecodeError): ResultMeta<never> {
     null,
     undefined,
   ) as ResultMeta<never>;
+}
+
+/** The error that `undecodableMeta()` was made from, for whoever throws. */
+export function undecodableError(
+  taskId: string,
+  { message, text, serializer }: DecodeFailure,
+): DecodeError {
+  return serializer === undefined
+    ? new DecodeError(message, taskId, text)
+    : new ContentDisallowedError(message, taskId, text, serializer);
 }
 
 /** The one place where metas and events are made: equal members in equal order are fast to read. */
@@ -109,21 +138,18 @@ function shape(
 function decode(
   document: StoredDocument,
   taskId: string,
-  options: ParseOptions,
+  options: DecodeOptions,
   origin: EventOrigin | undefined,
 ): Shape {
-  const text = typeof document === "string"
-    ? document
-    : decodeText(document, taskId);
-  if (text === "") {
+  if (document.length === 0) {
     return shape(taskId, "PENDING", null, null, null, null, origin);
   }
-  const raw = parse(text, taskId, options);
+  const raw = parse(document, taskId, options);
   const state = raw.status;
   if (typeof state !== "string") {
     refuse(
       taskId,
-      text,
+      document,
       Object.hasOwn(raw, "status")
         ? "its status is not a string"
         : "it has no status, and so is no result of Celery's",
@@ -132,7 +158,7 @@ function decode(
   if (state === "UNDECODABLE") {
     refuse(
       taskId,
-      text,
+      document,
       "its status is one that this module gives itself: rename that state",
     );
   }
@@ -177,79 +203,87 @@ function readDate(value: unknown): Date | null {
 }
 
 function parse(
-  text: string,
+  document: StoredDocument,
   taskId: string,
-  options: ParseOptions,
+  options: DecodeOptions,
 ): RawDocument {
-  const bigints = options.integers === "bigint";
+  let raw: unknown;
   try {
-    let raw: unknown;
-    let exact = false;
-    try {
-      raw = JSON.parse(text);
-    } catch {
-      raw = parseJsonExactly(text, bigints);
-      exact = true;
-    }
-    if (isObject(raw)) {
-      const mayRound = bigints && !exact;
-      if (reviveValues(raw, mayRound)) return raw;
-      const again = parseJsonExactly(text, bigints) as RawDocument;
-      reviveValues(again, false);
-      return again;
-    }
+    raw = isPlainlyJson(document, options.formats)
+      ? parseObject(document, options)
+      : readersOf(options).decode(document);
   } catch (error) {
     const reason = error instanceof SyntaxError
       ? `it is not JSON (${error.message}): let Celery store JSON (result_serializer = "json")`
       : error instanceof Error
       ? error.message
       : String(error);
-    refuse(taskId, text, reason, error);
+    refuse(taskId, document, reason, error);
   }
-  refuse(taskId, text, "it is JSON, but not an object as Celery stores");
+  if (isObject(raw)) return raw;
+  refuse(
+    taskId,
+    document,
+    "it is not an object, as every result of Celery's is",
+  );
 }
 
-/** The text of bytes that were not taken for UTF-8. */
-function decodeText(bytes: Uint8Array, taskId: string): string {
+/** Whether it is text that begins as Celery's documents do, and JSON is what to read it as. */
+function isPlainlyJson(
+  document: StoredDocument,
+  formats: Formats | undefined,
+): document is string {
+  return typeof document === "string" && document.charCodeAt(0) === BRACE &&
+    (formats === undefined || formats.readsJson);
+}
+
+/** What `jsonCodec()` does, for the case that has to be fast: a text that is an object. */
+function parseObject(text: string, options: DecodeOptions): unknown {
+  const bigints = options.integers === "bigint";
+  let raw: unknown;
+  let exact = false;
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
-      bytes,
-    );
-  } catch (error) {
-    // No character takes more than four bytes, so that this is enough to show.
-    const shown = new TextDecoder().decode(bytes.subarray(0, 4 * SHOWN + 4));
-    const first = bytes[0]!;
-    // A map of msgpack with no member starts with 0x80 too, but no document is empty.
-    if (first === 0x80) {
-      refuse(
-        taskId,
-        shown,
-        "it is a pickle, which is never read, since reading one can run any code: " +
-          'let Celery store JSON (result_serializer = "json")',
-        error,
-      );
-    }
-    refuse(
-      taskId,
-      shown,
-      `its bytes are not UTF-8 (the first is 0x${first.toString(16)}): ` +
-        'let Celery store JSON (result_serializer = "json")',
-      error,
-    );
+    raw = JSON.parse(text);
+  } catch {
+    raw = parseJsonExactly(text, bigints);
+    exact = true;
   }
+  // The text begins with a brace.
+  if (reviveValues(raw as RawDocument, bigints && !exact)) return raw;
+  const again = parseJsonExactly(text, bigints) as RawDocument;
+  reviveValues(again, false);
+  return again;
+}
+
+function readersOf(options: DecodeOptions): Formats {
+  if (options.formats !== undefined) return options.formats;
+  const json = jsonCodec(options);
+  return new Formats(json, [json]);
 }
 
 function refuse(
   taskId: string,
-  text: string,
+  document: StoredDocument,
   reason: string,
   cause?: unknown,
 ): never {
+  // No character takes more than four bytes, so that this is enough to show.
+  const text = typeof document === "string"
+    ? document
+    : new TextDecoder().decode(document.subarray(0, 4 * SHOWN + 4));
   const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text;
-  throw new DecodeError(
-    `Cannot decode the result of task ${JSON.stringify(taskId)}: ${reason}`,
-    taskId,
-    shown,
-    cause === undefined ? undefined : { cause },
-  );
+  const message = `Cannot decode the result of task ${
+    JSON.stringify(taskId)
+  }: ${reason}`;
+  const options = cause === undefined ? undefined : { cause };
+  if (cause instanceof DisallowedFormat) {
+    throw new ContentDisallowedError(
+      message,
+      taskId,
+      shown,
+      cause.format,
+      options,
+    );
+  }
+  throw new DecodeError(message, taskId, shown, options);
 }

@@ -1,11 +1,17 @@
+import { type Format, jsonCodec } from "./codec.ts";
+import type { StoredDocument } from "./decode.ts";
+import { MAX_DEPTH } from "./encodable.ts";
 import { encodeFailure } from "./exceptions.ts";
-import { encodeJson } from "./json_encode.ts";
+import { encodeString } from "./json_encode.ts";
+import { setOwn } from "./own_property.ts";
+import { toPlain } from "./plain.ts";
 import { EXCEPTION_STATES, isReady, type TaskState } from "./states.ts";
 
 /** What a document says of the request that led to the result. */
 export interface RequestFields {
   /**
-   * The results of the tasks that this one sent, as Celery's nested lists.
+   * The results of the tasks that this one sent, as Celery's nested lists, or
+   * as objects whose `toJSON()` gives these.
    * @default {null}
    */
   children?: unknown;
@@ -73,6 +79,52 @@ const RESERVED: ReadonlySet<string> = new Set([
   ...OPTIONAL.map(nameOf),
 ]);
 
+/** Takes the members of a document, in Celery's order. */
+interface Sink {
+  /** Takes one; messages call its value `name`. */
+  add(key: string, value: unknown, name: string): void;
+}
+
+/** A document's own members as JSON has them, looked up: to escape each anew takes time. */
+const NAMES: ReadonlyMap<string, string> = new Map(
+  [...RESERVED].map((name) => [name, `"${name}": `]),
+);
+
+/** Writes members as text as they come: no object is made of them before. */
+class JsonText implements Sink {
+  readonly #format: Format;
+  #text = "";
+
+  constructor(format: Format) {
+    this.#format = format;
+  }
+
+  /** The whole document. */
+  get document(): string {
+    return `${this.#text}}`;
+  }
+
+  add(key: string, value: unknown, name: string): void {
+    this.#text += (this.#text === "" ? "{" : ", ") +
+      (NAMES.get(key) ?? `${encodeString(key)}: `) +
+      // JSON is written as text.
+      (this.#format.encode(value, name) as string);
+  }
+}
+
+/** Gathers members for formats that take the document whole. */
+class PlainMembers implements Sink {
+  /** The whole document. */
+  readonly document: Record<string, unknown> = {};
+
+  add(key: string, value: unknown, name: string): void {
+    const plain = toPlain(value, name, { maxDepth: MAX_DEPTH - 1 });
+    setOwn(this.document, key, plain);
+  }
+}
+
+const JSON_FORMAT = jsonCodec({ integers: "bigint" });
+
 /**
  * Writes the document that Celery stores and publishes for a task, member for
  * member and in its order.
@@ -82,50 +134,77 @@ const RESERVED: ReadonlySet<string> = new Set([
  * @throws {TypeError} If a value cannot be encoded (see `encodeJson()`), if a
  * ready state has no valid `dateDone`, or if a stamp has the name of a member.
  */
-export function encodeDocument(fields: DocumentFields): string {
-  const { state } = fields;
-  const result = EXCEPTION_STATES.has(state)
-    ? exceptionOf(fields)
-    : fields.result;
-  let text = `{"status": ${encodeJson(state, "state")}` +
-    `, "result": ${encodeJson(result)}` +
-    `, "traceback": ${encodeJson(fields.traceback, "traceback")}` +
-    `, "children": ${encodeJson(fields.children, "children")}` +
-    `, "date_done": ${dateDone(fields)}`;
-  for (const [name, field] of OPTIONAL) {
-    const value = fields[field];
-    if (value !== undefined) text += `, "${name}": ${encodeJson(value, field)}`;
+export function encodeDocument(fields: DocumentFields): string;
+/** Writes the document in another format than JSON with envelopes. */
+export function encodeDocument(
+  fields: DocumentFields,
+  format: Format,
+): StoredDocument;
+export function encodeDocument(
+  fields: DocumentFields,
+  format: Format = JSON_FORMAT,
+): StoredDocument {
+  if (format.name === "json") {
+    const text = new JsonText(format);
+    addMembers(text, fields, format);
+    return text.document;
   }
-  if (fields.stamps !== undefined) text += stampsText(fields.stamps);
-  return `${text}, "task_id": ${encodeJson(fields.taskId, "taskId")}}`;
+  const members = new PlainMembers();
+  addMembers(members, fields, format);
+  return format.encode(members.document, "");
+}
+
+function addMembers(sink: Sink, fields: DocumentFields, format: Format): void {
+  const { state, stamps } = fields;
+  // A failure must be stored, even where its text is one that only JSON can hold.
+  const traceback = format.name === "json"
+    ? fields.traceback
+    : fields.traceback?.toWellFormed();
+  const result = EXCEPTION_STATES.has(state)
+    ? exceptionOf(fields, format)
+    : fields.result;
+  sink.add("status", state, "state");
+  sink.add("result", result, "result");
+  sink.add("traceback", traceback, "traceback");
+  sink.add("children", fields.children, "children");
+  sink.add("date_done", dateDone(fields), "dateDone");
+  for (const [key, name] of OPTIONAL) {
+    const value = fields[name];
+    if (value !== undefined) sink.add(key, value, name);
+  }
+  if (stamps !== undefined) addStamps(sink, stamps);
+  sink.add("task_id", fields.taskId, "taskId");
 }
 
 /** The exception to write. Python cannot read FAILURE or REVOKED without one; a RETRY may have none. */
-function exceptionOf({ state, result }: DocumentFields): unknown {
+function exceptionOf(
+  { state, result }: DocumentFields,
+  format: Format,
+): unknown {
   if (state === "RETRY" && (result === null || result === undefined)) {
     return null;
   }
-  return encodeFailure(result);
+  return encodeFailure(result, format);
 }
 
 /**
  * Celery's form since 5.5. Always six digits of a second: Celery 5.2 takes
  * whatever number stands there for microseconds.
  */
-function dateDone({ state, dateDone }: DocumentFields): string {
-  if (!isReady(state)) return "null";
+function dateDone({ state, dateDone }: DocumentFields): string | null {
+  if (!isReady(state)) return null;
   if (dateDone === null || Number.isNaN(dateDone.getTime())) {
     throw new TypeError(
       `Cannot encode a result in state ${JSON.stringify(state)} ` +
         `with ${dateDone} as dateDone: give the time when the task became ready`,
     );
   }
-  return `"${dateDone.toISOString().replace("Z", "000+00:00")}"`;
+  return dateDone.toISOString().replace("Z", "000+00:00");
 }
 
-function stampsText(stamps: Record<string, unknown>): string {
+function addStamps(sink: Sink, stamps: Record<string, unknown>): void {
   const names = Object.keys(stamps);
-  let text = `, "stamped_headers": ${encodeJson(names)}`;
+  sink.add("stamped_headers", names, "stamps");
   for (const name of names) {
     if (RESERVED.has(name)) {
       throw new TypeError(
@@ -133,11 +212,8 @@ function stampsText(stamps: Record<string, unknown>): string {
           "a result document has a member of that name; choose another",
       );
     }
-    text += `, ${encodeJson(name)}: ${
-      encodeJson(stamps[name], `stamps.${name}`)
-    }`;
+    sink.add(name, stamps[name], `stamps.${name}`);
   }
-  return text;
 }
 
 function nameOf(member: readonly [string, string]): string {

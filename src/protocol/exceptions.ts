@@ -1,5 +1,5 @@
 import { encodeJson } from "./json_encode.ts";
-import { describeValue } from "./text.ts";
+import { describeValue, memberOf } from "./text.ts";
 
 /** An exception, as a document holds it. */
 export interface TaskFailure {
@@ -78,6 +78,14 @@ export function decodeFailure(result: unknown): TaskFailure | null {
   return failure(type, typeof module === "string" ? module : null, args);
 }
 
+/** What tells whether a document can hold an argument: it throws if not. */
+export interface ArgumentEncoder {
+  /** Encodes one argument. */
+  encode(value: unknown): unknown;
+}
+
+const JSON_ENCODER: ArgumentEncoder = { encode: encodeJson };
+
 /**
  * Makes what Celery stores for an exception, from whatever was thrown:
  *
@@ -89,34 +97,57 @@ export function decodeFailure(result: unknown): TaskFailure | null {
  * - an object with `exc_type`, Celery's own form: the same.
  * - anything else: Python's `Exception`, with it as the argument.
  *
- * An argument that JSON cannot hold is replaced by its text.
+ * An argument that the document cannot hold is replaced by its text. It never
+ * throws: a failure must be stored whatever was thrown, getters that throw
+ * themselves included.
  *
  * Celery: `Backend.prepare_exception`.
  */
-export function encodeFailure(error: unknown): EncodedFailure {
+export function encodeFailure(
+  error: unknown,
+  encoder: ArgumentEncoder = JSON_ENCODER,
+): EncodedFailure {
+  const { excType, excModule, excArgs } = partsOf(error);
+  return {
+    exc_type: typeName(excType),
+    exc_message: excArgs.map((argument) => encodable(argument, encoder)),
+    exc_module: excModule,
+  };
+}
+
+/** The class, its module, and the arguments. */
+function partsOf(
+  error: unknown,
+): { excType: unknown; excModule: string | null; excArgs: unknown[] } {
   // First, because a TaskError is an Error too, and stands for Python's.
-  if (isFailureLike(error)) {
-    const { excType, excModule, excArgs, message } = error;
-    return encoded(
-      excType,
-      typeof excModule === "string" ? excModule : null,
-      Array.isArray(excArgs) ? excArgs : messageArgs(message),
-    );
+  const type = memberOf(error, "excType");
+  if (typeof type === "string") {
+    const module = memberOf(error, "excModule");
+    const args = memberOf(error, "excArgs");
+    return {
+      excType: type,
+      excModule: typeof module === "string" ? module : null,
+      excArgs: Array.isArray(args)
+        ? args
+        : messageArgs(memberOf(error, "message")),
+    };
   }
-  if (error instanceof Error) {
-    return encoded(errorType(error), null, messageArgs(error.message));
+  if (isError(error)) {
+    return {
+      excType: errorType(error),
+      excModule: null,
+      excArgs: messageArgs(memberOf(error, "message")),
+    };
   }
-  if (typeof error === "object" && error !== null && "exc_type" in error) {
+  if (memberOf(error, "exc_type") !== undefined) {
     const wire = decodeFailure(error);
-    if (wire !== null) {
-      return encoded(wire.excType, wire.excModule, wire.excArgs);
-    }
+    if (wire !== null) return wire;
   }
-  return encoded(
-    UNKNOWN_TYPE,
-    "builtins",
-    error === undefined || error === null ? [] : [error],
-  );
+  return {
+    excType: UNKNOWN_TYPE,
+    excModule: "builtins",
+    excArgs: error === undefined || error === null ? [] : [error],
+  };
 }
 
 function failure(
@@ -153,30 +184,25 @@ function asFields(result: unknown): Record<string, unknown> | undefined {
   return isPairs ? Object.fromEntries(result) : undefined;
 }
 
-function isFailureLike(error: unknown): error is FailureLike {
-  return typeof error === "object" && error !== null &&
-    typeof (error as { excType?: unknown }).excType === "string";
+/** `instanceof` throws on a proxy that was revoked. */
+export function isError(value: unknown): value is Error {
+  try {
+    return value instanceof Error;
+  } catch {
+    return false;
+  }
 }
 
 function messageArgs(message: unknown): unknown[] {
   return message === undefined || message === "" ? [] : [message];
 }
 
-function errorType(error: Error): string {
+function errorType(error: Error): unknown {
+  const name = memberOf(error, "name");
   // A subclass that does not set `name` has that of Error: its own says more.
-  return error.name === "Error" ? error.constructor?.name : error.name;
-}
-
-function encoded(
-  type: unknown,
-  module: string | null,
-  args: unknown[],
-): EncodedFailure {
-  return {
-    exc_type: typeName(type),
-    exc_message: args.map(encodable),
-    exc_module: module,
-  };
+  return name === "Error" || name === undefined
+    ? memberOf(memberOf(error, "constructor"), "name")
+    : name;
 }
 
 /** A name that Python can give to a class: it refuses NUL and lone surrogates. */
@@ -186,12 +212,11 @@ function typeName(type: unknown): string {
 }
 
 /** `value` if a document can hold it, or else its text, as Celery stores the `repr()`. */
-function encodable(value: unknown): unknown {
-  if (typeof value === "string") return value;
+function encodable(value: unknown, encoder: ArgumentEncoder): unknown {
   try {
-    encodeJson(value);
+    encoder.encode(value);
     return value;
   } catch {
-    return describeValue(value);
+    return describeValue(value).toWellFormed();
   }
 }

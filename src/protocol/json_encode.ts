@@ -1,10 +1,15 @@
+import {
+  dateRefusal,
+  isBoxed,
+  isoformat,
+  MAX_DEPTH,
+  pathText,
+  refusalOf,
+} from "./encodable.ts";
 import { datetimeText } from "./values.ts";
 
-/**
- * How deep a value may nest. Python's parser gives up near 1,000 levels, less
- * the depth of the stack it is called on, and would then read nothing at all.
- */
-const MAX_DEPTH = 800;
+/** How JSON writes a `Date` and bytes: with kombu's envelopes, or without. */
+export type JsonTypes = "tagged" | "plain";
 
 /** What cannot stand in a string as it is: all but the printable ASCII characters, `"` and `\`. */
 const SPECIAL = /[^ !#-[\]-~]/;
@@ -25,15 +30,23 @@ const WIDE = /[\u007f-\uffff]/g;
  * - `Date`: kombu's `datetime` envelope; one from a document, as it was there;
  * - `Uint8Array`: the `bytes` envelope if it is UTF-8, or else `base64`.
  *
- * Kombu 5.3 and later read these envelopes; for older ones pass a string.
+ * Kombu 5.3 and later read these envelopes. With `types` `"plain"` it writes
+ * what kombu 5.2 and older did: a `Date` as its text, and no bytes.
  *
  * @throws {TypeError} If `value` holds something that JSON has no word for (a
  * `Map`, a `Set`, a function, a symbol, an `Error`, a promise, an invalid
  * `Date`), contains itself, or is nested more than 800 levels deep. The message
  * says where, beginning with `name`.
  */
-export function encodeJson(value: unknown, name = "result"): string {
-  return new Encoder(name).encode(value, "") ?? "null";
+export function encodeJson(
+  value: unknown,
+  name = "result",
+  types: JsonTypes = "tagged",
+): string {
+  // Most members of a document are one of these: nothing has to be kept for them.
+  if (value === null || value === undefined) return "null";
+  if (typeof value === "string") return encodeString(value);
+  return new Encoder(name, types).encode(value, "") ?? "null";
 }
 
 /** Writes one value; knows where in it it is, for the messages. */
@@ -44,9 +57,12 @@ class Encoder {
   readonly #path: (string | number)[] = [];
   /** What the messages call the whole value. */
   readonly #name: string;
+  /** How to write what JSON has no word for. */
+  readonly #types: JsonTypes;
 
-  constructor(name: string) {
+  constructor(name: string, types: JsonTypes) {
     this.#name = name;
+    this.#types = types;
   }
 
   /** The JSON of `value`, which stands at `key`; undefined for undefined. */
@@ -74,7 +90,7 @@ class Encoder {
 
   #object(value: object, key: string | number): string | undefined {
     if (value instanceof Date) return this.#date(value);
-    if (value instanceof Uint8Array) return encodeBytes(value);
+    if (value instanceof Uint8Array) return this.#bytes(value);
     const ancestors = this.#ancestors;
     if (ancestors.includes(value)) {
       this.#refuse("a value that contains itself", "break the cycle");
@@ -100,7 +116,8 @@ class Encoder {
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype !== Object.prototype && prototype !== null) {
       if (isBoxed(value)) return this.encode(value.valueOf(), key);
-      this.#check(value);
+      const refusal = refusalOf(value);
+      if (refusal !== undefined) this.#refuse(...refusal);
     }
     return this.#members(value as Record<string, unknown>);
   }
@@ -131,47 +148,22 @@ class Encoder {
   }
 
   #date(value: Date): string {
-    const text = datetimeText(value) ?? this.#isoformat(value);
-    return envelope("datetime", text);
+    const known = datetimeText(value);
+    if (known === undefined) {
+      const refusal = dateRefusal(value);
+      if (refusal !== undefined) this.#refuse(...refusal);
+    }
+    return this.#types === "tagged"
+      ? envelope("datetime", known ?? isoformat(value))
+      : encodeString(known ?? zuluText(value));
   }
 
-  /** Python's `datetime.isoformat()` in UTC; before 3.11 it cannot read `Z`. */
-  #isoformat(value: Date): string {
-    const year = value.getUTCFullYear();
-    if (!(year >= 1 && year <= 9999)) {
-      this.#refuse(
-        Number.isNaN(year) ? "an invalid Date" : `a Date in the year ${year}`,
-        "store a text: Python's datetime covers the years 1 to 9999",
-      );
-    }
-    return value.toISOString().replace("Z", "+00:00");
-  }
-
-  /** Refuses what `JSON.stringify()` would take for an empty object, or for one of numbered members. */
-  #check(value: object): void {
-    if (value instanceof Map) {
-      this.#refuse("a Map", "use Object.fromEntries(map), or [...map]");
-    }
-    if (value instanceof Set) this.#refuse("a Set", "use [...set]");
-    if (value instanceof Promise) this.#refuse("a promise", "await it first");
-    if (value instanceof Error) {
-      this.#refuse("an Error", "store its message, or the state FAILURE");
-    }
-    if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) {
-      this.#refuse(
-        Object.prototype.toString.call(value).slice(8, -1),
-        "use a Uint8Array for bytes, or an array for numbers",
-      );
-    }
-    if (
-      value instanceof WeakMap || value instanceof WeakSet ||
-      value instanceof WeakRef || value instanceof RegExp
-    ) {
-      this.#refuse(
-        `a ${Object.prototype.toString.call(value).slice(8, -1)}`,
-        "leave it out, or store a text",
-      );
-    }
+  #bytes(value: Uint8Array): string {
+    if (this.#types === "tagged") return encodeBytes(value);
+    this.#refuse(
+      "a Uint8Array",
+      'store its base64 (bytes.toBase64()), since JSON without envelopes (jsonTypes: "plain") has no bytes',
+    );
   }
 
   #refuse(what: string, advice: string): never {
@@ -181,24 +173,8 @@ class Encoder {
   }
 }
 
-/** A place in the value, as one would write it in code: `result.items[3]`. */
-function pathText(name: string, path: (string | number)[]): string {
-  let text = name;
-  // The whole way of a value that is nested too deeply would help nobody.
-  for (const key of path.slice(0, 20)) {
-    if (typeof key === "number") text += `[${key}]`;
-    else if (/^[A-Za-z_$][\w$]*$/.test(key)) text += `.${key}`;
-    else text += `[${JSON.stringify(key)}]`;
-  }
-  return path.length > 20 ? `${text}...` : text;
-}
-
-function isBoxed(value: object): boolean {
-  return value instanceof Number || value instanceof String ||
-    value instanceof Boolean || value instanceof BigInt;
-}
-
-function encodeString(value: string): string {
+/** Writes one string. */
+export function encodeString(value: string): string {
   if (!SPECIAL.test(value)) return `"${value}"`;
   // It escapes lone surrogates and control characters as Python does.
   return JSON.stringify(value).replace(WIDE, escapeCharacter);
@@ -227,6 +203,14 @@ function exponential(value: number): string {
     string,
   ];
   return `${digits}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
+}
+
+/** Kombu 5.2's text of a datetime in UTC: Python writes six digits of a second, or none. */
+function zuluText(value: Date): string {
+  const text = value.toISOString();
+  return text.endsWith(".000Z")
+    ? text.replace(".000Z", "Z")
+    : text.replace("Z", "000Z");
 }
 
 function encodeBytes(bytes: Uint8Array): string {

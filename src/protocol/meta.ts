@@ -115,6 +115,8 @@ export interface DecodeFailure {
   message: string;
   /** The document's beginning, as text. */
   text: string;
+  /** The format it is in, where that is one that is not accepted: `get()` throws a `ContentDisallowedError` then. */
+  serializer?: string;
 }
 
 /**

@@ -1,8 +1,28 @@
 import { toJsonSafe } from "./json_safe.ts";
 import { datetimeText } from "./values.ts";
 
-/** A value as a person would write it in a sentence: for messages, not for parsing. */
+/** The member of anything; undefined where there is none, or reading it throws. */
+export function memberOf(value: unknown, key: string): unknown {
+  if (value === null || value === undefined) return undefined;
+  try {
+    // Any value but these two has members, or none.
+    return (value as Record<string, unknown>)[key];
+  } catch {
+    return undefined;
+  }
+}
+
+/** A value as a person would write it in a sentence: for messages, not for parsing. It never throws. */
 export function describeValue(value: unknown): string {
+  try {
+    return textOf(value);
+  } catch {
+    // A proxy that was revoked, say: not even its class can be asked for.
+    return "an object";
+  }
+}
+
+function textOf(value: unknown): string {
   switch (typeof value) {
     case "string":
       return value;

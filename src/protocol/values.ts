@@ -150,7 +150,7 @@ function reviveAs(type: string, content: unknown): unknown {
   if (typeof content !== "string") return undefined;
   switch (type) {
     case "datetime":
-      return reviveDatetime(content);
+      return datetimeOf(content);
     case "date":
       return DATE.test(content) ? content : undefined;
     case "time":
@@ -166,7 +166,8 @@ function reviveAs(type: string, content: unknown): unknown {
   }
 }
 
-function reviveDatetime(text: string): Date | undefined {
+/** The `Date` that a text of Python's stands for, which is kept beside it; undefined if it is none. */
+export function datetimeOf(text: string): Date | undefined {
   const time = parseDatetime(text);
   if (Number.isNaN(time)) return undefined;
   const date = new Date(time);

@@ -44,8 +44,8 @@ export const scripts: readonly MemoryScript[] = [
 /** How a JSON document begins whose state needs no decoding; Lua's `%s` knows these spaces. */
 const JSON_STATE =
   /^[ \t\n\v\f\r]*\{[ \t\n\v\f\r]*"status"[ \t\n\v\f\r]*:[ \t\n\v\f\r]*"([^"\\]*)"/;
-/** The same for a msgpack map, whose first key is `status`. */
-const MSGPACK_STATE = /^[\x80-\x8f]\xa6status[\xa0-\xbf]([A-Z]+)/;
+/** The same for a msgpack map, whose first key is `status`: the length of its value, and what follows. */
+const MSGPACK_STATE = /^[\x80-\x8f]\xa6status([\xa0-\xbf])([^]*)/;
 
 /** What {@linkcode STORE_SCRIPT} says, line by line. */
 function store(
@@ -58,7 +58,7 @@ function store(
   if (judged !== undefined) {
     if (!isEqual(call("GET", key), judged)) return 2;
   } else if (head !== "") {
-    const state = (JSON_STATE.exec(head) ?? MSGPACK_STATE.exec(head))?.[1];
+    const state = JSON_STATE.exec(head)?.[1] ?? msgpackState(head);
     if (state === undefined) return 2;
     if (state === "SUCCESS") {
       const isOwn = keyOf(mayBeOwn) === "1" &&
@@ -70,6 +70,13 @@ function store(
   else call("SETEX", key, expires, document);
   call("PUBLISH", key, document);
   return 1;
+}
+
+function msgpackState(head: string): string | undefined {
+  const [, size, rest] = MSGPACK_STATE.exec(head) ?? [];
+  return size === undefined
+    ? undefined
+    : rest?.slice(0, size.charCodeAt(0) - 160);
 }
 
 /** One character a byte: whether it is UTF-8 does not matter to Lua. */

@@ -36,7 +36,9 @@ class StaticServer implements AsyncDisposable {
   }
 
   async #respond(path: string): Promise<Response> {
-    if (!/^\/(mod\.ts|src\/[\w/]+\.ts|src\/[\w/]+\.d\.ts)$/.test(path)) {
+    if (
+      !/^\/(mod\.ts|yaml\.ts|src\/[\w/]+\.ts|src\/[\w/]+\.d\.ts)$/.test(path)
+    ) {
       this.strays.push(path);
       return new Response("Not found", { status: 404 });
     }
@@ -187,6 +189,40 @@ Deno.test(needs("redis-server", {
   },
 }));
 
+/** Stores a result in YAML, and reads it again. */
+function yamlProgram(host: string): string {
+  return `
+    import { ResultBackend } from "http://${host}/mod.ts";
+    import { yaml } from "http://${host}/yaml.ts";
+
+    const [url] = Deno.args;
+    await using backend = new ResultBackend(url, { serializer: yaml });
+    await backend.markAsDone("in-yaml", [1n << 64n, new Date(5)]);
+    const [size, at] = await backend.result<[bigint, Date]>("in-yaml").get();
+    console.log(size, at.toISOString());
+  `;
+}
+
+Deno.test(needs("redis-server", {
+  name:
+    "yaml.ts, imported by URL beside mod.ts, needs no permission beyond its net to Redis",
+  fn: async () => {
+    await using redis = await startRedis();
+    await using server = new StaticServer();
+    await using project = await Project.create({
+      "main.ts": yamlProgram(server.host),
+    });
+    await using child = project.run([
+      ...["--check", "--no-prompt", ...grants(server, redis)],
+      ...["main.ts", redis.url],
+    ]);
+    assertEquals(await child.end(), [
+      "18446744073709551616n 1970-01-01T00:00:00.005Z",
+    ]);
+    assertEquals(server.strays, []);
+  },
+}));
+
 /** What `deno info` says of a module. */
 interface ModuleInfo {
   specifier: string;
@@ -213,6 +249,11 @@ Deno.test("mod.ts reaches files of src/ and full npm: specifiers, and nothing el
       /^npm:\/?(@[\w.-]+\/)?[\w.-]+@\d+\.\d+\.\d+(\/|$)/.test(specifier);
     assert(known, `mod.ts reaches ${specifier}`);
   }
+});
+
+Deno.test("mod.ts does not reach the YAML parser", async () => {
+  const files = (await graphOf("mod.ts")).map(({ specifier }) => specifier);
+  assertEquals(files.filter((file) => file.includes("yaml")), []);
 });
 
 Deno.test("mod.ts does not reach what serves tests only", async () => {

@@ -15,7 +15,7 @@ import traceback
 import celery
 import kombu
 import redis
-from celery import chain, chord, group
+from celery import Celery, chain, chord, group
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 from celery.result import AsyncResult, GroupResult
 from celery.utils.serialization import UnpickleableExceptionWrapper
@@ -34,6 +34,19 @@ def reply(request_id, **members):
 
 def signature(task, args=(), kwargs=None, **options):
     return tasks.app.signature(task, args, kwargs or {}, **options)
+
+
+apps = {"json": tasks.app}
+
+
+def app_of(serializer):
+    """An application whose results are in this format."""
+    if serializer not in apps:
+        app = apps[serializer] = Celery(serializer, backend=tasks.RESULT_URL)
+        app.conf.update(
+            result_serializer=serializer, result_accept_content=[serializer]
+        )
+    return apps[serializer]
 
 
 def told_exception(error):
@@ -119,9 +132,9 @@ def wait_at_gate(name):
     tasks.wait_at_gate(name)
 
 
-def read(task_id):
+def read(task_id, serializer="json"):
     """Everything that an AsyncResult tells without waiting."""
-    result = AsyncResult(task_id, app=tasks.app)
+    result = AsyncResult(task_id, app=app_of(serializer))
     date_done = result.date_done
     return {
         "state": result.state,
@@ -141,8 +154,10 @@ def read(task_id):
     }
 
 
-def get(task_id, timeout=REPLY_TIMEOUT_SECONDS, propagate=True):
-    result = AsyncResult(task_id, app=tasks.app)
+def get(
+    task_id, timeout=REPLY_TIMEOUT_SECONDS, propagate=True, serializer="json"
+):
+    result = AsyncResult(task_id, app=app_of(serializer))
     return told_outcome(result, timeout=timeout, propagate=propagate)
 
 
@@ -151,18 +166,24 @@ def get_group(group_id, timeout=REPLY_TIMEOUT_SECONDS):
     return None if result is None else told_outcome(result, timeout=timeout)
 
 
-def store(task_id, text, state, trace=None):
+def store(task_id, text, state, trace=None, serializer="json"):
     """Has Celery store what `text`, JSON, says."""
-    backend = tasks.app.backend
+    backend = app_of(serializer).backend
     backend.store_result(task_id, json.loads(text), state, traceback=trace)
 
 
-def store_failure(task_id, args, trace=None, wrapped=False):
+def store_value(task_id, kind, serializer):
+    """Has Celery store one of VALUES, which a worker would return."""
+    backend = app_of(serializer).backend
+    backend.store_result(task_id, tasks.VALUES[kind], "SUCCESS")
+
+
+def store_failure(task_id, args, trace=None, wrapped=False, serializer="json"):
     """Stores a ValueError; `wrapped` as workers do where pickle refused it."""
     error = ValueError(*args)
     if wrapped:
         error = UnpickleableExceptionWrapper.from_exception(error)
-    tasks.app.backend.mark_as_failure(task_id, error, trace)
+    app_of(serializer).backend.mark_as_failure(task_id, error, trace)
 
 
 def store_group(group_id, task_ids):
@@ -238,7 +259,9 @@ def random_key(source):
 # -- the line ----------------------------------------------------------------------
 
 
-def wait(request_id, task_id, timeout=REPLY_TIMEOUT_SECONDS):
+def wait(
+    request_id, task_id, timeout=REPLY_TIMEOUT_SECONDS, serializer="json"
+):
     """get(), in a thread. A reply "waiting" tells when it looked in vain and listens.
 
     Celery calls on_interval after each turn of its waiting loop; the first turn
@@ -251,7 +274,7 @@ def wait(request_id, task_id, timeout=REPLY_TIMEOUT_SECONDS):
             reply(request_id, waiting=True)
 
     told = threading.Event()
-    result = AsyncResult(task_id, app=tasks.app)
+    result = AsyncResult(task_id, app=app_of(serializer))
     outcome = told_outcome(result, timeout=timeout, on_interval=note)
     reply(request_id, value=outcome)
 
@@ -271,6 +294,7 @@ OPERATIONS = {
         get,
         get_group,
         store,
+        store_value,
         store_failure,
         store_group,
         forget,

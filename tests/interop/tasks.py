@@ -90,6 +90,8 @@ class Color(enum.IntEnum):
     RED = 1
 
 
+SHARED = [1]
+
 VALUES = {
     "none": None,
     "true": True,
@@ -123,6 +125,17 @@ VALUES = {
     "long text": "0123456789abcdef" * 65536,
     "deep": nested_list(200),
     "no JSON": {1, 2, 3},
+    # For formats that JSON is not.
+    "bytes": b"\xff\x00A",
+    "number set": {1, 2},
+    "ambiguous text": ["y", "n", "08", "1e5", "=", "<<", "yes", "1:30", "~"],
+    "repeated": [SHARED, SHARED, {"k": SHARED}],
+    "millisecond dates": [
+        datetime.datetime(
+            2024, 1, 2, 3, 4, 5, 678000, tzinfo=datetime.timezone.utc
+        ),
+        datetime.datetime(2024, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc),
+    ],
 }
 
 

@@ -63,6 +63,9 @@ export interface SentGroup {
 /** A task's name and its positional arguments. */
 export type Signature = [task: string, args?: unknown[]];
 
+/** The format that a Celery application has its results in: its result_serializer. */
+export type PythonSerializer = "json" | "msgpack" | "yaml";
+
 /** Python's get(), under way. */
 export interface PythonWait {
   /** Resolves once it looked, found nothing, and listens. */
@@ -148,14 +151,21 @@ export class CeleryDriver implements AsyncDisposable {
   }
 
   /** All that AsyncResult tells without waiting. */
-  read(taskId: string): Promise<PythonResult> {
-    return this.#call("read", { task_id: taskId });
+  read(
+    taskId: string,
+    options: { serializer?: PythonSerializer } = {},
+  ): Promise<PythonResult> {
+    return this.#call("read", { task_id: taskId, ...options });
   }
 
   /** AsyncResult.get(); `timeout` in seconds. */
   get(
     taskId: string,
-    options: { timeout?: number; propagate?: boolean } = {},
+    options: {
+      timeout?: number;
+      propagate?: boolean;
+      serializer?: PythonSerializer;
+    } = {},
   ): Promise<PythonOutcome> {
     return this.#call("get", { task_id: taskId, ...options });
   }
@@ -166,11 +176,14 @@ export class CeleryDriver implements AsyncDisposable {
   }
 
   /** AsyncResult.get(), in a thread: it waits while other calls go on. */
-  wait(taskId: string): PythonWait {
+  wait(
+    taskId: string,
+    options: { serializer?: PythonSerializer } = {},
+  ): PythonWait {
     const waiting = Promise.withResolvers<void>();
     const outcome = this.#call<PythonOutcome>(
       "wait",
-      { task_id: taskId },
+      { task_id: taskId, ...options },
       waiting.resolve,
     );
     // A failure is told by `outcome`; nobody need await both.
@@ -180,15 +193,38 @@ export class CeleryDriver implements AsyncDisposable {
   }
 
   /** Celery's store_result of the value that `json` holds. */
-  store(taskId: string, json: string, state: string): Promise<void> {
-    return this.#call("store", { task_id: taskId, text: json, state });
+  store(
+    taskId: string,
+    json: string,
+    state: string,
+    options: { serializer?: PythonSerializer } = {},
+  ): Promise<void> {
+    return this.#call("store", {
+      task_id: taskId,
+      text: json,
+      state,
+      ...options,
+    });
+  }
+
+  /** Celery's store_result of one of the VALUES of tests/interop/tasks.py, as a SUCCESS. */
+  storeValue(
+    taskId: string,
+    kind: string,
+    serializer: PythonSerializer,
+  ): Promise<void> {
+    return this.#call("store_value", { task_id: taskId, kind, serializer });
   }
 
   /** Celery's mark_as_failure with a ValueError of these args; `wrapped` as workers do where pickle refused it. */
   storeFailure(
     taskId: string,
     args: unknown[],
-    options: { trace?: string; wrapped?: boolean } = {},
+    options: {
+      trace?: string;
+      wrapped?: boolean;
+      serializer?: PythonSerializer;
+    } = {},
   ): Promise<void> {
     return this.#call("store_failure", { task_id: taskId, args, ...options });
   }

@@ -26,6 +26,15 @@ const PORT_ATTEMPTS = 20;
 /** How much of the server's output is kept for error messages. */
 const OUTPUT_LIMIT = 65_536;
 
+/** The SHA-1 of the bytes at a key: the client's replies are text, which not all bytes are. */
+export async function digestOf(
+  client: TestClient,
+  key: string,
+): Promise<string> {
+  const script = "return redis.sha1hex(redis.call('GET', KEYS[1]))";
+  return String(await client.send("EVAL", script, "1", key));
+}
+
 /**
  * Starts a redis-server on a free port of 127.0.0.1, with its data in a folder
  * of its own, and resolves once it is ready.

@@ -573,6 +573,9 @@ const standing: readonly Argument[] = [
     0xa6,
   ),
   Uint8Array.of(0x82, 0xa6, ...ascii("status"), 0xa7, ...ascii("lower")),
+  Uint8Array.of(0x82, 0xa6, ...ascii("status"), 0xa8, ...ascii("SUCCESS_")),
+  Uint8Array.of(0x82, 0xa6, ...ascii("status"), 0xa3, ...ascii("SUCCESS")),
+  Uint8Array.of(0x82, 0xa6, ...ascii("status"), 0xd9, 7, ...ascii("SUCCESS")),
   Uint8Array.of(0x82, 0xa6, ...ascii("result"), 0xa7, ...ascii("SUCCESS")),
 ];
 

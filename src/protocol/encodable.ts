@@ -1,0 +1,78 @@
+/**
+ * What the encoders of all formats have in common: what they refuse, and how
+ * they say where it stands.
+ *
+ * @module
+ */
+
+/** What a value is, and what to do instead of storing it. */
+export type Refusal = readonly [what: string, advice: string];
+
+/**
+ * How deep a value may nest. Python's JSON parser gives up near 1,000 levels,
+ * less the depth of the stack it is called on, and would then read nothing at
+ * all.
+ */
+export const MAX_DEPTH = 800;
+
+/** Refuses what would be taken for an empty object, or for one of numbered members. */
+export function refusalOf(value: object): Refusal | undefined {
+  if (value instanceof Map) {
+    return ["a Map", "use Object.fromEntries(map), or [...map]"];
+  }
+  if (value instanceof Set) return ["a Set", "use [...set]"];
+  if (value instanceof Promise) return ["a promise", "await it first"];
+  if (value instanceof Error) {
+    return ["an Error", "store its message, or the state FAILURE"];
+  }
+  if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) {
+    return [
+      Object.prototype.toString.call(value).slice(8, -1),
+      "use a Uint8Array for bytes, or an array for numbers",
+    ];
+  }
+  if (
+    value instanceof WeakMap || value instanceof WeakSet ||
+    value instanceof WeakRef || value instanceof RegExp
+  ) {
+    return [
+      `a ${Object.prototype.toString.call(value).slice(8, -1)}`,
+      "leave it out, or store a text",
+    ];
+  }
+  return undefined;
+}
+
+/** Refuses a `Date` that Python's datetime cannot be. */
+export function dateRefusal(value: Date): Refusal | undefined {
+  const year = value.getUTCFullYear();
+  if (year >= 1 && year <= 9999) return undefined;
+  return [
+    Number.isNaN(year) ? "an invalid Date" : `a Date in the year ${year}`,
+    "store a text: Python's datetime covers the years 1 to 9999",
+  ];
+}
+
+/** Python's `datetime.isoformat()` in UTC; before 3.11 it cannot read `Z`. */
+export function isoformat(value: Date): string {
+  return value.toISOString().replace("Z", "+00:00");
+}
+
+/** Whether `value` is a primitive in an object: `new Number(1)`. */
+export function isBoxed(value: object): boolean {
+  return value instanceof Number || value instanceof String ||
+    value instanceof Boolean || value instanceof BigInt;
+}
+
+/** A place in a value, as one would write it in code: `result.items[3]`. The value itself may have no name. */
+export function pathText(name: string, path: (string | number)[]): string {
+  let text = name;
+  // The whole way of a value that is nested too deeply would help nobody.
+  for (const key of path.slice(0, 20)) {
+    if (typeof key === "number") text += `[${key}]`;
+    else if (/^[A-Za-z_$][\w$]*$/.test(key)) {
+      text += text === "" ? key : `.${key}`;
+    } else text += `[${JSON.stringify(key)}]`;
+  }
+  return path.length > 20 ? `${text}...` : text;
+}
