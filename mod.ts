@@ -17,16 +17,20 @@ export {
   ConfigurationError,
   ContentDisallowedError,
   DecodeError,
+  IncompleteStreamError,
   RedisConnectionError,
   RedisError,
   ResultTimeoutError,
   RetryLimitError,
 } from "./src/errors.ts";
+export { GroupResult } from "./src/group_result.ts";
 export { datetimeText } from "./src/protocol/values.ts";
 export { toJsonSafe } from "./src/protocol/json_safe.ts";
 export { AsyncResult } from "./src/result.ts";
+export { ResultSet } from "./src/result_set.ts";
 export { TaskError, TaskRevokedError, toTaskError } from "./src/task_error.ts";
 
+export type { ResultOptions, SaveGroupOptions } from "./src/backend.ts";
 export type { CallOptions } from "./src/commands.ts";
 export type { ConsumerOptions } from "./src/consumer.ts";
 export type { ResultBackendOptions } from "./src/options.ts";
@@ -44,6 +48,11 @@ export type {
 } from "./src/protocol/meta.ts";
 export type { RequestFields } from "./src/protocol/encode.ts";
 export type { FailureLike, TaskFailure } from "./src/protocol/exceptions.ts";
+export type {
+  GroupTuple,
+  ResultTuple,
+  TaskTuple,
+} from "./src/protocol/result_tuple.ts";
 export type { JsonValue } from "./src/protocol/json_safe.ts";
 export type { Serializer } from "./src/protocol/serializer.ts";
 export type { BuiltinState, TaskState } from "./src/protocol/states.ts";
@@ -56,6 +65,15 @@ export type {
 } from "./src/redis/link.ts";
 export type { MessageHandler, RespValue } from "./src/redis/resp.ts";
 export type { GetOptions } from "./src/result.ts";
+export type { OutcomeEvent } from "./src/result_set.ts";
+export type {
+  CollectOptions,
+  Dependency,
+  ResultGraph,
+  ResultGraphEdge,
+  ResultGraphNode,
+  WalkOptions,
+} from "./src/result_tree.ts";
 export type { RetryOptions } from "./src/retry.ts";
 export type { RetryNotice } from "./src/retry_listener.ts";
 export type { Address, Runtime, Timer, Transport } from "./src/runtime.ts";
@@ -63,3 +81,4 @@ export type { SerializerOptions } from "./src/serializers.ts";
 export type { StatusEvent } from "./src/status.ts";
 export type { StoreOptions } from "./src/store.ts";
 export type { TaskErrorFields, TaskErrorSource } from "./src/task_error.ts";
+export type { JoinOptions } from "./src/wait.ts";

@@ -16,7 +16,12 @@ const FIRST_READ = 16;
 
 /** How many keys a read may ask for, learnt from what earlier reads brought. It outlives links. */
 export class ReadSize {
-  #keys = FIRST_READ;
+  #keys: number;
+
+  /** Begins with reads of `first` keys. */
+  constructor(first = FIRST_READ) {
+    this.#keys = first;
+  }
 
   /** Keys to ask for in one read. */
   get keys(): number {

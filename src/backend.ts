@@ -6,33 +6,50 @@ import {
   listOf,
   ResultConsumer,
 } from "./consumer.ts";
-import { BackendGetMetaError } from "./errors.ts";
+import type { GroupResult } from "./group_result.ts";
+import { GroupStore } from "./group_store.ts";
+import { ResultLookup } from "./lookup.ts";
 import {
   type ResultBackendOptions,
   type Settings,
   settingsOf,
 } from "./options.ts";
-import {
-  decodeDocument,
-  pendingMeta,
-  type StoredDocument,
-} from "./protocol/decode.ts";
 import { KeySpace } from "./protocol/keys.ts";
 import type { ResultEvent, ResultMeta } from "./protocol/meta.ts";
 import type { TaskState } from "./protocol/states.ts";
 import { tracebackOf } from "./protocol/traceback.ts";
-import type { RedisDriver, RedisLink } from "./redis/link.ts";
+import type { RedisDriver } from "./redis/link.ts";
 import { TcpDriver } from "./redis/tcp_link.ts";
 import { maskUrl, parseRedisUrl } from "./redis/url.ts";
-import { AsyncResult, type ResultContext } from "./result.ts";
+import type { AsyncResult } from "./result.ts";
+import { ResultFactory } from "./result_factory.ts";
+import type { ResultSet } from "./result_set.ts";
 import { RetryListener } from "./retry_listener.ts";
 import { ResultSource } from "./source.ts";
 import { StatusBoard, type StatusEvent } from "./status.ts";
 import { ResultStore, type StoreOptions } from "./store.ts";
 
 const DEFAULT_URL = "redis://127.0.0.1:6379/0";
-/** Keys in one MGET of `getMetas`. */
-const CHUNK = 1000;
+
+/** What is known of a result beyond its id. */
+export interface ResultOptions {
+  /**
+   * What came before the task in its chain.
+   *
+   * @default {null}
+   */
+  parent?: AsyncResult | GroupResult | null;
+}
+
+/** How a group is saved. */
+export interface SaveGroupOptions extends CallOptions {
+  /**
+   * What came before the group in its chain.
+   *
+   * @default {null}
+   */
+  parent?: AsyncResult | GroupResult | null;
+}
 
 /**
  * Celery's Redis result backend: reads, streams and stores task results.
@@ -51,13 +68,13 @@ const CHUNK = 1000;
  * ```
  */
 export class ResultBackend implements AsyncDisposable {
-  readonly #settings: Settings;
   readonly #keys: KeySpace;
   readonly #status = new StatusBoard();
   readonly #source: ResultSource;
-  readonly #commands: Commands;
   readonly #store: ResultStore;
-  readonly #results: ResultContext;
+  readonly #lookup: ResultLookup;
+  readonly #groups: GroupStore;
+  readonly #results: ResultFactory;
   readonly #consumers: ConsumerContext;
 
   /**
@@ -78,7 +95,7 @@ export class ResultBackend implements AsyncDisposable {
     url: string | URL = DEFAULT_URL,
     options: ResultBackendOptions = {},
   ) {
-    const settings = this.#settings = settingsOf(
+    const settings = settingsOf(
       options,
       options.driver === undefined ? parseRedisUrl(url) : {},
     );
@@ -94,10 +111,7 @@ export class ResultBackend implements AsyncDisposable {
       keys,
       status,
     });
-    const commands = this.#commands = new Commands(source, {
-      ...settings,
-      retries,
-    });
+    const commands = new Commands(source, { ...settings, retries });
     this.#store = new ResultStore({
       ...settings,
       commands,
@@ -105,17 +119,28 @@ export class ResultBackend implements AsyncDisposable {
       status,
     });
     this.#consumers = { ...settings, source };
-    this.#results = {
+    this.#lookup = new ResultLookup({ ...settings, commands, keys });
+    this.#groups = new GroupStore({
+      ...settings,
+      commands,
+      keys,
+      codec: settings.formats,
+    });
+    const { runtime } = settings;
+    this.#results = new ResultFactory(keys, {
       source,
-      getMeta: (taskId, options) => this.getMeta(taskId, options),
-      stream: (taskId, options) => this.stream(taskId, options),
-      forget: (taskId, options) => this.forget(taskId, options),
+      lookup: this.#lookup,
+      groups: this.#groups,
+      stream: (taskIds, options) => this.stream(taskIds, options),
+      forget: (taskIds, options) => this.#store.forget(taskIds, options),
+      childrenOf: (taskId, children) =>
+        this.#results.childrenOf(taskId, children),
       after: (ms, callback) => {
-        const { runtime } = settings;
         const timer = runtime.setTimer(callback, ms, true);
         return () => runtime.clearTimer(timer);
       },
-    };
+      now: () => runtime.now(),
+    });
   }
 
   /**
@@ -163,16 +188,8 @@ export class ResultBackend implements AsyncDisposable {
     taskId: string,
     options?: CallOptions,
   ): Promise<ResultMeta<T>> {
-    const key = this.#keys.taskKey(taskId);
-    const reply = await this.#read(
-      taskId,
-      (link) => link.command(["GET", key]),
-      options,
-    );
-    const document = typeof reply === "string" || reply instanceof Uint8Array
-      ? reply
-      : null;
-    return this.#metaOf(taskId, document);
+    // What the task returns is the caller's word.
+    return await this.#lookup.getMeta(taskId, options) as ResultMeta<T>;
   }
 
   /**
@@ -185,40 +202,57 @@ export class ResultBackend implements AsyncDisposable {
     taskIds: string | Iterable<string>,
     options?: CallOptions,
   ): Promise<ResultMeta<T>[]> {
-    const ids = [...listOf(taskIds)];
-    const keys = ids.map((id) => this.#keys.taskKey(id));
-    const metas: ResultMeta<T>[] = [];
-    for (let i = 0; i < keys.length; i += CHUNK) {
-      const documents = await this.#read(
-        ids[i]!,
-        (link) => link.read(keys.slice(i, i + CHUNK)),
-        options,
-      );
-      for (const [j, document] of documents.entries()) {
-        metas.push(this.#metaOf(ids[i + j]!, document));
-      }
-    }
-    return metas;
+    // What the tasks return is the caller's word.
+    return await this.#lookup.getMetas(
+      listOf(taskIds),
+      options,
+    ) as ResultMeta<T>[];
   }
 
   /** Whether anything is stored for a task. Celery: `exists()`, from 5.7. */
   async exists(taskId: string, options?: CallOptions): Promise<boolean> {
-    const key = this.#keys.taskKey(taskId);
-    return await this.#read(
-      taskId,
-      (link) => link.command(["EXISTS", key]),
-      options,
-    ) === 1;
+    return await this.#lookup.exists(taskId, options);
   }
 
   /**
-   * The result of a task, by its id.
+   * The result of a task, by its id. One that knows its `parent` notices when
+   * that one fails: see `AsyncResult.get()`.
    *
    * @throws {TypeError} if the id is empty or no string.
    */
-  result<T = unknown>(taskId: string): AsyncResult<T> {
-    this.#keys.taskKey(taskId);
-    return new AsyncResult<T>(taskId, this.#results);
+  result<T = unknown>(
+    taskId: string,
+    options: ResultOptions = {},
+  ): AsyncResult<T> {
+    // What the task returns is the caller's word.
+    return this.#results.result(
+      taskId,
+      options.parent ?? null,
+    ) as AsyncResult<T>;
+  }
+
+  /**
+   * The results of tasks, in the order given; a task may be named twice.
+   *
+   * @throws {TypeError} if an id is empty or no string.
+   */
+  resultSet<T = unknown>(taskIds: string | Iterable<string>): ResultSet<T> {
+    // What the tasks return is the caller's word.
+    return this.#results.resultSet(listOf(taskIds)) as ResultSet<T>;
+  }
+
+  /**
+   * The result that stands as a tuple in a document, among `children` or as
+   * what a task returned: `[[id, parent], null]` for a task,
+   * `[[id, parent], [member, ...]]` for a group. The older `[id, null]` is
+   * understood, too, and a bare id. Celery: `result_from_tuple`.
+   *
+   * @throws {TypeError} if it is none of these; says where.
+   * @throws {RangeError} if parents or groups nest more than 1,000 deep.
+   */
+  fromTuple<T = unknown>(tuple: unknown): AsyncResult<T> | GroupResult<T> {
+    // What the tasks return is the caller's word.
+    return this.#results.fromTuple(tuple) as AsyncResult<T> | GroupResult<T>;
   }
 
   /**
@@ -338,12 +372,57 @@ export class ResultBackend implements AsyncDisposable {
 
   /** Removes the result of a task. Readers that wait for it go on waiting. */
   async forget(taskId: string, options?: CallOptions): Promise<void> {
-    const key = this.#keys.taskKey(taskId);
-    await this.#commands.run(
-      (link) => link.command(["DEL", key]),
-      (_, cause) => cause,
-      options,
-    );
+    await this.#store.forget([taskId], options);
+  }
+
+  /**
+   * Saves which results are in a group, so that {@linkcode restoreGroup}, and
+   * Celery's, give it back: task ids, and results of tasks and of groups. It
+   * replaces what was saved for the group. Two saves of one group that are
+   * under way together may take effect in either order.
+   *
+   * @throws {TypeError} if an id is empty or no string.
+   * @throws {RangeError} if parents or groups nest more than 1,000 deep.
+   * @throws {BackendStoreError} if it cannot be encoded, is too large, or Redis
+   * could not be reached; `cause` says why.
+   * @throws {RedisError} if Redis refuses: a missing permission, say.
+   */
+  async saveGroup<T = unknown>(
+    groupId: string,
+    members: string | Iterable<string | AsyncResult | GroupResult>,
+    options: SaveGroupOptions = {},
+  ): Promise<GroupResult<T>> {
+    const group = this.#results.group({
+      id: groupId,
+      members: typeof members === "string" ? [members] : members,
+      parent: options.parent ?? null,
+    });
+    await group.save(options);
+    // What the tasks return is the caller's word.
+    return group as GroupResult<T>;
+  }
+
+  /**
+   * Gives back a group that was saved, here or by Celery; null where none is.
+   *
+   * @throws {TypeError} if the id is empty or no string.
+   * @throws {BackendGetMetaError} if Redis could not be reached; `cause` says why.
+   * @throws {RedisError} if Redis refuses: a key of another type, say.
+   * @throws {DecodeError} if what is saved is no group.
+   */
+  async restoreGroup<T = unknown>(
+    groupId: string,
+    options?: CallOptions,
+  ): Promise<GroupResult<T> | null> {
+    const saved = await this.#groups.restore(groupId, options);
+    if (saved === null) return null;
+    // What the tasks return is the caller's word.
+    return this.#results.fromNode(saved) as GroupResult<T>;
+  }
+
+  /** Removes what was saved of a group. The results of its members stay. */
+  async deleteGroup(groupId: string, options?: CallOptions): Promise<void> {
+    await this.#groups.delete(groupId, options);
   }
 
   /**
@@ -357,29 +436,6 @@ export class ResultBackend implements AsyncDisposable {
   /** Closes the backend: see {@linkcode close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  #read<T>(
-    taskId: string,
-    call: (link: RedisLink) => Promise<T>,
-    options: CallOptions | undefined,
-  ): Promise<T> {
-    return this.#commands.run(
-      call,
-      (message, cause) =>
-        new BackendGetMetaError(
-          `Failed to read the result of task ${taskId}: ${message}`,
-          taskId,
-          { cause },
-        ),
-      options,
-    );
-  }
-
-  #metaOf<T>(taskId: string, document: StoredDocument | null): ResultMeta<T> {
-    return document === null
-      ? pendingMeta(taskId)
-      : decodeDocument<T>(document, taskId, this.#settings);
   }
 }
 

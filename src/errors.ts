@@ -79,21 +79,24 @@ export class RetryLimitError extends Error {
 export class BackendStoreError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name = "BackendStoreError";
-  /** The task whose result was to be stored. */
+  /** The task whose result was to be stored; of a group, its id. */
   readonly taskId: string;
-  /** The state that was to be stored. */
+  /** The state that was to be stored; of a group, SUCCESS. */
   readonly state: string;
+  /** The group that was to be stored; undefined if it was a task's result. */
+  readonly groupId: string | undefined;
 
   /** Says why the result of `taskId` was not stored. */
   constructor(
     message: string,
     taskId: string,
     state: string,
-    options?: ErrorOptions,
+    options?: ErrorOptions & { groupId?: string },
   ) {
     super(message, options);
     this.taskId = taskId;
     this.state = state;
+    this.groupId = options?.groupId;
   }
 }
 
@@ -101,13 +104,20 @@ export class BackendStoreError extends Error {
 export class BackendGetMetaError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name = "BackendGetMetaError";
-  /** The task whose state was to be read; of several, the first. */
+  /** The task whose state was to be read; of several, the first; of a group, its id. */
   readonly taskId: string;
+  /** The group that was to be read; undefined if it was a task's state. */
+  readonly groupId: string | undefined;
 
   /** Says why the state of `taskId` could not be read. */
-  constructor(message: string, taskId: string, options?: ErrorOptions) {
+  constructor(
+    message: string,
+    taskId: string,
+    options?: ErrorOptions & { groupId?: string },
+  ) {
     super(message, options);
     this.taskId = taskId;
+    this.groupId = options?.groupId;
   }
 }
 
@@ -115,21 +125,24 @@ export class BackendGetMetaError extends Error {
 export class DecodeError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name: string = "DecodeError";
-  /** The task at whose key the document stands. */
+  /** The task at whose key the document stands; of a saved group, its id. */
   readonly taskId: string;
   /** The document's beginning, as text. */
   readonly text: string;
+  /** The group at whose key the document stands; undefined if it is a task's. */
+  readonly groupId: string | undefined;
 
   /** Says what is wrong with the document of `taskId`. */
   constructor(
     message: string,
     taskId: string,
     text: string,
-    options?: ErrorOptions,
+    options?: ErrorOptions & { groupId?: string },
   ) {
     super(message, options);
     this.taskId = taskId;
     this.text = text;
+    this.groupId = options?.groupId;
   }
 }
 
@@ -168,19 +181,28 @@ export class ContentDisallowedError extends DecodeError {
 export class ResultTimeoutError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name = "ResultTimeoutError";
-  /** The task that was awaited. */
+  /** The task that was awaited; of several, the first that has no outcome. */
   readonly taskId: string;
-  /** The last state that was seen; undefined if none was. */
+  /** The last state that was seen of it; undefined if none was. */
   readonly lastState: string | undefined;
   /** The last connection error, if the connection was down when the time was up. */
   readonly lastConnectionError: Error | undefined;
+  /** How many of the awaited tasks have no outcome. */
+  readonly missingCount: number;
+  /** The first of them, at most ten. */
+  readonly missingIds: readonly string[];
 
-  /** Says how long the wait was, and what was seen of the task. */
+  /** Says how long the wait was, and what was seen of the task, or of the first of those that are `missing`. */
   constructor(
     taskId: string,
     timeout: number,
     lastState: string | undefined,
     lastConnectionError: Error | undefined,
+    missing: { total: number; count: number; taskIds: readonly string[] } = {
+      total: 1,
+      count: 1,
+      taskIds: [taskId],
+    },
   ) {
     const seen = lastState === undefined || lastState === "PENDING"
       ? "nothing is stored for it: it may be waiting or running without reporting so, its result may " +
@@ -191,7 +213,13 @@ export class ResultTimeoutError extends Error {
       ? ""
       : `; and Redis is not reached at the moment: ${lastConnectionError.message}`;
     super(
-      `Task ${taskId} has no outcome after ${timeout} ms: ${seen}${connection}`,
+      `${
+        missing.total === 1
+          ? `Task ${taskId} has no outcome after ${timeout} ms`
+          : `${missing.count} of ${missing.total} tasks have no outcome after ${timeout} ms (${
+            listed(missing)
+          }); of the first`
+      }: ${seen}${connection}`,
       lastConnectionError === undefined
         ? undefined
         : { cause: lastConnectionError },
@@ -199,5 +227,39 @@ export class ResultTimeoutError extends Error {
     this.taskId = taskId;
     this.lastState = lastState;
     this.lastConnectionError = lastConnectionError;
+    this.missingCount = missing.count;
+    this.missingIds = missing.taskIds;
+  }
+}
+
+function listed(
+  { count, taskIds }: { count: number; taskIds: readonly string[] },
+): string {
+  const names = taskIds.join(", ");
+  return count > taskIds.length
+    ? `${names} and ${count - taskIds.length} more`
+    : names;
+}
+
+/**
+ * A walk through a tree of results that came to one without an outcome: what
+ * is below it is not known yet.
+ *
+ * Celery: `IncompleteStream`.
+ */
+export class IncompleteStreamError extends Error {
+  /** The name of the class, so that it survives where `instanceof` does not. */
+  override readonly name = "IncompleteStreamError";
+  /** The task, or the group, that has no outcome yet. */
+  readonly id: string;
+
+  /** Says where the walk ended. */
+  constructor(id: string, options?: ErrorOptions) {
+    super(
+      `Cannot go on below ${id}: it has no outcome yet. ` +
+        "Await it first, or pass over what is not ready by `intermediate: true`",
+      options,
+    );
+    this.id = id;
   }
 }

@@ -1,55 +1,53 @@
 import type { CallOptions } from "./commands.ts";
-import { ResultTimeoutError } from "./errors.ts";
-import { undecodableError } from "./protocol/decode.ts";
+import type { GroupResult } from "./group_result.ts";
 import type { ResultEvent, ResultMeta } from "./protocol/meta.ts";
+import {
+  ancestorsOf,
+  lineageIdsOf,
+  taskIdsOf,
+} from "./protocol/result_node.ts";
+import { type ResultTuple, resultTuple } from "./protocol/result_tuple.ts";
 import type { TaskState } from "./protocol/states.ts";
-import type { ResultSource } from "./source.ts";
-import { type TaskError, toTaskError } from "./task_error.ts";
-import type { Reader } from "./watch_table.ts";
+import type { ResultContext } from "./result_context.ts";
+import {
+  collect,
+  type CollectOptions,
+  dependencies,
+  type Dependency,
+  graph,
+  type ResultGraph,
+  type WalkOptions,
+} from "./result_tree.ts";
+import type { TaskError } from "./task_error.ts";
+import { type JoinOptions, valueOf, waitForOutcomes } from "./wait.ts";
 
 /** How a wait for a result is done. */
-export interface GetOptions {
+export interface GetOptions extends JoinOptions {
   /**
-   * Milliseconds to wait; 0 looks once. Without it, the wait has no end. (In
-   * Celery 0 means no timeout.)
-   */
-  timeout?: number;
-  /** Ends the wait: it rejects with the signal's reason. */
-  signal?: AbortSignal;
-  /**
-   * Whether a task that failed or was revoked rejects the wait; if not, its
-   * TaskError is what the wait resolves to.
+   * Whether the failure of a task that came before this one in its chain
+   * rejects the wait: this one is then never run. It needs `propagate`, and a
+   * result that knows its `parent`.
    *
    * @default {true}
    */
-  propagate?: boolean;
-  /** Called with each event of the task, the outcome included. What it throws is reported as uncaught, and does not end the wait. */
-  onEvent?: (event: ResultEvent) => void;
-}
-
-/** What a result needs of its backend. @internal */
-export interface ResultContext {
-  /** Where documents come from. */
-  readonly source: ResultSource;
-  /** Reads the state of a task. */
-  getMeta(taskId: string, options?: CallOptions): Promise<ResultMeta>;
-  /** Streams the events of a task. */
-  stream(
-    taskId: string,
-    options?: CallOptions,
-  ): ReadableStream<ResultEvent>;
-  /** Removes the result of a task. */
-  forget(taskId: string, options?: CallOptions): Promise<void>;
-  /** Calls back after some time. */
-  after(ms: number, callback: () => void): () => void;
+  followParents?: boolean;
 }
 
 /**
  * The result of one task, which may still be to come. Celery: `AsyncResult`.
  *
  * @example Await a result
- * ```ts ignore
- * const sum = await backend.result<number>(taskId).get({ timeout: 10_000 });
+ * ```ts
+ * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
+ * import { ResultBackend } from "../mod.ts";
+ * import { MemoryRedis } from "../testing.ts";
+ *
+ * await using redis = await MemoryRedis.start();
+ * await using backend = new ResultBackend(redis.url);
+ * await backend.markAsDone("sum", 42); // what a worker does
+ *
+ * const sum = await backend.result<number>("sum").get({ timeout: 10_000 });
+ * assertEquals(sum, 42);
  * ```
  *
  * @typeParam T What the task returns.
@@ -57,18 +55,30 @@ export interface ResultContext {
 export class AsyncResult<T = unknown> {
   /** The task's id. */
   readonly id: string;
+  /** What came before the task in its chain; null if nothing did, or it is not known. */
+  readonly parent: AsyncResult | GroupResult | null;
   readonly #context: ResultContext;
 
   /** Made by `ResultBackend.result()`. @internal */
-  constructor(id: string, context: ResultContext) {
+  constructor(
+    id: string,
+    parent: AsyncResult | GroupResult | null,
+    context: ResultContext,
+  ) {
     this.id = id;
+    this.parent = parent;
     this.#context = context;
   }
 
   /**
    * Waits for the outcome, and resolves to what the task returned.
    *
-   * @throws {TaskError} if the task failed; a TaskRevokedError if it was revoked.
+   * With `followParents`, the tasks that came before it are watched as well:
+   * the failure of one ends the wait, also where this task has an outcome all
+   * the same. (Celery asks for each of them again and again.) Of a group, each
+   * member is watched.
+   *
+   * @throws {TaskError} if the task failed, or one before it; a TaskRevokedError if it was revoked.
    * @throws {ResultTimeoutError} if there was no outcome in time.
    * @throws {DecodeError} if what is stored is no document; a
    * ContentDisallowedError if it is in a format that is not accepted.
@@ -79,34 +89,25 @@ export class AsyncResult<T = unknown> {
   /** Waits for the outcome; with `propagate: false`, a TaskError is resolved to and not thrown. */
   get(options: GetOptions): Promise<T | TaskError>;
   async get(options: GetOptions = {}): Promise<T | TaskError> {
-    const { propagate = true, signal, timeout, onEvent } = options;
-    signal?.throwIfAborted();
-    if (timeout !== undefined && !(timeout >= 0)) {
-      throw new RangeError(
-        `Cannot wait ${timeout} ms for a result: expected a number from 0`,
-      );
-    }
-    const outcome = timeout === 0
-      ? await this.#look(signal)
-      : await this.#wait(timeout, signal, onEvent);
-    switch (outcome.state) {
-      case "SUCCESS":
-        // What the task returns is the caller's word.
-        return outcome.result as T;
-      case "UNDECODABLE":
-        throw undecodableError(this.id, outcome.result);
-      default: {
-        const error = toTaskError(outcome);
-        if (propagate) throw error;
-        return error;
-      }
-    }
+    const { propagate = true, followParents = true } = options;
+    const ancestors = propagate && followParents ? ancestorsOf(this) : [];
+    let value: unknown;
+    await waitForOutcomes(this.#context, {
+      taskIds: new Set([this.id]),
+      parentIds: taskIdsOf(ancestors.reverse()),
+      onOutcome(outcome): void {
+        value = valueOf(outcome, propagate);
+      },
+    }, options);
+    // What the task returns is the caller's word.
+    return value as T | TaskError;
   }
 
   /** The present meta; state `PENDING` where nothing is stored. */
   async meta(options?: CallOptions): Promise<ResultMeta<T>> {
+    const { lookup } = this.#context;
     // What the task returns is the caller's word.
-    return await this.#context.getMeta(this.id, options) as ResultMeta<T>;
+    return await lookup.getMeta(this.id, options) as ResultMeta<T>;
   }
 
   /** The present state; `PENDING` where nothing is stored. */
@@ -129,77 +130,110 @@ export class AsyncResult<T = unknown> {
     return (await this.meta(options)).state === "FAILURE";
   }
 
+  /** Whether anything is stored for the task. Celery: `exists()`, from 5.7. */
+  async exists(options?: CallOptions): Promise<boolean> {
+    return await this.#context.lookup.exists(this.id, options);
+  }
+
   /** The task's events, from its present state to its outcome. */
   events(options?: CallOptions): ReadableStream<ResultEvent<T>> {
     // What the task returns is the caller's word.
-    return this.#context.stream(this.id, options) as ReadableStream<
+    return this.#context.stream([this.id], options) as ReadableStream<
       ResultEvent<T>
     >;
   }
 
-  /** Removes the result from Redis. Other readers go on waiting. */
+  /** Removes the result from Redis, and those of all tasks that came before it. Other readers go on waiting. */
   async forget(options?: CallOptions): Promise<void> {
-    await this.#context.forget(this.id, options);
+    await this.#context.forget(lineageIdsOf([this]), options);
   }
 
-  async #look(signal: AbortSignal | undefined): Promise<ResultMeta> {
-    const meta = await this.#context.getMeta(
-      this.id,
-      signal === undefined ? {} : { signal },
-    );
-    if (meta.ready) return meta;
-    throw new ResultTimeoutError(this.id, 0, meta.state, undefined);
+  /**
+   * The results of the tasks that this one sent; null if nothing is known of
+   * them, as before the outcome.
+   *
+   * @throws {DecodeError} if what is stored is no document, or its children are none.
+   */
+  async children(
+    options?: CallOptions,
+  ): Promise<(AsyncResult | GroupResult)[] | null> {
+    const { children } = await this.meta(options);
+    return this.#context.childrenOf(this.id, children);
   }
 
-  async #wait(
-    timeout: number | undefined,
-    signal: AbortSignal | undefined,
-    onEvent: GetOptions["onEvent"],
-  ): Promise<ResultMeta> {
-    const { source, after } = this.#context;
-    const outcome = Promise.withResolvers<ResultMeta>();
-    let last: ResultEvent | undefined;
-    const reader: Reader = {
-      waits: [],
-      take(event): void {
-        last = event;
-        if (onEvent !== undefined) callSafely(onEvent, event);
-        if (event.ready) outcome.resolve(event);
-      },
-      fail: outcome.reject,
-    };
-    const abort = (): void => outcome.reject(signal?.reason);
-    signal?.addEventListener("abort", abort, { once: true });
-    const forgetTimer = timeout === undefined || timeout === Infinity
-      ? undefined
-      : after(timeout, () =>
-        outcome.reject(
-          new ResultTimeoutError(
-            this.id,
-            timeout,
-            last?.state,
-            source.lastError,
-          ),
-        ));
-    try {
-      source.add(reader, [this.id]);
-      return await outcome.promise;
-    } finally {
-      source.removeAll(reader);
-      signal?.removeEventListener("abort", abort);
-      forgetTimer?.();
-    }
+  /**
+   * Waits for this task, then for those that it sent, and so on, level by
+   * level: a pair of result and value each, in Celery's order. Of a group, the
+   * value is the list of its members' values; the members come in the next
+   * level. A result that two others lead to comes once.
+   *
+   * `timeout` is for the whole walk. Leaving the loop ends the subscriptions.
+   *
+   * @throws as {@linkcode get} does.
+   */
+  collect(
+    options?: CollectOptions,
+  ): AsyncGenerator<
+    [result: AsyncResult | GroupResult, value: unknown],
+    void
+  > {
+    return collect(this, this.#context, options);
   }
-}
 
-/** A callback that throws must not break whoever calls it; nor may the error be lost. */
-function callSafely(
-  callback: (event: ResultEvent) => void,
-  event: ResultEvent,
-): void {
-  try {
-    callback(event);
-  } catch (error) {
-    reportError(error);
+  /**
+   * Waits for the whole tree, as {@linkcode collect} does, and resolves to the
+   * value that comes last. Celery: `get_leaf`.
+   *
+   * @throws as {@linkcode get} does.
+   */
+  async leaf<L = unknown>(options?: CollectOptions): Promise<L> {
+    let leaf: unknown;
+    for await (const [, value] of this.collect(options)) leaf = value;
+    // What the tasks return is the caller's word.
+    return leaf as L;
+  }
+
+  /**
+   * Walks through this task's result and those of the tasks that it sent, level
+   * by level, each with the one that led to it, and waits for none. What is
+   * below a result is read after its level was given: whoever awaits each
+   * result that he gets never meets one that is not ready.
+   *
+   * Celery: `iterdeps`.
+   *
+   * @throws {IncompleteStreamError} behind a level with a result that is not ready, unless `intermediate`.
+   * @throws {DecodeError} if a stored document is none, or its children are none.
+   */
+  dependencies(options?: WalkOptions): AsyncGenerator<Dependency, void> {
+    return dependencies(this, this.#context, options);
+  }
+
+  /**
+   * The tree below this task as plain data. Celery: `build_graph`.
+   *
+   * @throws as {@linkcode dependencies} does.
+   */
+  async graph(options?: WalkOptions): Promise<ResultGraph> {
+    return await graph(this, this.#context, options);
+  }
+
+  /**
+   * The result as Celery writes it into documents: `[[id, parent], null]`.
+   * Celery: `as_tuple`.
+   *
+   * @throws {RangeError} if parents nest more than 1,000 deep.
+   */
+  asTuple(): ResultTuple {
+    return resultTuple(this);
+  }
+
+  /** The id of this task, then those of what came before it, the nearest first; a group counts with its own id. Celery: `as_list`. */
+  asList(): string[] {
+    return [this.id, ...ancestorsOf(this).map(({ id }) => id)];
+  }
+
+  /** What stands for the result where it is stored as a result, or in one: see {@linkcode asTuple}. */
+  toJSON(): ResultTuple {
+    return this.asTuple();
   }
 }

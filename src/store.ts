@@ -42,6 +42,8 @@ export interface StoreContext {
 /** What the script replies. */
 const STORED = 1;
 const STANDS = 0;
+/** Keys in one DEL. */
+const CHUNK = 1000;
 /** How often a document may change under a store that has to judge it. */
 const MAX_JUDGEMENTS = 100;
 
@@ -89,6 +91,24 @@ export class ResultStore {
     });
     this.#last.set(key, last);
     return stored;
+  }
+
+  /** Removes the results of tasks. */
+  async forget(
+    taskIds: Iterable<string>,
+    options?: CallOptions,
+  ): Promise<void> {
+    const { commands, keys } = this.#context;
+    const forgotten: string[] = [];
+    for (const taskId of taskIds) forgotten.push(keys.taskKey(taskId));
+    for (let i = 0; i < forgotten.length; i += CHUNK) {
+      const chunk = forgotten.slice(i, i + CHUNK);
+      await commands.run(
+        (link) => link.command(["DEL", ...chunk]),
+        (_, cause) => cause,
+        options,
+      );
+    }
   }
 
   #encode(

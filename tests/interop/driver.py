@@ -17,7 +17,7 @@ import kombu
 import redis
 from celery import Celery, chain, chord, group
 from celery.exceptions import TimeoutError as CeleryTimeoutError
-from celery.result import AsyncResult, GroupResult
+from celery.result import AsyncResult, GroupResult, result_from_tuple
 from celery.utils.serialization import UnpickleableExceptionWrapper
 from kombu.utils import json as kombu_json
 
@@ -111,6 +111,17 @@ def send_chord(header, body):
     return {"id": result.id, "ids": [child.id for child in result.parent]}
 
 
+def send_canvas(links):
+    """Sends a chain of [task, args] pairs and of groups of them; its result as a tuple."""
+    parts = [
+        signature(*link)
+        if isinstance(link[0], str)
+        else group(signature(*member) for member in link)
+        for link in links
+    ]
+    return chain(*parts).apply_async().as_tuple()
+
+
 def revoke(task_id, terminate=False):
     """Returns when a worker has confirmed it, so that no task overtakes it."""
     answers = tasks.app.control.revoke(
@@ -189,6 +200,29 @@ def store_failure(task_id, args, trace=None, wrapped=False, serializer="json"):
 def store_group(group_id, task_ids):
     results = [AsyncResult(task_id, app=tasks.app) for task_id in task_ids]
     GroupResult(group_id, results, app=tasks.app).save()
+
+
+def save_tuple(result):
+    """GroupResult.save() of what a tuple stands for."""
+    result_from_tuple(result, app=tasks.app).save()
+
+
+def restore_tuple(group_id):
+    return GroupResult.restore(group_id, app=tasks.app).as_tuple()
+
+
+def collect(task_id):
+    """Ids and values (repr) of a tree of results that is there already."""
+    root = AsyncResult(task_id, app=tasks.app)
+    return [[result.id, repr(value)] for result, value in root.collect()]
+
+
+def dependencies(task_id):
+    """Ids of the results in a tree, each behind that of the one that led to it."""
+    root = AsyncResult(task_id, app=tasks.app)
+    return [
+        [parent and parent.id, result.id] for parent, result in root.iterdeps()
+    ]
 
 
 def forget(task_id):
@@ -287,6 +321,7 @@ OPERATIONS = {
         send_chain,
         send_group,
         send_chord,
+        send_canvas,
         revoke,
         open_gate,
         wait_at_gate,
@@ -297,6 +332,10 @@ OPERATIONS = {
         store_value,
         store_failure,
         store_group,
+        save_tuple,
+        restore_tuple,
+        collect,
+        dependencies,
         forget,
         read_json,
         write_json,

@@ -16,7 +16,7 @@ import threading
 import uuid
 
 import redis
-from celery import Celery
+from celery import Celery, group
 from celery.exceptions import Ignore
 from celery.signals import worker_init, worker_ready
 
@@ -296,6 +296,15 @@ def call_others(count):
     for index in range(count):
         add.delay(index, index)
     return count
+
+
+@app.task
+def grow(depth):
+    """Sends a group and a task, and waits for none: a tree of results."""
+    if depth > 0:
+        group(grow.s(depth - 1), add.s(depth, 0))()
+        add.delay(0, depth)
+    return depth
 
 
 @app.task

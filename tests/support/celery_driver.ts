@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { ResultTuple } from "../../mod.ts";
 import { PythonProcess } from "./celery_process.ts";
 
 /** An exception as Python had it; `args` as its repr. */
@@ -135,6 +136,15 @@ export class CeleryDriver implements AsyncDisposable {
     });
   }
 
+  /** Sends a chain of tasks and of groups of tasks; returns its result as Celery's tuple. */
+  callCanvas(links: (Signature | Signature[])[]): Promise<ResultTuple> {
+    return this.#call("send_canvas", {
+      links: links.map((link) =>
+        isSignature(link) ? qualify(link) : link.map(qualify)
+      ),
+    });
+  }
+
   /** Revokes a task, and returns when the worker knows. */
   revoke(taskId: string, options: { terminate?: boolean } = {}): Promise<void> {
     return this.#call("revoke", { task_id: taskId, ...options });
@@ -234,6 +244,26 @@ export class CeleryDriver implements AsyncDisposable {
     return this.#call("store_group", { group_id: groupId, task_ids: taskIds });
   }
 
+  /** GroupResult.save() of what a tuple stands for. */
+  saveTuple(result: ResultTuple): Promise<void> {
+    return this.#call("save_tuple", { result });
+  }
+
+  /** GroupResult.restore(groupId).as_tuple(). */
+  restoreTuple(groupId: string): Promise<ResultTuple> {
+    return this.#call("restore_tuple", { group_id: groupId });
+  }
+
+  /** AsyncResult.collect(): ids and values, as their repr. */
+  collect(taskId: string): Promise<[id: string, value: string][]> {
+    return this.#call("collect", { task_id: taskId });
+  }
+
+  /** AsyncResult.iterdeps(): ids, each behind that of the one that led to it. */
+  dependencies(taskId: string): Promise<[parent: string | null, id: string][]> {
+    return this.#call("dependencies", { task_id: taskId });
+  }
+
   /** AsyncResult.forget(). */
   forget(taskId: string): Promise<void> {
     return this.#call("forget", { task_id: taskId });
@@ -299,6 +329,10 @@ export class CeleryDriver implements AsyncDisposable {
         new Error(`The Celery client failed:\n${reply.error}`),
       );}
   }
+}
+
+function isSignature(link: Signature | Signature[]): link is Signature {
+  return typeof link[0] === "string";
 }
 
 function qualify([task, args = []]: Signature): [string, unknown[]] {

@@ -1,0 +1,118 @@
+import type { ResultNode } from "./result_node.ts";
+import { describeValue } from "./text.ts";
+import { MAX_DEPTH } from "./values.ts";
+
+/** A task's result, as Celery writes it into documents: its id, and its parent. */
+export type TaskTuple = [
+  [id: string, parent: ResultTuple | null],
+  members: null,
+];
+
+/** A group's result, as Celery writes it into documents: its id, its parent, and its members. */
+export type GroupTuple = [
+  [id: string, parent: ResultTuple | null],
+  members: ResultTuple[],
+];
+
+/** A result, as Celery writes it into documents. Celery: `as_tuple()`. */
+export type ResultTuple = TaskTuple | GroupTuple;
+
+/** A result opens two lists inside its child's, and a document may not nest deeper than this. */
+const MAX_RESULTS = MAX_DEPTH / 2;
+/** How many characters of a bad tuple an error shows. */
+const SHOWN = 100;
+
+/**
+ * Writes a result as Celery does.
+ *
+ * Celery: `AsyncResult.as_tuple` and `GroupResult.as_tuple`.
+ *
+ * @throws {RangeError} If parents or groups nest more than 1,000 deep: no
+ * document could hold them.
+ */
+export function resultTuple(
+  result: ResultNode & { readonly results: readonly ResultNode[] },
+): GroupTuple;
+/** Writes the result of a task or of a group as Celery does. */
+export function resultTuple(result: ResultNode): ResultTuple;
+export function resultTuple(result: ResultNode): ResultTuple {
+  return write(result, 1);
+}
+
+function write(result: ResultNode, depth: number): ResultTuple {
+  if (depth > MAX_RESULTS) {
+    throw new RangeError(
+      `Cannot write a result with more than ${MAX_RESULTS} parents or groups one inside the other ` +
+        `(the next is ${result.id}): no document can hold it`,
+    );
+  }
+  const { id, parent, results } = result;
+  const head: [string, ResultTuple | null] = [
+    id,
+    parent === null ? null : write(parent, depth + 1),
+  ];
+  if (results === undefined) return [head, null];
+  return [head, results.map((member) => write(member, depth + 1))];
+}
+
+/**
+ * Reads a result as Celery writes it, and in the older forms that Celery still
+ * reads: `["id", null]`. A bare id stands for a task, too.
+ *
+ * Celery: `result_from_tuple`.
+ *
+ * @throws {TypeError} If it is of another shape; says where.
+ * @throws {RangeError} If parents or groups nest more than 1,000 deep.
+ */
+export function parseResultTuple(tuple: unknown): ResultNode {
+  return parse(tuple, 1);
+}
+
+function parse(tuple: unknown, depth: number): ResultNode {
+  if (depth > MAX_RESULTS) {
+    throw new RangeError(
+      `Cannot read a result with more than ${MAX_RESULTS} parents or groups one inside the other`,
+    );
+  }
+  if (typeof tuple === "string") {
+    return { id: idOf(tuple, tuple), parent: null };
+  }
+  if (!Array.isArray(tuple) || tuple.length !== 2) {
+    refuse(tuple, "expected [[id, parent], null] or [[id, parent], members]");
+  }
+  // An array's members are anything.
+  const [head, members] = tuple as [unknown, unknown];
+  if (Array.isArray(head) && head.length !== 2) {
+    refuse(tuple, "it does not begin with [id, parent]");
+  }
+  const [id, parent] = Array.isArray(head)
+    ? head as [unknown, unknown]
+    : [head, null];
+  const node = {
+    id: idOf(id, tuple),
+    parent: parent === null ? null : parse(parent, depth + 1),
+  };
+  if (members === null) return node;
+  if (!Array.isArray(members)) {
+    refuse(tuple, "its members are neither null nor a list");
+  }
+  return {
+    ...node,
+    results: members.map((member) => parse(member, depth + 1)),
+  };
+}
+
+function idOf(id: unknown, tuple: unknown): string {
+  if (typeof id === "string" && id !== "" && id.isWellFormed()) return id;
+  refuse(tuple, "its id is not a non-empty string with a UTF-8 form");
+}
+
+function refuse(tuple: unknown, reason: string): never {
+  const text = describeValue(tuple);
+  const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text;
+  throw new TypeError(
+    `Cannot read a result from ${
+      typeof tuple === "string" ? JSON.stringify(shown) : shown
+    }: ${reason}`,
+  );
+}

@@ -1,0 +1,276 @@
+/**
+ * Groups, chains and trees of results: what Python's Celery makes of them is
+ * awaited here, and what is saved here is restored there.
+ *
+ * @module
+ */
+
+import {
+  AsyncResult,
+  GroupResult,
+  type ResultTuple,
+  TaskError,
+  TaskRevokedError,
+} from "../../mod.ts";
+import {
+  assert,
+  assertEquals,
+  assertExists,
+  assertInstanceOf,
+  assertRejects,
+} from "../support/assert.ts";
+import { celeryStage } from "../support/celery_stage.ts";
+
+const stage = celeryStage({ worker: true });
+
+/** What stands at a group's key. */
+async function documentOf(groupId: string): Promise<unknown> {
+  await using client = await stage.redis.client();
+  return await client.send("GET", `celery-taskset-meta-${groupId}`);
+}
+
+// -- saved groups --------------------------------------------------------------
+
+Deno.test(
+  stage.test("ResultBackend.restoreGroup() restores a group that Python sent and saved", async () => {
+    await using backend = stage.backend();
+    const { id, ids } = await stage.driver.callGroup([
+      ["add", [1, 2]],
+      ["add", [3, 4]],
+      ["value", ["text"]],
+    ]);
+    const group = await backend.restoreGroup(id);
+    assertExists(group);
+    assertEquals([group.id, group.ids], [id, ids]);
+    assertEquals(await stage.inTime(group.get()), [3, 7, "plain"]);
+    assertEquals(await group.get({ timeout: 0 }), [3, 7, "plain"]);
+    assertEquals(
+      [await group.ready(), await group.successful(), await group.failed()],
+      [true, true, false],
+    );
+    assertEquals(await group.completedCount(), 3);
+  }),
+);
+
+Deno.test(
+  stage.test("ResultBackend.restoreGroup() gives a group whose get() rejects with the member that failed", async () => {
+    await using backend = stage.backend();
+    const { id, ids } = await stage.driver.callGroup([
+      ["wait_for_gate"],
+      ["fail_value_error"],
+    ]);
+    const group = await backend.restoreGroup(id);
+    assertExists(group);
+    // One of the two waits at its gate: the worker takes one task at a time.
+    await stage.driver.openGate(ids[0]!);
+    const error = await assertRejects(
+      () => stage.inTime(group.get()),
+      TaskError,
+    );
+    assertEquals([error.taskId, error.excType], [ids[1]!, "ValueError"]);
+    const [first, second] = await stage.inTime(
+      group.get({ propagate: false }),
+    );
+    assertEquals(first, "gate opened");
+    assertInstanceOf(second, TaskError);
+    assertEquals([await group.failed(), await group.completedCount()], [
+      true,
+      1,
+    ]);
+  }),
+);
+
+/** Groups as Python makes them: flat, with parents, with groups in them, empty. */
+const tuples: Record<string, (id: string) => ResultTuple> = {
+  "tasks": (id) => [[id, null], [[["a", null], null], [["b", null], null]]],
+  "a group and a parent": (id) => [
+    [id, [["p", [["q", null], null]], null]],
+    [
+      [["a", null], null],
+      [["h", [["pp", null], null]], [[["b", null], null]]],
+    ],
+  ],
+  "nothing": (id) => [[id, null], []],
+  "a text that is not ASCII": (id) => [
+    [id, null],
+    [[["Za\u017c\xf3\u0142\u0107 \u{1f600}", null], null]],
+  ],
+};
+
+for (const [kind, make] of Object.entries(tuples)) {
+  Deno.test(
+    stage.test(`ResultBackend.saveGroup() saves the bytes that Python saves, and each restores the other's: ${kind}`, async () => {
+      await using backend = stage.backend();
+      const id = crypto.randomUUID();
+      const tuple = make(id);
+      await stage.driver.saveTuple(tuple);
+      const theirs = await documentOf(id);
+      assertEquals((await backend.restoreGroup(id))?.asTuple(), tuple);
+
+      await backend.deleteGroup(id);
+      assertEquals(await documentOf(id), null);
+      assertEquals(await stage.driver.getGroup(id), null);
+
+      const group = backend.fromTuple(tuple);
+      assertInstanceOf(group, GroupResult);
+      await group.save();
+      assertEquals(await documentOf(id), theirs);
+      assertEquals(await stage.driver.restoreTuple(id), tuple);
+      await group.delete();
+      assertEquals(await stage.driver.getGroup(id), null);
+    }),
+  );
+}
+
+Deno.test(
+  stage.test("ResultBackend.saveGroup() saves a group whose results Python gets", async () => {
+    await using backend = stage.backend();
+    const ids = [crypto.randomUUID(), crypto.randomUUID()];
+    const id = crypto.randomUUID();
+    await backend.saveGroup(id, ids);
+    await backend.markAsDone(ids[0]!, 1);
+    await backend.markAsDone(ids[1]!, "two");
+    assertEquals(await stage.driver.getGroup(id), { value: "[1, 'two']" });
+  }),
+);
+
+// -- chains ----------------------------------------------------------------------
+
+Deno.test(
+  stage.test("AsyncResult.get() rejects where the head of a chain of Python's failed", async () => {
+    await using backend = stage.backend();
+    const tuple = await stage.driver.callCanvas([
+      ["fail_value_error"],
+      ["add", [1]],
+      ["add", [2]],
+    ]);
+    const last = backend.fromTuple(tuple);
+    assertInstanceOf(last, AsyncResult);
+    assertEquals(last.asTuple(), tuple);
+    const error = await assertRejects(
+      () => stage.inTime(last.get()),
+      TaskError,
+    );
+    assertEquals([error.taskId, error.excType], [
+      last.asList()[2]!,
+      "ValueError",
+    ]);
+    await assertRejects(() => stage.inTime(last.leaf()), TaskError);
+  }),
+);
+
+Deno.test(
+  stage.test("AsyncResult.get() rejects where the head of a chain of Python's was revoked", async () => {
+    await using backend = stage.backend();
+    const head = crypto.randomUUID();
+    const result = backend.result(crypto.randomUUID(), {
+      parent: backend.result(head),
+    });
+    const wait = assertRejects(() => result.get(), TaskRevokedError);
+    await stage.driver.revoke(head);
+    await stage.driver.callTask("add", [1, 2], {}, { task_id: head });
+    assertEquals((await stage.inTime(wait)).taskId, head);
+  }),
+);
+
+Deno.test(
+  stage.test("AsyncResult.get() gives the result of a chain of Python's, through a group and its chord", async () => {
+    await using backend = stage.backend();
+    const tuple = await stage.driver.callCanvas([
+      ["add", [1, 1]],
+      [["add", [10]], ["add", [20]]],
+      ["total"],
+    ]);
+    const body = backend.fromTuple<number>(tuple);
+    assertInstanceOf(body, AsyncResult);
+    assertEquals(await stage.inTime(body.get()), 34);
+    const { parent } = body;
+    assertInstanceOf(parent, GroupResult);
+    assertEquals(await stage.inTime(parent.get()), [12, 22]);
+    assertEquals(body.asTuple(), tuple);
+
+    await body.forget();
+    assertEquals(await parent.waiting(), true);
+    assertExists(parent.parent);
+    for (const taskId of [body.id, parent.parent.id, ...parent.ids]) {
+      assertEquals(await backend.exists(taskId), false);
+    }
+  }),
+);
+
+// -- trees -------------------------------------------------------------------------
+
+Deno.test(
+  stage.test("AsyncResult.children() gives the results of the tasks that a task of Python's sent", async () => {
+    await using backend = stage.backend();
+    const id = await stage.driver.callTask("call_others", [3]);
+    const result = backend.result(id);
+    assertEquals(await stage.inTime(result.get()), 3);
+    const children = await result.children();
+    assertExists(children);
+    assertEquals(
+      await stage.inTime(Promise.all(
+        children.map((child) => child.get()),
+      )),
+      [0, 2, 4],
+    );
+    const ids = (await stage.driver.read(id)).children;
+    assertEquals(children.map((child) => child.id), ids);
+  }),
+);
+
+Deno.test(
+  stage.test("AsyncResult.collect() and dependencies() give what Python's give, in the same order", async () => {
+    await using backend = stage.backend();
+    const id = await stage.driver.callTask("grow", [2]);
+    const root = backend.result(id);
+    const collected: [string, string][] = [];
+    await stage.inTime((async () => {
+      for await (const [result, value] of root.collect()) {
+        collected.push([result.id, pythonList(value)]);
+      }
+    })());
+    assert(collected.length > 8, String(collected.length));
+    assertEquals(collected, await stage.driver.collect(id));
+
+    const dependencies: [string | null, string][] = [];
+    for await (const { parent, result } of root.dependencies()) {
+      dependencies.push([parent?.id ?? null, result.id]);
+    }
+    assertEquals(dependencies, await stage.driver.dependencies(id));
+    const { nodes, edges } = await root.graph();
+    assertEquals(
+      nodes.map((node) => node.id),
+      dependencies.map(([, id]) => id),
+    );
+    assertEquals(edges.length, dependencies.length - 1);
+  }),
+);
+
+Deno.test(
+  stage.test("AsyncResult as a result and among children reads in Python as Celery's own", async () => {
+    await using backend = stage.backend();
+    const id = crypto.randomUUID();
+    // Not one task twice: Celery would wait for its second result for ever.
+    const [child, member] = [crypto.randomUUID(), crypto.randomUUID()];
+    const group = backend.fromTuple([[crypto.randomUUID(), null], [member]]);
+    await backend.markAsDone(child, 2);
+    await backend.markAsDone(member, 3);
+    await backend.markAsDone(id, 1, {
+      children: [backend.result(child), group],
+    });
+    assertEquals(await stage.driver.collect(id), [
+      [id, "1"],
+      [child, "2"],
+      [group.id, "[3]"],
+      [member, "3"],
+    ]);
+  }),
+);
+
+/** A number, or a list of them, as Python writes it. */
+function pythonList(value: unknown): string {
+  return Array.isArray(value)
+    ? `[${value.map(pythonList).join(", ")}]`
+    : String(value);
+}

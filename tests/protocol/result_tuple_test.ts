@@ -1,0 +1,114 @@
+import { encodeJson } from "../../src/protocol/json_encode.ts";
+import type { ResultNode } from "../../src/protocol/result_node.ts";
+import {
+  parseResultTuple,
+  resultTuple,
+} from "../../src/protocol/result_tuple.ts";
+import { assertEquals, assertThrows } from "../support/assert.ts";
+
+const TASK: ResultNode = { id: "t", parent: null };
+const CHAIN: ResultNode = { id: "c", parent: { id: "b", parent: TASK } };
+const GROUP: ResultNode = {
+  id: "g",
+  parent: CHAIN,
+  results: [TASK, { id: "h", parent: null, results: [CHAIN] }],
+};
+
+/** A tuple with so many parents, or groups, one inside the other. */
+function deep(count: number, member = false): unknown {
+  let tuple: unknown = [["id", null], member ? [] : null];
+  for (let i = 1; i < count; i++) {
+    tuple = member ? [["id", null], [tuple]] : [["id", tuple], null];
+  }
+  return tuple;
+}
+
+Deno.test("resultTuple() writes a task, its parents and a group as Celery does", () => {
+  assertEquals(
+    [TASK, CHAIN, GROUP].map((node) => encodeJson(resultTuple(node))),
+    [
+      '[["t", null], null]',
+      '[["c", [["b", [["t", null], null]], null]], null]',
+      '[["g", [["c", [["b", [["t", null], null]], null]], null]], ' +
+      '[[["t", null], null], [["h", null], [[["c", [["b", [["t", null], null]], null]], null]]]]]',
+    ],
+  );
+});
+
+Deno.test("parseResultTuple() undoes resultTuple()", () => {
+  for (
+    const node of [TASK, CHAIN, GROUP, { id: "e", parent: null, results: [] }]
+  ) {
+    assertEquals(parseResultTuple(resultTuple(node)), node);
+  }
+});
+
+Deno.test("parseResultTuple() reads the older form, and bare ids", () => {
+  assertEquals(parseResultTuple(["t", null]), TASK);
+  assertEquals(parseResultTuple("t"), TASK);
+  assertEquals(parseResultTuple(["g", ["t", ["t", null]]]), {
+    id: "g",
+    parent: null,
+    results: [TASK, TASK],
+  });
+  assertEquals(parseResultTuple([["c", "t"], null]), { id: "c", parent: TASK });
+});
+
+Deno.test("parseResultTuple() refuses other shapes, and shows them", () => {
+  for (
+    const [tuple, words] of [
+      [null, "from null"],
+      [7, "from 7"],
+      [{}, "from {}"],
+      ["", 'from "": its id'],
+      [[], "from []"],
+      [["t"], "expected [[id, parent], null]"],
+      [["t", null, null], "expected [[id, parent], null]"],
+      [[["t"], null], "it does not begin with [id, parent]"],
+      [[["t", null, null], null], "it does not begin with [id, parent]"],
+      [[["", null], null], "its id is not a non-empty string"],
+      [[["\ud800", null], null], "its id is not a non-empty string"],
+      [[[1, null], null], "its id is not a non-empty string"],
+      [[null, null], "its id is not a non-empty string"],
+      [[["t", null], "xy"], "its members are neither null nor a list"],
+      [[["t", null], {}], "its members are neither null nor a list"],
+      [[["t", null], [null]], "from null"],
+      [[["t", 5], null], "from 5"],
+      [[["t", undefined], null], "from undefined"],
+    ] as const
+  ) {
+    assertThrows(() => parseResultTuple(tuple), TypeError, words);
+  }
+  const { message } = assertThrows(
+    () => parseResultTuple([["t", null], null, "x".repeat(10_000)]),
+    TypeError,
+  );
+  assertEquals(message.length < 300, true);
+});
+
+Deno.test("parseResultTuple() reads 1,000 results one inside the other, and refuses more, without end too", () => {
+  for (const member of [false, true]) {
+    const node = parseResultTuple(deep(1000, member));
+    assertEquals(
+      encodeTuple(resultTuple(node)),
+      encodeTuple(deep(1000, member)),
+    );
+    for (const count of [1001, 10_000, 1_000_000]) {
+      assertThrows(() => parseResultTuple(deep(count, member)), RangeError);
+    }
+  }
+  const circle: unknown[] = [["g", null]];
+  circle.push([circle, circle]);
+  assertThrows(() => parseResultTuple(circle), RangeError);
+});
+
+Deno.test("resultTuple() refuses what no document can hold", () => {
+  let node: ResultNode = TASK;
+  for (let i = 0; i < 10_000; i++) node = { id: `${i}`, parent: node };
+  assertThrows(() => resultTuple(node), RangeError, "more than 1000 parents");
+});
+
+/** Deeper than what is written to Redis. */
+function encodeTuple(tuple: unknown): string {
+  return JSON.stringify(tuple);
+}

@@ -1,0 +1,74 @@
+import { ResultBackend, type ResultBackendOptions } from "../../mod.ts";
+import { MemoryRedis } from "../../testing.ts";
+import { connect, type TestClient } from "./client.ts";
+
+/** A backend on a Redis of its own, within the process, and a second mouth to ask it. */
+export class BackendStage implements AsyncDisposable {
+  /** The server. */
+  readonly redis: MemoryRedis;
+  /** What is tested. */
+  readonly backend: ResultBackend;
+  /** Speaks to the server past the backend. */
+  readonly client: TestClient;
+
+  /** Starts all of it. */
+  static async start(options?: ResultBackendOptions): Promise<BackendStage> {
+    const redis = await MemoryRedis.start();
+    const client = await connect(redis.url);
+    return new BackendStage(redis, client, options);
+  }
+
+  private constructor(
+    redis: MemoryRedis,
+    client: TestClient,
+    options: ResultBackendOptions | undefined,
+  ) {
+    this.redis = redis;
+    this.client = client;
+    this.backend = new ResultBackend(redis.url, options);
+  }
+
+  /** Stores SUCCESS, with the tasks that this one sent. */
+  async done(
+    taskId: string,
+    result: unknown = null,
+    children: unknown = [],
+  ): Promise<void> {
+    await this.backend.markAsDone(taskId, result, { children });
+  }
+
+  /** Stores a ValueError, also where a SUCCESS stands. */
+  async failed(taskId: string): Promise<void> {
+    await this.backend.forget(taskId);
+    await this.backend.markAsFailure(taskId, {
+      excType: "ValueError",
+      excModule: "builtins",
+      message: "boom",
+    });
+  }
+
+  /** Sets a task's document. */
+  async put(taskId: string, document: string): Promise<void> {
+    await this.client.send("SET", `celery-task-meta-${taskId}`, document);
+  }
+
+  /** The keys that there are, in order. */
+  async keys(): Promise<string[]> {
+    const keys = await this.client.send("KEYS", "*");
+    return (keys as string[]).sort();
+  }
+
+  /** How many channels are subscribed, once everything sent before is through. */
+  async channels(): Promise<number> {
+    await using fence = this.backend.consumer();
+    await fence.add("fence");
+    const channels = await this.client.send("PUBSUB", "CHANNELS");
+    return (channels as unknown[]).length - 1;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.backend.close();
+    await this.client[Symbol.asyncDispose]();
+    await this.redis[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,66 @@
+import { formatsOf } from "../../src/serializers.ts";
+import { ResultLookup } from "../../src/lookup.ts";
+import { KeySpace } from "../../src/protocol/keys.ts";
+import type { ResultEvent } from "../../src/protocol/meta.ts";
+import {
+  type JoinOptions,
+  type WaitContext,
+  waitForOutcomes,
+} from "../../src/wait.ts";
+import { documentOf, keyOf } from "./recording_reader.ts";
+import { SourceStage } from "./source_stage.ts";
+
+/** A source over a scripted driver, and waits on it. */
+export class WaitStage extends SourceStage {
+  /** What the waits got: state and task of each outcome. */
+  readonly outcomes: string[] = [];
+  /** What their `onEvent` got. */
+  readonly events: string[] = [];
+  readonly #context: WaitContext = {
+    source: this.source,
+    lookup: new ResultLookup({
+      commands: this.commands,
+      keys: new KeySpace(),
+      integers: "bigint",
+      formats: formatsOf({}, "bigint"),
+    }),
+    after: (ms, callback) => {
+      const timer = this.runtime.setTimer(callback, ms, true);
+      return () => this.runtime.clearTimer(timer);
+    },
+  };
+
+  constructor() {
+    super();
+    this.driver.onLink = (link) =>
+      link.onCommand = ([_, key]) => this.driver.store.get(`${key}`) ?? null;
+  }
+
+  /** Waits for tasks; `parentIds` must not fail meanwhile. */
+  wait(
+    taskIds: string[],
+    options: JoinOptions & { parentIds?: string[] } = {},
+  ): Promise<void> {
+    return waitForOutcomes(this.#context, {
+      taskIds: new Set(taskIds),
+      parentIds: new Set(options.parentIds),
+      onOutcome: ({ state, taskId }) => {
+        this.outcomes.push(`${state} ${taskId}`);
+        if (state === "REVOKED") throw new Error(`${taskId} is refused`);
+      },
+    }, {
+      onEvent: ({ state, taskId }: ResultEvent) =>
+        void this.events.push(`${state} ${taskId}`),
+      ...options,
+    });
+  }
+
+  /** Stores and publishes, as a worker does. */
+  put(taskId: string, state: string, result: unknown = null): void {
+    const document = documentOf(state, result, taskId);
+    this.driver.store.set(keyOf(taskId), document);
+    for (const link of this.driver.links) {
+      if (link.reason === undefined) link.publish(keyOf(taskId), document);
+    }
+  }
+}
