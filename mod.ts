@@ -14,6 +14,7 @@ export {
   BackendClosedError,
   BackendGetMetaError,
   BackendStoreError,
+  ChordError,
   ConfigurationError,
   ContentDisallowedError,
   DecodeError,
@@ -31,8 +32,15 @@ export { ResultSet } from "./src/result_set.ts";
 export { TaskError, TaskRevokedError, toTaskError } from "./src/task_error.ts";
 
 export type { ResultOptions, SaveGroupOptions } from "./src/backend.ts";
+export type {
+  ChordInfo,
+  ChordOutcome,
+  ChordPartOptions,
+  ChordRequest,
+} from "./src/chord_request.ts";
 export type { CallOptions } from "./src/commands.ts";
 export type { ConsumerOptions } from "./src/consumer.ts";
+export type { ChordErrorOptions } from "./src/errors.ts";
 export type { ResultBackendOptions } from "./src/options.ts";
 export type {
   DecodeFailure,

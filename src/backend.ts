@@ -1,4 +1,10 @@
 import { mapCeleryConfig } from "./celery_config.ts";
+import { Chords } from "./chord.ts";
+import type {
+  ChordOutcome,
+  ChordPartOptions,
+  ChordRequest,
+} from "./chord_request.ts";
 import { type CallOptions, Commands } from "./commands.ts";
 import {
   type ConsumerContext,
@@ -75,6 +81,7 @@ export class ResultBackend implements AsyncDisposable {
   readonly #lookup: ResultLookup;
   readonly #groups: GroupStore;
   readonly #results: ResultFactory;
+  readonly #chords: Chords;
   readonly #consumers: ConsumerContext;
 
   /**
@@ -117,6 +124,16 @@ export class ResultBackend implements AsyncDisposable {
       commands,
       keys,
       status,
+    });
+    this.#chords = new Chords({
+      ...settings,
+      commands,
+      keys,
+      status,
+      codec: settings.formats,
+      store: (taskId, failure, state, options) =>
+        this.storeResult(taskId, failure, state, options),
+      restoreGroup: (groupId, options) => this.restoreGroup(groupId, options),
     });
     this.#consumers = { ...settings, source };
     this.#lookup = new ResultLookup({ ...settings, commands, keys });
@@ -368,6 +385,108 @@ export class ResultBackend implements AsyncDisposable {
       "REVOKED",
       options,
     );
+  }
+
+  /**
+   * Says how many parts the chord has whose header is this group. Call it
+   * before the last task of the header is sent: a part that returns without it
+   * completes nothing. Celery: `set_chord_size()`.
+   *
+   * @throws {TypeError} if the id is empty or no string, or `size` is no whole
+   * number.
+   * @throws {ChordError} if Redis could not be reached; `cause` says why.
+   * @throws {RedisError} if Redis refuses.
+   */
+  async setChordSize(
+    groupId: string,
+    size: number,
+    options: CallOptions = {},
+  ): Promise<void> {
+    await this.#chords.setSize(groupId, size, options);
+  }
+
+  /**
+   * Says that a task of a chord's header sent `count` more tasks as parts of
+   * the same chord. Call it before the task's own part returns. Celery:
+   * `add_to_chord()`, which knows 1 only.
+   *
+   * It is tried again only where it was certainly not carried out: to count
+   * twice would hold up the chord for ever.
+   *
+   * @throws {TypeError} if the id is empty or no string, or `count` is no whole
+   * number from 1.
+   * @throws {ChordError} if Redis could not be reached, or gave no answer: then
+   * it may or may not have counted, and the message says so.
+   * @throws {RedisError} if Redis refuses.
+   */
+  async addToChord(
+    groupId: string,
+    count = 1,
+    options: CallOptions = {},
+  ): Promise<void> {
+    await this.#chords.add(groupId, count, options);
+  }
+
+  /**
+   * Returns a part of a chord, and completes the chord if it was the last: then
+   * `onComplete` gets the values of all parts, in the order of the header (with
+   * `chordOrdered: false`, as they came), and has to send the chord's body.
+   * Call it once the task's result is stored. Workers of Celery may return
+   * other parts of the same chord. Celery: `on_chord_part_return()`.
+   *
+   * A part that is returned again, since its task ran twice, is not counted
+   * again. If the other run had another result, a SUCCESS stands, and anything
+   * else is replaced, as with results; in a list, and where Redis refuses
+   * scripts, two results of one task count as two.
+   *
+   * Of a chord with a part that failed or was revoked, the body is stored as
+   * FAILURE, and so it is if `onComplete` throws, or a saved header cannot be
+   * joined. Its `link_error` is the caller's to call.
+   *
+   * Whoever completes the chord claims it first, so that among the users of
+   * this module `onComplete` is called once. The claim lasts as long as results
+   * do, or a day. When a process dies behind its claim, no other takes over:
+   * whether the body was sent, only its owner can know. The claim stands at
+   * the group's key with `.c`, and a call with it as its `claim` goes on.
+   * Workers of Celery know of no claims: one that returns a part again while
+   * the chord is being completed may send the body, too.
+   *
+   * @example The last part completes the chord
+   * ```ts
+   * import { ResultBackend } from "./backend.ts";
+   * import { MemoryRedis } from "./testing/memory_redis.ts";
+   *
+   * await using redis = await MemoryRedis.start();
+   * await using backend = new ResultBackend(redis.url);
+   * const chord = { task: "tasks.total", options: { task_id: "body" } };
+   * await backend.setChordSize("group", 2);
+   * for (const [groupIndex, taskId] of ["first", "second"].entries()) {
+   *   const request = { taskId, groupId: "group", groupIndex, chord };
+   *   const outcome = await backend.chordPartReturn(request, "SUCCESS", 21, {
+   *     onComplete: async (values, { bodyId }) => {
+   *       // Here a worker sends the body; this one does its work.
+   *       const numbers = values.map(Number);
+   *       await backend.markAsDone(bodyId!, numbers.reduce((a, b) => a + b));
+   *     },
+   *   });
+   *   console.log(outcome.type); // waiting, then completed
+   * }
+   * console.log(await backend.result("body").get()); // 42
+   * ```
+   *
+   * @throws {TypeError} if an id, the place or the claim cannot be one.
+   * @throws {ChordError} if the part cannot be encoded, the chord's parts are
+   * of the other order, or Redis could not be reached; its `claim`, if there is
+   * one, lets the next call go on.
+   * @throws {RedisError} if Redis refuses.
+   */
+  async chordPartReturn(
+    request: ChordRequest,
+    state: TaskState,
+    result: unknown,
+    options: ChordPartOptions,
+  ): Promise<ChordOutcome> {
+    return await this.#chords.partReturn(request, state, result, options);
   }
 
   /** Removes the result of a task. Readers that wait for it go on waiting. */

@@ -20,10 +20,6 @@ import { fillAddress, parseRedisUrl, type RedisUrl } from "./redis/url.ts";
 export type CeleryOptions = Omit<ResultBackendOptions, "serializer"> & {
   /** Celery's `result_serializer`: the backend tells whether it can be used by name. */
   serializer?: string;
-  /** Celery's `result_chord_ordered`. */
-  chordOrdered?: boolean;
-  /** Celery's `result_chord_join_timeout`, in milliseconds. */
-  chordJoinTimeout?: number;
 };
 
 /** What a backend is made of. */

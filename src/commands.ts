@@ -1,10 +1,11 @@
 import { abortable } from "./abortable.ts";
-import { RetryLimitError } from "./errors.ts";
+import { RedisError, RetryLimitError } from "./errors.ts";
 import type { RedisLink } from "./redis/link.ts";
 import { AttemptsExhausted, retried, type RetryPolicy } from "./retry.ts";
 import type { RetryListener } from "./retry_listener.ts";
 import type { Runtime } from "./runtime.ts";
 import type { ResultSource } from "./source.ts";
+import { toError } from "./to_error.ts";
 
 /** What ends a call before it is done. */
 export interface CallOptions {
@@ -87,5 +88,35 @@ export class Commands {
       if (error instanceof RetryLimitError) throw giveUp(error.message, error);
       throw error;
     }
+  }
+
+  /**
+   * Runs `call` as {@linkcode run} does, but never again after the server may
+   * have carried it out: for what must not be done twice.
+   *
+   * @throws what `unsure` makes of the error, if the reply was lost; otherwise
+   * as `run` does.
+   */
+  async runOnce<T>(
+    call: (link: RedisLink) => Promise<T>,
+    unsure: (cause: Error) => Error,
+    giveUp: (message: string, cause: Error) => Error,
+    options?: CallOptions,
+  ): Promise<T> {
+    return await this.run(
+      async (link) => {
+        try {
+          return await call(link);
+        } catch (error) {
+          // What the server refused, it did not do. But what ends a link is
+          // what its commands reject with, and may be a server's words too.
+          const ended = await Promise.race([link.ended, undefined]);
+          if (error instanceof RedisError && error !== ended) throw error;
+          throw unsure(toError(error));
+        }
+      },
+      giveUp,
+      options,
+    );
   }
 }

@@ -121,6 +121,46 @@ export class BackendGetMetaError extends Error {
   }
 }
 
+/** What goes with a {@linkcode ChordError}. */
+export interface ChordErrorOptions extends ErrorOptions {
+  /** The part that failed. */
+  taskId?: string;
+  /** What the chord was claimed by. */
+  claim?: string;
+}
+
+/**
+ * A chord that failed, or a call for one that could not be finished.
+ *
+ * Celery: `ChordError`, for the former.
+ */
+export class ChordError extends Error {
+  /** The name of the class, so that it survives where `instanceof` does not. */
+  override readonly name = "ChordError";
+  /** The group that is the chord's header. */
+  readonly groupId: string;
+  /** The part that failed; null if no single one did. */
+  readonly taskId: string | null;
+  /**
+   * What the call had claimed the chord by, or tried to, when it could not go
+   * on; null if it had not come so far, or the chord has ended. A call with
+   * this as its `claim` takes up where it stopped.
+   */
+  readonly claim: string | null;
+
+  /** Says what happened to the chord of `groupId`. */
+  constructor(
+    message: string,
+    groupId: string,
+    { taskId, claim, ...options }: ChordErrorOptions = {},
+  ) {
+    super(message, options);
+    this.groupId = groupId;
+    this.taskId = taskId ?? null;
+    this.claim = claim ?? null;
+  }
+}
+
 /** A document that is none: not in a format that is read, or not what Celery stores. */
 export class DecodeError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */

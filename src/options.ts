@@ -112,6 +112,22 @@ export interface ResultBackendOptions extends SerializerOptions {
    * @default {true}
    */
   resultExtended?: boolean;
+  /**
+   * Whether the parts of a chord are kept by their place in it, in a sorted
+   * set, or in a list as they come. It has to be the same for everybody who
+   * returns parts. Celery: `result_chord_ordered`.
+   *
+   * @default {true}
+   */
+  chordOrdered?: boolean;
+  /**
+   * Milliseconds to wait for the results of a chord whose header was saved as a
+   * group, once all its parts have returned. Celery:
+   * `result_chord_join_timeout`, in seconds.
+   *
+   * @default {3000}
+   */
+  chordJoinTimeout?: number;
   /** The ACL user; the URL's, if not given. */
   username?: string;
   /** The password; the URL's, if not given. */
@@ -154,6 +170,10 @@ export interface Settings {
   readonly formats: Formats;
   /** Whether a stored result tells of its call. */
   readonly resultExtended: boolean;
+  /** Whether the parts of a chord are kept by their place in it. */
+  readonly chordOrdered: boolean;
+  /** Milliseconds to wait for the results of a chord's saved group. */
+  readonly chordJoinTimeout: number;
   /** The world outside. */
   readonly runtime: Runtime;
 }
@@ -177,6 +197,8 @@ const KNOWN: ReadonlySet<string> = new Set(
     "acceptContent",
     "jsonTypes",
     "resultExtended",
+    "chordOrdered",
+    "chordJoinTimeout",
     "username",
     "password",
     "clientName",
@@ -210,19 +232,12 @@ export function settingsOf(
       `Cannot use ${String(given)} as ${name}: expected a function`,
     );
   }
-  const { integers = "bigint", resultExtended = true } = options;
+  const { integers = "bigint" } = options;
   if (integers !== "bigint" && integers !== "number") {
     throw new ConfigurationError(
       `Cannot use ${
         String(integers)
       } as integers: expected "bigint" or "number"`,
-    );
-  }
-  if (typeof resultExtended !== "boolean") {
-    throw new ConfigurationError(
-      `Cannot use ${
-        String(resultExtended)
-      } as resultExtended: expected true or false`,
     );
   }
   return {
@@ -259,7 +274,14 @@ export function settingsOf(
     integers,
     maxResultBytes: from(1, "maxResultBytes", options.maxResultBytes, 2 ** 29),
     formats: formatsOf(options, integers),
-    resultExtended,
+    resultExtended: flag("resultExtended", options.resultExtended),
+    chordOrdered: flag("chordOrdered", options.chordOrdered),
+    chordJoinTimeout: from(
+      0,
+      "chordJoinTimeout",
+      options.chordJoinTimeout,
+      3000,
+    ),
     runtime: runtimeOf(options.runtime),
   };
 }
@@ -309,4 +331,11 @@ function from(
     );
   }
   return value;
+}
+
+function flag(name: string, value = true): boolean {
+  if (typeof value === "boolean") return value;
+  throw new ConfigurationError(
+    `Cannot use ${String(value)} as ${name}: expected true or false`,
+  );
 }

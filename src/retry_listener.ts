@@ -1,4 +1,8 @@
-import { BackendClosedError, ConfigurationError } from "./errors.ts";
+import {
+  BackendClosedError,
+  ChordError,
+  ConfigurationError,
+} from "./errors.ts";
 import { isRetriable } from "./redis/retriable.ts";
 import type { StatusBoard } from "./status.ts";
 import { toError } from "./to_error.ts";
@@ -52,9 +56,11 @@ export class RetryListener {
   /** Whether another attempt may succeed, by this module's rule or the caller's. */
   isRetriable(error: Error): boolean {
     if (isRetriable(error)) return true;
-    // No attempt mends a mistake, or opens what was closed.
+    // No attempt mends a mistake, or opens what was closed; and what a chord may
+    // have counted must not be sent again.
     if (
-      error instanceof ConfigurationError || error instanceof BackendClosedError
+      error instanceof ConfigurationError ||
+      error instanceof BackendClosedError || error instanceof ChordError
     ) return false;
     try {
       return this.#callbacks.isRetriable?.(error) === true;

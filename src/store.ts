@@ -10,6 +10,7 @@ import { isReady, type TaskState } from "./protocol/states.ts";
 import type { CommandArgument } from "./redis/command.ts";
 import type { RedisLink, RedisText } from "./redis/link.ts";
 import type { Runtime } from "./runtime.ts";
+import { isScriptRefusal, Script } from "./script.ts";
 import type { StatusBoard } from "./status.ts";
 import { STORE_SCRIPT } from "./store_script.ts";
 
@@ -60,8 +61,8 @@ export class ResultStore {
   readonly #judge: Judge;
   // The last store of each task that is still under way.
   readonly #last = new Map<string, Promise<unknown>>();
+  readonly #script = new Script(STORE_SCRIPT);
   #scriptsRefused = false;
-  #digest: Promise<string> | undefined;
 
   /** Stores through `context.commands`. */
   constructor(context: StoreContext) {
@@ -220,7 +221,7 @@ export class ResultStore {
     const retry = attempt > 1 ? "1" : "0";
     const words: CommandArgument[] = [1, key, document, expires, retry];
     for (let i = 0; i < MAX_JUDGEMENTS; i++) {
-      const reply = await this.#evaluate(link, words);
+      const reply = await this.#script.run(link, words);
       if (reply === STORED) return true;
       if (reply === STANDS) return false;
       const stands = await this.#read(link, key);
@@ -236,21 +237,6 @@ export class ResultStore {
     throw new RedisError(
       `ERR the document at ${key} changes faster than it can be read`,
     );
-  }
-
-  async #evaluate(
-    link: RedisLink,
-    words: readonly CommandArgument[],
-  ): Promise<unknown> {
-    this.#digest ??= sha1(STORE_SCRIPT);
-    try {
-      return await link.command(["EVALSHA", await this.#digest, ...words]);
-    } catch (error) {
-      if (!(error instanceof RedisError) || error.code !== "NOSCRIPT") {
-        throw error;
-      }
-      return await link.command(["EVAL", STORE_SCRIPT, ...words]);
-    }
   }
 
   /** Celery's own way: check first, then write. Two writers can come between each other. */
@@ -329,21 +315,4 @@ function bytesOf(document: StoredDocument): Uint8Array {
   return typeof document === "string"
     ? new TextEncoder().encode(document)
     : document;
-}
-
-/** The user may not run scripts, or the server has none; Celery's way needs neither. */
-function isScriptRefusal(error: unknown): error is RedisError {
-  return error instanceof RedisError &&
-    (error.code === "NOPERM" ||
-      error.message.includes("The user executing the script can't") ||
-      error.message.includes("unknown command"));
-}
-
-async function sha1(text: string): Promise<string> {
-  const bytes = new TextEncoder().encode(text);
-  const digest = await crypto.subtle.digest("SHA-1", bytes);
-  return Array.from(
-    new Uint8Array(digest),
-    (byte) => byte.toString(16).padStart(2, "0"),
-  ).join("");
 }

@@ -1,3 +1,4 @@
+import type { RespValue } from "../src/redis/resp.ts";
 import {
   BackendClosedError,
   RedisConnectionError,
@@ -186,4 +187,58 @@ Deno.test("Commands.run sends nothing for a call that ended before there was a l
   await got;
   assertEquals(stage.driver.link.calls, ["command GET k"]);
   await stage.close();
+});
+
+class Unsure extends Error {}
+
+function incr(stage: SourceStage): Promise<RespValue> {
+  return stage.commands.runOnce(
+    (link) => link.command(["INCR", "k"]),
+    (cause) => new Unsure("may have", { cause }),
+    (message, cause) => new GaveUp(message, { cause }),
+  );
+}
+
+Deno.test("Commands.runOnce tries again what was not carried out: no link, or a refusal", async () => {
+  using stage = new SourceStage();
+  const replies = [new RedisError("LOADING wait"), 1];
+  stage.driver.onConnect = (attempt) =>
+    attempt === 1 ? new RedisConnectionError("refused") : undefined;
+  stage.driver.onLink = (link) => link.onCommand = () => replies.shift()!;
+  const got = incr(stage);
+  await stage.runtime.advance(1000);
+  assertEquals(await got, 1);
+  await stage.close();
+});
+
+Deno.test("Commands.runOnce gives up as run() does, and throws at once what stays wrong", async () => {
+  using stage = new SourceStage();
+  const replies = [..."123"].map(() => new RedisError("BUSY script"));
+  const refused = new RedisError("WRONGTYPE no");
+  stage.driver.onLink = (link) =>
+    link.onCommand = () => replies.shift() ?? refused;
+  const got = assertRejects(() => incr(stage), GaveUp, "tried 3 times");
+  await stage.runtime.advance(1000);
+  await got;
+  assertStrictEquals(await assertRejects(() => incr(stage)), refused);
+  await stage.close();
+});
+
+Deno.test("Commands.runOnce does not try again when the link ended first, whatever its end was", async () => {
+  for (
+    const end of [
+      new RedisConnectionError("lost"),
+      // As a server says before it hangs up.
+      new RedisError("LOADING wait"),
+    ]
+  ) {
+    using stage = new SourceStage();
+    stage.driver.onLink = (link) => link.held.add("command");
+    const got = assertRejects(() => incr(stage), Unsure);
+    await turn();
+    stage.driver.link.die(end);
+    assertStrictEquals((await got).cause, end);
+    assertEquals(stage.driver.link.calls.length, 1);
+    await stage.close();
+  }
 });

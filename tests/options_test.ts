@@ -27,6 +27,8 @@ Deno.test("settingsOf fills in the defaults", () => {
     integers: "bigint",
     maxResultBytes: 536_870_912,
     resultExtended: true,
+    chordOrdered: true,
+    chordJoinTimeout: 3000,
   });
   assertEquals([formats.serializer.name, formats.readsJson], ["json", true]);
   assertEquals(reconnect, {
@@ -75,6 +77,8 @@ Deno.test("settingsOf refuses what it does not know, and what is out of range, b
     [{ maxResultBytes: 0 }, "maxResultBytes"],
     [{ onRetry: "log" }, "log as onRetry"],
     [{ isRetriable: true }, "true as isRetriable"],
+    [{ chordOrdered: 1 }, "chordOrdered"],
+    [{ chordJoinTimeout: -1 }, "chordJoinTimeout"],
   ];
   for (const [options, words] of cases) {
     assertThrows(

@@ -1,5 +1,6 @@
 import {
   BackendClosedError,
+  ChordError,
   ConfigurationError,
   RedisConnectionError,
   RedisError,
@@ -130,6 +131,7 @@ Deno.test("test_exception_safe_to_retry: RetryListener.isRetriable knows what is
 Deno.test("RetryListener.isRetriable never lets the caller retry a mistake or a closed backend", () => {
   const { listener } = listen({ isRetriable: () => true });
   assert(!listener.isRetriable(new ConfigurationError("wrong")));
+  assert(!listener.isRetriable(new ChordError("counted?", "group")));
   assert(!listener.isRetriable(new BackendClosedError()));
   assert(listener.isRetriable(new Error("whatever")));
   const truthy = listen({ isRetriable: () => 1 as never }).listener;

@@ -5,6 +5,18 @@ const GROUP_PREFIX = "celery-taskset-meta-";
 /** A prefix that ends in one of these gets no `_` from Celery 5.5 and later. */
 const SEPARATORS = ":_-.";
 
+/** The names of what is kept of a chord while its parts return. */
+export interface ChordKeys {
+  /** The parts: a sorted set, or a list. Celery: `.j`. */
+  readonly parts: string;
+  /** How many parts were added while it ran. Celery: `.t`. */
+  readonly extra: string;
+  /** How many parts it was sent with. Celery: `.s`. */
+  readonly size: string;
+  /** Who completes it. This module's own: `.c`. */
+  readonly claim: string;
+}
+
 /**
  * The names under which Celery's Redis backend keeps results. A task's key is
  * also the name of the channel that its documents are published on.
@@ -64,6 +76,21 @@ export class KeySpace {
       refuse("group", groupId);
     }
     return this.#groupPrefix + groupId;
+  }
+
+  /**
+   * The keys of the chord whose header is this group.
+   *
+   * @throws {TypeError} If `groupId` is empty, is not a string, or has no UTF-8.
+   */
+  chordKeys(groupId: string): ChordKeys {
+    const key = this.groupKey(groupId);
+    return {
+      parts: `${key}.j`,
+      extra: `${key}.t`,
+      size: `${key}.s`,
+      claim: `${key}.c`,
+    };
   }
 
   /**

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { CHORD_SCRIPT } from "../chord_script.ts";
 import { STORE_SCRIPT } from "../store_script.ts";
 import { keyOf } from "./memory/bytes.ts";
 import type { Reply } from "./memory/reply.ts";
@@ -39,6 +40,7 @@ export interface MemoryScript {
 /** This module's own scripts. */
 export const scripts: readonly MemoryScript[] = [
   { text: STORE_SCRIPT, run: store },
+  { text: CHORD_SCRIPT, run: returnPart },
 ];
 
 /** How a JSON document begins whose state needs no decoding; Lua's `%s` knows these spaces. */
@@ -77,6 +79,46 @@ function msgpackState(head: string): string | undefined {
   return size === undefined
     ? undefined
     : rest?.slice(0, size.charCodeAt(0) - 160);
+}
+
+/** What {@linkcode CHORD_SCRIPT} says, line by line. */
+function returnPart(
+  { call }: ScriptContext,
+  keys: readonly Uint8Array[],
+  argv: readonly Uint8Array[],
+): Reply {
+  const [parts = EMPTY, extra = EMPTY, size = EMPTY, claim = EMPTY] = keys;
+  const [part = EMPTY, score = EMPTY, expires = EMPTY, own = EMPTY] = argv;
+  const [, , , , add = EMPTY, verdict = EMPTY, ...seen] = argv;
+  const claimed = call("GET", claim);
+  if (claimed !== null && !isEqual(claimed, own)) return ["claimed", claimed];
+  let count: Reply;
+  if (score.length === 0) {
+    call("LREM", parts, 0, part);
+    count = call("RPUSH", parts, part);
+  } else {
+    if (keyOf(score) !== "+inf" && call("ZSCORE", parts, part) === null) {
+      const others = arrayOf(call("ZRANGEBYSCORE", parts, score, score));
+      const isJudged = others.length === seen.length &&
+        others.every((other, index) => isEqual(other, seen[index] ?? EMPTY));
+      if (!isJudged) return ["judge", ...others];
+      for (const [index, other] of seen.entries()) {
+        if (keyOf(verdict)[index] === "x") call("ZREM", parts, other);
+      }
+    }
+    if (keyOf(add) === "1") call("ZADD", parts, score, part);
+    count = call("ZCOUNT", parts, "-inf", "+inf");
+  }
+  const extras = call("GET", extra);
+  const total = call("GET", size);
+  if (keyOf(expires) !== "0") {
+    for (const key of [parts, extra, size]) call("EXPIRE", key, expires);
+  }
+  return ["counted", count, extras, total, claimed];
+}
+
+function arrayOf(reply: Reply): readonly Reply[] {
+  return Array.isArray(reply) ? reply : [];
 }
 
 /** One character a byte: whether it is UTF-8 does not matter to Lua. */

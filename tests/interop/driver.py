@@ -16,6 +16,7 @@ import celery
 import kombu
 import redis
 from celery import Celery, chain, chord, group
+from celery.app.task import Context
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 from celery.result import AsyncResult, GroupResult, result_from_tuple
 from celery.utils.serialization import UnpickleableExceptionWrapper
@@ -122,6 +123,41 @@ def send_canvas(links):
     return chain(*parts).apply_async().as_tuple()
 
 
+def canvas(element):
+    """Of a header's element: a group or a chain of others, or a task, perhaps for a queue."""
+    if "group" in element:
+        return group(canvas(member) for member in element["group"])
+    if "chain" in element:
+        return chain(canvas(link) for link in element["chain"])
+    options = {"queue": element["queue"]} if "queue" in element else {}
+    return signature(element["task"], element.get("args", ())).set(**options)
+
+
+def send_canvas_chord(header, body):
+    """Sends a chord of such elements; the ids of its body, its group, and the group's members."""
+    result = chord(canvas(element) for element in header)(signature(*body))
+    ids = [child.id for child in result.parent]
+    return {"id": result.id, "groupId": result.parent.id, "ids": ids}
+
+
+def send_body(chord_signature, text):
+    """Sends a chord's body with the values that `text`, JSON, holds: as Celery's workers do."""
+    body = tasks.app.signature(chord_signature)
+    return body.delay(kombu_json.loads(text)).id
+
+
+def set_chord_size(group_id, size):
+    tasks.app.backend.set_chord_size(group_id, size)
+
+
+def return_part(request, state, text):
+    """Returns a chord's part, as a worker does; a failure is a ValueError of the args in `text`."""
+    value = kombu_json.loads(text)
+    if state in ("FAILURE", "REVOKED"):
+        value = ValueError(*value)
+    tasks.app.backend.on_chord_part_return(Context(request), state, value)
+
+
 def revoke(task_id, terminate=False):
     """Returns when a worker has confirmed it, so that no task overtakes it."""
     answers = tasks.app.control.revoke(
@@ -225,6 +261,21 @@ def dependencies(task_id):
     ]
 
 
+def store_tree(group_id, members):
+    """Saves a group of task ids, and of lists of them, which are groups themselves."""
+
+    def results(members):
+        for index, member in enumerate(members):
+            if isinstance(member, str):
+                yield AsyncResult(member, app=tasks.app)
+            else:
+                inner = list(results(member))
+                inner_id = f"{group_id}-{index}"
+                yield GroupResult(inner_id, inner, app=tasks.app)
+
+    GroupResult(group_id, list(results(members)), app=tasks.app).save()
+
+
 def forget(task_id):
     AsyncResult(task_id, app=tasks.app).forget()
 
@@ -322,6 +373,10 @@ OPERATIONS = {
         send_group,
         send_chord,
         send_canvas,
+        send_canvas_chord,
+        send_body,
+        set_chord_size,
+        return_part,
         revoke,
         open_gate,
         wait_at_gate,
@@ -336,6 +391,7 @@ OPERATIONS = {
         restore_tuple,
         collect,
         dependencies,
+        store_tree,
         forget,
         read_json,
         write_json,

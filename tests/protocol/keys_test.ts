@@ -9,6 +9,17 @@ Deno.test("KeySpace uses Celery's names when there is no prefix", () => {
   assertEquals(new KeySpace("").taskKey("a"), "celery-task-meta-a");
 });
 
+Deno.test("KeySpace names a chord's keys as Celery does, and the claim beside them", () => {
+  const key = "my_celery-taskset-meta-g";
+  assertEquals(new KeySpace("my").chordKeys("g"), {
+    parts: `${key}.j`,
+    extra: `${key}.t`,
+    size: `${key}.s`,
+    claim: `${key}.c`,
+  });
+  assertThrows(() => new KeySpace().chordKeys(""), TypeError, "group id");
+});
+
 Deno.test("KeySpace adds _ to a prefix, unless it ends in a separator", () => {
   assertEquals(new KeySpace("my").prefix, "my_");
   assertEquals(new KeySpace("my").taskKey("a"), "my_celery-task-meta-a");

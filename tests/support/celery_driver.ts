@@ -61,6 +61,25 @@ export interface SentGroup {
   ids: string[];
 }
 
+/** An element of a chord's header; a task may be for a queue that no worker takes from. */
+export type CanvasElement =
+  | { task: string; args?: unknown[]; queue?: string }
+  | { group: CanvasElement[] }
+  | { chain: CanvasElement[] };
+
+/** The ids of a chord's body, of the group that is its header, and of the group's members. */
+export interface SentChord extends SentGroup {
+  groupId: string;
+}
+
+/** What Celery's `request` tells of a chord's part. */
+export interface PythonRequest {
+  id: string;
+  group: string;
+  group_index: number | null;
+  chord: Record<string, unknown>;
+}
+
 /** A task's name and its positional arguments. */
 export type Signature = [task: string, args?: unknown[]];
 
@@ -143,6 +162,33 @@ export class CeleryDriver implements AsyncDisposable {
         isSignature(link) ? qualify(link) : link.map(qualify)
       ),
     });
+  }
+
+  /** Sends a chord of tasks, groups and chains. Tasks are named in full. */
+  callCanvasChord(
+    header: CanvasElement[],
+    body: Signature,
+  ): Promise<SentChord> {
+    return this.#call("send_canvas_chord", { header, body: qualify(body) });
+  }
+
+  /** Sends a chord's body with these values, JSON, as a worker does; returns its id. */
+  sendBody(chord: Record<string, unknown>, values: string): Promise<string> {
+    return this.#call("send_body", { chord_signature: chord, text: values });
+  }
+
+  /** Celery's set_chord_size. */
+  setChordSize(groupId: string, size: number): Promise<void> {
+    return this.#call("set_chord_size", { group_id: groupId, size });
+  }
+
+  /** Celery's on_chord_part_return of the value that `json` holds; a failure is a ValueError of these args. */
+  returnPart(
+    request: PythonRequest,
+    state: string,
+    json: string,
+  ): Promise<void> {
+    return this.#call("return_part", { request, state, text: json });
   }
 
   /** Revokes a task, and returns when the worker knows. */
@@ -262,6 +308,14 @@ export class CeleryDriver implements AsyncDisposable {
   /** AsyncResult.iterdeps(): ids, each behind that of the one that led to it. */
   dependencies(taskId: string): Promise<[parent: string | null, id: string][]> {
     return this.#call("dependencies", { task_id: taskId });
+  }
+
+  /** GroupResult.save() of these tasks; a list is a group of its own. */
+  storeTree(
+    groupId: string,
+    members: (string | readonly string[])[],
+  ): Promise<void> {
+    return this.#call("store_tree", { group_id: groupId, members });
   }
 
   /** AsyncResult.forget(). */

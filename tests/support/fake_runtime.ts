@@ -52,6 +52,11 @@ export class FakeRuntime implements Runtime, Disposable {
     await turn();
   }
 
+  /** Moves time on at once: what timers set off happens while the test awaits something. */
+  pass(ms: number): void {
+    this.#clock.tick(ms);
+  }
+
   /** Moves time on as a blocked event loop does: timers fire once it is over, and so too late. */
   async block(ms: number): Promise<void> {
     await turn();

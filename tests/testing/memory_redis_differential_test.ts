@@ -3,6 +3,7 @@
  * what comes back, to the byte.
  */
 
+import { CHORD_SCRIPT } from "../../src/chord_script.ts";
 import { STORE_SCRIPT } from "../../src/store_script.ts";
 import { MemoryRedis } from "../../src/testing/memory_redis.ts";
 import { assertEquals } from "../support/assert.ts";
@@ -248,6 +249,19 @@ differential("lists and sorted sets", [
   ["LRANGE", "l", 0, 100],
   ["LRANGE", "none", 0, -1],
   ["LRANGE", "l", "x", 1],
+  ["RPUSH", "r", "a", "b", "a", "c", "a", "b"],
+  ["LREM", "r", 0, "none"],
+  ["LREM", "r", 1, "a"],
+  ["LRANGE", "r", 0, -1],
+  ["LREM", "r", -1, "b"],
+  ["LRANGE", "r", 0, -1],
+  ["LREM", "r", 0, "a"],
+  ["LRANGE", "r", 0, -1],
+  ["LREM", "r", -5, "b"],
+  ["LREM", "r", "x", "c"],
+  ["LREM", "r", 5, "c"],
+  ["EXISTS", "r"],
+  ["LREM", "none", 0, "a"],
   ["ZADD", "z", 2, "two", 1, "one", "+inf", "end", 1, "a"],
   ["ZADD", "z", 2, "two"],
   ["ZADD", "z", 3, "two"],
@@ -278,6 +292,22 @@ differential("lists and sorted sets", [
   ["ZRANGE", "none", 0, -1],
   ["ZRANGE", "z", 0, -1, "bogus"],
   ["ZRANGE", "z", "x", -1],
+  ["ZRANGEBYSCORE", "z", 1, 1],
+  ["ZRANGEBYSCORE", "z", "(1", "+inf"],
+  ["ZRANGEBYSCORE", "z", "+inf", "+inf"],
+  ["ZRANGEBYSCORE", "z", 9, 1],
+  ["ZRANGEBYSCORE", "z", "x", 1],
+  ["ZRANGEBYSCORE", "z", 0, 1, "bogus"],
+  ["ZRANGEBYSCORE", "none", 0, 1],
+  ["ZSCORE", "z", "two"],
+  ["ZSCORE", "z", "end"],
+  ["ZSCORE", "z", "none"],
+  ["ZSCORE", "none", "two"],
+  ["ZREM", "z", "none"],
+  ["ZREM", "z", "one", "none", "one", "end"],
+  ["ZREM", "none", "one"],
+  ["ZREM", "z", "a", "two", "five"],
+  ["EXISTS", "z"],
   ["ZADD", "f", "1.5", "a", "0.1", "b", "1e20", "c", "1e-7", "d", "-inf", "e"],
   ["ZADD", "f", "3.0e3", "f", "123456789012345678", "g", "1e17", "h"],
   ["ZRANGE", "f", 0, -1, "WITHSCORES"],
@@ -301,6 +331,10 @@ differential("wrong types", [
   ["ZADD", "l", "x", "v"],
   ["ZCOUNT", "l", 0, 1],
   ["ZRANGE", "s", 0, 1],
+  ["LREM", "z", 0, "v"],
+  ["ZRANGEBYSCORE", "l", 0, 1],
+  ["ZREM", "s", "v"],
+  ["ZSCORE", "l", "v"],
   ["SET", "l", "v"],
   ["GET", "l"],
   ["SETEX", "z", 100, "v"],
@@ -618,6 +652,65 @@ differential("this module's store script", [
   normalize: (reply) => reply.replaceAll(/@user_script:\d+/g, "@user_script:?"),
 });
 
+/** A call of the chord script; of what follows the claim, parts are what was judged. */
+function part(
+  score: number | string,
+  member: Argument,
+  expires: number,
+  ...judgement: Argument[]
+): Step {
+  const keys = ["j", "t", "s", "c"];
+  const judged = judgement.length === 0 ? ["1", ""] : judgement;
+  const words = [member, score, expires, "own", ...judged];
+  return ["EVAL", CHORD_SCRIPT, 4, ...keys, ...words];
+}
+
+differential("this module's chord script", [
+  part(0, "a", 0),
+  ["TTL", "j"],
+  ["SET", "s", "3"],
+  part(1, "b", 100),
+  ["INCRBY", "t", 2],
+  part("+inf", binary, 100),
+  part("+inf", "z", 100),
+  ["TTL", "j"],
+  ["TTL", "t"],
+  ["TTL", "s"],
+  // At a place that is taken.
+  part(0, "a", 0),
+  part(0, "c", 0),
+  part(0, "c", 0, "1", "x", "b"),
+  part(0, "c", 0, "1", "xx", "a", "b"),
+  part(0, "c", 0, "1", "x", "a"),
+  part(0, "d", 0, "1", ".", "c"),
+  part(0, "e", 0, "0", "x.", "c", "d"),
+  part(0, "e", 0, "0", ".", "d"),
+  part(7, "n", 0, "1", "x", "gone"),
+  part("x", "n", 0),
+  ["ZRANGE", "j", 0, -1, "WITHSCORES"],
+  ["SET", "c", "own"],
+  part(5, "f", 0),
+  ["SET", "c", "other"],
+  part(6, "g", 0),
+  part("", "g", 0),
+  ["ZCARD", "j"],
+  ["DEL", "c"],
+  part("", "g", 0),
+  ["DEL", "j"],
+  part("", "g", 0),
+  part("", binary, 100),
+  part("", "g", 100),
+  ["LRANGE", "j", 0, -1],
+  ["TTL", "j"],
+  part(1, "g", 100),
+  part("+inf", "g", 100),
+  ["DEL", "s", "j"],
+  ["RPUSH", "s", "x"],
+  part(1, "g", 100),
+], {
+  normalize: (reply) => reply.replaceAll(/@user_script:\d+/g, "@user_script:?"),
+});
+
 function ascii(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
@@ -671,6 +764,7 @@ function randomSteps(count: number): Step[] {
     () => ["RPUSH", pick(keys), pick(words), pick(words)],
     () => ["LRANGE", pick(keys), random(9) - 4, random(9) - 4],
     () => ["LLEN", pick(keys)],
+    () => ["LREM", pick(keys), random(5) - 2, pick(words)],
     () => ["ZADD", pick(keys), pick(words), pick(words)],
     () => [
       "ZADD",
@@ -681,6 +775,9 @@ function randomSteps(count: number): Step[] {
       pick(words),
     ],
     () => ["ZRANGE", pick(keys), random(9) - 4, random(9) - 4, "WITHSCORES"],
+    () => ["ZREM", pick(keys), pick(words), pick(words)],
+    () => ["ZSCORE", pick(keys), pick(words)],
+    () => ["ZRANGEBYSCORE", pick(keys), random(4), pick(["(3", "+inf"])],
     () => ["ZCOUNT", pick(keys), pick(["-inf", "(1", "0"]), pick(["(3", "2"])],
     () => ["MULTI"],
     () => ["EXEC"],

@@ -15,6 +15,7 @@ import {
   wordOf,
 } from "./command.ts";
 import { type Reply, ReplyError } from "./reply.ts";
+import type { Database } from "./store.ts";
 import { argumentAt, keyAt } from "./string_commands.ts";
 
 /** Lists and sorted sets. */
@@ -22,10 +23,14 @@ export const collectionCommands: CommandTable = new Map<string, CommandSpec>([
   ["RPUSH", { arity: -3, run: rpush }],
   ["LRANGE", { arity: 4, run: lrange }],
   ["LLEN", { arity: 2, run: llen }],
+  ["LREM", { arity: 4, run: lrem }],
   ["ZADD", { arity: -4, run: zadd }],
   ["ZCARD", { arity: 2, run: zcard }],
   ["ZCOUNT", { arity: 4, run: zcount }],
   ["ZRANGE", { arity: -4, run: zrange }],
+  ["ZRANGEBYSCORE", { arity: -4, run: zrangebyscore }],
+  ["ZREM", { arity: -3, run: zrem }],
+  ["ZSCORE", { arity: 3, run: zscore }],
 ]);
 
 function rpush({ database }: MemoryClient, args: Arguments): Reply {
@@ -49,6 +54,27 @@ function lrange({ database }: MemoryClient, args: Arguments): Reply {
 
 function llen({ database }: MemoryClient, args: Arguments): Reply {
   return database.getAs(keyAt(args, 1), "list")?.items.length ?? 0;
+}
+
+function lrem({ database }: MemoryClient, args: Arguments): Reply {
+  const count = integerOf(argumentAt(args, 2));
+  const key = keyAt(args, 1);
+  const items = database.getAs(key, "list")?.items;
+  if (items === undefined) return 0;
+  const wanted = keyAt(args, 3);
+  const most = count === 0 ? Infinity : Math.abs(count);
+  const { length } = items;
+  let removed = 0;
+  for (let step = 0; step < length && removed < most; step++) {
+    // A negative count begins at the end.
+    const index = count < 0 ? length - 1 - step : step - removed;
+    if (keyOf(items[index] as Uint8Array) !== wanted) continue;
+    items.splice(index, 1);
+    removed++;
+  }
+  if (items.length === 0) database.delete(key);
+  else if (removed > 0) database.touch(key);
+  return removed;
 }
 
 function zadd({ database }: MemoryClient, args: Arguments): Reply {
@@ -108,17 +134,9 @@ function zcard({ database }: MemoryClient, args: Arguments): Reply {
 }
 
 function zcount({ database }: MemoryClient, args: Arguments): Reply {
-  const min = boundOf(argumentAt(args, 2));
-  const max = boundOf(argumentAt(args, 3));
-  const scores = database.getAs(keyAt(args, 1), "zset")?.scores;
-  if (scores === undefined) return 0;
-  let count = 0;
-  for (const score of scores.values()) {
-    const isAbove = min.isOpen ? score > min.value : score >= min.value;
-    const isBelow = max.isOpen ? score < max.value : score <= max.value;
-    if (isAbove && isBelow) count++;
-  }
-  return count;
+  const isWithin = rangeOf(args);
+  const scores = database.getAs(keyAt(args, 1), "zset")?.scores ?? new Map();
+  return [...scores.values()].filter(isWithin).length;
 }
 
 function zrange({ database }: MemoryClient, args: Arguments): Reply {
@@ -129,15 +147,44 @@ function zrange({ database }: MemoryClient, args: Arguments): Reply {
     withScores = true;
   }
   const [start, end] = [2, 3].map((at) => integerOf(argumentAt(args, at)));
-  const scores = database.getAs(keyAt(args, 1), "zset")?.scores ?? new Map();
-  const entries: [string, number][] = [...scores];
-  entries.sort(([one, first], [other, second]) => {
-    if (first !== second) return first < second ? -1 : 1;
-    return one < other ? -1 : 1;
-  });
+  const entries = entriesOf(database, keyAt(args, 1));
   return sliceOf(entries, start as number, end as number).flatMap((
     [member, score],
   ) => withScores ? [bytesOf(member), formatFloat(score)] : [bytesOf(member)]);
+}
+
+function zrangebyscore({ database }: MemoryClient, args: Arguments): Reply {
+  // WITHSCORES and LIMIT, nobody here asks for.
+  if (args.length > 4) throw syntaxError();
+  const isWithin = rangeOf(args);
+  return entriesOf(database, keyAt(args, 1))
+    .filter(([, score]) => isWithin(score))
+    .map(([member]) => bytesOf(member));
+}
+
+function zrem({ database }: MemoryClient, args: Arguments): Reply {
+  const key = keyAt(args, 1);
+  const scores = database.getAs(key, "zset")?.scores;
+  if (scores === undefined) return 0;
+  const removed = args.slice(2).filter((arg) => scores.delete(keyOf(arg)));
+  if (scores.size === 0) database.delete(key);
+  else if (removed.length > 0) database.touch(key);
+  return removed.length;
+}
+
+function zscore({ database }: MemoryClient, args: Arguments): Reply {
+  const scores = database.getAs(keyAt(args, 1), "zset")?.scores;
+  const score = scores?.get(keyAt(args, 2));
+  return score === undefined ? null : formatFloat(score);
+}
+
+/** The members of a sorted set with their scores, in order. */
+function entriesOf(database: Database, key: string): [string, number][] {
+  const entries = [...database.getAs(key, "zset")?.scores ?? []];
+  return entries.sort(([one, first], [other, second]) => {
+    if (first !== second) return first < second ? -1 : 1;
+    return one < other ? -1 : 1;
+  });
 }
 
 /** Both ends are part of it; negative ones count from the end. */
@@ -145,6 +192,15 @@ function sliceOf<T>(items: readonly T[], start: number, end: number): T[] {
   const from = start < 0 ? Math.max(0, items.length + start) : start;
   const to = end < 0 ? items.length + end : end;
   return items.slice(from, Math.max(from, to + 1));
+}
+
+/** Tells which scores lie between the bounds that a command gives. */
+function rangeOf(args: Arguments): (score: number) => boolean {
+  const min = boundOf(argumentAt(args, 2));
+  const max = boundOf(argumentAt(args, 3));
+  return (score) =>
+    (min.isOpen ? score > min.value : score >= min.value) &&
+    (max.isOpen ? score < max.value : score <= max.value);
 }
 
 function boundOf(bytes: Uint8Array): { value: number; isOpen: boolean } {

@@ -1,0 +1,205 @@
+import {
+  ChordCompletion,
+  type ChordCompletionContext,
+  DONE,
+} from "./chord_completion.ts";
+import { ChordCounter, type ChordCounterContext } from "./chord_counter.ts";
+import type {
+  ChordOutcome,
+  ChordPartOptions,
+  ChordRequest,
+} from "./chord_request.ts";
+import type { CallOptions } from "./commands.ts";
+import { ChordError } from "./errors.ts";
+import { encodeChordPart } from "./protocol/chord_part.ts";
+import type { StoredDocument } from "./protocol/decode.ts";
+import type { KeySpace } from "./protocol/keys.ts";
+import type { TaskState } from "./protocol/states.ts";
+
+/** What chords work on. */
+export interface ChordContext
+  extends ChordCounterContext, ChordCompletionContext {
+  /** The names of keys. */
+  readonly keys: KeySpace;
+  /** The largest part that is stored, in bytes. */
+  readonly maxResultBytes: number;
+}
+
+/**
+ * Chords: parts that return, and are counted; the last one completes the chord.
+ *
+ * Celery: `RedisBackend.set_chord_size`, `add_to_chord` and
+ * `on_chord_part_return`.
+ */
+export class Chords {
+  readonly #context: ChordContext;
+  readonly #counter: ChordCounter;
+  readonly #completion: ChordCompletion;
+
+  /** Works through `context.commands`. */
+  constructor(context: ChordContext) {
+    this.#context = context;
+    this.#counter = new ChordCounter(context);
+    this.#completion = new ChordCompletion(context);
+  }
+
+  /** Says how many parts a chord has. Published, too, as Celery does. */
+  async setSize(
+    groupId: string,
+    size: number,
+    options: CallOptions,
+  ): Promise<void> {
+    const { commands, expires, keys } = this.#context;
+    const { size: key } = keys.chordKeys(groupId);
+    checkWhole(0, "size of a chord", size);
+    await commands.run(
+      (link) =>
+        link.transaction([
+          expires === 0 ? ["SET", key, size] : ["SETEX", key, expires, size],
+          ["PUBLISH", key, size],
+        ]),
+      (message, cause) =>
+        new ChordError(
+          `Failed to set the size of chord ${groupId} to ${size}: ${message}`,
+          groupId,
+          { cause },
+        ),
+      options,
+    );
+  }
+
+  /** Says that a chord got `count` more parts. Never sent twice. */
+  async add(
+    groupId: string,
+    count: number,
+    options: CallOptions,
+  ): Promise<void> {
+    const { extra } = this.#context.keys.chordKeys(groupId);
+    checkWhole(1, "number of parts to add to a chord", count);
+    const failed = `Failed to add ${count} to the size of chord ${groupId}`;
+    await this.#context.commands.runOnce(
+      (link) => link.command(["INCRBY", extra, count]),
+      (cause) =>
+        new ChordError(
+          `${failed}, or did so without an answer: ${cause.message}. It may or may not ` +
+            `have counted, and is not sent again: compare ${extra} with what it should be`,
+          groupId,
+          { cause },
+        ),
+      (message, cause) =>
+        new ChordError(`${failed}: ${message}`, groupId, { cause }),
+      options,
+    );
+  }
+
+  /** Returns a part, and completes the chord if it was the last. */
+  async partReturn(
+    request: ChordRequest,
+    state: TaskState,
+    result: unknown,
+    options: ChordPartOptions,
+  ): Promise<ChordOutcome> {
+    const { taskId, groupId, groupIndex = null, chord = null } = request;
+    const { onComplete, claim = crypto.randomUUID(), ...call } = options;
+    if (!taskId || !groupId) return { type: "ignored" };
+    const keys = this.#context.keys.chordKeys(groupId);
+    // Throws, where the id could not be one.
+    this.#context.keys.taskKey(taskId);
+    if (groupIndex !== null) checkWhole(0, "groupIndex", groupIndex);
+    checkClaim(claim);
+    if (typeof onComplete !== "function") {
+      throw new TypeError(
+        `Cannot use ${String(onComplete)} as onComplete: give a function`,
+      );
+    }
+    const part = this.#encode(groupId, taskId, state, result);
+    const counted = await this.#counter.count(
+      { groupId, keys, taskId, groupIndex, part, claim },
+      call,
+    );
+    if (counted.count === undefined) {
+      return { type: "taken", claim: counted.claim };
+    }
+    const { count, extra, isOwn } = counted;
+    const base = counted.size ?? sizeOf(chord);
+    if (base === null) return { type: "unsized", count };
+    const size = base + extra;
+    // A chord that was claimed was complete, whatever was counted since.
+    const isFull = count === size || (isOwn && count > size);
+    if (!isFull) return { type: "waiting", count, size };
+    return await this.#completion.complete({
+      info: { groupId, chord, bodyId: bodyIdOf(chord), claim },
+      keys,
+      count,
+      size,
+      onComplete,
+      options: call,
+    });
+  }
+
+  #encode(
+    groupId: string,
+    taskId: string,
+    state: TaskState,
+    result: unknown,
+  ): StoredDocument {
+    const { codec, maxResultBytes } = this.#context;
+    const failed =
+      `Cannot return the part of task ${taskId} to chord ${groupId}`;
+    if (typeof state !== "string" || state === "") {
+      throw new ChordError(
+        `${failed}: its state is ${JSON.stringify(state)}, expected a string`,
+        groupId,
+        { taskId },
+      );
+    }
+    let part: StoredDocument;
+    try {
+      part = encodeChordPart(codec, taskId, state, result);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new ChordError(`${failed}: ${why}`, groupId, { taskId, cause });
+    }
+    // JSON is written in ASCII: a character is a byte.
+    if (part.length <= maxResultBytes) return part;
+    throw new ChordError(
+      `${failed}: it has ${part.length} bytes, and Redis takes ${maxResultBytes}: ` +
+        "store the data elsewhere, and a reference to it as the result",
+      groupId,
+      { taskId },
+    );
+  }
+}
+
+/** The size that senders up to Celery 5.0 put into the body's signature. */
+function sizeOf(chord: Record<string, unknown> | null): number | null {
+  const size = chord?.["chord_size"];
+  return typeof size === "number" ? size : null;
+}
+
+function bodyIdOf(chord: Record<string, unknown> | null): string | null {
+  const options = chord?.["options"];
+  if (typeof options !== "object" || options === null) return null;
+  const { task_id: id } = options as { task_id?: unknown };
+  return typeof id === "string" && id !== "" ? id : null;
+}
+
+function checkWhole(least: number, name: string, value: unknown): void {
+  if (Number.isSafeInteger(value) && Number(value) >= least) return;
+  throw new TypeError(
+    `Cannot use ${
+      String(value)
+    } as the ${name}: expected a whole number from ${least}`,
+  );
+}
+
+function checkClaim(claim: unknown): void {
+  const isName = typeof claim === "string" && claim !== "" && claim !== DONE &&
+    claim.isWellFormed();
+  if (isName) return;
+  throw new TypeError(
+    `Cannot use ${
+      JSON.stringify(claim)
+    } as a claim: give a name that no other call has, and not "${DONE}"`,
+  );
+}

@@ -1,0 +1,118 @@
+/**
+ * What a worker tells of a chord's part, and what it is told.
+ *
+ * @module
+ */
+
+import type { CallOptions } from "./commands.ts";
+import type { ChordError } from "./errors.ts";
+
+/** The task whose part returns, as a worker knows it: Celery's `request`. */
+export interface ChordRequest {
+  /** The task. Celery: `request.id`. */
+  taskId: string;
+  /** The group that is the chord's header. Celery: `request.group`. */
+  groupId?: string | null;
+  /**
+   * The task's place in the group. Without it, the part comes behind those that
+   * have one. Celery: `request.group_index`.
+   */
+  groupIndex?: number | null;
+  /**
+   * The chord's body: the signature, as the task's message holds it. Celery:
+   * `request.chord`.
+   */
+  chord?: Record<string, unknown> | null;
+}
+
+/** What goes with the values of a chord. */
+export interface ChordInfo {
+  /** The group that was the chord's header. */
+  readonly groupId: string;
+  /** The body's signature; null if the request had none. */
+  readonly chord: Record<string, unknown> | null;
+  /** The id that the body has to be sent with; null if its signature has none. */
+  readonly bodyId: string | null;
+  /** What the chord is claimed by. */
+  readonly claim: string;
+}
+
+/** How a part is returned. */
+export interface ChordPartOptions extends CallOptions {
+  /**
+   * Sends the body, with the values of all parts in the order of the header. It
+   * is called for one return of each chord, once, however many workers of this
+   * module return parts. What it throws is the end of the chord, so that it has
+   * to try again by itself what may pass; only when it rejects with the
+   * signal's reason the chord stays claimed, for a later call to take up.
+   */
+  onComplete: (values: unknown[], info: ChordInfo) => unknown;
+  /**
+   * What the call claims the chord by, if its part completes it: a name that no
+   * other call has, and not `done`. A later call with the same name takes up
+   * where the first one stopped, and may then call `onComplete` again.
+   *
+   * @default {a random UUID}
+   */
+  claim?: string;
+}
+
+/** What the return of a part led to. Counts are those that the server saw with the part. */
+export type ChordOutcome =
+  | {
+    /** The request names no task, or no group: nothing was done. */
+    type: "ignored";
+  }
+  | {
+    /**
+     * The part was counted, but Redis knows of no size for the chord (none was
+     * set, or it expired), nor does the signature: it will not complete.
+     */
+    type: "unsized";
+    /** How many parts there are. */
+    count: number;
+  }
+  | {
+    /**
+     * The part was counted, and others are to come; if there are more than the
+     * size says, one was counted twice, and the chord will not complete.
+     */
+    type: "waiting";
+    /** How many parts there are. */
+    count: number;
+    /** How many parts the chord has. */
+    size: number;
+  }
+  | {
+    /** The chord is another call's to complete, or has ended. */
+    type: "taken";
+    /** What the other call claimed it by; `done` if the chord has ended. */
+    claim: string;
+  }
+  | {
+    /** The part completed the chord, and `onComplete` has done its work. */
+    type: "completed";
+    /** How many parts there were. */
+    count: number;
+    /** How many parts the chord had. */
+    size: number;
+    /**
+     * Why it is not known that the chord's keys are removed; null if they are.
+     * What is left harms nobody, and expires with the results.
+     */
+    leftBehind: Error | null;
+  }
+  | {
+    /** The part was the last, and the chord has failed. */
+    type: "failed";
+    /** How many parts there were. */
+    count: number;
+    /** How many parts the chord had. */
+    size: number;
+    /** What is stored as the body's failure, if its id is known. `cause` is what led to it. */
+    error: ChordError;
+    /** The values, if it was `onComplete` that failed; or else null. */
+    values: unknown[] | null;
+    /** As above, of the keys that are removed when `onComplete` fails. */
+    leftBehind: Error | null;
+  };

@@ -1,0 +1,52 @@
+import { RedisError } from "./errors.ts";
+import type { CommandArgument } from "./redis/command.ts";
+import type { RedisLink } from "./redis/link.ts";
+import type { RespValue } from "./redis/resp.ts";
+
+/** A Lua script that is sent whole only to a server that does not know it yet. */
+export class Script {
+  readonly #text: string;
+  #digest: Promise<string> | undefined;
+
+  /** Prepares; nothing is sent. */
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /**
+   * Runs it: `words` are the number of keys, the keys, and the arguments.
+   *
+   * @throws {RedisError} if the server refuses; see {@linkcode isScriptRefusal}.
+   */
+  async run(
+    link: RedisLink,
+    words: readonly CommandArgument[],
+  ): Promise<RespValue> {
+    this.#digest ??= sha1(this.#text);
+    try {
+      return await link.command(["EVALSHA", await this.#digest, ...words]);
+    } catch (error) {
+      if (!(error instanceof RedisError) || error.code !== "NOSCRIPT") {
+        throw error;
+      }
+      return await link.command(["EVAL", this.#text, ...words]);
+    }
+  }
+}
+
+/** The user may not run scripts, or the server has none; Celery's way needs neither. */
+export function isScriptRefusal(error: unknown): error is RedisError {
+  return error instanceof RedisError &&
+    (error.code === "NOPERM" ||
+      error.message.includes("The user executing the script can't") ||
+      error.message.includes("unknown command"));
+}
+
+async function sha1(text: string): Promise<string> {
+  const bytes = new TextEncoder().encode(text);
+  const digest = await crypto.subtle.digest("SHA-1", bytes);
+  return Array.from(
+    new Uint8Array(digest),
+    (byte) => byte.toString(16).padStart(2, "0"),
+  ).join("");
+}

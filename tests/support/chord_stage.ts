@@ -1,0 +1,132 @@
+import { Chords } from "../../src/chord.ts";
+import type {
+  ChordCompletionContext,
+  SavedGroup,
+} from "../../src/chord_completion.ts";
+import type {
+  ChordInfo,
+  ChordOutcome,
+  ChordPartOptions,
+  ChordRequest,
+} from "../../src/chord_request.ts";
+import { Commands } from "../../src/commands.ts";
+import { type ResultBackendOptions, settingsOf } from "../../src/options.ts";
+import { jsonCodec } from "../../src/protocol/codec.ts";
+import { KeySpace } from "../../src/protocol/keys.ts";
+import type { RedisDriver } from "../../src/redis/link.ts";
+import { TcpDriver } from "../../src/redis/tcp_link.ts";
+import { parseRedisUrl } from "../../src/redis/url.ts";
+import { RetryListener } from "../../src/retry_listener.ts";
+import { ResultSource } from "../../src/source.ts";
+import { StatusBoard } from "../../src/status.ts";
+import { ResultStore } from "../../src/store.ts";
+
+/** What a {@linkcode ChordStage} can be told. */
+export interface ChordStageOptions extends ResultBackendOptions {
+  /** Stands for saved groups; none is saved by default. */
+  restoreGroup?: ChordCompletionContext["restoreGroup"];
+}
+
+/** Chords as a backend has them, with saved groups that the test makes up. */
+export class ChordStage implements AsyncDisposable {
+  readonly chords: Chords;
+  readonly source: ResultSource;
+
+  constructor(
+    url: string,
+    { restoreGroup, ...options }: ChordStageOptions = {},
+  ) {
+    const settings = settingsOf({
+      reconnect: { minTimeout: 1, maxTimeout: 10 },
+      retry: { minTimeout: 1, maxTimeout: 10 },
+      ...options,
+    });
+    const keys = new KeySpace(settings.keyPrefix);
+    const status = new StatusBoard();
+    const retries = new RetryListener({}, status);
+    this.source = new ResultSource({
+      ...settings,
+      driver: options.driver ?? driverOf(url, settings),
+      address: url,
+      closeTimeout: settings.connectTimeout,
+      retries,
+      keys,
+      status,
+    });
+    const commands = new Commands(this.source, { ...settings, retries });
+    const context = { ...settings, commands, keys, status };
+    const store = new ResultStore(context);
+    this.chords = new Chords({
+      ...context,
+      codec: jsonCodec(settings),
+      store: (...args) => store.store(...args),
+      restoreGroup: restoreGroup ?? noGroup,
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.source.close();
+  }
+}
+
+/** Takes the values of completed chords. */
+export class Completions {
+  /** The values, call by call. */
+  readonly values: unknown[][] = [];
+  /** What came with them. */
+  readonly infos: ChordInfo[] = [];
+  /** Does what the body's sender would do. */
+  onCall: () => unknown = () => {};
+
+  /** For `chordPartReturn`. */
+  readonly onComplete: ChordPartOptions["onComplete"] = (values, info) => {
+    this.values.push(values);
+    this.infos.push(info);
+    return this.onCall();
+  };
+}
+
+/** What returns parts: a backend. */
+export interface PartReturner {
+  chordPartReturn(
+    request: ChordRequest,
+    state: string,
+    result: unknown,
+    options: ChordPartOptions,
+  ): Promise<ChordOutcome>;
+}
+
+/** The requests of a chord's `count` parts. */
+export function requestsOf(count: number, groupId: string): ChordRequest[] {
+  return Array.from({ length: count }, (_, groupIndex) => ({
+    taskId: `task-${groupIndex}`,
+    groupId,
+    groupIndex,
+    chord: bodyOf(groupId),
+  }));
+}
+
+/** A body's signature, as Celery writes it. */
+export function bodyOf(groupId: string): Record<string, unknown> {
+  return {
+    task: "tasks.total",
+    args: [],
+    kwargs: {},
+    options: { task_id: `body-of-${groupId}`, reply_to: "somebody" },
+    subtask_type: null,
+    immutable: false,
+    chord_size: null,
+  };
+}
+
+function noGroup(): Promise<SavedGroup | null> {
+  return Promise.resolve(null);
+}
+
+function driverOf(
+  url: string,
+  settings: ReturnType<typeof settingsOf>,
+): RedisDriver {
+  const { hostname, port, db } = parseRedisUrl(url);
+  return new TcpDriver({ ...settings, address: { hostname, port }, db });
+}
