@@ -72,7 +72,7 @@ export type {
   RedisText,
 } from "./src/redis/link.ts";
 export type { MessageHandler, RespValue } from "./src/redis/resp.ts";
-export type { GetOptions } from "./src/result.ts";
+export type { AnyResult, GetOptions } from "./src/result.ts";
 export type { OutcomeEvent } from "./src/result_set.ts";
 export type {
   CollectOptions,

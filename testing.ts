@@ -5,12 +5,19 @@
  *
  * @example A result that is lost on its way
  * ```ts
+ * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
+ * import { ResultBackend } from "./mod.ts";
  * import { FaultProxy, MemoryRedis } from "./testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using proxy = await FaultProxy.start(redis.url);
- * // Point what is to be tested at proxy.url, and then, say:
- * proxy.silence("subscribed");
+ * await using backend = new ResultBackend(proxy.url, { heartbeat: 50 });
+ * const result = backend.result("6f1c").get();
+ * await proxy.seen("SUBSCRIBE");
+ * // From now on it hears nothing, and nobody tells it so.
+ * proxy.silence("subscribed", { existingOnly: true });
+ * await backend.markAsDone("6f1c", 42);
+ * assertEquals(await result, 42);
  * ```
  *
  * @module

@@ -13,10 +13,13 @@ const IN_FLIGHT = 4;
 const READ_BYTES = 4 * 1024 * 1024;
 /** Keys in the first read, when it is not known how large documents are. */
 const FIRST_READ = 16;
+/** How many times as many keys the next read may ask for, at most. */
+const READ_GROWTH = 8;
 
 /** How many keys a read may ask for, learnt from what earlier reads brought. It outlives links. */
 export class ReadSize {
   #keys: number;
+  #isKnown = false;
 
   /** Begins with reads of `first` keys. */
   constructor(first = FIRST_READ) {
@@ -28,14 +31,20 @@ export class ReadSize {
     return this.#keys;
   }
 
+  /** How many reads may be in flight: one, until it is known how large documents are. */
+  get inFlight(): number {
+    return this.#isKnown ? IN_FLIGHT : 1;
+  }
+
   /** Learns from a read of `keys` keys that brought `bytes` bytes. */
   learn(keys: number, bytes: number): void {
-    const fitting = bytes === 0 ? CHUNK : READ_BYTES / (bytes / keys);
-    // Down at once, up by doubling: the next documents may be larger.
-    this.#keys = Math.max(
-      1,
-      Math.min(CHUNK, this.#keys * 2, Math.trunc(fitting)),
-    );
+    const fitting = bytes === 0
+      ? CHUNK
+      : Math.min(CHUNK, Math.max(1, Math.trunc(READ_BYTES / (bytes / keys))));
+    // Down at once, up in steps: the next documents may be larger.
+    const most = this.#keys * READ_GROWTH;
+    this.#keys = Math.min(fitting, most);
+    this.#isKnown ||= fitting <= most;
   }
 }
 
@@ -175,7 +184,10 @@ export class Attachment {
       this.#subscribing++;
       this.#run(this.#subscribe().finally(() => this.#subscribing--));
     }
-    while (this.#reading < IN_FLIGHT && this.#unread.size > 0) {
+    // A read does not: somebody waits for it.
+    while (
+      this.#unread.size > 0 && this.#reading < this.#readSize.inFlight
+    ) {
       this.#reading++;
       const chunk: Watch[] = [];
       for (const watch of this.#unread) {

@@ -27,7 +27,7 @@ import { tracebackOf } from "./protocol/traceback.ts";
 import type { RedisDriver } from "./redis/link.ts";
 import { TcpDriver } from "./redis/tcp_link.ts";
 import { maskUrl, parseRedisUrl } from "./redis/url.ts";
-import type { AsyncResult } from "./result.ts";
+import type { AnyResult, AsyncResult } from "./result.ts";
 import { ResultFactory } from "./result_factory.ts";
 import type { ResultSet } from "./result_set.ts";
 import { RetryListener } from "./retry_listener.ts";
@@ -44,7 +44,7 @@ export interface ResultOptions {
    *
    * @default {null}
    */
-  parent?: AsyncResult | GroupResult | null;
+  parent?: AnyResult | null;
 }
 
 /** How a group is saved. */
@@ -54,7 +54,7 @@ export interface SaveGroupOptions extends CallOptions {
    *
    * @default {null}
    */
-  parent?: AsyncResult | GroupResult | null;
+  parent?: AnyResult | null;
 }
 
 /**
@@ -66,11 +66,22 @@ export interface SaveGroupOptions extends CallOptions {
  * Celery: `RedisBackend`.
  *
  * @example Stream the results of some tasks
- * ```ts ignore
- * await using backend = new ResultBackend("redis://127.0.0.1:6379/0");
- * for await (const event of backend.stream(taskIds)) {
- *   if (event.state === "SUCCESS") console.log(event.taskId, event.result);
+ * ```ts
+ * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
+ * import { ResultBackend } from "../mod.ts";
+ * import { MemoryRedis } from "../testing.ts";
+ *
+ * await using redis = await MemoryRedis.start();
+ * await using backend = new ResultBackend(redis.url);
+ * // In life, Celery's workers do this.
+ * await backend.markAsDone("6f1c", 21);
+ * setTimeout(() => backend.markAsDone("b0a4", 42), 10);
+ *
+ * const results: number[] = [];
+ * for await (const event of backend.stream<number>(["6f1c", "b0a4"])) {
+ *   if (event.state === "SUCCESS") results.push(event.result);
  * }
+ * assertEquals(results, [21, 42]);
  * ```
  */
 export class ResultBackend implements AsyncDisposable {
@@ -201,12 +212,12 @@ export class ResultBackend implements AsyncDisposable {
    * @throws {DecodeError} if what is stored is no document; a
    * ContentDisallowedError if it is in a format that is not accepted.
    */
-  async getMeta<T = unknown>(
+  async getMeta<T = unknown, Custom extends string = "PROGRESS">(
     taskId: string,
     options?: CallOptions,
-  ): Promise<ResultMeta<T>> {
+  ): Promise<ResultMeta<T, Custom>> {
     // What the task returns is the caller's word.
-    return await this.#lookup.getMeta(taskId, options) as ResultMeta<T>;
+    return await this.#lookup.getMeta(taskId, options) as ResultMeta<T, Custom>;
   }
 
   /**
@@ -215,15 +226,15 @@ export class ResultBackend implements AsyncDisposable {
    *
    * @throws as {@linkcode getMeta} does.
    */
-  async getMetas<T = unknown>(
+  async getMetas<T = unknown, Custom extends string = "PROGRESS">(
     taskIds: string | Iterable<string>,
     options?: CallOptions,
-  ): Promise<ResultMeta<T>[]> {
+  ): Promise<ResultMeta<T, Custom>[]> {
     // What the tasks return is the caller's word.
     return await this.#lookup.getMetas(
       listOf(taskIds),
       options,
-    ) as ResultMeta<T>[];
+    ) as ResultMeta<T, Custom>[];
   }
 
   /** Whether anything is stored for a task. Celery: `exists()`, from 5.7. */
@@ -237,15 +248,15 @@ export class ResultBackend implements AsyncDisposable {
    *
    * @throws {TypeError} if the id is empty or no string.
    */
-  result<T = unknown>(
+  result<T = unknown, Custom extends string = "PROGRESS">(
     taskId: string,
     options: ResultOptions = {},
-  ): AsyncResult<T> {
-    // What the task returns is the caller's word.
+  ): AsyncResult<T, Custom> {
+    // What the task returns is the caller's word, and so are a parent's states.
     return this.#results.result(
       taskId,
-      options.parent ?? null,
-    ) as AsyncResult<T>;
+      (options.parent ?? null) as AsyncResult | GroupResult | null,
+    ) as AsyncResult<T, Custom>;
   }
 
   /**
@@ -278,20 +289,22 @@ export class ResultBackend implements AsyncDisposable {
    *
    * @throws {TypeError} if an id is empty or no string.
    */
-  stream<T = unknown>(
+  stream<T = unknown, Custom extends string = "PROGRESS">(
     taskIds: string | Iterable<string>,
     options?: ConsumerOptions,
-  ): ReadableStream<ResultEvent<T>> {
+  ): ReadableStream<ResultEvent<T, Custom>> {
     const ids = [...listOf(taskIds)];
     for (const id of ids) this.#keys.taskKey(id);
-    const consumer = this.consumer<T>(options);
+    const consumer = this.consumer<T, Custom>(options);
     consumer.only(ids);
     return consumer.readable;
   }
 
   /** A reader that takes task ids as they come. */
-  consumer<T = unknown>(options?: ConsumerOptions): ResultConsumer<T> {
-    return new ResultConsumer<T>(this.#consumers, options);
+  consumer<T = unknown, Custom extends string = "PROGRESS">(
+    options?: ConsumerOptions,
+  ): ResultConsumer<T, Custom> {
+    return new ResultConsumer<T, Custom>(this.#consumers, options);
   }
 
   /**
@@ -508,13 +521,16 @@ export class ResultBackend implements AsyncDisposable {
    */
   async saveGroup<T = unknown>(
     groupId: string,
-    members: string | Iterable<string | AsyncResult | GroupResult>,
+    members: string | Iterable<string | AnyResult>,
     options: SaveGroupOptions = {},
   ): Promise<GroupResult<T>> {
     const group = this.#results.group({
       id: groupId,
-      members: typeof members === "string" ? [members] : members,
-      parent: options.parent ?? null,
+      // The states of a member, and of a parent, are the caller's word.
+      members: (typeof members === "string" ? [members] : members) as Iterable<
+        string | AsyncResult | GroupResult
+      >,
+      parent: (options.parent ?? null) as AsyncResult | GroupResult | null,
     });
     await group.save(options);
     // What the tasks return is the caller's word.

@@ -2,6 +2,7 @@ import { EventQueue } from "./event_queue.ts";
 import { Outlet } from "./outlet.ts";
 import type { ResultEvent } from "./protocol/meta.ts";
 import type { ResultSource } from "./source.ts";
+import { toError } from "./to_error.ts";
 import type { Reader } from "./watch_table.ts";
 
 /** How one reader reads. */
@@ -60,25 +61,69 @@ export interface ConsumerContext {
  *
  * Celery's counterpart is `ResultConsumer`.
  *
- * @example As a transform
- * ```ts ignore
- * await idStream
- *   .pipeThrough(backend.consumer())
- *   .pipeTo(new WritableStream({ write: (event) => console.log(event) }));
+ * @example As a transform: task ids in, events out
+ * ```ts
+ * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
+ * import { ResultBackend } from "../mod.ts";
+ * import { MemoryRedis } from "../testing.ts";
+ *
+ * await using redis = await MemoryRedis.start();
+ * await using backend = new ResultBackend(redis.url);
+ *
+ * async function* sendTasks(): AsyncGenerator<string> {
+ *   for (const taskId of ["6f1c", "b0a4"]) {
+ *     yield taskId;
+ *     // In life, Celery's worker does this.
+ *     await backend.markAsDone(taskId, taskId.toUpperCase());
+ *   }
+ * }
+ *
+ * const results: unknown[] = [];
+ * await ReadableStream.from(sendTasks())
+ *   // At most 100 tasks are awaited at a time: then it asks for no more ids.
+ *   .pipeThrough(backend.consumer({ maxPending: 100 }))
+ *   .pipeTo(
+ *     new WritableStream({
+ *       write: ({ result }) => void results.push(result),
+ *     }),
+ *   );
+ * assertEquals(results.sort(), ["6F1C", "B0A4"]);
  * ```
  *
  * @typeParam T What the tasks return.
+ * @typeParam Custom The application's own states.
  */
-export class ResultConsumer<T = unknown>
-  implements ReadableWritablePair<ResultEvent<T>, string>, AsyncDisposable {
+export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
+  implements
+    ReadableWritablePair<ResultEvent<T, Custom>, string>,
+    AsyncDisposable {
   /**
    * The events. It closes once `writable` is closed and every task has its
-   * outcome. Cancelling it (leaving a `for await` does) ends the consumer.
+   * outcome. Cancelling it (leaving a `for await` does) ends the consumer;
+   * `readable.values({ preventCancel: true })` is for a loop that others follow.
+   *
+   * `tee()` gives every event to both branches, and for that it keeps without
+   * limit what the slower one has not read. Two consumers conflate each for
+   * itself, and cost one subscription all the same.
+   *
+   * It can be transferred to a Worker: it then asks for events as they are read
+   * there, one ahead, and a `cancel()` there ends the consumer. Of an error only
+   * the message and the stack arrive. A Worker that is terminated tells nobody:
+   * end the consumer, by its `signal` say.
    */
-  readonly readable: ReadableStream<ResultEvent<T>>;
+  readonly readable: ReadableStream<ResultEvent<T, Custom>>;
   /**
    * Task ids, one a chunk. A write resolves once the id is queued; `maxPending`
    * and `maxAttaching` hold it back.
+   *
+   * A write of an id that is empty or no string rejects with a TypeError, and
+   * ends the consumer: `readable` errors with it too, behind the events that are
+   * queued. Aborting the writable, which a pipe from a source that fails does,
+   * ends both at once, as with any transform. To have the outcomes of the ids
+   * that came before such a failure, pipe with `{ preventAbort: true }`, and
+   * close the writable when the pipe is over.
+   *
+   * It can be transferred to a Worker, too.
    */
   readonly writable: WritableStream<string>;
   readonly #source: ResultSource;
@@ -123,10 +168,13 @@ export class ResultConsumer<T = unknown>
       take: () => this.#queue.shift(),
       takeAhead: () => this.#queue.shiftOutcome(MAX_SIZE_AHEAD),
       isEmpty: () => this.#queue.length === 0,
-      cancel: () => this.#abort(aborted("its readable was canceled")),
+      cancel: (reason) =>
+        this.#abort(reason ?? aborted("its readable was canceled")),
     });
     // The caller of `consumer<T>()` says what the tasks return; nothing here can know it.
-    this.readable = this.#outlet.readable as ReadableStream<ResultEvent<T>>;
+    this.readable = this.#outlet.readable as ReadableStream<
+      ResultEvent<T, Custom>
+    >;
     this.writable = new WritableStream<string>({
       start: (controller) => {
         this.#ids = controller;
@@ -186,15 +234,18 @@ export class ResultConsumer<T = unknown>
 
   async #write(taskId: string): Promise<void> {
     const { maxPending, maxAttaching } = this.#options;
+    let attached: Promise<void>;
+    try {
+      attached = this.#source.add(this.#reader, [taskId]);
+    } catch (error) {
+      this.#fail(toError(error));
+      throw error;
+    }
     this.#attaching++;
-    const attached = this.add(taskId).finally(() => {
+    // Where it is rejected, the source has told the reader too.
+    attached.catch(() => {}).finally(() => {
       this.#attaching--;
       this.#changed();
-    });
-    // A failure reaches the writer through the stream.
-    attached.catch((error) => {
-      // What the source told the reader already comes behind its queued events.
-      if (this.#end === undefined) this.#abort(error);
     });
     while (
       this.#end === undefined &&

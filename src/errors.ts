@@ -5,13 +5,42 @@
  * @module
  */
 
-/** Options or a URL that cannot work: says which, with the value (secrets masked), and what to do. */
+/**
+ * Options or a URL that cannot work: says which, with the value (secrets
+ * masked), and what to do.
+ *
+ * @example A URL of another kind
+ * ```ts
+ * import { assertThrows } from "npm:deno-std@1.4.0/assert/throws.js";
+ * import { ConfigurationError, ResultBackend } from "../mod.ts";
+ *
+ * assertThrows(
+ *   () => new ResultBackend("amqp://localhost"),
+ *   ConfigurationError,
+ * );
+ * ```
+ */
 export class ConfigurationError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name = "ConfigurationError";
 }
 
-/** A use of a backend after `close()`, or a wait that `close()` ended. */
+/**
+ * A use of a backend after `close()`, or a wait that `close()` ended.
+ *
+ * @example A wait when the program ends
+ * ```ts
+ * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
+ * import { BackendClosedError, ResultBackend } from "../mod.ts";
+ * import { MemoryRedis } from "../testing.ts";
+ *
+ * await using redis = await MemoryRedis.start();
+ * const backend = new ResultBackend(redis.url);
+ * const wait = backend.result("6f1c").get();
+ * backend.close();
+ * await assertRejects(() => wait, BackendClosedError);
+ * ```
+ */
 export class BackendClosedError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name = "BackendClosedError";
@@ -34,7 +63,25 @@ const CODE = /^([A-Z][A-Z0-9_]*)(?=\s|$)/;
 // Before Redis 7, an error inside a script is wrapped in an ERR of its own.
 const SCRIPT_CODE = /^ERR .*@user_script: ?\d+: -?([A-Z][A-Z0-9_]*) /;
 
-/** An error reply of a Redis server, with its code. */
+/**
+ * An error reply of a Redis server, with its code.
+ *
+ * @example A wrong password
+ * ```ts
+ * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
+ * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
+ * import { RedisError, ResultBackend } from "../mod.ts";
+ * import { MemoryRedis } from "../testing.ts";
+ *
+ * await using redis = await MemoryRedis.start({ password: "right" });
+ * await using backend = new ResultBackend(redis.url, { password: "wrong" });
+ * const error = await assertRejects(
+ *   () => backend.result("6f1c").get(),
+ *   RedisError,
+ * );
+ * assertEquals(error.code, "WRONGPASS");
+ * ```
+ */
 export class RedisError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name = "RedisError";
@@ -48,7 +95,31 @@ export class RedisError extends Error {
   }
 }
 
-/** A connection to Redis that could not be made, was lost, or went silent. The next attempt may succeed. */
+/**
+ * A connection to Redis that could not be made, was lost, or went silent. The
+ * next attempt may succeed; it is met as the `cause` of other errors.
+ *
+ * @example Why a wait was not answered in time
+ * ```ts
+ * import { assertInstanceOf } from "npm:deno-std@1.4.0/assert/instance_of.js";
+ * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
+ * import {
+ *   RedisConnectionError,
+ *   ResultBackend,
+ *   ResultTimeoutError,
+ * } from "../mod.ts";
+ * import { MemoryRedis } from "../testing.ts";
+ *
+ * await using redis = await MemoryRedis.start();
+ * await using backend = new ResultBackend(redis.url);
+ * await redis.stop();
+ * const error = await assertRejects(
+ *   () => backend.result("6f1c").get({ timeout: 50 }),
+ *   ResultTimeoutError,
+ * );
+ * assertInstanceOf(error.cause, RedisConnectionError);
+ * ```
+ */
 export class RedisConnectionError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name = "RedisConnectionError";
@@ -61,6 +132,29 @@ export class RedisConnectionError extends Error {
  *
  * Celery's counterpart is the `RuntimeError` that asks for a restart of the
  * application.
+ *
+ * @example An outage, and what comes after it
+ * ```ts
+ * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
+ * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
+ * import { ResultBackend, RetryLimitError } from "../mod.ts";
+ * import { MemoryRedis } from "../testing.ts";
+ *
+ * await using redis = await MemoryRedis.start();
+ * await using backend = new ResultBackend(redis.url, {
+ *   reconnect: { maxAttempts: 2, minTimeout: 1 },
+ * });
+ * await redis.stop();
+ * const error = await assertRejects(
+ *   () => backend.result("6f1c").get(),
+ *   RetryLimitError,
+ * );
+ * assertEquals(error.attempts, 2);
+ *
+ * await redis.restart();
+ * await backend.markAsDone("6f1c", 42);
+ * assertEquals(await backend.result("6f1c").get(), 42);
+ * ```
  */
 export class RetryLimitError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
@@ -75,7 +169,27 @@ export class RetryLimitError extends Error {
   }
 }
 
-/** A result that could not be stored. Celery: `BackendStoreError`. */
+/**
+ * A result that could not be stored. Celery: `BackendStoreError`.
+ *
+ * @example A result that is too large
+ * ```ts
+ * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
+ * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
+ * import { BackendStoreError, ResultBackend } from "../mod.ts";
+ * import { MemoryRedis } from "../testing.ts";
+ *
+ * await using redis = await MemoryRedis.start();
+ * await using backend = new ResultBackend(redis.url, {
+ *   maxResultBytes: 1000,
+ * });
+ * const error = await assertRejects(
+ *   () => backend.markAsDone("6f1c", "long ".repeat(1000)),
+ *   BackendStoreError,
+ * );
+ * assertEquals([error.taskId, error.state], ["6f1c", "SUCCESS"]);
+ * ```
+ */
 export class BackendStoreError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name = "BackendStoreError";
@@ -100,7 +214,28 @@ export class BackendStoreError extends Error {
   }
 }
 
-/** A task's state that could not be read. Celery: `BackendGetMetaError`. */
+/**
+ * A task's state that could not be read. Celery: `BackendGetMetaError`.
+ *
+ * @example A read during an outage
+ * ```ts
+ * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
+ * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
+ * import { BackendGetMetaError, ResultBackend } from "../mod.ts";
+ * import { MemoryRedis } from "../testing.ts";
+ *
+ * await using redis = await MemoryRedis.start();
+ * await using backend = new ResultBackend(redis.url, {
+ *   retry: { maxAttempts: 2, minTimeout: 1 },
+ * });
+ * await redis.stop();
+ * const error = await assertRejects(
+ *   () => backend.getMeta("6f1c"),
+ *   BackendGetMetaError,
+ * );
+ * assertEquals(error.taskId, "6f1c");
+ * ```
+ */
 export class BackendGetMetaError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name = "BackendGetMetaError";
@@ -133,6 +268,24 @@ export interface ChordErrorOptions extends ErrorOptions {
  * A chord that failed, or a call for one that could not be finished.
  *
  * Celery: `ChordError`, for the former.
+ *
+ * @example A part that failed
+ * ```ts
+ * import { assertInstanceOf } from "npm:deno-std@1.4.0/assert/instance_of.js";
+ * import { ChordError, ResultBackend } from "../mod.ts";
+ * import { MemoryRedis } from "../testing.ts";
+ *
+ * await using redis = await MemoryRedis.start();
+ * await using backend = new ResultBackend(redis.url);
+ * await backend.setChordSize("group", 1);
+ * const outcome = await backend.chordPartReturn(
+ *   { taskId: "6f1c", groupId: "group", groupIndex: 0 },
+ *   "FAILURE",
+ *   new Error("boom"),
+ *   { onComplete: () => console.log("not called") },
+ * );
+ * assertInstanceOf(outcome.type === "failed" && outcome.error, ChordError);
+ * ```
  */
 export class ChordError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
@@ -161,7 +314,31 @@ export class ChordError extends Error {
   }
 }
 
-/** A document that is none: not in a format that is read, or not what Celery stores. */
+/**
+ * A document that is none: not in a format that is read, or not what Celery
+ * stores.
+ *
+ * @example Something else at a task's key
+ * ```ts
+ * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
+ * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
+ * import { DecodeError, ResultBackend } from "../mod.ts";
+ * import { MemoryRedis } from "../testing.ts";
+ *
+ * await using redis = await MemoryRedis.start();
+ * await using backend = new ResultBackend(redis.url);
+ * using client = await Deno.connect({ port: redis.port });
+ * await client.write(
+ *   new TextEncoder().encode("SET celery-task-meta-6f1c nonsense\r\n"),
+ * );
+ * await client.read(new Uint8Array(5));
+ * const error = await assertRejects(
+ *   () => backend.result("6f1c").get(),
+ *   DecodeError,
+ * );
+ * assertEquals([error.taskId, error.text], ["6f1c", "nonsense"]);
+ * ```
+ */
 export class DecodeError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name: string = "DecodeError";
@@ -191,6 +368,24 @@ export class DecodeError extends Error {
  * not name, or a pickle, which is never read.
  *
  * Celery: kombu's `ContentDisallowed`.
+ *
+ * @example A reader of JSON meets msgpack
+ * ```ts
+ * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
+ * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
+ * import { ContentDisallowedError, ResultBackend } from "../mod.ts";
+ * import { MemoryRedis } from "../testing.ts";
+ *
+ * await using redis = await MemoryRedis.start();
+ * await using writer = new ResultBackend(redis.url, { serializer: "msgpack" });
+ * await writer.markAsDone("6f1c", 42);
+ * await using reader = new ResultBackend(redis.url);
+ * const error = await assertRejects(
+ *   () => reader.result("6f1c").get(),
+ *   ContentDisallowedError,
+ * );
+ * assertEquals(error.serializer, "msgpack");
+ * ```
  */
 export class ContentDisallowedError extends DecodeError {
   /** The name of the class, so that it survives where `instanceof` does not. */
@@ -217,6 +412,23 @@ export class ContentDisallowedError extends DecodeError {
  * here: Redis holds no outcome for any of them.
  *
  * Celery: `celery.exceptions.TimeoutError`.
+ *
+ * @example A task that is not done in time
+ * ```ts
+ * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
+ * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
+ * import { ResultBackend, ResultTimeoutError } from "../mod.ts";
+ * import { MemoryRedis } from "../testing.ts";
+ *
+ * await using redis = await MemoryRedis.start();
+ * await using backend = new ResultBackend(redis.url);
+ * await backend.markAsStarted("6f1c");
+ * const error = await assertRejects(
+ *   () => backend.result("6f1c").get({ timeout: 50 }),
+ *   ResultTimeoutError,
+ * );
+ * assertEquals([error.taskId, error.lastState], ["6f1c", "STARTED"]);
+ * ```
  */
 export class ResultTimeoutError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
@@ -286,6 +498,22 @@ function listed(
  * is below it is not known yet.
  *
  * Celery: `IncompleteStream`.
+ *
+ * @example A task that is still to come
+ * ```ts
+ * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
+ * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
+ * import { IncompleteStreamError, ResultBackend } from "../mod.ts";
+ * import { MemoryRedis } from "../testing.ts";
+ *
+ * await using redis = await MemoryRedis.start();
+ * await using backend = new ResultBackend(redis.url);
+ * const error = await assertRejects(
+ *   () => backend.result("6f1c").graph(),
+ *   IncompleteStreamError,
+ * );
+ * assertEquals(error.id, "6f1c");
+ * ```
  */
 export class IncompleteStreamError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */

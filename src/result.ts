@@ -21,8 +21,14 @@ import {
 import type { TaskError } from "./task_error.ts";
 import { type JoinOptions, valueOf, waitForOutcomes } from "./wait.ts";
 
-/** How a wait for a result is done. */
-export interface GetOptions extends JoinOptions {
+/**
+ * How a wait for a result is done.
+ *
+ * @typeParam T What the task returns.
+ * @typeParam Custom The application's own states.
+ */
+export interface GetOptions<T = unknown, Custom extends string = "PROGRESS">
+  extends JoinOptions<T, Custom> {
   /**
    * Whether the failure of a task that came before this one in its chain
    * rejects the wait: this one is then never run. It needs `propagate`, and a
@@ -33,10 +39,13 @@ export interface GetOptions extends JoinOptions {
   followParents?: boolean;
 }
 
+/** A result that is handed in, whatever its own states are. */
+export type AnyResult = AsyncResult<unknown, string> | GroupResult;
+
 /**
  * The result of one task, which may still be to come. Celery: `AsyncResult`.
  *
- * @example Await a result
+ * @example Await a result, and see what comes before it
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { ResultBackend } from "../mod.ts";
@@ -44,15 +53,23 @@ export interface GetOptions extends JoinOptions {
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url);
- * await backend.markAsDone("sum", 42); // what a worker does
+ * // In life, Celery's worker does this.
+ * await backend.storeResult("6f1c", { done: 1, of: 2 }, "PROGRESS");
+ * setTimeout(() => backend.markAsDone("6f1c", 42), 10);
  *
- * const sum = await backend.result<number>("sum").get({ timeout: 10_000 });
+ * const states: string[] = [];
+ * const sum = await backend.result<number>("6f1c").get({
+ *   timeout: 10_000,
+ *   onEvent: ({ state }) => states.push(state),
+ * });
  * assertEquals(sum, 42);
+ * assertEquals(states, ["PROGRESS", "SUCCESS"]);
  * ```
  *
  * @typeParam T What the task returns.
+ * @typeParam Custom The application's own states.
  */
-export class AsyncResult<T = unknown> {
+export class AsyncResult<T = unknown, Custom extends string = "PROGRESS"> {
   /** The task's id. */
   readonly id: string;
   /** What came before the task in its chain; null if nothing did, or it is not known. */
@@ -73,6 +90,14 @@ export class AsyncResult<T = unknown> {
   /**
    * Waits for the outcome, and resolves to what the task returned.
    *
+   * The first outcome that it sees ends the wait. Only SUCCESS is final in
+   * Celery: a FAILURE or a REVOKED may be overwritten, when a task is delivered
+   * again, say. A wait that has seen it keeps to it, and one that begins later
+   * gets what stands then.
+   *
+   * With `timeout: 0` it reads once, as {@linkcode meta} does, and so is tried
+   * again while Redis is away; a wait with any other timeout ends in time.
+   *
    * With `followParents`, the tasks that came before it are watched as well:
    * the failure of one ends the wait, also where this task has an outcome all
    * the same. (Celery asks for each of them again and again.) Of a group, each
@@ -80,15 +105,19 @@ export class AsyncResult<T = unknown> {
    *
    * @throws {TaskError} if the task failed, or one before it; a TaskRevokedError if it was revoked.
    * @throws {ResultTimeoutError} if there was no outcome in time.
+   * @throws {RangeError} if the timeout is negative, or no number.
    * @throws {DecodeError} if what is stored is no document; a
    * ContentDisallowedError if it is in a format that is not accepted.
    * @throws {RetryLimitError} if the connection was given up.
    * @throws {BackendClosedError} if the backend was closed.
+   * @throws {BackendGetMetaError} with `timeout: 0`, if Redis could not be reached.
+   * @throws {RedisError} if Redis refuses: a missing permission, say.
+   * @throws the reason of `signal`, if it aborts.
    */
-  get(options?: GetOptions & { propagate?: true }): Promise<T>;
+  get(options?: GetOptions<T, Custom> & { propagate?: true }): Promise<T>;
   /** Waits for the outcome; with `propagate: false`, a TaskError is resolved to and not thrown. */
-  get(options: GetOptions): Promise<T | TaskError>;
-  async get(options: GetOptions = {}): Promise<T | TaskError> {
+  get(options: GetOptions<T, Custom>): Promise<T | TaskError>;
+  async get(options: GetOptions<T, Custom> = {}): Promise<T | TaskError> {
     const { propagate = true, followParents = true } = options;
     const ancestors = propagate && followParents ? ancestorsOf(this) : [];
     let value: unknown;
@@ -98,16 +127,17 @@ export class AsyncResult<T = unknown> {
       onOutcome(outcome): void {
         value = valueOf(outcome, propagate);
       },
-    }, options);
+      // The same word: what an event holds is known to the caller alone.
+    }, options as GetOptions);
     // What the task returns is the caller's word.
     return value as T | TaskError;
   }
 
   /** The present meta; state `PENDING` where nothing is stored. */
-  async meta(options?: CallOptions): Promise<ResultMeta<T>> {
+  async meta(options?: CallOptions): Promise<ResultMeta<T, Custom>> {
     const { lookup } = this.#context;
     // What the task returns is the caller's word.
-    return await lookup.getMeta(this.id, options) as ResultMeta<T>;
+    return await lookup.getMeta(this.id, options) as ResultMeta<T, Custom>;
   }
 
   /** The present state; `PENDING` where nothing is stored. */
@@ -136,10 +166,10 @@ export class AsyncResult<T = unknown> {
   }
 
   /** The task's events, from its present state to its outcome. */
-  events(options?: CallOptions): ReadableStream<ResultEvent<T>> {
+  events(options?: CallOptions): ReadableStream<ResultEvent<T, Custom>> {
     // What the task returns is the caller's word.
     return this.#context.stream([this.id], options) as ReadableStream<
-      ResultEvent<T>
+      ResultEvent<T, Custom>
     >;
   }
 
@@ -177,7 +207,8 @@ export class AsyncResult<T = unknown> {
     [result: AsyncResult | GroupResult, value: unknown],
     void
   > {
-    return collect(this, this.#context, options);
+    // Its own states do not matter to the walk, here and below.
+    return collect(this as AsyncResult, this.#context, options);
   }
 
   /**
@@ -205,7 +236,7 @@ export class AsyncResult<T = unknown> {
    * @throws {DecodeError} if a stored document is none, or its children are none.
    */
   dependencies(options?: WalkOptions): AsyncGenerator<Dependency, void> {
-    return dependencies(this, this.#context, options);
+    return dependencies(this as AsyncResult, this.#context, options);
   }
 
   /**
@@ -214,7 +245,7 @@ export class AsyncResult<T = unknown> {
    * @throws as {@linkcode dependencies} does.
    */
   async graph(options?: WalkOptions): Promise<ResultGraph> {
-    return await graph(this, this.#context, options);
+    return await graph(this as AsyncResult, this.#context, options);
   }
 
   /**

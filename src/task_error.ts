@@ -73,7 +73,26 @@ export class TaskError extends Error {
   }
 }
 
-/** A task that was revoked, terminated, or expired. Celery: `TaskRevokedError`. */
+/**
+ * A task that was revoked, terminated, or expired. Celery: `TaskRevokedError`.
+ *
+ * @example A wait for a task that is called off
+ * ```ts
+ * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
+ * import { ResultBackend, TaskRevokedError } from "../mod.ts";
+ * import { MemoryRedis } from "../testing.ts";
+ *
+ * await using redis = await MemoryRedis.start();
+ * await using backend = new ResultBackend(redis.url);
+ * // In life, Celery's worker does this.
+ * await backend.markAsRevoked("6f1c", "terminated");
+ * await assertRejects(
+ *   () => backend.result("6f1c").get(),
+ *   TaskRevokedError,
+ *   "terminated",
+ * );
+ * ```
+ */
 export class TaskRevokedError extends TaskError {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name = "TaskRevokedError";

@@ -7,8 +7,14 @@ import type { ResultSource } from "./source.ts";
 import { toTaskError } from "./task_error.ts";
 import type { Reader, Wait } from "./watch_table.ts";
 
-/** How a wait for several results is done. */
-export interface JoinOptions extends CallOptions {
+/**
+ * How a wait for several results is done.
+ *
+ * @typeParam T What the tasks return.
+ * @typeParam Custom The application's own states.
+ */
+export interface JoinOptions<T = unknown, Custom extends string = "PROGRESS">
+  extends CallOptions {
   /**
    * Milliseconds to wait in all; 0 looks once. Without it, the wait has no end.
    * (In Celery 0 means no timeout.)
@@ -21,8 +27,12 @@ export interface JoinOptions extends CallOptions {
    * @default {true}
    */
   propagate?: boolean;
-  /** Called with each event of an awaited task, the outcome included. What it throws is reported as uncaught, and does not end the wait. */
-  onEvent?: (event: ResultEvent) => void;
+  /**
+   * Called with each event of an awaited task, the outcome included; not with a
+   * `timeout` of 0, which reads and does not wait. What it throws is reported
+   * as uncaught, and does not end the wait.
+   */
+  onEvent?: (event: ResultEvent<T, Custom>) => void;
 }
 
 /** What a wait needs of its backend. */

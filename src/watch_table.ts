@@ -16,8 +16,10 @@ export interface Wait {
   readonly reader: Reader;
   /** What for. */
   readonly watch: Watch;
-  /** Who waits for the same. */
+  /** Who waits for the same, and came before. */
   next: Wait | undefined;
+  /** Who waits for the same, and came after. */
+  previous: Wait | undefined;
   /** Where it stands in its reader's waits. */
   index: number;
   /** When it began, in ticks: only a read that was sent later covers it. */
@@ -43,6 +45,8 @@ export interface Watch {
    * each message two look-ups in cold memory.
    */
   first: Wait | undefined;
+  /** How many wait for it. */
+  count: number;
   /** When its last message came in, in ticks; 0 is never. */
   lastMessage: number;
   /** How far it is on the present link. */
@@ -55,6 +59,10 @@ export interface Watch {
 
 /** The wait of a reader for a key, if it has one. */
 export function waitOf(watch: Watch, reader: Reader): Wait | undefined {
+  // The shorter list: thousands may wait for one task, and one for a million.
+  if (reader.waits.length < watch.count) {
+    return reader.waits.find((wait) => wait.watch === watch);
+  }
   for (const wait of waitsOf(watch)) {
     if (wait.reader === reader) return wait;
   }
@@ -176,6 +184,7 @@ export class WatchTable implements Iterable<Watch> {
         key,
         taskId,
         first: undefined,
+        count: 0,
         lastMessage: 0,
         phase: "queued",
         readBy: 0,
@@ -195,12 +204,15 @@ export class WatchTable implements Iterable<Watch> {
       reader,
       watch,
       next: watch.first,
+      previous: undefined,
       index: reader.waits.length,
       since: this.tick(),
       lastHash: undefined,
       ticket,
     };
+    if (watch.first !== undefined) watch.first.previous = wait;
     watch.first = wait;
+    watch.count++;
     reader.waits.push(wait);
     return { watch, isNew };
   }
@@ -215,13 +227,11 @@ export class WatchTable implements Iterable<Watch> {
       last.index = wait.index;
     }
     wait.ticket?.punch();
-    if (watch.first === wait) {
-      watch.first = wait.next;
-    } else {
-      for (const other of waitsOf(watch)) {
-        if (other.next === wait) other.next = wait.next;
-      }
-    }
+    const { next, previous } = wait;
+    if (next !== undefined) next.previous = previous;
+    if (previous === undefined) watch.first = next;
+    else previous.next = next;
+    watch.count--;
     if (watch.first !== undefined) return false;
     this.#awaited--;
     return true;
@@ -248,6 +258,7 @@ export class WatchTable implements Iterable<Watch> {
         ticket?.reject(error);
       }
       watch.first = undefined;
+      watch.count = 0;
     }
     this.#watches.clear();
     this.#awaited = 0;

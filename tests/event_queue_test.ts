@@ -84,6 +84,18 @@ Deno.test("EventQueue loses nothing of a task whose last event was taken, though
   assertEquals(drain(queue), "b2 a3");
 });
 
+Deno.test("EventQueue.shiftOutcome takes only what is small, and what nothing can replace", () => {
+  const queue = new EventQueue(1);
+  push(queue, "A5", "B5", "c1", "C9");
+  assertEquals(queue.shiftOutcome(5)?.result, "A5");
+  assertEquals(queue.shiftOutcome(4), undefined);
+  assertEquals(queue.shiftOutcome(5)?.result, "B5");
+  // A newer report may still take its place.
+  assertEquals(queue.shiftOutcome(5), undefined);
+  assertEquals(drain(queue), "c1 C9");
+  assertEquals(queue.shiftOutcome(5), undefined);
+});
+
 Deno.test("EventQueue keeps order per task, every outcome, and a bounded number of the rest", () => {
   for (let seed = 1; seed <= 50; seed++) {
     const random = seededRandom(seed);

@@ -57,6 +57,9 @@ Deno.test("WatchTable keeps its lists whole, whatever comes and goes", () => {
       if (isLast && random() < 0.5) table.delete(watch!);
     }
   }
+  for (const watch of table) {
+    assertEquals(watch.count, [...waitsOf(watch)].length);
+  }
   const byWatch = [...table].flatMap((watch) =>
     [...waitsOf(watch)].map(({ reader }) =>
       `${readers.indexOf(reader as RecordingReader)} ${watch.key}`
@@ -74,6 +77,21 @@ Deno.test("WatchTable keeps its lists whole, whatever comes and goes", () => {
     table.awaited,
     new Set([...expected].map((each) => each.split(" ")[1])).size,
   );
+});
+
+Deno.test("WatchTable takes no longer for a wait where thousands wait for the same task", () => {
+  const table = new WatchTable();
+  const readers = Array.from({ length: 50_000 }, () => new RecordingReader());
+  const since = performance.now();
+  for (const reader of readers) table.add(reader, "k", "t", new Ticket());
+  // From the end of its list, and by its task, as `remove` does.
+  for (const reader of readers) {
+    table.leave(waitOf(table.get("k")!, reader)!);
+  }
+  assertEquals(table.awaited, 0);
+  // It takes about 30 ms; with a walk along the list, half a minute.
+  const elapsed = performance.now() - since;
+  assert(elapsed < 3000, `It took ${elapsed} ms`);
 });
 
 Deno.test("WatchTable.byReading begins with the keys that were not read for the longest", () => {

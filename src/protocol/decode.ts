@@ -45,12 +45,15 @@ type RawDocument = Record<string, unknown>;
  * @throws {ContentDisallowedError} If it is in a format that is not accepted.
  * @throws {DecodeError} If it cannot be read, or is none of Celery's documents.
  */
-export function decodeDocument<T = unknown>(
+export function decodeDocument<
+  T = unknown,
+  Custom extends string = "PROGRESS",
+>(
   document: StoredDocument,
   taskId: string,
   options: DecodeOptions,
-): ResultMeta<T> {
-  return decode(document, taskId, options, undefined) as ResultMeta<T>;
+): ResultMeta<T, Custom> {
+  return decode(document, taskId, options, undefined) as ResultMeta<T, Custom>;
 }
 
 /**
@@ -70,7 +73,7 @@ export function decodeEvent<T = unknown>(
 }
 
 /** The meta of a task of which nothing is known: no key, no document. */
-export function pendingMeta(taskId: string): ResultMeta<never> {
+export function pendingMeta(taskId: string): ResultMeta<never, never> {
   return shape(
     taskId,
     "PENDING",
@@ -79,7 +82,7 @@ export function pendingMeta(taskId: string): ResultMeta<never> {
     null,
     null,
     undefined,
-  ) as ResultMeta<never>;
+  ) as ResultMeta<never, never>;
 }
 
 /** The meta that stands for a document that `decodeDocument()` refused with `error`. */

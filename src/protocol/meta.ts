@@ -122,9 +122,10 @@ export interface DecodeFailure {
 /**
  * A decoded result document, or the state of a task that has none (PENDING).
  *
- * `T` is what the task returns; `Custom` lists the application's own states.
- * The union is closed, or nothing would narrow: a state that is not listed can
- * still arrive, and a `default:` should expect it.
+ * `T` is what the task returns. `Custom` lists the application's own states as
+ * literals (`"UPLOADING" | "RESIZING"`); with `string`, nothing narrows. The
+ * union is closed for the same reason: a state that is not listed can still
+ * arrive, and a `default:` should expect it.
  */
 export type ResultMeta<T = unknown, Custom extends string = "PROGRESS"> =
   | SuccessMeta<T>

@@ -67,16 +67,22 @@ interface SeenWaiter {
  *
  * @example A connection that is cut before its MGET is answered
  * ```ts
- * import { FaultProxy } from "./fault_proxy.ts";
- * import { MemoryRedis } from "./memory_redis.ts";
+ * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
+ * import { ResultBackend } from "../../mod.ts";
+ * import { FaultProxy, MemoryRedis } from "../../testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using proxy = await FaultProxy.start(redis.url);
- * const hold = proxy.hold("MGET");
- * // Point the client under test at proxy.url, then:
- * // await hold.reached;
+ * await using backend = new ResultBackend(proxy.url);
+ * await using worker = new ResultBackend(redis.url);
+ *
+ * using hold = proxy.hold("MGET");
+ * const result = backend.result("6f1c").get();
+ * await hold.reached;
+ * await worker.markAsDone("6f1c", 42);
  * proxy.reset();
  * hold.release();
+ * assertEquals(await result, 42);
  * ```
  */
 export class FaultProxy implements AsyncDisposable {

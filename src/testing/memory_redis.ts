@@ -53,11 +53,16 @@ export interface MemoryRedisRestartOptions {
  *
  * @example A test without a server to install
  * ```ts
- * import { MemoryRedis } from "./memory_redis.ts";
+ * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
+ * import { ResultBackend } from "../../mod.ts";
+ * import { MemoryRedis } from "../../testing.ts";
  *
  * await using redis = await MemoryRedis.start();
- * // Hand redis.url to whatever is to be tested.
+ * await using backend = new ResultBackend(redis.url);
+ * const result = backend.result("6f1c").get();
  * await redis.restart();
+ * await backend.markAsDone("6f1c", 42);
+ * assertEquals(await result, 42);
  * ```
  */
 export class MemoryRedis implements AsyncDisposable {
