@@ -213,10 +213,24 @@ def get_group(group_id, timeout=REPLY_TIMEOUT_SECONDS):
     return None if result is None else told_outcome(result, timeout=timeout)
 
 
-def store(task_id, text, state, trace=None, serializer="json"):
-    """Has Celery store what `text`, JSON, says."""
-    backend = app_of(serializer).backend
-    backend.store_result(task_id, json.loads(text), state, traceback=trace)
+def store(
+    task_id,
+    text,
+    state,
+    trace=None,
+    request=None,
+    extended=False,
+    serializer="json",
+):
+    """Has Celery store what `text`, JSON, says, for a task whose `request` had these members."""
+    app = tasks.extended_app if extended else app_of(serializer)
+    app.backend.store_result(
+        task_id,
+        json.loads(text),
+        state,
+        traceback=trace,
+        request=None if request is None else Context(**request),
+    )
 
 
 def store_value(task_id, kind, serializer):

@@ -23,6 +23,7 @@ import {
   assertStringIncludes,
 } from "../support/assert.ts";
 import { celeryStage } from "../support/celery_stage.ts";
+import { timeZone } from "../support/time_zone.ts";
 
 const stage = celeryStage({ worker: true });
 
@@ -50,18 +51,6 @@ async function failureOf(
   const error = await assertRejects(() => stage.inTime(wait), TaskError);
   assertEquals([error.taskId, error.state], [taskId, "FAILURE"]);
   return error;
-}
-
-/** Another time zone than UTC: Celery before 5.5 writes times without one. */
-function timeZone(name: string): Disposable {
-  const before = Deno.env.get("TZ");
-  Deno.env.set("TZ", name);
-  return {
-    [Symbol.dispose](): void {
-      if (before === undefined) Deno.env.delete("TZ");
-      else Deno.env.set("TZ", before);
-    },
-  };
 }
 
 function statesOf(events: ResultEvent[]): string[] {

@@ -19,6 +19,7 @@ import redis
 from celery import Celery, group
 from celery.exceptions import Ignore
 from celery.signals import worker_init, worker_ready
+from celery.utils.serialization import UnpickleableExceptionWrapper
 
 BROKER_URL = os.environ["BROKER_URL"]
 RESULT_URL = os.environ["RESULT_URL"]
@@ -151,6 +152,17 @@ def echo(*args, **kwargs):
 
 
 @app.task
+def identity(x):
+    return x
+
+
+@app.task(bind=True)
+def tell_ids(self, *args):
+    """Returns the ids of the chain's first task and of the one before, and its last argument."""
+    return [self.request.root_id, self.request.parent_id, args[-1]]
+
+
+@app.task
 def add(x, y):
     return x + y
 
@@ -254,6 +266,18 @@ def retry_until(self, attempts):
 @app.task(bind=True, max_retries=1)
 def retry_in_vain(self):
     raise self.retry(exc=ValueError("never"), countdown=0)
+
+
+@app.task(bind=True)
+def report_unpicklable_retry(self):
+    """Stores the RETRY of an exception that pickle refuses, as newer workers do.
+
+    To raise it by self.retry() ends a worker of Celery 5.2.
+    """
+    error = Unpicklable(404, "not here")
+    wrapper = UnpickleableExceptionWrapper.from_exception(error)
+    self.update_state(state="RETRY", meta=wrapper)
+    return "second time"
 
 
 @app.task(bind=True)

@@ -248,12 +248,20 @@ export class CeleryDriver implements AsyncDisposable {
     return { waiting: waiting.promise, outcome };
   }
 
-  /** Celery's store_result of the value that `json` holds. */
+  /**
+   * Celery's store_result of the value that `json` holds; `request` has the
+   * members of the task's request, and `extended` is `result_extended`.
+   */
   store(
     taskId: string,
     json: string,
     state: string,
-    options: { serializer?: PythonSerializer } = {},
+    options: {
+      trace?: string;
+      request?: Record<string, unknown>;
+      extended?: boolean;
+      serializer?: PythonSerializer;
+    } = {},
   ): Promise<void> {
     return this.#call("store", {
       task_id: taskId,

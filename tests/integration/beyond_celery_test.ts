@@ -1,0 +1,105 @@
+// What Celery's own suite does not try: very many tasks, an outcome that is
+// replaced, databases that differ.
+
+import { ResultBackend, TaskError } from "../../mod.ts";
+import { FaultProxy } from "../../testing.ts";
+import {
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+} from "../support/assert.ts";
+import { needs } from "../support/needs.ts";
+import { startRedis } from "../support/redis_server.ts";
+import { inboxOf, taskIds } from "../support/results.ts";
+import { within } from "../support/until.ts";
+
+/** The confirmations of as many UUIDs at once are more than Redis lets a subscriber leave unread. */
+const MANY = 400_000;
+
+Deno.test(needs("redis-server", {
+  name:
+    "400,000 awaited tasks are subscribed again after a cut, within Redis's limit for subscribers, and none is lost",
+  async fn() {
+    await using redis = await startRedis();
+    await using client = await redis.client();
+    await using proxy = await FaultProxy.start(redis.url);
+    await using backend = new ResultBackend(proxy.url, { reconcile: 0 });
+    await using writer = new ResultBackend(redis.url);
+    const ids = taskIds(MANY);
+    await using consumer = backend.consumer<string>();
+    const status = inboxOf(backend.status());
+    await within(consumer.add(ids), { timeout: 60_000, what: "the attach" });
+
+    await proxy.cut("subscribed");
+    const resynced = await status.until(({ type }) => type === "resynced", {
+      timeout: 60_000,
+    });
+    assertEquals(resynced, { type: "resynced", keys: MANY });
+    // One link was enough: Redis did not cut the next one.
+    assertEquals(proxy.accepted, 4);
+    const channels = await client.send("PUBSUB", "NUMSUB", ...first(ids));
+    assertEquals(channels, first(ids).flatMap((channel) => [channel, 1]));
+
+    const events = inboxOf(consumer.readable);
+    for (const id of [ids[0]!, ids[MANY / 2]!, ids[MANY - 1]!]) {
+      await writer.markAsDone(id, id);
+      assertEquals((await events.next()).result, id);
+    }
+    assertEquals(consumer.pending, MANY - 3);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name:
+    "a FAILURE that a SUCCESS replaces is the outcome of the waits of its time; the next wait has the SUCCESS",
+  async fn() {
+    await using redis = await startRedis();
+    await using backend = new ResultBackend(redis.url, { reconcile: 0 });
+    await using writer = new ResultBackend(redis.url);
+    const [id] = taskIds(1) as [string];
+    await using consumer = backend.consumer();
+    await consumer.add(id);
+    const events = inboxOf(consumer.readable);
+    await writer.markAsFailure(id, new Error("worker lost"));
+    assertEquals((await events.next()).state, "FAILURE");
+    const error = await assertRejects(
+      () => backend.result(id).get(),
+      TaskError,
+    );
+    assertEquals(error.state, "FAILURE");
+
+    // The task was delivered again, and ran through.
+    assertEquals(await writer.markAsDone(id, "after all"), true);
+    assertEquals(await backend.result(id).get(), "after all");
+    assertEquals(consumer.pending, 0);
+    await consumer.add(id);
+    const next = await events.next();
+    assertEquals([next.state, next.result], ["SUCCESS", "after all"]);
+    assertEquals(events.all.length, 2);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name:
+    "a result stored in another database reaches a wait by its message, and nobody who reads",
+  async fn() {
+    await using redis = await startRedis();
+    await using backend = new ResultBackend(redis.url);
+    await using writer = new ResultBackend(redis.url.replace(/0$/, "5"));
+    const [id] = taskIds(1) as [string];
+    await using consumer = backend.consumer();
+    await consumer.add(id);
+    await writer.markAsFailure(id, new Error("stored in 5"));
+    const { value } = await consumer.readable.getReader().read();
+    assertEquals([value?.state, value?.origin], ["FAILURE", "live"]);
+    assertEquals((await backend.getMeta(id)).state, "PENDING");
+    assertEquals(await backend.exists(id), false);
+    const error = await writer.result(id).get({ propagate: false });
+    assertInstanceOf(error, TaskError);
+  },
+}));
+
+/** The channels of a few of many tasks. */
+function first(ids: readonly string[]): string[] {
+  return [0, 1, ids.length - 1].map((i) => `celery-task-meta-${ids[i]}`);
+}

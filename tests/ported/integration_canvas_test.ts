@@ -1,0 +1,134 @@
+/**
+ * What t/integration/test_canvas.py of Celery asks of chains, groups and
+ * chords, read by the client here. README.md says what became of each test
+ * there.
+ *
+ * @module
+ */
+
+import { TaskError } from "../../mod.ts";
+import {
+  assertEquals,
+  assertExists,
+  assertRejects,
+  assertStringIncludes,
+} from "../support/assert.ts";
+import type { SentGroup, Signature } from "../support/celery_driver.ts";
+import { celeryStage } from "../support/celery_stage.ts";
+import {
+  channelsOf,
+  subscriptionsSettled,
+  untilChannels,
+} from "../support/channels.ts";
+
+const KEY = "celery-task-meta-";
+const stage = celeryStage({ worker: true });
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test(stage.test(name, fn));
+}
+
+// -- test_chain ------------------------------------------------------------------------
+
+test("test_simple_chain: the last link gives the sum of all", async () => {
+  await using backend = stage.backend();
+  const ids = await stage.driver.callChain([
+    ["add", [4, 4]],
+    ["add", [8]],
+    ["add", [16]],
+  ]);
+  assertEquals(await stage.inTime(backend.result(ids.at(-1)!).get()), 32);
+});
+
+test("test_parent_ids: each link knows the first one and the one before, and its document names the latter", async () => {
+  await using backend = stage.backend();
+  const links = Array.from(
+    { length: 10 },
+    (_, i): Signature => ["tell_ids", [i]],
+  );
+  const ids = await stage.driver.callChain(links);
+  await stage.inTime(backend.result(ids.at(-1)!).get());
+  const metas = await backend.getMetas(ids);
+  assertEquals(
+    metas.map(({ result }) => result),
+    ids.map((_, i) => [ids[0], ids[i - 1] ?? null, i]),
+  );
+  assertEquals(
+    metas.map(({ parentId }) => parentId),
+    ids.map((_, i) => ids[i - 1]),
+  );
+});
+
+// -- test_chord ------------------------------------------------------------------------
+
+test("test_chord_order: the body gets the header's results in order", async () => {
+  await using backend = stage.backend();
+  const inputs = Array.from({ length: 10 }, (_, i) => i);
+  const { id } = await stage.driver.callChord(
+    inputs.map((input): Signature => ["identity", [input]]),
+    ["identity"],
+  );
+  assertEquals(await stage.inTime(backend.result(id).get()), inputs);
+});
+
+test("test_large_header: a chord of a thousand tasks, each of them streamed as well", async () => {
+  await using backend = stage.backend();
+  const { id, ids } = await stage.driver.callChord(
+    Array.from({ length: 1000 }, (_, i): Signature => ["identity", [i]]),
+    ["total"],
+  );
+  const events = Array.fromAsync(backend.stream<number>(ids));
+  assertEquals(await stage.inTime(backend.result(id).get()), 499_500);
+  const outcomes = (await stage.inTime(events)).filter(({ ready }) => ready);
+  assertEquals(outcomes.length, 1000);
+  assertEquals(
+    new Map(outcomes.map(({ taskId, result }) => [taskId, result])),
+    new Map(ids.map((taskId, i) => [taskId, i])),
+  );
+});
+
+test("test_error_propagates_from_chord: a part's failure is its own outcome and the body's, with the cause in the traceback", async () => {
+  await using backend = stage.backend();
+  const { id, ids } = await stage.driver.callChord(
+    [["add", [1, 1]], ["fail_value_error"]],
+    ["total"],
+  );
+  const waits = [ids[1]!, id].map((taskId) =>
+    assertRejects(() => backend.result(taskId).get(), TaskError)
+  );
+  const [part, body] = await stage.inTime(Promise.all(waits));
+  assertEquals(part?.excType, "ValueError");
+  assertEquals(body?.excType, "ChordError");
+  assertEquals(body?.excModule, "celery.exceptions");
+  assertStringIncludes(body?.message ?? "", `Dependency ${ids[1]} raised`);
+  assertExists(body?.traceback);
+  assertStringIncludes(body.traceback, "ValueError");
+  // The other part is none the worse for it.
+  assertEquals(await backend.result(ids[0]!).get(), 2);
+});
+
+test("test_redis_subscribed_channels_leak: ten chords leave as many channels as there were", async () => {
+  await using backend = stage.backend();
+  await using client = await stage.redis.client();
+  // Python's Celery keeps some subscriptions for a while.
+  const before = await channelsOf(client);
+  const blocker = await stage.driver.callTask("wait_for_gate");
+  const chords: SentGroup[] = [];
+  for (let i = 0; i < 10; i++) {
+    chords.push(
+      await stage.driver.callChord(
+        [["add", [5, 6]], ["add", [6, 7]]],
+        ["total"],
+      ),
+    );
+  }
+  const waits = chords.map(({ id }) => backend.result(id).get());
+  await subscriptionsSettled(backend);
+  const during = await channelsOf(client);
+  for (const { id } of chords) {
+    assertEquals(during.includes(KEY + id), true, id);
+  }
+  await stage.driver.openGate(blocker);
+  assertEquals(await stage.inTime(Promise.all(waits)), Array(10).fill(24));
+  await untilChannels(client, [], before);
+});

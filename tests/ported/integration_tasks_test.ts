@@ -1,0 +1,265 @@
+/**
+ * What t/integration/test_tasks.py of Celery asks of a client, a worker and a
+ * Redis: the client that reads is this one. README.md says what became of each
+ * test there.
+ *
+ * @module
+ */
+
+import {
+  type AsyncResult,
+  type ResultBackend,
+  type ResultEvent,
+  ResultTimeoutError,
+  TaskError,
+  TaskRevokedError,
+} from "../../mod.ts";
+import { assert, assertEquals, assertRejects } from "../support/assert.ts";
+import { celeryStage } from "../support/celery_stage.ts";
+import { channelsOf, newChannels, untilChannels } from "../support/channels.ts";
+import { taskIds } from "../support/results.ts";
+
+const KEY = "celery-task-meta-";
+const stage = celeryStage({ worker: true });
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test(stage.test(name, fn));
+}
+
+/** What Celery's tests ask of each result: status, ready, successful, failed. */
+async function toldOf(result: AsyncResult): Promise<unknown[]> {
+  return await Promise.all([
+    result.state(),
+    result.ready(),
+    result.successful(),
+    result.failed(),
+  ]);
+}
+
+const SUCCEEDED = ["SUCCESS", true, true, false];
+const FAILED = ["FAILURE", true, false, true];
+const REVOKED = ["REVOKED", true, false, false];
+
+/** Sends a task under an id that is awaited already; its outcome, and all that was seen on the way. */
+async function eventsOf(
+  backend: ResultBackend,
+  name: string,
+  args: unknown[] = [],
+): Promise<ResultEvent[]> {
+  const [taskId] = taskIds(1) as [string];
+  const consumer = backend.consumer();
+  await consumer.add(taskId);
+  await consumer.writable.close();
+  await stage.driver.callTask(name, args, {}, { task_id: taskId });
+  return await stage.inTime(Array.fromAsync(consumer.readable));
+}
+
+// -- test_tasks ----------------------------------------------------------------------
+
+test("test_basic_task: tasks that were sent with arguments, by position and by name, give their results", async () => {
+  await using backend = stage.backend();
+  const numbers = Array.from({ length: 10 }, (_, i) => i);
+  for (
+    const [send, expected] of [
+      [(i: number) => stage.driver.callTask("add", [i, i]), 2],
+      [
+        (i: number) => stage.driver.callTask("extended_add", [i], { y: 2 * i }),
+        3,
+      ],
+    ] as const
+  ) {
+    const ids = await Promise.all(numbers.map(send));
+    for (const [i, id] of ids.entries()) {
+      const result = backend.result(id);
+      assertEquals(await stage.inTime(result.get()), expected * i);
+      assertEquals(await toldOf(result), SUCCEEDED);
+    }
+  }
+});
+
+test("test_multithread_producer: many backends at once each get the results of their own tasks", async () => {
+  await Promise.all(Array.from({ length: 10 }, async (_, j) => {
+    await using backend = stage.backend();
+    const ids = await Promise.all(
+      Array.from(
+        { length: 20 },
+        (_, i) => stage.driver.callTask("add", [i, j]),
+      ),
+    );
+    const values = await stage.inTime(
+      Promise.all(ids.map((id) => backend.result(id).get())),
+    );
+    assertEquals(values, ids.map((_, i) => i + j));
+    assertEquals(await toldOf(backend.result(ids[0]!)), SUCCEEDED);
+  }));
+});
+
+test("test_timeout: a wait runs out of time, and the task goes on", async () => {
+  await using backend = stage.backend();
+  const taskId = await stage.driver.callTask("wait_for_gate");
+  const result = backend.result(taskId);
+  await assertRejects(() => result.get({ timeout: 50 }), ResultTimeoutError);
+  await stage.driver.openGate(taskId);
+  assertEquals(await stage.inTime(result.get()), "gate opened");
+});
+
+test("test_expired: a task that expired in the queue is revoked", async () => {
+  await using backend = stage.backend();
+  // The worker runs one task at a time.
+  const blocker = await stage.driver.callTask("wait_for_gate");
+  const taskId = await stage.driver.callTask("add", [1, 1], {}, {
+    expires: -1,
+  });
+  const result = backend.result(taskId);
+  const wait = result.get();
+  const rejected = assertRejects(() => stage.inTime(wait), TaskRevokedError);
+  await stage.driver.openGate(blocker);
+  assertEquals((await rejected).excArgs, ["expired"]);
+  assertEquals(await toldOf(result), REVOKED);
+});
+
+test("test_fail: a task that fails rejects with its exception", async () => {
+  await using backend = stage.backend();
+  const result = backend.result(
+    await stage.driver.callTask("fail_key_error"),
+  );
+  const wait = result.get();
+  const error = await assertRejects(() => stage.inTime(wait), TaskError);
+  assertEquals([error.excType, error.excArgs], ["KeyError", ["missing"]]);
+  assertEquals(await toldOf(result), FAILED);
+});
+
+test("test_revoked: a task that is revoked while it waits in the queue rejects", async () => {
+  await using backend = stage.backend();
+  const blocker = await stage.driver.callTask("wait_for_gate");
+  const taskId = await stage.driver.callTask("add", [1, 1]);
+  const result = backend.result(taskId);
+  const wait = result.get();
+  const rejected = assertRejects(() => stage.inTime(wait), TaskRevokedError);
+  await stage.driver.revoke(taskId);
+  await stage.driver.openGate(blocker);
+  await rejected;
+  assertEquals(await toldOf(result), REVOKED);
+});
+
+test("test_retry: RETRY is seen and is no outcome; then comes the failure, or the result", async () => {
+  await using backend = stage.backend();
+  const failing = await eventsOf(backend, "retry_in_vain");
+  const succeeding = await eventsOf(backend, "retry_until", [2]);
+  for (
+    const [events, outcome, told] of [
+      [failing, "FAILURE", FAILED],
+      [succeeding, "SUCCESS", SUCCEEDED],
+    ] as const
+  ) {
+    const retry = events.find(({ state }) => state === "RETRY");
+    assertEquals(retry?.ready, false);
+    const last = events.at(-1)!;
+    assertEquals(events.filter(({ ready }) => ready), [last]);
+    assertEquals(last.state, outcome);
+    assertEquals(await toldOf(backend.result(last.taskId)), told);
+  }
+  assertEquals(succeeding.at(-1)?.result, 2);
+});
+
+test("test_retry_with_unpickleable_exception: a retry tells the exception that pickle refused", async () => {
+  await using backend = stage.backend();
+  const events = await eventsOf(backend, "report_unpicklable_retry");
+  const retry = events.find(({ state }) => state === "RETRY");
+  assert(retry?.state === "RETRY");
+  assertEquals(
+    [retry.result?.excType, retry.result?.excModule, retry.result?.excArgs],
+    ["Unpicklable", "tasks", ["404: not here"]],
+  );
+  assertEquals(events.at(-1)?.result, "second time");
+});
+
+test("test_fail_with_unpickleable_exception: a failure tells the exception that pickle refused", async () => {
+  await using backend = stage.backend();
+  const result = backend.result(
+    await stage.driver.callTask("fail_unpicklable"),
+  );
+  const wait = result.get();
+  const error = await assertRejects(
+    () => stage.inTime(wait),
+    TaskError,
+    "Unpicklable: 404: not here",
+  );
+  assertEquals(error.excArgs, ["404: not here"]);
+  assertEquals(await result.state(), "FAILURE");
+});
+
+test("test_unicode_task: a group of tasks whose arguments and results are beyond ASCII", async () => {
+  await using backend = stage.backend();
+  const text = "h\xe5\u5b83 valmuefr\xf8 \u{1f600}";
+  const { ids } = await stage.driver.callGroup(
+    Array.from({ length: 5 }, () => ["identity", [text]]),
+  );
+  const values = await stage.inTime(
+    Promise.all(ids.map((id) => backend.result(id).get())),
+  );
+  assertEquals(values, Array(5).fill(text));
+});
+
+// -- test_task_redis_result_backend --------------------------------------------------
+
+test("test_ignoring_result_no_subscriptions: a task whose result is ignored leaves no channel, on either side", async () => {
+  await using backend = stage.backend();
+  await using client = await stage.redis.client();
+  const before = await channelsOf(client);
+  const taskId = await stage.driver.callTask("store_nothing", [], {}, {
+    ignore_result: true,
+  });
+  const result = backend.result(taskId);
+  await stage.inTime(stage.driver.waitAtGate(`ran-${taskId}`));
+  // Looking is not waiting.
+  assertEquals(await toldOf(result), ["PENDING", false, false, false]);
+  assertEquals(await newChannels(client, before), []);
+});
+
+test("test_asyncresult_forget_cancels_subscription: forgetting leaves no channel behind, though waits go on until their outcome", async () => {
+  await using backend = stage.backend();
+  await using client = await stage.redis.client();
+  const before = await channelsOf(client);
+  const [taskId] = taskIds(1) as [string];
+  const result = backend.result(taskId);
+  await using consumer = backend.consumer();
+  await consumer.add(taskId);
+  assertEquals(await newChannels(client, before), [KEY + taskId]);
+  const blocker = await stage.driver.callTask("wait_for_gate");
+  await stage.driver.callTask("add", [1, 2], {}, { task_id: taskId });
+
+  // Celery's forget() ends the waits of its own process.
+  await result.forget();
+  await stage.driver.openGate(blocker);
+  const [event] = await stage.inTime(outcomesOf(consumer.readable, 1));
+  assertEquals(event?.result, 3);
+  await result.forget();
+  assertEquals(await result.state(), "PENDING");
+  await untilChannels(client, [], before);
+});
+
+test("test_asyncresult_get_cancels_subscription: a wait subscribes its task, and its result ends that", async () => {
+  await using backend = stage.backend();
+  await using client = await stage.redis.client();
+  const before = await channelsOf(client);
+  const [taskId] = taskIds(1) as [string];
+  const wait = backend.result(taskId).get();
+  await untilChannels(client, [KEY + taskId], before);
+  await stage.driver.callTask("add", [1, 2], {}, { task_id: taskId });
+  assertEquals(await stage.inTime(wait), 3);
+  await untilChannels(client, [], before);
+});
+
+/** The next outcomes of a stream that may not end. */
+async function outcomesOf(
+  stream: ReadableStream<ResultEvent>,
+  count: number,
+): Promise<ResultEvent[]> {
+  const outcomes: ResultEvent[] = [];
+  for await (const event of stream) {
+    if (event.ready) outcomes.push(event);
+    if (outcomes.length === count) break;
+  }
+  return outcomes;
+}

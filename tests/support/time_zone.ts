@@ -1,0 +1,11 @@
+/** Another time zone than UTC, until disposal: Celery before 5.5 writes times without one. */
+export function timeZone(name: string): Disposable {
+  const before = Deno.env.get("TZ");
+  Deno.env.set("TZ", name);
+  return {
+    [Symbol.dispose](): void {
+      if (before === undefined) Deno.env.delete("TZ");
+      else Deno.env.set("TZ", before);
+    },
+  };
+}
