@@ -25,6 +25,7 @@ export {
   RetryLimitError,
 } from "./src/errors.ts";
 export { GroupResult } from "./src/group_result.ts";
+export { denoRedis } from "./src/redis/deno_redis/deno_redis.ts";
 export { datetimeText } from "./src/protocol/values.ts";
 export { toJsonSafe } from "./src/protocol/json_safe.ts";
 export { AsyncResult } from "./src/result.ts";
@@ -65,6 +66,16 @@ export type { JsonValue } from "./src/protocol/json_safe.ts";
 export type { Serializer } from "./src/protocol/serializer.ts";
 export type { BuiltinState, TaskState } from "./src/protocol/states.ts";
 export type { Command, CommandArgument } from "./src/redis/command.ts";
+export type { DenoRedisOptions } from "./src/redis/deno_redis/deno_redis.ts";
+export type {
+  DenoRedisClient,
+  DenoRedisConnect,
+  DenoRedisConnectOptions,
+  DenoRedisMessage,
+  DenoRedisPipeline,
+  DenoRedisReplyOptions,
+  DenoRedisSubscription,
+} from "./src/redis/deno_redis/package.ts";
 export type {
   LinkEvents,
   RedisDriver,

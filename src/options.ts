@@ -134,7 +134,11 @@ export interface ResultBackendOptions extends SerializerOptions {
   password?: string;
   /** The name that Redis's CLIENT LIST shows; the URL's, if not given. Celery: `redis_client_name`. */
   clientName?: string;
-  /** Another way to reach Redis than the one built in; the URL is then not used. */
+  /**
+   * Another way to reach Redis than the one built in, such as `denoRedis()`. The
+   * URL is then not used, nor are `username`, `password`, `clientName` and
+   * `heartbeat`: a driver has its own.
+   */
   driver?: RedisDriver;
   /** Replaces sockets, time and chance, for simulations. */
   runtime?: Partial<Runtime>;

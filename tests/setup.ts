@@ -8,8 +8,11 @@
 
 import { adviceFor, has, type Need } from "./support/needs.ts";
 
+/** What can be installed. */
+type Installable = Exclude<Need, "DENO_REDIS_MODULE">;
+
 /** The Debian packages that bring what is needed. */
-const PACKAGES: Record<Need, string[]> = {
+const PACKAGES: Record<Installable, string[]> = {
   "redis-server": ["redis-server"],
   "redis-sentinel": ["redis-sentinel"],
   "celery": ["python3-celery", "python3-redis"],
@@ -22,7 +25,7 @@ const POLICY = "#!/bin/sh\nexit 101\n";
 if (import.meta.main) await setUp();
 
 async function setUp(): Promise<void> {
-  const lacking = (Object.keys(PACKAGES) as Need[]).filter((need) =>
+  const lacking = (Object.keys(PACKAGES) as Installable[]).filter((need) =>
     !has(need)
   );
   if (lacking.length === 0) return;

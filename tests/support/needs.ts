@@ -1,12 +1,17 @@
 /**
  * Tests that need more than Deno: what the machine lacks is named, and the test
- * counts as ignored. Under `CI=true`, where nothing may be lacking, it fails.
+ * counts as ignored. Under `CI=true`, where nothing may be lacking, it fails;
+ * but for what is marked as optional.
  *
  * @module
  */
 
 /** What a test may need. */
-export type Need = "redis-server" | "redis-sentinel" | "celery";
+export type Need =
+  | "redis-server"
+  | "redis-sentinel"
+  | "celery"
+  | "DENO_REDIS_MODULE";
 
 /**
  * The Python that has Celery: the one that apt's `python3-celery` is for, unless
@@ -15,29 +20,44 @@ export type Need = "redis-server" | "redis-sentinel" | "celery";
 export const CELERY_PYTHON: string = Deno.env.get("CELERY_PYTHON") ??
   "/usr/bin/python3";
 
+/**
+ * The module of deno.land/x/redis to test with, such as
+ * `https://deno.land/x/redis@v0.41.2/mod.ts`; none, and those tests are ignored.
+ */
+export const DENO_REDIS_MODULE: string | undefined =
+  Deno.env.get("DENO_REDIS_MODULE") || undefined;
+
 interface Probe {
-  /** A command that succeeds where there is what is needed. */
-  command: [string, ...string[]];
+  /** A command that succeeds where there is what is needed; or whether there is. */
+  found: [string, ...string[]] | boolean;
+  /** Whether CI, too, may lack it. */
+  isOptional?: boolean;
   /** How to get it. */
   advice: string;
 }
 
 const probes: Record<Need, Probe> = {
   "redis-server": {
-    command: ["redis-server", "--version"],
+    found: ["redis-server", "--version"],
     advice:
       "install Redis: apt-get install redis-server, or brew install redis",
   },
   "redis-sentinel": {
     // Not --version: as a sentinel, it would ask for a configuration first.
-    command: ["sh", "-c", "command -v redis-sentinel"],
+    found: ["sh", "-c", "command -v redis-sentinel"],
     advice:
       "install Redis Sentinel: apt-get install redis-sentinel, or brew install redis",
   },
   "celery": {
-    command: [CELERY_PYTHON, "-c", "import celery, redis"],
+    found: [CELERY_PYTHON, "-c", "import celery, redis"],
     advice:
       "install Celery: apt-get install python3-celery python3-redis, or set CELERY_PYTHON to a Python that has both",
+  },
+  "DENO_REDIS_MODULE": {
+    found: DENO_REDIS_MODULE !== undefined,
+    // Not every network reaches deno.land and jsr.io.
+    isOptional: true,
+    advice: "set DENO_REDIS_MODULE to https://deno.land/x/redis@v0.41.2/mod.ts",
   },
 };
 
@@ -47,7 +67,8 @@ const found = new Map<Need, boolean>();
 export function has(need: Need): boolean {
   const known = found.get(need);
   if (known !== undefined) return known;
-  const isThere = succeeds(probes[need].command);
+  const { found: probe } = probes[need];
+  const isThere = typeof probe === "boolean" ? probe : succeeds(probe);
   found.set(need, isThere);
   return isThere;
 }
@@ -75,7 +96,8 @@ export function needs(
   const lacking = wanted.filter((need) => !has(need));
   if (lacking.length === 0) return test;
   const names = lacking.join(", ");
-  if (Deno.env.get("CI") !== "true") {
+  const isOptional = lacking.some((need) => probes[need].isOptional);
+  if (isOptional || Deno.env.get("CI") !== "true") {
     return { ...test, ignore: true, name: `${test.name} [needs ${names}]` };
   }
   return {

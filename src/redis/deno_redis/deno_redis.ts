@@ -1,0 +1,233 @@
+import { ConfigurationError } from "../../errors.ts";
+import { denoRuntime, type Runtime } from "../../runtime.ts";
+import type { LinkEvents, RedisDriver, RedisLink } from "../link.ts";
+import { parseRedisUrl } from "../url.ts";
+import { type ClientSettings, openClient } from "./client.ts";
+import { DenoRedisCommands } from "./commands.ts";
+import { DenoRedisLink } from "./link.ts";
+import type { DenoRedisConnect } from "./package.ts";
+
+/**
+ * Where the server is, and who to be there, in the words of deno.land/x/redis:
+ * what its `parseURL` gives is taken as it is. Durations are milliseconds.
+ */
+export interface DenoRedisOptions {
+  /**
+   * A `redis://` URL; what the other options give is used in place of its
+   * parts.
+   */
+  url?: string | URL | undefined;
+  /**
+   * A host name or an IP address, IPv6 without brackets.
+   *
+   * @default {"127.0.0.1"}
+   */
+  hostname?: string | undefined;
+  /**
+   * The port.
+   *
+   * @default {6379}
+   */
+  port?: number | string | undefined;
+  /**
+   * The database number.
+   *
+   * @default {0}
+   */
+  db?: number | undefined;
+  /** The ACL user; none for the default user. */
+  username?: string | undefined;
+  /** The password; none, and the server is not asked to authenticate. */
+  password?: string | undefined;
+  /** The name that Redis's CLIENT LIST shows. */
+  name?: string | undefined;
+  /**
+   * Whether to speak TLS.
+   *
+   * @default {false}
+   */
+  tls?: boolean | undefined;
+  /** PEM texts of certificate authorities; implies `tls`. Versions before 0.36 do not know it. */
+  caCerts?: readonly string[] | undefined;
+  /**
+   * Milliseconds for one attempt to connect, from the dial to the last reply of
+   * the set-up.
+   *
+   * @default {5000}
+   */
+  connectTimeout?: number | undefined;
+  /**
+   * Milliseconds of silence after which a connection is probed; it is given up
+   * when nothing comes within as many again. The package hands on whole replies
+   * only: one that takes longer than twice this is taken for silence.
+   *
+   * @default {10000}
+   */
+  heartbeat?: number | undefined;
+  /**
+   * Milliseconds after which a connection is closed that nobody waits for. The
+   * package's sockets keep the process alive for so long.
+   *
+   * @default {1000}
+   */
+  idleTimeout?: number | undefined;
+  /**
+   * What the names of the channels begin with on which the driver tells by a
+   * message of its own that a subscription was taken. A user's ACL must allow
+   * it to subscribe and to publish there.
+   *
+   * @default {"deno-redis-probe:"}
+   */
+  probePrefix?: string | undefined;
+  /** Replaces time, for tests; sockets are the package's. */
+  runtime?: Runtime | undefined;
+}
+
+const KNOWN: ReadonlySet<string> = new Set(
+  [
+    "url",
+    "hostname",
+    "port",
+    "db",
+    "username",
+    "password",
+    "name",
+    "tls",
+    "caCerts",
+    "connectTimeout",
+    "heartbeat",
+    "idleTimeout",
+    "probePrefix",
+    "runtime",
+  ] satisfies (keyof DenoRedisOptions)[],
+);
+/** Options of the package's whose work is done here. */
+const OURS: ReadonlyMap<string, string> = new Map([
+  ["maxRetryCount", "the backend's `reconnect` and `retry` say how to retry"],
+  ["backoff", "the backend's `reconnect` and `retry` say how to retry"],
+  ["healthCheckInterval", "`heartbeat` does this"],
+  ["signal", "`connectTimeout` does this"],
+  ["noDelay", "it is always on"],
+]);
+
+/**
+ * Reaches Redis by deno.land/x/redis, versions 0.32.1 to 0.41, for a
+ * {@linkcode ResultBackend}: hand over the package's own `connect`. The
+ * backend's URL, `username`, `password`, `clientName` and `heartbeat` are then
+ * not used: give them here.
+ *
+ * Each link is a fresh pair of the package's clients. Its retries, its health
+ * check and its resubscription are not used: the backend sees to these. In its
+ * place, the driver subscribes to channels of its own (`probePrefix`), and
+ * publishes there.
+ *
+ * The built-in driver is faster, and lets an idle process end at once.
+ *
+ * @throws {ConfigurationError} if `connect` is no function, or an option cannot
+ * work.
+ *
+ * @example
+ * ```ts ignore
+ * import { connect } from "https://deno.land/x/redis@v0.41.2/mod.ts";
+ *
+ * await using backend = new ResultBackend(undefined, {
+ *   driver: denoRedis(connect, { hostname: "redis.internal", db: 1 }),
+ * });
+ * ```
+ */
+export function denoRedis(
+  connect: DenoRedisConnect,
+  options: DenoRedisOptions = {},
+): RedisDriver {
+  if (typeof connect !== "function") {
+    throw new ConfigurationError(
+      `Cannot use ${
+        connect === null ? "null" : typeof connect
+      } as connect: hand over the function of this name from deno.land/x/redis`,
+    );
+  }
+  for (const name of Object.keys(options)) {
+    if (KNOWN.has(name)) continue;
+    throw new ConfigurationError(
+      `Cannot use the option ${JSON.stringify(name)} for deno.land/x/redis: ${
+        OURS.get(name) ?? "there is none of this name"
+      }`,
+    );
+  }
+  return new DenoRedisDriver(connect, options);
+}
+
+class DenoRedisDriver implements RedisDriver {
+  readonly #settings: ClientSettings;
+  readonly #idleTimeout: number;
+  readonly #probePrefix: string;
+
+  constructor(connect: DenoRedisConnect, options: DenoRedisOptions) {
+    const url = parseRedisUrl(options.url ?? "redis://127.0.0.1");
+    this.#settings = {
+      connect,
+      address: {
+        hostname: options.hostname ?? url.hostname,
+        port: whole("port", options.port, url.port, 1),
+      },
+      db: whole("db", options.db, url.db, 0),
+      username: options.username ?? url.username,
+      password: options.password ?? url.password,
+      clientName: options.name,
+      tls: options.tls ?? options.caCerts !== undefined,
+      caCerts: options.caCerts,
+      connectTimeout: from(1, "connectTimeout", options.connectTimeout, 5000),
+      heartbeat: from(1, "heartbeat", options.heartbeat, 10_000),
+      runtime: options.runtime ?? denoRuntime,
+    };
+    this.#idleTimeout = from(0, "idleTimeout", options.idleTimeout, 1000);
+    this.#probePrefix = options.probePrefix ?? "deno-redis-probe:";
+  }
+
+  async connect(events: LinkEvents, signal: AbortSignal): Promise<RedisLink> {
+    const settings = this.#settings;
+    const stray = Promise.withResolvers<Error>();
+    const client = await openClient(settings, {
+      onNotice: (notice) => events.onNotice(notice),
+      onStray: stray.resolve,
+    }, signal);
+    const commands = new DenoRedisCommands(client, settings);
+    stray.promise.then((reason) => commands.end(reason));
+    return new DenoRedisLink(commands, {
+      settings,
+      probePrefix: this.#probePrefix,
+      idleTimeout: this.#idleTimeout,
+      events,
+    });
+  }
+}
+
+function whole(
+  name: string,
+  value: number | string | undefined,
+  byDefault: number,
+  least: number,
+): number {
+  const number = value === undefined || value === ""
+    ? byDefault
+    : Number(value);
+  if (Number.isSafeInteger(number) && number >= least) return number;
+  throw new ConfigurationError(
+    `Cannot use ${
+      JSON.stringify(value)
+    } as ${name}: expected a whole number from ${least}`,
+  );
+}
+
+function from(
+  least: number,
+  name: string,
+  value: number | undefined,
+  byDefault: number,
+): number {
+  if (value === undefined) return byDefault;
+  if (typeof value === "number" && value >= least) return value;
+  throw new ConfigurationError(
+    `Cannot use ${String(value)} as ${name}: expected a number from ${least}`,
+  );
+}
