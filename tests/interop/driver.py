@@ -140,6 +140,11 @@ def send_canvas_chord(header, body):
     return {"id": result.id, "groupId": result.parent.id, "ids": ids}
 
 
+def send_canvas_group(members):
+    """Sends a group of such elements; its result as a tuple."""
+    return group(canvas(member) for member in members).apply_async().as_tuple()
+
+
 def send_body(chord_signature, text):
     """Sends a chord's body with the values that `text`, JSON, holds: as Celery's workers do."""
     body = tasks.app.signature(chord_signature)
@@ -213,6 +218,18 @@ def get_group(group_id, timeout=REPLY_TIMEOUT_SECONDS):
     return None if result is None else told_outcome(result, timeout=timeout)
 
 
+def read_group(group_id):
+    """What a saved group tells without waiting."""
+    result = GroupResult.restore(group_id, app=tasks.app)
+    return {
+        "successful": result.successful(),
+        "failed": result.failed(),
+        "waiting": result.waiting(),
+        "ready": result.ready(),
+        "completedCount": result.completed_count(),
+    }
+
+
 def store(
     task_id,
     text,
@@ -237,6 +254,13 @@ def store_value(task_id, kind, serializer):
     """Has Celery store one of VALUES, which a worker would return."""
     backend = app_of(serializer).backend
     backend.store_result(task_id, tasks.VALUES[kind], "SUCCESS")
+
+
+def store_tuple(task_id, result):
+    """Stores the result that a tuple stands for, which a worker would return."""
+    value = result_from_tuple(result, app=tasks.app)
+    request = Context(children=[])
+    tasks.app.backend.store_result(task_id, value, "SUCCESS", request=request)
 
 
 def store_failure(task_id, args, trace=None, wrapped=False, serializer="json"):
@@ -388,6 +412,7 @@ OPERATIONS = {
         send_chord,
         send_canvas,
         send_canvas_chord,
+        send_canvas_group,
         send_body,
         set_chord_size,
         return_part,
@@ -397,8 +422,10 @@ OPERATIONS = {
         read,
         get,
         get_group,
+        read_group,
         store,
         store_value,
+        store_tuple,
         store_failure,
         store_group,
         save_tuple,

@@ -332,6 +332,12 @@ def grow(depth):
 
 
 @app.task
+def send_chain_into_group(count):
+    """Returns the result of a chain that ends in a group, and waits for none."""
+    return (add.si(0, 0) | group(add.si(i, i) for i in range(count)))()
+
+
+@app.task
 def total(numbers):
     return sum(numbers)
 

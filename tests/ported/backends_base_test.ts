@@ -7,13 +7,17 @@
  */
 
 import {
+  AsyncResult,
+  GroupResult,
   RedisConnectionError,
   RedisError,
   ResultBackend,
   type ResultBackendOptions,
+  type ResultTuple,
   TaskError,
 } from "../../mod.ts";
 import { FaultProxy } from "../../testing.ts";
+import { yaml } from "../../yaml.ts";
 import {
   assert,
   assertEquals,
@@ -255,6 +259,38 @@ test("test_get_children: what a task sent is told as it is stored, and is null w
   assertEquals((await stage.driver.read(id)).children, [child]);
 });
 
+test("test_get_children: the children of a result are results, and null where nothing is known", async () => {
+  await using backend = stage.backend();
+  const [none, id, child] = taskIds(3) as [string, string, string];
+  await putDocument(none, { status: "SUCCESS", result: 1, task_id: none });
+  assertEquals(await backend.result(none).children(), null);
+  assertEquals(await backend.result(child).children(), null);
+  await backend.markAsDone(id, 1, { children: [backend.result(child)] });
+  const children = await backend.result(id).children();
+  assertEquals(children?.map((each) => each.asTuple()), [[
+    [child, null],
+    null,
+  ]]);
+});
+
+test("test_prepare_value_serializes_group_result: a result or a group that is stored is its tuple, as where Python stores it", async () => {
+  await using backend = stage.backend();
+  const [parentId, child] = taskIds(2) as [string, string];
+  const parent = backend.result(parentId);
+  const member: ResultTuple = [[child, parent.asTuple()], null];
+  for (
+    const tuple of [member, [["gid", null], [member]]] satisfies ResultTuple[]
+  ) {
+    const [id] = taskIds(1) as [string];
+    await backend.markAsDone(id, backend.fromTuple(tuple), { children: [] });
+    const mine = parsed(await documentOf(id));
+    assertEquals((await backend.getMeta(id)).result, tuple);
+    await backend.forget(id);
+    await stage.driver.storeTuple(id, tuple);
+    assertEquals(mine, parsed(await documentOf(id)));
+  }
+});
+
 // -- test_KeyValueStoreBackend -------------------------------------------------------
 
 test("test_get_store_delete_result: a result is stored, read and deleted, for both sides alike", async () => {
@@ -287,6 +323,33 @@ test("test_store_result_parent_id, test_store_result_group_id: parent and group 
   assertEquals(mine, parsed(await documentOf(id)));
 });
 
+for (const serializer of ["msgpack", "yaml"] as const) {
+  test(`test_store_result_parent_id: parent and group are stored and read in ${serializer}, from both sides`, async () => {
+    const format = serializer === "yaml" ? yaml : serializer;
+    await using backend = stage.backend({ serializer: format });
+    const [mine, theirs, parentId, groupId] = taskIds(4) as [
+      string,
+      string,
+      string,
+      string,
+    ];
+    await backend.markAsDone(mine, 10, { parentId, groupId, children: [] });
+    await stage.driver.store(theirs, "10", "SUCCESS", {
+      request: { parent_id: parentId, group: groupId, children: [] },
+      serializer,
+    });
+    for (const id of [mine, theirs]) {
+      const meta = await backend.getMeta(id);
+      assertEquals(
+        [meta.result, meta.parentId, meta.groupId],
+        [10, parentId, groupId],
+      );
+      const read = await stage.driver.read(id, { serializer });
+      assertEquals(read.result, { value: "10" });
+    }
+  });
+}
+
 test("test_store_result_race_second_write_should_ignore_if_previous_success: a SUCCESS stays, whichever side writes next", async () => {
   await using backend = stage.backend();
   const [id] = taskIds(1) as [string];
@@ -305,6 +368,15 @@ test("test_get_key_for_task_none_task_id: an id that is none is refused, and not
     await assertRejects(() => backend.markAsDone(id, 1), TypeError, "task id");
     await assertRejects(() => backend.forget(id), TypeError, "task id");
     assertThrows(() => backend.result(id), TypeError, "task id");
+  }
+});
+
+test("test_get_key_for_chord_none_group_id: a chord's id that is none is refused, and nothing sent", async () => {
+  await using backend = stage.backend();
+  // What JavaScript lets through, where nothing checks types.
+  for (const id of [null, undefined, "", 1] as unknown[] as string[]) {
+    await assertRejects(() => backend.setChordSize(id, 1), TypeError, "group");
+    await assertRejects(() => backend.addToChord(id), TypeError, "group");
   }
 });
 
@@ -390,6 +462,37 @@ test("test_filter_ready: of RETRY, FAILURE and SUCCESS the last two are ready", 
     metas.filter(({ ready }) => ready).map(({ state }) => state),
     ["FAILURE", "SUCCESS"],
   );
+});
+
+test("test_save_restore_delete_group: a group is saved, restored and deleted, for both sides alike", async () => {
+  await using backend = stage.backend();
+  const [groupId, ...ids] = taskIds(3) as [string, string, string];
+  await backend.saveGroup(groupId, ids);
+  const tuple = await stage.driver.restoreTuple(groupId);
+  const restored = await backend.restoreGroup(groupId);
+  assertEquals(restored?.ids, ids);
+  assertEquals(restored?.asTuple(), tuple);
+  await backend.deleteGroup(groupId);
+  assertEquals(await backend.restoreGroup(groupId), null);
+  assertEquals(await stage.driver.getGroup(groupId), null);
+});
+
+test("test_restore_missing_group: a group that was never saved is null", async () => {
+  await using backend = stage.backend();
+  assertEquals(await backend.restoreGroup("xxx-nonexisting"), null);
+});
+
+test("test_restore_group_from_json: a group that Python saved is a group, those in it too", async () => {
+  await using backend = stage.backend();
+  const [groupId, ...ids] = taskIds(4) as [string, string, string, string];
+  await stage.driver.storeTree(groupId, [ids[0], [ids[1], ids[2]]]);
+  const group = await backend.restoreGroup(groupId);
+  assertInstanceOf(group, GroupResult);
+  const [first, inner] = group.results;
+  assertInstanceOf(first, AsyncResult);
+  assertInstanceOf(inner, GroupResult);
+  assertEquals([first.id, ...inner.ids], ids);
+  assertEquals(group.asTuple(), await stage.driver.restoreTuple(groupId));
 });
 
 test("test_get_missing_meta: a task that nobody knows is pending, without a result", async () => {

@@ -6,14 +6,19 @@
  * @module
  */
 
-import { TaskError } from "../../mod.ts";
+import { AsyncResult, GroupResult, TaskError } from "../../mod.ts";
 import {
   assertEquals,
   assertExists,
+  assertInstanceOf,
   assertRejects,
   assertStringIncludes,
 } from "../support/assert.ts";
-import type { SentGroup, Signature } from "../support/celery_driver.ts";
+import type {
+  CanvasElement,
+  SentGroup,
+  Signature,
+} from "../support/celery_driver.ts";
 import { celeryStage } from "../support/celery_stage.ts";
 import {
   channelsOf,
@@ -38,6 +43,17 @@ test("test_simple_chain: the last link gives the sum of all", async () => {
     ["add", [16]],
   ]);
   assertEquals(await stage.inTime(backend.result(ids.at(-1)!).get()), 32);
+});
+
+test("test_groupresult_serialization: a task that returns a chain's group leaves its tuple, and that is the group again", async () => {
+  await using backend = stage.backend();
+  const id = await stage.driver.callTask("send_chain_into_group", [3]);
+  const tuple = await stage.inTime(backend.result(id).get());
+  const group = backend.fromTuple<number>(tuple);
+  assertInstanceOf(group, GroupResult);
+  assertEquals(group.asTuple(), tuple);
+  assertInstanceOf(group.parent, AsyncResult);
+  assertEquals(await stage.inTime(group.get()), [0, 2, 4]);
 });
 
 test("test_parent_ids: each link knows the first one and the one before, and its document names the latter", async () => {
@@ -107,6 +123,24 @@ test("test_error_propagates_from_chord: a part's failure is its own outcome and 
   assertEquals(await backend.result(ids[0]!).get(), 2);
 });
 
+test("test_error_propagates_from_chord: the body that knows its header rejects with the part's own failure", async () => {
+  await using backend = stage.backend();
+  const body = backend.fromTuple(
+    await stage.driver.callCanvas([
+      [["add", [1, 1]], ["fail_value_error"]],
+      ["total"],
+    ]),
+  );
+  assertInstanceOf(body, AsyncResult);
+  const { parent } = body;
+  assertInstanceOf(parent, GroupResult);
+  const error = await assertRejects(
+    () => stage.inTime(body.get()),
+    TaskError,
+  );
+  assertEquals([error.taskId, error.excType], [parent.ids[1], "ValueError"]);
+});
+
 test("test_redis_subscribed_channels_leak: ten chords leave as many channels as there were", async () => {
   await using backend = stage.backend();
   await using client = await stage.redis.client();
@@ -131,4 +165,84 @@ test("test_redis_subscribed_channels_leak: ten chords leave as many channels as 
   await stage.driver.openGate(blocker);
   assertEquals(await stage.inTime(Promise.all(waits)), Array(10).fill(24));
   await untilChannels(client, [], before);
+});
+
+// -- test_group ------------------------------------------------------------------------
+
+test("test_ready_with_exception: a group is ready though a task of it failed, and to ask does not throw", async () => {
+  await using backend = stage.backend();
+  const { id } = await stage.driver.callGroup([
+    ["add", [1, 2]],
+    ["fail_value_error"],
+  ]);
+  const group = await backend.restoreGroup(id);
+  assertExists(group);
+  await stage.inTime(group.get({ propagate: false }));
+  assertEquals(
+    [await group.ready(), await group.successful(), await group.failed()],
+    [true, false, true],
+  );
+});
+
+test("test_empty_group_result: a group of nothing is restored as one", async () => {
+  await using backend = stage.backend();
+  const { id } = await stage.driver.callGroup([]);
+  const group = await backend.restoreGroup(id);
+  assertExists(group);
+  assertEquals([group.id, group.results], [id, []]);
+  assertEquals(await group.get({ timeout: 0 }), []);
+});
+
+function onePlus(number: number): CanvasElement {
+  return { task: "tasks.add", args: [1, number] };
+}
+
+test("test_nested_group: groups in a group are one flat group, as Python sends it", async () => {
+  await using backend = stage.backend();
+  const tuple = await stage.driver.callCanvasGroup([
+    onePlus(10),
+    { group: [onePlus(100), { group: [onePlus(1000), onePlus(2000)] }] },
+  ]);
+  const group = backend.fromTuple<number>(tuple);
+  assertInstanceOf(group, GroupResult);
+  assertEquals(await stage.inTime(group.get()), [11, 101, 1001, 2001]);
+});
+
+test("test_large_group: a thousand tasks give their results in order", async () => {
+  await using backend = stage.backend();
+  const inputs = Array.from({ length: 1000 }, (_, i) => i);
+  const { id } = await stage.driver.callGroup(
+    inputs.map((input): Signature => ["identity", [input]]),
+  );
+  const group = await backend.restoreGroup(id);
+  assertExists(group);
+  assertEquals(await stage.inTime(group.get()), inputs);
+});
+
+// -- test_result_set -------------------------------------------------------------------
+
+test("test_result_set: the results of tasks that were sent one by one come in order", async () => {
+  await using backend = stage.backend();
+  const ids = [
+    await stage.driver.callTask("add", [1, 1]),
+    await stage.driver.callTask("add", [2, 2]),
+  ];
+  assertEquals(await stage.inTime(backend.resultSet(ids).get()), [2, 4]);
+});
+
+test("test_result_set_error: a failed member is told by the set, and rejects by itself", async () => {
+  await using backend = stage.backend();
+  const ids = [
+    await stage.driver.callTask("fail_value_error"),
+    await stage.driver.callTask("add", [1, 2]),
+  ];
+  const set = backend.resultSet(ids);
+  const [failed, value] = await stage.inTime(set.get({ propagate: false }));
+  assertInstanceOf(failed, TaskError);
+  assertEquals([failed.taskId, value], [ids[0], 3]);
+  const [first] = set.results;
+  assertInstanceOf(first, AsyncResult);
+  assertEquals(await first.failed(), true);
+  const error = await assertRejects(() => first.get(), TaskError);
+  assertEquals(error.excType, "ValueError");
 });

@@ -1,12 +1,20 @@
 /**
- * What t/unit/tasks/test_result.py of Celery asks of AsyncResult, asked of the
- * one here, of results that Python's Celery stored. README.md says what became
+ * What t/unit/tasks/test_result.py of Celery asks of AsyncResult, of groups and of
+ * their tuples, asked of those here, of results that Python's Celery stored. README.md says what became
  * of each test there.
  *
  * @module
  */
 
-import { ResultTimeoutError, TaskError } from "../../mod.ts";
+import {
+  AsyncResult,
+  GroupResult,
+  IncompleteStreamError,
+  type ResultBackend,
+  ResultTimeoutError,
+  type ResultTuple,
+  TaskError,
+} from "../../mod.ts";
 import {
   assert,
   assertEquals,
@@ -43,6 +51,25 @@ async function stored(
   const taskId = crypto.randomUUID();
   await stage.driver.store(taskId, json, state, options);
   return taskId;
+}
+
+/** Has Celery store what tasks returned, and gives their ids. */
+async function storedAll(values: readonly number[]): Promise<string[]> {
+  const ids: string[] = [];
+  for (const value of values) {
+    ids.push(await stored(String(value), "SUCCESS"));
+  }
+  return ids;
+}
+
+/** A group of tasks that was never saved. */
+function groupOf(
+  backend: ResultBackend,
+  taskIds: readonly string[],
+): GroupResult {
+  const group = backend.fromTuple([[crypto.randomUUID(), null], [...taskIds]]);
+  assertInstanceOf(group, GroupResult);
+  return group;
 }
 
 const TRACEBACK = `Traceback (most recent call last):
@@ -245,4 +272,270 @@ test("test_get_timeout, test_get_timeout_longer: a retry and a pending task run 
       "nothing is stored",
     );
   }
+});
+
+test("test_propagates_for_parent: a parent's failure rejects, a parent's success does not", async () => {
+  await using backend = stage.backend();
+  const failed = await stored(keyError("foo"), "FAILURE");
+  const pending = backend.result(crypto.randomUUID(), {
+    parent: backend.result(failed),
+  });
+  const error = await assertRejects(
+    () => stage.inTime(pending.get()),
+    TaskError,
+  );
+  assertEquals([error.taskId, error.excType], [failed, "KeyError"]);
+
+  const parent = backend.result(await stored("42", "SUCCESS"));
+  const id = await stored("84", "SUCCESS");
+  assertEquals(await backend.result(id, { parent }).get(), 84);
+});
+
+test("test_forget: the parents of a result are forgotten with it, what it led to is not", async () => {
+  await using backend = stage.backend();
+  const [grandparent, parent, id] = await storedAll([1, 2, 3]);
+  const child = await stored("4", "SUCCESS");
+  await backend.forget(id!);
+  await backend.markAsDone(id!, 3, { children: [backend.result(child)] });
+  const result = backend.result(id!, {
+    parent: backend.result(parent!, { parent: backend.result(grandparent!) }),
+  });
+  await result.forget();
+  for (const forgotten of [grandparent!, parent!, id!]) {
+    assertEquals(await backend.exists(forgotten), false);
+    assertEquals((await stage.driver.read(forgotten)).state, "PENDING");
+  }
+  assertEquals(await backend.exists(child), true);
+});
+
+/** Stores a result that led to a second, and so on: 0, 1, 2; gives their ids. */
+async function storeLine(backend: ResultBackend): Promise<string[]> {
+  const ids = taskIds(3);
+  for (const [value, id] of ids.entries()) {
+    const next = ids[value + 1];
+    const children = next === undefined ? [] : [backend.result(next)];
+    await backend.markAsDone(id, value, { children });
+  }
+  return ids;
+}
+
+test("test_children: what a task sent are results", async () => {
+  await using backend = stage.backend();
+  const [first, second] = await storeLine(backend);
+  const children = await backend.result(first!).children();
+  assertExists(children);
+  const [child] = children;
+  assertEquals(children.length, 1);
+  assertInstanceOf(child, AsyncResult);
+  assertEquals([child.id, await child.get()], [second, 1]);
+  assertEquals((await stage.driver.read(first!)).children, [second]);
+});
+
+test("test_build_graph_get_leaf_collect: a tree has its graph, its leaf and its values, as in Python", async () => {
+  await using backend = stage.backend();
+  const ids = await storeLine(backend);
+  const root = backend.result(ids[0]!);
+  const { nodes, edges } = await root.graph();
+  assertEquals(nodes.map(({ id }) => id), ids);
+  assertEquals(edges, [
+    { from: ids[0]!, to: ids[1]! },
+    { from: ids[1]!, to: ids[2]! },
+  ]);
+  assertEquals(await root.leaf(), 2);
+  const collected: [string, string][] = [];
+  for await (const [{ id }, value] of root.collect()) {
+    collected.push([id, String(value)]);
+  }
+  assertEquals(collected, ids.map((id, value) => [id, String(value)]));
+  assertEquals(collected, await stage.driver.collect(ids[0]!));
+});
+
+test("test_iterdeps: each result comes with the one that led to it; behind one that is not ready the walk ends, or passes it over", async () => {
+  await using backend = stage.backend();
+  const children = await storedAll([1, 2, 3]);
+  const id = crypto.randomUUID();
+  const options = {
+    children: children.map((child) => backend.result(child)),
+  };
+  await backend.markAsDone(id, 0, options);
+  const found: [string | null, string][] = [];
+  for await (const { parent, result } of backend.result(id).dependencies()) {
+    found.push([parent?.id ?? null, result.id]);
+  }
+  assertEquals(found, [
+    [null, id],
+    ...children.map((child): [string, string] => [id, child]),
+  ]);
+  assertEquals(found, await stage.driver.dependencies(id));
+
+  const pending = backend.result(crypto.randomUUID());
+  await assertRejects(
+    () => Array.fromAsync(pending.dependencies()),
+    IncompleteStreamError,
+  );
+  const walked = pending.dependencies({ intermediate: true });
+  assertEquals((await Array.fromAsync(walked)).length, 1);
+});
+
+// -- ResultSet, GroupResult ------------------------------------------------------------
+
+test("test_get_empty: nothing to wait for gives no values, at once", async () => {
+  await using backend = stage.backend();
+  assertEquals(await backend.resultSet([]).get({ timeout: 0 }), []);
+  const group = groupOf(backend, []);
+  assertEquals([await group.get(), await group.join()], [[], []]);
+});
+
+test("test_join_native: the values come in the order of the group", async () => {
+  await using backend = stage.backend();
+  const values = Array.from({ length: 10 }, (_, i) => i);
+  const ids = await storedAll(values);
+  assertEquals(await groupOf(backend, ids).join(), values);
+  const turned = ids.toReversed();
+  assertEquals(await groupOf(backend, turned).get(), values.toReversed());
+});
+
+test("test_join_native_raises: one failure rejects, or stands in its place", async () => {
+  await using backend = stage.backend();
+  const failed = await stored(keyError("foo"), "FAILURE");
+  const group = groupOf(backend, [...await storedAll([1, 2]), failed]);
+  const error = await assertRejects(() => group.join(), TaskError);
+  assertEquals([error.taskId, error.excArgs], [failed, ["foo"]]);
+  const values = await group.join({ propagate: false });
+  assertEquals(values.slice(0, 2), [1, 2]);
+  assertInstanceOf(values[2], TaskError);
+});
+
+test("test_join_timeout: a group whose tasks are not all ready runs out of time, and names the missing", async () => {
+  await using backend = stage.backend();
+  const done = await storedAll([1, 2]);
+  const retried = await stored(keyError("red"), "RETRY");
+  const group = groupOf(backend, [...done, retried]);
+  for (const timeout of [0, 50]) {
+    const error = await assertRejects(
+      () => group.join({ timeout }),
+      ResultTimeoutError,
+    );
+    assertEquals(error.missingIds, [retried]);
+  }
+  // In time is in time.
+  const wait = group.join({ timeout: 10_000 });
+  await stage.driver.store(retried, "3", "SUCCESS");
+  assertEquals(await wait, [1, 2, 3]);
+});
+
+test("test_iter_native: each outcome of a group comes once, with its task; of an empty group none", async () => {
+  await using backend = stage.backend();
+  const values = Array.from({ length: 10 }, (_, i) => i);
+  const ids = await storedAll(values);
+  const found = new Map<string, unknown>();
+  for await (const { taskId, result } of groupOf(backend, ids)) {
+    assertEquals(found.has(taskId), false);
+    found.set(taskId, result);
+  }
+  assertEquals(found, new Map(ids.map((id, value) => [id, value])));
+  assertEquals(await Array.fromAsync(groupOf(backend, [])), []);
+});
+
+test("test_save_restore: a saved group is restored by whoever knows its id, until it is deleted", async () => {
+  await using backend = stage.backend();
+  await using other = stage.backend();
+  const ids = await storedAll([1, 2, 3]);
+  const group = groupOf(backend, ids);
+  assertEquals(await other.restoreGroup(group.id), null);
+  await group.save();
+  const restored = await other.restoreGroup<number>(group.id);
+  assertExists(restored);
+  assertEquals(restored.ids, ids);
+  assertEquals(await restored.get(), [1, 2, 3]);
+  assertEquals(await stage.driver.restoreTuple(group.id), group.asTuple());
+  await restored.delete();
+  assertEquals(await backend.restoreGroup(group.id), null);
+  assertEquals(await stage.driver.getGroup(group.id), null);
+});
+
+test("test_successful, test_failed, test_waiting, test_ready, test_completed_count: a group tells of its members what Python's tells", async () => {
+  await using backend = stage.backend();
+  const ok = await storedAll([1, 2]);
+  const failed = await stored(keyError("brown"), "FAILURE");
+  const revoked = await stored(keyError("gone"), "REVOKED");
+  const retried = await stored(keyError("red"), "RETRY");
+  const pending = crypto.randomUUID();
+  for (
+    const [ids, successful, isFailed, ready, completedCount] of [
+      [ok, true, false, true, 2],
+      [[...ok, failed], false, true, true, 2],
+      [[...ok, revoked], false, false, true, 2],
+      [[...ok, retried], false, false, false, 2],
+      [[...ok, failed, pending], false, true, false, 2],
+      [[pending, retried], false, false, false, 0],
+      [[], true, false, true, 0],
+    ] as const
+  ) {
+    const groupId = crypto.randomUUID();
+    const group = await backend.saveGroup(groupId, ids);
+    const told = {
+      successful: await group.successful(),
+      failed: await group.failed(),
+      waiting: await group.waiting(),
+      ready: await group.ready(),
+      completedCount: await group.completedCount(),
+    };
+    assertEquals(told, {
+      successful,
+      failed: isFailed,
+      waiting: !ready,
+      ready,
+      completedCount,
+    });
+    assertEquals(told, await stage.driver.readGroup(groupId));
+  }
+});
+
+// -- test_tuples -----------------------------------------------------------------------
+
+for (
+  const [name, tuple] of [
+    ["test_AsyncResult", [["t", null], null]],
+    ["test_with_parent", [["t", [["p", null], null]], null]],
+    ["test_GroupResult", [["g", null], [[["a", null], null]]]],
+    [
+      "test_GroupResult_with_parent",
+      [["g", [["p", null], null]], [[["a", null], null], [["b", null], null]]],
+    ],
+  ] satisfies [string, ResultTuple][]
+) {
+  test(`${name}: a result is the same after its tuple, here and in Python`, async () => {
+    await using backend = stage.backend();
+    const result = backend.fromTuple(tuple);
+    assertEquals(result instanceof GroupResult, name.includes("Group"));
+    assertEquals(result.asTuple(), tuple);
+    assertEquals(result.parent?.id, tuple[0][1]?.[0][0]);
+    // Python reads it as the member of a group, and writes it again.
+    const groupId = crypto.randomUUID();
+    await backend.saveGroup(groupId, [result]);
+    assertEquals(await stage.driver.restoreTuple(groupId), [
+      [groupId, null],
+      [tuple],
+    ]);
+  });
+}
+
+test("test_compat: the form without a parent, and a bare id, are read too", async () => {
+  await using backend = stage.backend();
+  const group = backend.fromTuple(["uid", []]);
+  assertInstanceOf(group, GroupResult);
+  assertEquals([group.id, group.ids], ["uid", []]);
+  for (const tuple of [["uid", null], "uid"]) {
+    const result = backend.fromTuple(tuple);
+    assertInstanceOf(result, AsyncResult);
+    assertEquals([result.id, result.parent], ["uid", null]);
+  }
+});
+
+test("test_as_list: a result's list is its id and then its parents'", async () => {
+  await using backend = stage.backend();
+  const parent = backend.result("p");
+  assertEquals(parent.asList(), ["p"]);
+  assertEquals(backend.result("t", { parent }).asList(), ["t", "p"]);
 });

@@ -80,6 +80,15 @@ export interface PythonRequest {
   chord: Record<string, unknown>;
 }
 
+/** What Celery's GroupResult tells of its members. */
+export interface PythonGroup {
+  successful: boolean;
+  failed: boolean;
+  waiting: boolean;
+  ready: boolean;
+  completedCount: number;
+}
+
 /** A task's name and its positional arguments. */
 export type Signature = [task: string, args?: unknown[]];
 
@@ -172,6 +181,11 @@ export class CeleryDriver implements AsyncDisposable {
     return this.#call("send_canvas_chord", { header, body: qualify(body) });
   }
 
+  /** Sends a group of tasks, groups and chains; returns its result as Celery's tuple. Tasks are named in full. */
+  callCanvasGroup(members: CanvasElement[]): Promise<ResultTuple> {
+    return this.#call("send_canvas_group", { members });
+  }
+
   /** Sends a chord's body with these values, JSON, as a worker does; returns its id. */
   sendBody(chord: Record<string, unknown>, values: string): Promise<string> {
     return this.#call("send_body", { chord_signature: chord, text: values });
@@ -231,6 +245,11 @@ export class CeleryDriver implements AsyncDisposable {
     return this.#call("get_group", { group_id: groupId });
   }
 
+  /** All that a saved GroupResult tells without waiting. */
+  readGroup(groupId: string): Promise<PythonGroup> {
+    return this.#call("read_group", { group_id: groupId });
+  }
+
   /** AsyncResult.get(), in a thread: it waits while other calls go on. */
   wait(
     taskId: string,
@@ -278,6 +297,11 @@ export class CeleryDriver implements AsyncDisposable {
     serializer: PythonSerializer,
   ): Promise<void> {
     return this.#call("store_value", { task_id: taskId, kind, serializer });
+  }
+
+  /** Celery's store_result of the result that a tuple stands for, as a SUCCESS without children. */
+  storeTuple(taskId: string, result: ResultTuple): Promise<void> {
+    return this.#call("store_tuple", { task_id: taskId, result });
   }
 
   /** Celery's mark_as_failure with a ValueError of these args; `wrapped` as workers do where pickle refused it. */
