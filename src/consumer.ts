@@ -178,6 +178,8 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
     this.writable = new WritableStream<string>({
       start: (controller) => {
         this.#ids = controller;
+        // `abort` below comes only once no write is on its way.
+        controller.signal.addEventListener("abort", () => this.#letGo());
       },
       write: (taskId) => this.#write(taskId),
       close: () => this.#complete(),
@@ -247,14 +249,22 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
       this.#attaching--;
       this.#changed();
     });
+    const { signal } = this.#ids;
     while (
-      this.#end === undefined &&
+      this.#end === undefined && !signal.aborted &&
       (this.pending >= maxPending || this.#attaching >= maxAttaching)
     ) {
       this.#room = Promise.withResolvers<void>();
       await this.#room.promise;
     }
     if (this.#end !== undefined) throw this.#end.reason;
+    signal.throwIfAborted();
+  }
+
+  /** A write that is held back may look again. */
+  #letGo(): void {
+    this.#room?.resolve();
+    this.#room = undefined;
   }
 
   #take(event: ResultEvent, size: number): void {
@@ -275,8 +285,7 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
 
   /** Something was settled: a write may go on, and the stream may be done. */
   #changed(): void {
-    this.#room?.resolve();
-    this.#room = undefined;
+    this.#letGo();
     if (this.#isComplete && this.pending === 0) {
       this.#stop(aborted("every task has its outcome"));
       this.#outlet.close();
@@ -309,8 +318,7 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
     this.#source.removeAll(this.#reader);
     // Has no effect on a writable that is closed already.
     this.#ids.error(reason);
-    this.#room?.resolve();
-    this.#room = undefined;
+    this.#letGo();
   }
 
   readonly #onAbort = (): void => this.#abort(this.#signal?.reason);

@@ -153,6 +153,27 @@ Deno.test("ResultConsumer.writable is held back by maxPending, until an outcome 
   await stage.close();
 });
 
+Deno.test("ResultConsumer.writable can be aborted while a write is held back", async () => {
+  for (const options of [{ maxPending: 1 }, { maxAttaching: 1 }]) {
+    using stage = new Stage();
+    stage.driver.onLink = (link) => link.held.add("read");
+    const consumer = stage.consumer(options);
+    const writer = consumer.writable.getWriter();
+    const reason = new Error("enough");
+    const written = assertRejects(() => writer.write("a"));
+    await turn();
+    let isOver = false;
+    const aborted = writer.abort(reason).then(() => isOver = true);
+    await turn();
+    assert(isOver);
+    assertStrictEquals(await written, reason);
+    assertEquals(consumer.pending, 0);
+    assertStrictEquals((await readAll(consumer.readable)).error, reason);
+    await aborted;
+    await stage.close();
+  }
+});
+
 Deno.test("ResultConsumer ends by cancel, abort, signal and dispose: both streams, nothing subscribed", async () => {
   const reason = new Error("enough");
   const controller = new AbortController();
