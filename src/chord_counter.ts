@@ -135,7 +135,11 @@ export class ChordCounter {
     ];
     let judgement: CommandArgument[] = ["1", ""];
     for (let i = 0; i < MAX_JUDGEMENTS; i++) {
-      const reply = await this.#script.run(link, [...words, ...judgement]);
+      const reply = await this.#script.run(
+        link,
+        [...words, ...judgement],
+        signal,
+      );
       const [kind, ...rest] = arrayOf(reply);
       switch (kind) {
         case "claimed":

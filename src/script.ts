@@ -14,13 +14,16 @@ export class Script {
   }
 
   /**
-   * Runs it: `words` are the number of keys, the keys, and the arguments.
+   * Runs it: `words` are the number of keys, the keys, and the arguments. Once
+   * `signal` aborts, nothing more is sent.
    *
    * @throws {RedisError} if the server refuses; see {@linkcode isScriptRefusal}.
+   * @throws the signal's reason, if it aborts between two commands.
    */
   async run(
     link: RedisLink,
     words: readonly CommandArgument[],
+    signal?: AbortSignal,
   ): Promise<RespValue> {
     this.#digest ??= sha1(this.#text);
     try {
@@ -29,6 +32,8 @@ export class Script {
       if (!(error instanceof RedisError) || error.code !== "NOSCRIPT") {
         throw error;
       }
+      // What the caller sent since may be before this already.
+      signal?.throwIfAborted();
       return await link.command(["EVAL", this.#text, ...words]);
     }
   }

@@ -195,6 +195,7 @@ export class ResultStore {
           document,
           state,
           attempt,
+          options.signal,
         );
       },
       (message, cause) =>
@@ -221,7 +222,7 @@ export class ResultStore {
     const retry = attempt > 1 ? "1" : "0";
     const words: CommandArgument[] = [1, key, document, expires, retry];
     for (let i = 0; i < MAX_JUDGEMENTS; i++) {
-      const reply = await this.#script.run(link, words);
+      const reply = await this.#script.run(link, words, signal);
       if (reply === STORED) return true;
       if (reply === STANDS) return false;
       const stands = await this.#read(link, key);
@@ -247,12 +248,14 @@ export class ResultStore {
     document: StoredDocument,
     state: TaskState,
     attempt: number,
+    signal: AbortSignal | undefined,
   ): Promise<boolean> {
     const { expires } = this.#context;
     const stands = await this.#read(link, key);
     if (this.#isSuccess(stands, taskId, state)) {
       return attempt > 1 && isEqual(stands, document);
     }
+    signal?.throwIfAborted();
     await link.transaction([
       expires === 0
         ? ["SET", key, document]

@@ -1,3 +1,4 @@
+import { RedisError } from "../src/errors.ts";
 import { KeySpace } from "../src/protocol/keys.ts";
 import { formatsOf } from "../src/serializers.ts";
 import { ResultStore } from "../src/store.ts";
@@ -28,6 +29,84 @@ Deno.test("ResultStore.store sends nothing more for a store that was called off 
   while (stage.driver.links.length === 0) await turn();
   const { link } = stage.driver;
   // Its digest is not made by promises alone.
+  while (link.waiting("command") === 0) await turn();
+  link.release("command");
+  await turn();
+  controller.abort();
+  await ended;
+  link.release("command");
+  await turn();
+  assertEquals(link.calls.map((call) => call.split(" ")[1]), [
+    "EVALSHA",
+    "GET",
+  ]);
+  await stage.close();
+});
+
+Deno.test("ResultStore.store sends no script whole for a store that was called off, which could come behind the next one", async () => {
+  using stage = new SourceStage();
+  const store = new ResultStore({
+    commands: stage.commands,
+    keys: new KeySpace(),
+    expires: 0,
+    maxResultBytes: 1000,
+    formats: formatsOf({}, "bigint"),
+    resultExtended: true,
+    status: stage.status,
+    runtime: stage.runtime,
+  });
+  // Another client has the script loaded between the two.
+  const replies = [new RedisError("NOSCRIPT No matching script"), 1];
+  stage.driver.onLink = (link) => {
+    link.held.add("command");
+    link.onCommand = () => replies.shift() ?? 1;
+  };
+  const controller = new AbortController();
+  const ended = assertRejects(() =>
+    store.store("t", null, "STARTED", controller)
+  );
+  while (stage.driver.links.length === 0) await turn();
+  const { link } = stage.driver;
+  // Its digest is not made by promises alone.
+  while (link.waiting("command") === 0) await turn();
+  controller.abort();
+  await ended;
+  const stored = store.store("t", 1, "SUCCESS", {});
+  while (link.waiting("command") < 2) await turn();
+  link.release("command", 2);
+  assertEquals(await stored, true);
+  await turn();
+  assertEquals(link.calls.map((call) => call.split(" ")[1]), [
+    "EVALSHA",
+    "EVALSHA",
+  ]);
+  await stage.close();
+});
+
+Deno.test("ResultStore.store without scripts writes nothing for a store that was called off while it looked at what stands", async () => {
+  using stage = new SourceStage();
+  const store = new ResultStore({
+    commands: stage.commands,
+    keys: new KeySpace(),
+    expires: 0,
+    maxResultBytes: 1000,
+    formats: formatsOf({}, "bigint"),
+    resultExtended: true,
+    status: stage.status,
+    runtime: stage.runtime,
+  });
+  const refused = new RedisError("NOPERM this user has no permissions");
+  stage.driver.onLink = (link) => {
+    link.held.add("command");
+    link.onCommand = ([name]) =>
+      name === "EVALSHA" ? refused : name === "GET" ? null : "OK";
+  };
+  const controller = new AbortController();
+  const ended = assertRejects(() =>
+    store.store("t", null, "STARTED", controller)
+  );
+  while (stage.driver.links.length === 0) await turn();
+  const { link } = stage.driver;
   while (link.waiting("command") === 0) await turn();
   link.release("command");
   await turn();
