@@ -18,12 +18,13 @@ const READ_GROWTH = 8;
 
 /** How many keys a read may ask for, learnt from what earlier reads brought. It outlives links. */
 export class ReadSize {
+  readonly #first: number;
   #keys: number;
   #isKnown = false;
 
   /** Begins with reads of `first` keys. */
   constructor(first = FIRST_READ) {
-    this.#keys = first;
+    this.#first = this.#keys = first;
   }
 
   /** Keys to ask for in one read. */
@@ -36,11 +37,23 @@ export class ReadSize {
     return this.#isKnown ? IN_FLIGHT : 1;
   }
 
-  /** Learns from a read of `keys` keys that brought `bytes` bytes. */
-  learn(keys: number, bytes: number): void {
+  /**
+   * Begins small again, as behind an outage: keys that held nothing before may
+   * all hold large documents now.
+   */
+  restart(): void {
+    this.#keys = Math.min(this.#keys, this.#first);
+    this.#isKnown = false;
+  }
+
+  /**
+   * Learns from a read that found `count` documents of `bytes` bytes in all. A
+   * missing key says nothing about how large documents are.
+   */
+  learn(count: number, bytes: number): void {
     const fitting = bytes === 0
       ? CHUNK
-      : Math.min(CHUNK, Math.max(1, Math.trunc(READ_BYTES / (bytes / keys))));
+      : Math.min(CHUNK, Math.max(1, Math.trunc(READ_BYTES / (bytes / count))));
     // Down at once, up in steps: the next documents may be larger.
     const most = this.#keys * READ_GROWTH;
     this.#keys = Math.min(fitting, most);
@@ -95,6 +108,7 @@ export class Attachment {
     this.#delivery = delivery;
     this.#readSize = readSize;
     this.#began = table.tick();
+    readSize.restart();
     this.#inherited = new Set(table.byReading());
     for (const watch of this.#inherited) this.add(watch);
     if (this.#inherited.size === 0) this.#attached.resolve();
@@ -257,17 +271,19 @@ export class Attachment {
     const documents = await this.#link.read(watches.map(({ key }) => key));
     const fenced: [Watch, StoredDocument][] = [];
     let delivered = 0;
+    let found = 0;
     let bytes = 0;
     for (const [index, watch] of watches.entries()) {
       const document = documents[index];
       // No key: nothing is stored, or nothing any more. That is no event.
       if (document === null || document === undefined) continue;
+      found++;
       bytes += document.length;
       const readers = this.#delivery.snapshot(watch, document, sent);
       if (readers === undefined) fenced.push([watch, document]);
       else delivered += readers;
     }
-    this.#readSize.learn(watches.length, bytes);
+    this.#readSize.learn(found, bytes);
     await this.#link.fence();
     for (const [watch, document] of fenced) {
       delivered += this.#delivery.fenced(watch, document, sent);

@@ -101,12 +101,16 @@ export class ResultLookup {
         (link) => link.read(chunk),
         options,
       );
+      let found = 0;
       let bytes = 0;
       for (const [j, document] of documents.entries()) {
-        bytes += document?.length ?? 0;
+        if (document !== null) {
+          found++;
+          bytes += document.length;
+        }
         yield [ids[i + j]!, document];
       }
-      this.#readSize.learn(chunk.length, bytes);
+      this.#readSize.learn(found, bytes);
       i += chunk.length;
     }
   }

@@ -175,8 +175,8 @@ Deno.test("Attachment lets an UNSUBSCRIBE that is not full wait for one on its w
   const stage = new AttachStage();
   const { link, readSize } = stage;
   // Until it is known how large documents are, one read goes at a time.
-  readSize.learn(16, 0);
-  readSize.learn(128, 0);
+  readSize.learn(0, 0);
+  readSize.learn(0, 0);
   assertEquals(readSize.inFlight, 4);
   const reader = new RecordingReader();
   link.held.add("read").add("unsubscribe");
@@ -201,14 +201,14 @@ Deno.test("Attachment lets an UNSUBSCRIBE that is not full wait for one on its w
 Deno.test("ReadSize grows in steps with small documents, and shrinks at once with large ones", () => {
   const size = new ReadSize();
   const sizes = [[size.keys, size.inFlight]];
-  const learn = (keys: number, bytes: number): void => {
-    size.learn(keys, bytes);
+  const learn = (count: number, bytes: number): void => {
+    size.learn(count, bytes);
     sizes.push([size.keys, size.inFlight]);
   };
   for (let i = 0; i < 3; i++) learn(size.keys, size.keys * 100);
   learn(1000, 1000 * 1024 * 1024);
   learn(4, 4 * 40_000_000);
-  learn(1, 0);
+  learn(0, 0);
   learn(2, 2);
   assertEquals(sizes, [
     [16, 1],
@@ -220,6 +220,33 @@ Deno.test("ReadSize grows in steps with small documents, and shrinks at once wit
     [8, 4],
     [64, 4],
   ]);
+});
+
+Deno.test("ReadSize takes no missing key for a small document, and restarts small", () => {
+  const size = new ReadSize();
+  for (let i = 0; i < 3; i++) size.learn(0, 0);
+  assertEquals([size.keys, size.inFlight], [1000, 4]);
+  // All but ten of a thousand were missing.
+  size.learn(10, 10 * 1024 * 1024);
+  assertEquals(size.keys, 4);
+  size.restart();
+  assertEquals([size.keys, size.inFlight], [4, 1]);
+  for (let i = 0; i < 3; i++) size.learn(0, 0);
+  size.restart();
+  assertEquals([size.keys, size.inFlight], [16, 1]);
+});
+
+Deno.test("Attachment to a new link reads few keys at first, although all were missing before", async () => {
+  const stage = new AttachStage();
+  const reader = new RecordingReader();
+  await stage.add(reader, ...ids(1000));
+  assertEquals(stage.link.sizes.read, [16, 128, 856]);
+  stage.link.die();
+  const large = documentOf("SUCCESS", "x".repeat(500_000));
+  for (const id of ids(64)) stage.store.set(keyOf(id), large);
+  stage.connect();
+  await stage.attachment.attached;
+  assertEquals(stage.link.sizes.read, [16, 8, 8, 8, 8, 8, 8, 8, 64, 512, 352]);
 });
 
 Deno.test("Attachment resumes an interrupted attach with the keys that were not read", async () => {
