@@ -113,7 +113,7 @@ export class ChordCounter {
         this.#context.status.tell({ type: "degraded", error });
       }
     }
-    return await this.#byTransaction(link, part);
+    return await this.#byTransaction(link, part, options);
   }
 
   async #byScript(
@@ -192,9 +192,15 @@ export class ChordCounter {
   async #byTransaction(
     link: RedisLink,
     { groupId, keys, groupIndex, part, claim }: NewPart,
+    { signal }: CallOptions,
   ): Promise<ChordCount> {
     const { chordOrdered, expires } = this.#context;
     const { parts, extra, size } = keys;
+    // A part that comes late must not begin the count anew. One that comes
+    // between these two commands does, and is told below all the same.
+    const before = textOf(await link.command(["GET", keys.claim]));
+    if (before !== null && before !== claim) return { claim: before };
+    signal?.throwIfAborted();
     const add: Command[] = chordOrdered
       ? [
         ["ZADD", parts, groupIndex ?? "+inf", part],

@@ -123,6 +123,9 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
    * that came before such a failure, pipe with `{ preventAbort: true }`, and
    * close the writable when the pipe is over.
    *
+   * A pipe that ends waits for a write that is held back before it aborts the
+   * writable. The consumer's own `signal` waits for nothing.
+   *
    * It can be transferred to a Worker, too.
    */
   readonly writable: WritableStream<string>;

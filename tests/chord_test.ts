@@ -1022,6 +1022,8 @@ for (const chordOrdered of [true, false]) {
       type: "taken",
       claim: "done",
     });
+    // What comes late begins no count anew, which might stay for ever.
+    assertEquals(await stage.keys(), { ".c": 100 });
     assertEquals(degradations(status.all), 1);
   });
 }
