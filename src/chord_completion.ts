@@ -73,6 +73,16 @@ export interface FullChord {
   readonly options: CallOptions;
 }
 
+/**
+ * Parts that were counted are gone, and others are not: a replica was promoted
+ * without the last writes, say. Whoever returns his part again can mend it.
+ */
+class PartsMissing extends Error {
+  constructor(count: number, size: number) {
+    super(`${count} of its ${size} parts ${count === 1 ? "is" : "are"} there`);
+  }
+}
+
 /** What a claim says of a chord that has ended. */
 export const DONE = "done";
 /** Seconds that a claim is kept where results never expire: Celery's default for those. */
@@ -155,7 +165,7 @@ export class ChordCompletion {
     return String(holder);
   }
 
-  /** The values of all parts; null if the parts are gone. */
+  /** The values of all parts; null if the parts are gone, all of them. */
   async #gather(
     { info: { groupId }, keys, size, options }: FullChord,
   ): Promise<unknown[] | null> {
@@ -176,7 +186,8 @@ export class ChordCompletion {
     );
     // The reply to either command.
     const parts = reply as RedisText[];
-    if (parts.length < size) return null;
+    if (parts.length === 0) return null;
+    if (parts.length < size) throw new PartsMissing(parts.length, size);
     return parts.map((stored) => {
       const { taskId, state, result } = decodeChordPart(codec, stored);
       if (state !== "FAILURE" && state !== "REVOKED") return result;
@@ -280,6 +291,7 @@ function isOutage(error: unknown): boolean {
     error instanceof BackendStoreError ||
     error instanceof BackendClosedError ||
     error instanceof ConfigurationError ||
+    error instanceof PartsMissing ||
     (error instanceof ResultTimeoutError &&
       error.lastConnectionError !== undefined);
 }

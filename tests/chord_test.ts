@@ -711,6 +711,34 @@ test("a chord that a worker of Celery completes first is not completed again", a
   assertEquals(await stage.client.send("GET", `${KEY}.c`), "done");
 });
 
+test("a chord whose last parts are lost in a failover is not taken for one that has ended", async () => {
+  await using stage = await start();
+  await using proxy = await FaultProxy.start(stage.redis.url);
+  await using backend = new ResultBackend(proxy.url, QUICK);
+  await stage.backend.setChordSize("g", 2);
+  await stage.part(0);
+  using hold = proxy.hold("ZRANGE");
+  const returned = assertRejects(
+    () => stage.part(1, 1, "SUCCESS", backend),
+    ChordError,
+    "1 of its 2 parts is there",
+  );
+  await hold.reached;
+  // What a replica has that was promoted without the last write.
+  await stage.client.send("ZREMRANGEBYRANK", `${KEY}.j`, -1, -1);
+  hold.release();
+  const { claim } = await returned;
+  assertEquals(stage.completions.values, []);
+  assertEquals(await stage.backend.exists(BODY), false);
+  const [, request] = requestsOf(2, "g");
+  const resumed = await backend.chordPartReturn(request!, "SUCCESS", 1, {
+    ...stage.completions,
+    claim: claim!,
+  });
+  assertEquals(resumed.type, "completed");
+  assertEquals(stage.completions.values, [[0, 1]]);
+});
+
 /** Each command of a chord's completion, by its name and one of its arguments. */
 const COMMANDS: [command: string, argument: string, skip: number][] = [
   ["EVALSHA", `${KEY}.j`, 0],
