@@ -1,3 +1,4 @@
+import { abortable } from "./abortable.ts";
 import type { CallOptions, Commands } from "./commands.ts";
 import { BackendStoreError, RedisError } from "./errors.ts";
 import type { StoredDocument } from "./protocol/decode.ts";
@@ -86,12 +87,17 @@ export class ResultStore {
     const before = this.#last.get(key);
     const store = (): Promise<boolean> =>
       this.#store(taskId, key, document, state, options);
-    const stored = before === undefined ? store() : before.then(store, store);
+    const stored = before === undefined ? store() : before.then(store);
     const last = stored.catch(() => {}).then(() => {
       if (this.#last.get(key) === last) this.#last.delete(key);
     });
     this.#last.set(key, last);
-    return stored;
+    // One that is called off before its turn leaves at once, and keeps its
+    // place: those behind it still come after those before it.
+    const { signal } = options;
+    return before === undefined || signal === undefined
+      ? stored
+      : abortable(stored, signal);
   }
 
   /** Removes the results of tasks. */

@@ -2,7 +2,7 @@ import { RedisError } from "../src/errors.ts";
 import { KeySpace } from "../src/protocol/keys.ts";
 import { formatsOf } from "../src/serializers.ts";
 import { ResultStore } from "../src/store.ts";
-import { assertEquals, assertRejects } from "./support/assert.ts";
+import { assert, assertEquals, assertRejects } from "./support/assert.ts";
 import { SourceStage } from "./support/source_stage.ts";
 import { turn } from "./support/turn.ts";
 
@@ -118,5 +118,42 @@ Deno.test("ResultStore.store without scripts writes nothing for a store that was
     "EVALSHA",
     "GET",
   ]);
+  await stage.close();
+});
+
+Deno.test("ResultStore.store ends at once when it is called off before its turn, and keeps its place", async () => {
+  using stage = new SourceStage();
+  const store = new ResultStore({
+    commands: stage.commands,
+    keys: new KeySpace(),
+    expires: 0,
+    maxResultBytes: 1000,
+    formats: formatsOf({}, "bigint"),
+    resultExtended: true,
+    status: stage.status,
+    runtime: stage.runtime,
+  });
+  stage.driver.onLink = (link) => {
+    link.held.add("command");
+    link.onCommand = () => 1;
+  };
+  const controller = new AbortController();
+  const first = store.store("t", 1, "STARTED", {});
+  const second = store.store("t", 2, "STARTED", controller);
+  const third = store.store("t", 3, "STARTED", {});
+  while (stage.driver.links.length === 0) await turn();
+  const { link } = stage.driver;
+  while (link.waiting("command") === 0) await turn();
+  controller.abort();
+  await assertRejects(() => second, DOMException, "aborted");
+  for (let i = 0; i < 20; i++) await turn();
+  assertEquals(link.calls.length, 1);
+  link.release("command");
+  assertEquals(await first, true);
+  while (link.waiting("command") === 0) await turn();
+  link.release("command");
+  assertEquals(await third, true);
+  assertEquals(link.calls.length, 2);
+  assert(link.calls[1]!.includes('"result": 3'), link.calls[1]);
   await stage.close();
 });
