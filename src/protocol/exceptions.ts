@@ -214,7 +214,8 @@ function typeName(type: unknown): string {
 /** `value` if a document can hold it, or else its text, as Celery stores the `repr()`. */
 function encodable(value: unknown, encoder: ArgumentEncoder): unknown {
   try {
-    encoder.encode(value);
+    // As deep as it stands in a document: behind `result` and `exc_message`.
+    encoder.encode([[[value]]]);
     return value;
   } catch {
     return describeValue(value).toWellFormed();

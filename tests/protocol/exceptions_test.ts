@@ -1,5 +1,8 @@
+import { encodeDocument } from "../../src/protocol/encode.ts";
 import { decodeFailure, encodeFailure } from "../../src/protocol/exceptions.ts";
+import { formatsOf } from "../../src/serializers.ts";
 import { TaskError } from "../../src/task_error.ts";
+import { yaml } from "../../yaml.ts";
 import { assertEquals } from "../support/assert.ts";
 
 Deno.test("decodeFailure() reads a list of arguments", () => {
@@ -290,6 +293,19 @@ Deno.test("encodeFailure() replaces an argument that cannot be encoded by its te
   assertEquals(failure.exc_message[3], "[object Map]");
   assertEquals(failure.exc_message[4], "RangeError: r");
   assertEquals(typeof failure.exc_message[5], "string");
+});
+
+Deno.test("encodeFailure() replaces an argument that fits alone, and would be nested too deeply in a document", () => {
+  let deep: unknown = 1;
+  for (let i = 0; i < 798; i++) deep = [deep];
+  for (const serializer of ["json", "msgpack", yaml] as const) {
+    const { serializer: format } = formatsOf({ serializer }, "bigint");
+    const fields = { taskId: "t", state: "FAILURE", dateDone: new Date(0) };
+    for (let args: unknown = [deep]; Array.isArray(args); args = args[0]) {
+      const result = { excType: "E", excArgs: args };
+      encodeDocument({ ...fields, result }, format);
+    }
+  }
 });
 
 Deno.test("encodeFailure() and decodeFailure() undo each other", () => {
