@@ -40,8 +40,8 @@ export interface Serializer {
   decode(stored: string | Uint8Array): unknown;
 }
 
-/** How often a value that is in several places is copied: an alias of an alias of an alias must not fill the memory. */
-const MAX_COPIES = 100_000;
+/** How much of what is in several places is copied, in lists, objects and their members: aliases must not fill the memory. */
+const MAX_COPIED = 1_000_000;
 
 /** A format of the application's own, held to what the built-in ones promise. */
 export function customCodec(
@@ -94,13 +94,18 @@ function textOrBytes(stored: string | Uint8Array): string | Uint8Array {
 function settle(value: unknown, bigints: boolean): unknown {
   const root = [value];
   const seen = new Set<object>();
-  let copies = 0;
+  let copied = 0;
   function unshared(item: object): object {
     const isNew = !seen.has(item);
-    if (!isNew && ++copies > MAX_COPIES) {
-      throw new RangeError(
-        "it contains itself, or repeats a part of it too often",
-      );
+    if (!isNew) {
+      const size = Array.isArray(item) ? item.length : Object.keys(item).length;
+      // The size too: one alias of a long list costs as much as the list.
+      copied += 1 + size;
+      if (copied > MAX_COPIED) {
+        throw new RangeError(
+          "it contains itself, or repeats a part of it too often",
+        );
+      }
     }
     const own = isNew ? item : Array.isArray(item) ? [...item] : { ...item };
     seen.add(own);

@@ -22,15 +22,19 @@ const DATETIME =
   /^([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?:[Tt]|[ \t]+)([0-9]{1,2}):([0-9]{2}):([0-9]{2})(\.[0-9]*)?(?:[ \t]*(?:(Z)|([-+])([0-9]{1,2})(?::([0-9]{2}))?))?$/;
 const TIMESTAMP = either(DATE, DATETIME);
 
-/** The tags of YAML itself, and no other: those of Python are refused by the parser. */
-export const SCHEMA: Schema = FAILSAFE_SCHEMA.extend({
+/** How many characters of documents merges may go over: each can copy as much as there is. */
+const MAX_MERGED = 10_000_000;
+
+/** How many parts a number in base 60 may have: to read one takes the square of that. */
+const MAX_PARTS = 100;
+
+const TAGS = FAILSAFE_SCHEMA.extend({
   implicit: [
     scalar("null", NULL, () => null),
     scalar("bool", BOOLEAN, (text) => TRUE.test(text)),
     scalar("int", INTEGER, integer),
     scalar("float", FLOAT, float),
     scalar("timestamp", TIMESTAMP, timestamp),
-    scalar("merge", /^<<$/, (text) => text),
   ],
   explicit: [
     scalar("binary", /^[A-Za-z0-9+/=\s]*$/, bytes),
@@ -40,6 +44,28 @@ export const SCHEMA: Schema = FAILSAFE_SCHEMA.extend({
     }),
   ],
 });
+
+/**
+ * The tags of YAML itself, and no other: those of Python are refused by the
+ * parser. Made for one document of `size` characters, whose merges it counts:
+ * PyYAML writes none, and a short text of many could fill the memory.
+ */
+export function schemaOf(size: number): Schema {
+  let merged = 0;
+  return TAGS.extend({
+    implicit: [
+      new Type("tag:yaml.org,2002:merge", {
+        kind: "scalar",
+        resolve(data): boolean {
+          if (data !== "<<") return false;
+          merged += size;
+          if (merged <= MAX_MERGED) return true;
+          throw new RangeError("it merges too much");
+        },
+      }),
+    ],
+  });
+}
 
 function either(first: RegExp, second: RegExp): RegExp {
   return new RegExp(`${first.source}|${second.source}`);
@@ -66,11 +92,17 @@ function textOf(data: unknown): string {
 function integer(text: string): number | bigint {
   const digits = text.replaceAll("_", "").replace(/^[-+]/, "");
   const size = digits.includes(":")
-    ? digits.split(":").reduce((sum, part) => sum * 60n + BigInt(part), 0n)
+    ? partsOf(digits).reduce((sum, part) => sum * 60n + BigInt(part), 0n)
     : BigInt(/^0[0-7]/.test(digits) ? `0o${digits}` : digits);
   const value = text.startsWith("-") ? -size : size;
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
+}
+
+function partsOf(digits: string): string[] {
+  const parts = digits.split(":");
+  if (parts.length <= MAX_PARTS) return parts;
+  throw new RangeError("it has a number in base 60 that is too long");
 }
 
 function float(text: string): number {

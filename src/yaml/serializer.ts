@@ -1,7 +1,7 @@
 import { load, YAMLException } from "../deps/js_yaml.ts";
 import { toPlain } from "../protocol/plain.ts";
 import type { Serializer } from "../protocol/serializer.ts";
-import { SCHEMA } from "./schema.ts";
+import { schemaOf } from "./schema.ts";
 import { writeYaml } from "./write.ts";
 
 /** PyYAML gives up at about 400 levels, less the depth of the stack it is called on. */
@@ -38,7 +38,7 @@ export const yaml: Serializer = {
       throw new Error("it is not YAML as Celery writes it: it begins as JSON");
     }
     try {
-      return load(stored, { schema: SCHEMA, json: true });
+      return load(stored, { schema: schemaOf(stored.length), json: true });
     } catch (cause) {
       const reason = cause instanceof YAMLException
         ? cause.reason

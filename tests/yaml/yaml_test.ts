@@ -85,6 +85,13 @@ Deno.test("yaml.decode() refuses what it must not read", () => {
       [new Uint8Array([0x80]), "not UTF-8"],
       [`a: ${"[".repeat(200_000)}`, "nesting has an end"],
       ["*unknown", "unidentified alias"],
+      [
+        `a: &a {${Array.from(Array(1000).keys(), (i) => `k${i}: 0`)}}\nb:\n${
+          "- {<<: *a}\n".repeat(3000)
+        }`,
+        "merges too much",
+      ],
+      [`a: 1${":1".repeat(1000)}`, "base 60"],
     ] as const
   ) {
     assertThrows(() => yaml.decode(stored), Error, words);
@@ -97,11 +104,19 @@ Deno.test("yaml in a backend unfolds aliases up to a limit, and refuses what con
   assertEquals(shared, [[1], [1], [1]]);
   assert(shared[0] !== shared[1] && shared[1] !== shared[2]);
 
+  const often = `a: &a [1]\nb: [${"*a,".repeat(200_000)}]\n`;
+  const unfolded = formats.decode(often) as { b: unknown[] };
+  assertEquals(unfolded.b.length, 200_000);
+
   let bomb = "a0: &a0 [x]\n";
   for (let i = 1; i < 12; i++) {
     bomb += `a${i}: &a${i} [${Array(9).fill(`*a${i - 1}`).join(", ")}]\n`;
   }
-  for (const text of [bomb, "&a [*a]", "&a [*a, *a]", "&a {b: *a, c: *a}"]) {
+  // Each alias is one more, but each of them is long.
+  const long = `a: &a [${"x,".repeat(10_000)}]\nb: [${"*a,".repeat(10_000)}]`;
+  for (
+    const text of [bomb, long, "&a [*a]", "&a [*a, *a]", "&a {b: *a, c: *a}"]
+  ) {
     assertThrows(() => formats.decode(text), RangeError);
   }
 });
