@@ -38,6 +38,11 @@ const ADDRESS =
  */
 export function parseRedisUrl(input: string | URL): RedisUrl {
   const text = String(input);
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase();
+  // Before the rest: the URL of several Sentinels is none.
+  if (scheme !== undefined && Object.hasOwn(OTHER_SCHEMES, scheme)) {
+    throw wrong(text, `its scheme is ${scheme}: ${OTHER_SCHEMES[scheme]}`);
+  }
   const cut = /^[^/]*\/\/[^/?#\\]*([/?\\]).*@/s.exec(text)?.[1];
   if (cut !== undefined) {
     // What follows would be read as a path or a query, and shown as such.
@@ -45,15 +50,11 @@ export function parseRedisUrl(input: string | URL): RedisUrl {
       text,
       `it contains \`${cut}\` before an \`@\`: in a user name or password, write it as ${
         encodeURIComponent(cut)
-      }`,
+      }; behind the host, write the \`@\` as %40`,
     );
   }
-  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase();
   if (scheme !== undefined && scheme !== "redis") {
-    const why = Object.hasOwn(OTHER_SCHEMES, scheme)
-      ? `: ${OTHER_SCHEMES[scheme]}`
-      : "";
-    throw wrong(text, `its scheme is ${scheme}${why}`);
+    throw wrong(text, `its scheme is ${scheme}`);
   }
   let url: URL;
   try {

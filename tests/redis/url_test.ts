@@ -131,6 +131,7 @@ Deno.test("parseRedisUrl names the schemes of Celery's that cannot be used, and 
     "rediss://h/0?ssl_cert_reqs=required": "rediss: TLS is not supported",
     "REDISS://h": "rediss: TLS is not supported",
     "sentinel://h1:26379/3;sentinel://h2": "sentinel: Sentinel is not",
+    "sentinel://:p@h1/3;sentinel://:p@h2/3": "sentinel: Sentinel is not",
     "redis+sentinel://h": "redis+sentinel: Sentinel is not",
     "socket:///path": "socket: Unix sockets are not",
     "unix:///path": "unix: Unix sockets are not",
@@ -187,6 +188,7 @@ Deno.test("parseRedisUrl says what is wrong", () => {
     "redis://:p%@h": "its password holds a %",
     "redis://u%zz@h": "its user name holds a %",
     "redis://h/%": "its database holds a %",
+    "redis://h/0?client_name=me@here": "behind the host, write the `@` as %40",
   };
   for (const [url, words] of Object.entries(cases)) {
     const error = assertThrows(
