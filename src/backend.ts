@@ -196,11 +196,13 @@ export class ResultBackend implements AsyncDisposable {
     overrides: ResultBackendOptions = {},
   ): ResultBackend {
     const { url, options } = mapCeleryConfig(config);
+    const merged: Record<string, unknown> = { ...options };
+    for (const [name, value] of Object.entries(overrides)) {
+      // What is undefined, as a variable of the environment may be, says nothing.
+      if (value !== undefined) merged[name] = value;
+    }
     // A name that is none of ours is refused with the other options.
-    return new ResultBackend(
-      url,
-      { ...options, ...overrides } as ResultBackendOptions,
-    );
+    return new ResultBackend(url, merged as ResultBackendOptions);
   }
 
   /**

@@ -69,7 +69,7 @@ export function mapCeleryConfig(
   const expires = expiresOf(settings.get("result_expires"));
   const keyPrefix = textOf(transport.get("global_keyprefix"));
   const serializer = serializerOf(settings.get("result_serializer"));
-  const acceptContent = acceptOf(settings);
+  const acceptContent = acceptOf(settings, serializer);
   const isExtended = booleanOf(settings.get("result_extended"));
   const isOrdered = booleanOf(transport.get("result_chord_ordered"));
   const joinTimeout = numberOf(settings.get("result_chord_join_timeout"), 0);
@@ -179,11 +179,13 @@ function serializerOf(given: Given | undefined): string {
 }
 
 /** The formats that are accepted: of results, or else of everything; none, if json alone is. */
-function acceptOf(settings: GivenSettings["settings"]): string[] | undefined {
+function acceptOf(
+  settings: GivenSettings["settings"],
+  serializer: string,
+): string[] | undefined {
   const own = settings.get("result_accept_content");
-  const given = own === undefined || own.value === null
-    ? settings.get("accept_content")
-    : own;
+  const isOwn = own !== undefined && own.value !== null;
+  const given = isOwn ? own : settings.get("accept_content");
   if (given === undefined || given.value === null) return undefined;
   const { name, value } = given;
   if (!Array.isArray(value)) throw wrong(name, value, "a list of formats");
@@ -198,6 +200,11 @@ function acceptOf(settings: GivenSettings["settings"]): string[] | undefined {
     throw new ConfigurationError(
       `Cannot use ${name}: it accepts none of json, msgpack and yaml, and results have no other format here`,
     );
+  }
+  // Many accept messages in YAML that never stored a result in it, and Celery
+  // reads results in their own format alone.
+  if (!isOwn && formats.has(serializer) && serializer !== "yaml") {
+    formats.delete("yaml");
   }
   return formats.size === 1 && formats.has("json") ? undefined : [...formats];
 }

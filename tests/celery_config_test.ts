@@ -2,6 +2,8 @@ import { ResultBackend } from "../mod.ts";
 import { SETTINGS, TRANSPORT_OPTIONS } from "../src/celery/settings.ts";
 import { type CeleryOptions, mapCeleryConfig } from "../src/celery_config.ts";
 import { ConfigurationError } from "../src/errors.ts";
+import type { ResultBackendOptions } from "../src/options.ts";
+import { yaml } from "../yaml.ts";
 import {
   assert,
   assertEquals,
@@ -150,7 +152,16 @@ Deno.test("mapCeleryConfig turns settings into options; seconds become milliseco
 
 Deno.test("test_accept_precedence: mapCeleryConfig puts result_accept_content before accept_content, and leaves out what is no format of results", () => {
   const cases: [Record<string, unknown>, string[] | undefined][] = [
-    [{ accept_content: ["json", "yaml"] }, ["json", "yaml"]],
+    [{ accept_content: ["json", "yaml"] }, undefined],
+    [{ accept_content: ["pickle", "json", "msgpack", "yaml"] }, [
+      "json",
+      "msgpack",
+    ]],
+    [{ result_serializer: "yaml", accept_content: ["json", "yaml"] }, [
+      "json",
+      "yaml",
+    ]],
+    [{ result_accept_content: ["json", "yaml"] }, ["json", "yaml"]],
     [{
       accept_content: ["json", "yaml"],
       result_accept_content: ["msgpack"],
@@ -254,5 +265,20 @@ Deno.test("ResultBackend.fromCeleryConfig lets overrides replace what the config
     () => ResultBackend.fromCeleryConfig(config, { expires: 0.5 }),
     ConfigurationError,
     "0.5 as expires",
+  );
+});
+
+Deno.test("ResultBackend.fromCeleryConfig takes an override that is undefined for none", async () => {
+  const config = { result_backend: "redis://h", result_serializer: "yaml" };
+  await ResultBackend.fromCeleryConfig(config, { serializer: yaml }).close();
+  assertThrows(
+    // Not every caller has TypeScript look for undefined.
+    () =>
+      ResultBackend.fromCeleryConfig(
+        config,
+        { serializer: undefined } as unknown as ResultBackendOptions,
+      ),
+    ConfigurationError,
+    '"yaml" as serializer by name',
   );
 });

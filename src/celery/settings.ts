@@ -46,7 +46,8 @@ export const SETTINGS = {
   accept_content: {
     becomes: "acceptContent",
     note:
-      "used where there is no result_accept_content; what is no format of results is left out",
+      "used where there is no result_accept_content; what is no format of results is left out, " +
+      "and so is yaml where results are stored in another",
   },
   result_extended: { becomes: "resultExtended", note: "true or false" },
   result_chord_join_timeout: {
