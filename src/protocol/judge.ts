@@ -6,6 +6,7 @@ import {
   type StoredDocument,
 } from "./decode.ts";
 import { type Formats, recognize } from "./formats.ts";
+import { isObject } from "./members.ts";
 
 const SUCCESS = "SUCCESS";
 
@@ -20,15 +21,14 @@ const SUCCESS = "SUCCESS";
  */
 export class Judge {
   readonly #options: DecodeOptions;
+  readonly #formats: Formats;
 
   /** Reads what `formats` reads, and the formats that the script reads. */
   constructor(formats: Formats) {
     // Only the state is looked at: rounded integers are cheaper.
     const options = { integers: "number" } as const;
-    this.#options = {
-      ...options,
-      formats: formats.with([jsonCodec(options), msgpackCodec(options)]),
-    };
+    this.#formats = formats.with([jsonCodec(options), msgpackCodec(options)]);
+    this.#options = { ...options, formats: this.#formats };
   }
 
   /** Whether it is a SUCCESS; the error that reading it ended with, if that cannot be told. */
@@ -37,7 +37,19 @@ export class Judge {
       return decodeDocument(document, taskId, this.#options).state === SUCCESS;
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
+      if (this.#hasOtherStatus(document)) return false;
       return mayBeSuccess(document) && error;
+    }
+  }
+
+  /** Whether it can be read, and says a status, but none that an event can have. */
+  #hasOtherStatus(document: StoredDocument): boolean {
+    try {
+      const raw = this.#formats.decode(document);
+      return isObject(raw) && Object.hasOwn(raw, "status") &&
+        raw.status !== SUCCESS;
+    } catch {
+      return false;
     }
   }
 }
