@@ -1,4 +1,5 @@
 import { ConfigurationError } from "../errors.ts";
+import { maskUrl } from "../redis/url.ts";
 import type { Given } from "./names.ts";
 
 /**
@@ -92,9 +93,11 @@ export function wrong(
   );
 }
 
-/** A value of whatever type, in a line. */
+/** A value of whatever type, in a line. A whole URL may stand where its host should, and hold a password. */
 function shown(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "string") {
+    return JSON.stringify(value.includes("@") ? maskUrl(value) : value);
+  }
   return typeof value === "object" && value !== null
     ? "an object"
     : String(value);
