@@ -81,7 +81,8 @@ export interface SaveGroupOptions extends CallOptions {
  * for await (const event of backend.stream<number>(["6f1c", "b0a4"])) {
  *   if (event.state === "SUCCESS") results.push(event.result);
  * }
- * assertEquals(results, [21, 42]);
+ * // Each comes as soon as it is known, whatever the order of the ids.
+ * assertEquals(new Set(results), new Set([21, 42]));
  * ```
  */
 export class ResultBackend implements AsyncDisposable {

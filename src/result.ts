@@ -53,14 +53,16 @@ export type AnyResult = AsyncResult<unknown, string> | GroupResult;
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url);
- * // In life, Celery's worker does this.
+ * // In life, Celery's worker does this, and what is marked below.
  * await backend.storeResult("6f1c", { done: 1, of: 2 }, "PROGRESS");
- * setTimeout(() => backend.markAsDone("6f1c", 42), 10);
  *
  * const states: string[] = [];
  * const sum = await backend.result<number>("6f1c").get({
  *   timeout: 10_000,
- *   onEvent: ({ state }) => states.push(state),
+ *   onEvent: ({ state }) => {
+ *     states.push(state);
+ *     if (state === "PROGRESS") backend.markAsDone("6f1c", 42);
+ *   },
  * });
  * assertEquals(sum, 42);
  * assertEquals(states, ["PROGRESS", "SUCCESS"]);
