@@ -83,6 +83,7 @@ export type {
   RedisText,
 } from "./src/redis/link.ts";
 export type { MessageHandler, RespValue } from "./src/redis/resp.ts";
+export type { TlsOptions } from "./src/redis/tls.ts";
 export type { AnyResult, GetOptions } from "./src/result.ts";
 export type { OutcomeEvent } from "./src/result_set.ts";
 export type {
@@ -95,7 +96,15 @@ export type {
 } from "./src/result_tree.ts";
 export type { RetryOptions } from "./src/retry.ts";
 export type { RetryNotice } from "./src/retry_listener.ts";
-export type { Address, Runtime, Timer, Transport } from "./src/runtime.ts";
+export type {
+  Address,
+  Runtime,
+  TcpAddress,
+  Timer,
+  TlsSettings,
+  Transport,
+  UnixAddress,
+} from "./src/runtime.ts";
 export type { SerializerOptions } from "./src/serializers.ts";
 export type { StatusEvent } from "./src/status.ts";
 export type { StoreOptions } from "./src/store.ts";

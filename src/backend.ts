@@ -26,6 +26,7 @@ import type { TaskState } from "./protocol/states.ts";
 import { tracebackOf } from "./protocol/traceback.ts";
 import type { RedisDriver } from "./redis/link.ts";
 import { TcpDriver } from "./redis/tcp_link.ts";
+import { tlsSources } from "./redis/tls.ts";
 import { maskUrl, parseRedisUrl } from "./redis/url.ts";
 import type { AnyResult, AsyncResult } from "./result.ts";
 import { ResultFactory } from "./result_factory.ts";
@@ -106,7 +107,20 @@ export class ResultBackend implements AsyncDisposable {
    * `health_check_interval` (seconds, for `heartbeat`), and, without effect,
    * `socket_timeout`, `socket_keepalive`, `retry_on_timeout`,
    * `max_connections`, `virtual_host`. The query wins over the rest of the URL,
-   * and an option over both.
+   * and an option over both. `valkey://` is the same.
+   *
+   * `rediss://` (and `valkeys://`) is with TLS. Its query may also have
+   * `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile`, files that are read at
+   * each connect (`--allow-read`), `ssl_check_hostname`, and `ssl_cert_reqs`.
+   * Without that last one, which Celery demands, a certificate is required, as
+   * with `optional`: a server always shows one. `none` is told as `degraded`,
+   * since Deno verifies unless it runs with
+   * `--unsafely-ignore-certificate-errors=HOST`. The authorities that Deno
+   * trusts are trusted, too, and paths are percent-decoded once, not twice.
+   *
+   * `redis+socket:///path`, `unix:///path` and `socket:///path` are Unix
+   * sockets; the database is `virtual_host`, or `db`, of the query. Deno wants
+   * `--allow-net=unix:/path`, `--allow-read=/path` and `--allow-write=/path`.
    *
    * @throws {ConfigurationError} if the URL or an option cannot work.
    */
@@ -190,7 +204,7 @@ export class ResultBackend implements AsyncDisposable {
    *
    * @throws {ConfigurationError} if a name is not known (all are listed), a
    * setting was given two values, a value is out of its range, or it asks for
-   * what there is not: another kind of backend, TLS, Sentinel, pickle.
+   * what there is not: another kind of backend, Sentinel, pickle.
    */
   static fromCeleryConfig(
     config: Record<string, unknown>,
@@ -585,7 +599,10 @@ function tcpDriver(
   const url = parseRedisUrl(input);
   return new TcpDriver({
     ...settings,
-    address: { hostname: url.hostname, port: url.port },
+    address: url.path === undefined
+      ? { hostname: url.hostname, port: url.port }
+      : { path: url.path },
+    tls: tlsSources(options.tls, url),
     db: url.db,
     username: options.username ?? url.username,
     password: options.password ?? url.password,

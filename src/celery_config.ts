@@ -14,6 +14,7 @@ import {
 } from "./celery/values.ts";
 import { ConfigurationError } from "./errors.ts";
 import type { ResultBackendOptions } from "./options.ts";
+import { TLS_KEYS } from "./redis/tls_query.ts";
 import { fillAddress, parseRedisUrl, type RedisUrl } from "./redis/url.ts";
 
 /** The options that a configuration can become. */
@@ -38,7 +39,13 @@ const BARE: ReadonlySet<string> = new Set([
 ]);
 
 /** What the URL parser knows, if only to say why it cannot be used. */
-const REDIS = /^(redis|rediss|sentinel|socket|unix|redis\+[a-z]+):/i;
+const REDIS =
+  /^(redis|rediss|valkey|valkeys|sentinel|socket|unix|redis\+[a-z]+):/i;
+
+const SOCKET = /^(socket|unix|redis\+socket):/i;
+
+/** The numbers of Python's `ssl.CERT_NONE` and its kin. */
+const CERT_REQS: readonly string[] = ["none", "optional", "required"];
 
 /** The formats that results can have, by the names that kombu has for them. */
 const FORMATS: ReadonlyMap<string, string> = new Map([
@@ -63,7 +70,7 @@ export function mapCeleryConfig(
   const given = givenSettings(config);
   const { settings, transport } = given;
   refuse(given);
-  const url = urlOf(settings);
+  const url = secured(urlOf(settings), settings.get("redis_backend_use_ssl"));
   const said = parseRedisUrl(url);
   const { retry, reconnect } = mapRetry(given);
   const expires = expiresOf(settings.get("result_expires"));
@@ -139,6 +146,8 @@ function urlOf(settings: GivenSettings["settings"]): string {
     );
   }
   if (BARE.has(text)) return fillAddress(`redis:///${db}`, host, port);
+  // A socket has neither host nor port.
+  if (SOCKET.test(text)) return text;
   if (REDIS.test(text)) return fillAddress(text, host, port);
   // No more of it is shown: a URL may hold a password.
   const kind = /^[\w+.-]*(?=:\/\/)/.exec(text)?.[0] ?? "this kind";
@@ -146,6 +155,58 @@ function urlOf(settings: GivenSettings["settings"]): string {
     `Cannot use a ${backend.name} of ${kind}: this module reads results from Redis, ` +
       "expected redis or a URL such as redis://localhost:6379/0",
   );
+}
+
+/** The URL with TLS, if the setting asks for it: what the URL says itself goes before that. */
+function secured(url: string, given: Given | undefined): string {
+  if (given === undefined || isEmpty(given.value)) return url;
+  const { name, value } = given;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw wrong(
+      name,
+      value,
+      'a dict such as { ssl_cert_reqs: "required" }, as Celery does, or false',
+    );
+  }
+  // What is wrong with the URL as it was given is told of that one.
+  if (parseRedisUrl(url).path !== undefined) {
+    throw new ConfigurationError(
+      `Cannot use ${name} with a Unix socket: what goes through it stays on this machine`,
+    );
+  }
+  const query = new URLSearchParams();
+  for (const [key, each] of Object.entries(value)) {
+    query.append(key, sslText(`${name}.${key}`, key, each));
+  }
+  const [address, own = ""] = splitOnce(url, "?");
+  const scheme = address.replace(/^(redis|valkey)s?:/i, "$1s:");
+  // Of a key given twice, the last one counts.
+  return `${scheme}?${query}${own === "" ? "" : `&${own}`}`;
+}
+
+function sslText(name: string, key: string, value: unknown): string {
+  if (!TLS_KEYS.has(key)) {
+    throw new ConfigurationError(
+      `Cannot use ${name}: there is no such thing here, expected one of ${
+        [...TLS_KEYS].join(", ")
+      }`,
+    );
+  }
+  if (value === null || value === undefined) return "";
+  if (key === "ssl_cert_reqs" && typeof value === "number") {
+    const word = CERT_REQS[value];
+    if (word !== undefined) return word;
+  }
+  if (key === "ssl_check_hostname" && typeof value === "boolean") {
+    return String(value);
+  }
+  if (typeof value === "string") return value;
+  throw wrong(name, value, "text");
+}
+
+function splitOnce(text: string, mark: string): [string, string?] {
+  const at = text.indexOf(mark);
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + mark.length)];
 }
 
 function hostOf(given: Given | undefined): string {
@@ -211,12 +272,6 @@ function acceptOf(
 
 /** What asks for something that there is not, or that only Python has. */
 function refuse({ settings }: GivenSettings): void {
-  const ssl = settings.get("redis_backend_use_ssl");
-  if (ssl !== undefined && !isEmpty(ssl.value)) {
-    throw new ConfigurationError(
-      `Cannot use ${ssl.name}: TLS is not supported`,
-    );
-  }
   const provider = settings.get("redis_backend_credential_provider");
   if (provider !== undefined && !isEmpty(provider.value)) {
     throw new ConfigurationError(

@@ -1,6 +1,7 @@
 import { ConfigurationError } from "./errors.ts";
 import type { Formats } from "./protocol/formats.ts";
 import type { RedisDriver } from "./redis/link.ts";
+import type { TlsOptions } from "./redis/tls.ts";
 import type { UrlOptions } from "./redis/url_query.ts";
 import { type RetryOptions, type RetryPolicy, retryPolicy } from "./retry.ts";
 import type { RetryNotice } from "./retry_listener.ts";
@@ -132,6 +133,12 @@ export interface ResultBackendOptions extends SerializerOptions {
   username?: string;
   /** The password; the URL's, if not given. */
   password?: string;
+  /**
+   * Speaks TLS, also where the URL is `redis://`, with these certificates; `{}`
+   * takes the authorities that Deno trusts. What it holds goes before the files
+   * that the URL names. Celery: `redis_backend_use_ssl`.
+   */
+  tls?: TlsOptions;
   /** The name that Redis's CLIENT LIST shows; the URL's, if not given. Celery: `redis_client_name`. */
   clientName?: string;
   /**
@@ -205,6 +212,7 @@ const KNOWN: ReadonlySet<string> = new Set(
     "chordJoinTimeout",
     "username",
     "password",
+    "tls",
     "clientName",
     "driver",
     "runtime",
@@ -234,6 +242,11 @@ export function settingsOf(
     if (given === undefined || typeof given === "function") continue;
     throw new ConfigurationError(
       `Cannot use ${String(given)} as ${name}: expected a function`,
+    );
+  }
+  if (options.tls !== undefined && options.driver !== undefined) {
+    throw new ConfigurationError(
+      "Cannot use tls together with driver: a driver makes its own connections, tell it",
     );
   }
   const { integers = "bigint" } = options;
@@ -292,9 +305,11 @@ export function settingsOf(
 
 /** The members that were given, and the real ones for the rest. An instance of a class has them in its prototype. */
 function runtimeOf(given: Partial<Runtime> = {}): Runtime {
-  const { dial, now, date, random, setTimer, clearTimer } = denoRuntime;
+  const { dial, readTextFile, now, date, random, setTimer, clearTimer } =
+    denoRuntime;
   return {
     dial: given.dial?.bind(given) ?? dial,
+    readTextFile: given.readTextFile?.bind(given) ?? readTextFile,
     now: given.now?.bind(given) ?? now,
     date: given.date?.bind(given) ?? date,
     random: given.random?.bind(given) ?? random,

@@ -20,13 +20,36 @@ export interface Transport {
   unref(): void;
 }
 
-/** Where a server listens. */
-export interface Address {
+/** What TLS needs, as texts. */
+export interface TlsSettings {
+  /** PEM texts of certificate authorities, trusted along with those that Deno knows. */
+  readonly caCerts: readonly string[];
+  /** The client's certificate (with its chain), as PEM text. */
+  readonly cert?: string;
+  /** The key of `cert`, as PEM text. */
+  readonly key?: string;
+  /** Whether the certificate has to be for the host that is dialled. */
+  readonly checkHostname: boolean;
+}
+
+/** A server that is reached over TCP. */
+export interface TcpAddress {
   /** A host name or an IP address, IPv6 without brackets. */
   readonly hostname: string;
   /** The TCP port. */
   readonly port: number;
+  /** With it, TLS is spoken. */
+  readonly tls?: TlsSettings;
 }
+
+/** A server on this machine, behind a Unix socket. */
+export interface UnixAddress {
+  /** The socket's path, from the root. */
+  readonly path: string;
+}
+
+/** Where a server listens. */
+export type Address = TcpAddress | UnixAddress;
 
 /** What `setTimeout` gives. */
 export type Timer = ReturnType<typeof setTimeout>;
@@ -35,6 +58,8 @@ export type Timer = ReturnType<typeof setTimeout>;
 export interface Runtime {
   /** Opens a connection; gives up when `signal` aborts. */
   dial(address: Address, signal: AbortSignal): Promise<Transport>;
+  /** Reads a file of a certificate or a key. */
+  readTextFile(path: string, signal: AbortSignal): Promise<string>;
   /** A clock that only goes forward, in milliseconds. */
   now(): number;
   /** The date, for `date_done`. */
@@ -53,10 +78,17 @@ export interface Runtime {
 /** The real world. Global functions are looked up on each call, so that fake timers take hold. */
 export const denoRuntime: Runtime = {
   async dial(address: Address, signal: AbortSignal): Promise<Transport> {
-    const connection = await Deno.connect({ ...address, signal });
-    // A command's last bytes must not wait for the acknowledgement of the first.
-    connection.setNoDelay(true);
-    return connection;
+    if ("path" in address) {
+      return await Deno.connect({ transport: "unix", path: address.path });
+    }
+    const { hostname, port, tls } = address;
+    if (tls !== undefined) {
+      return await dialTls({ hostname, port, tls }, signal);
+    }
+    return await dialTcp(address, signal);
+  },
+  readTextFile(path: string, signal: AbortSignal): Promise<string> {
+    return Deno.readTextFile(path, { signal });
   },
   now(): number {
     return performance.now();
@@ -77,3 +109,68 @@ export const denoRuntime: Runtime = {
     clearTimeout(timer);
   },
 };
+
+async function dialTcp(
+  { hostname, port }: TcpAddress,
+  signal: AbortSignal,
+): Promise<Deno.TcpConn> {
+  const connection = await Deno.connect({ hostname, port, signal });
+  // A command's last bytes must not wait for the acknowledgement of the first.
+  connection.setNoDelay(true);
+  return connection;
+}
+
+/** Opens a connection, and shakes hands: what is wrong with a certificate shows here. */
+async function dialTls(
+  address: TcpAddress & { readonly tls: TlsSettings },
+  signal: AbortSignal,
+): Promise<Deno.TlsConn> {
+  const connection = await openTls(address, signal);
+  let isClosed = false;
+  function close(): void {
+    if (isClosed) return;
+    isClosed = true;
+    // Of a handshake that is cut off, Deno keeps the socket until the peer
+    // answers or hangs up; there is no way to be rid of it before.
+    connection.close();
+  }
+  signal.addEventListener("abort", close, { once: true });
+  try {
+    signal.throwIfAborted();
+    await connection.handshake();
+    signal.throwIfAborted();
+    return connection;
+  } catch (error) {
+    close();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", close);
+  }
+}
+
+async function openTls(
+  { hostname, port, tls }: TcpAddress & { readonly tls: TlsSettings },
+  signal: AbortSignal,
+): Promise<Deno.TlsConn> {
+  const { cert, key } = tls;
+  const options = {
+    hostname,
+    caCerts: [...tls.caCerts],
+    unsafelyDisableHostnameVerification: !tls.checkHostname,
+  };
+  if (cert !== undefined && key !== undefined) {
+    // It takes no signal, and startTls takes no certificate.
+    return await Deno.connectTls({ ...options, port, cert, key });
+  }
+  const connection = await dialTcp({ hostname, port }, signal);
+  try {
+    return await Deno.startTls(connection, options);
+  } catch (error) {
+    try {
+      connection.close();
+    } catch {
+      // It was taken, and closed.
+    }
+    throw error;
+  }
+}

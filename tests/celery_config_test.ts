@@ -2,6 +2,7 @@ import { ResultBackend } from "../mod.ts";
 import { SETTINGS, TRANSPORT_OPTIONS } from "../src/celery/settings.ts";
 import { type CeleryOptions, mapCeleryConfig } from "../src/celery_config.ts";
 import { ConfigurationError } from "../src/errors.ts";
+import { parseRedisUrl, type RedisUrl } from "../src/redis/url.ts";
 import type { ResultBackendOptions } from "../src/options.ts";
 import { yaml } from "../yaml.ts";
 import {
@@ -189,17 +190,40 @@ Deno.test("mapCeleryConfig refuses what there is not, and what is out of range, 
     [{ result_backend: "rpc://" }, "of rpc"],
     [{ result_backend: "django-db" }, "reads results from Redis"],
     [{ result_backend: "disabled" }, "reads results from Redis"],
-    [{ result_backend: "valkey://:S3CRET@h" }, "of valkey"],
-    [{ result_backend: "rediss://:S3CRET@h" }, "TLS is not supported"],
+    [
+      { result_backend: "rediss://:S3CRET@h?ssl_cert_reqs=S3CRET" },
+      "ssl_cert_reqs is no word",
+    ],
     [
       { result_backend: "sentinel://:S3CRET@h;sentinel://g" },
       "Sentinel is not",
     ],
-    [{ result_backend: "redis+socket:///s" }, "Unix sockets are not"],
+    [{ result_backend: "redis+socket://s" }, "three slashes"],
+    [
+      {
+        result_backend: "redis+socket:///s",
+        redis_backend_use_ssl: { ssl_cert_reqs: 2 },
+      },
+      "with a Unix socket",
+    ],
+    [
+      {
+        result_backend: "redis://h?ssl_ca_certs=x",
+        redis_backend_use_ssl: { ssl_cert_reqs: 2 },
+      },
+      "the scheme should be rediss",
+    ],
     [{ result_backend: "redis://:S3CRET@h/x" }, "is no number"],
     [{ result_backend: "redis://:S3CRET@h?sll=1" }, '"sll"'],
-    [{ redis_backend_use_ssl: { ssl_cert_reqs: 2 } }, "TLS is not supported"],
-    [{ redis_backend_use_ssl: true }, "redis_backend_use_ssl"],
+    [{ redis_backend_use_ssl: true }, "true as redis_backend_use_ssl"],
+    [
+      { redis_backend_use_ssl: { ssl_cert_reqs: 3 } },
+      "redis_backend_use_ssl.ssl_cert_reqs",
+    ],
+    [
+      { redis_backend_use_ssl: { ssl_ciphers: "x" } },
+      "redis_backend_use_ssl.ssl_ciphers",
+    ],
     [
       { redis_backend_credential_provider: "mod.Provider" },
       "it is a Python class",
@@ -247,6 +271,42 @@ Deno.test("mapCeleryConfig refuses what there is not, and what is out of range, 
     override_backends: { db: "mod.Backend" },
     redis_backend_credential_provider: null,
   });
+});
+
+Deno.test("mapCeleryConfig puts redis_backend_use_ssl into the URL, which goes before it", () => {
+  const ssl = {
+    ssl_cert_reqs: 2,
+    ssl_ca_certs: "/etc/a b.pem",
+    ssl_certfile: null,
+    ssl_check_hostname: false,
+  };
+  const cases: [string, unknown, RedisUrl["tls"]][] = [
+    ["redis://h", ssl, {
+      certReqs: "required",
+      caFile: "/etc/a b.pem",
+      checkHostname: false,
+    }],
+    ["valkey://h?db=1", { ssl_cert_reqs: "CERT_NONE" }, { certReqs: "none" }],
+    ["rediss://h?ssl_ca_certs=/b", ssl, {
+      certReqs: "required",
+      caFile: "/b",
+      checkHostname: false,
+    }],
+    ["redis", ssl, {
+      certReqs: "required",
+      caFile: "/etc/a b.pem",
+      checkHostname: false,
+    }],
+    ["rediss://h", {}, {}],
+    ["redis://h", {}, undefined],
+    ["redis://h", false, undefined],
+  ];
+  for (const [result_backend, redis_backend_use_ssl, expected] of cases) {
+    const { url } = mapCeleryConfig({ result_backend, redis_backend_use_ssl });
+    assertEquals(parseRedisUrl(url).tls, expected, url);
+  }
+  const socket = { result_backend: "unix:///r?db=2", redis_host: "other" };
+  assertEquals(parseRedisUrl(mapCeleryConfig(socket).url).path, "/r");
 });
 
 Deno.test("the list of settings says of each what becomes of it, or why nothing does", () => {

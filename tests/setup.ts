@@ -16,6 +16,7 @@ const PACKAGES: Record<Installable, string[]> = {
   "redis-server": ["redis-server"],
   "redis-sentinel": ["redis-sentinel"],
   "celery": ["python3-celery", "python3-redis"],
+  "openssl": ["openssl"],
 };
 
 /** Says to Debian's installation scripts which services may be started: none. */

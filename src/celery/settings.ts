@@ -20,7 +20,7 @@ export const SETTINGS = {
   result_backend: {
     becomes: "url",
     note:
-      "`redis`, or a `redis://` URL; every other kind of backend is refused",
+      "`redis`, or a URL with redis, rediss, valkey, valkeys, redis+socket, unix or socket; every other kind of backend is refused",
   },
   result_backend_transport_options: {
     becomes: "see below",
@@ -149,8 +149,10 @@ export const SETTINGS = {
     note: "a backend has two connections, however many wait",
   },
   redis_backend_use_ssl: {
-    becomes: null,
-    note: "refused unless false or empty: TLS is not supported",
+    becomes: "url",
+    note:
+      "ssl_cert_reqs, ssl_ca_certs, ssl_certfile, ssl_keyfile and ssl_check_hostname, where the URL's query has them not; " +
+      "false or empty: no TLS",
   },
   redis_backend_credential_provider: {
     becomes: null,

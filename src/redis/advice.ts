@@ -1,7 +1,13 @@
-import { ConfigurationError, RedisError } from "../errors.ts";
+import {
+  ConfigurationError,
+  RedisConnectionError,
+  RedisError,
+} from "../errors.ts";
 import type { Address } from "../runtime.ts";
 import { nameOf } from "./dial.ts";
 import { RespError } from "./resp.ts";
+import type { TlsSources } from "./tls.ts";
+import { explainTls } from "./tls_advice.ts";
 
 /** What was asked of a server when a connection was set up. */
 export interface SetUpOptions {
@@ -44,6 +50,27 @@ export function explainSetUp(
   return advice === undefined
     ? error
     : new RedisError(error.message, `${at}: ${advice}`, { cause: error });
+}
+
+/**
+ * Adds to the loss of a connection that was not set up yet what may be behind
+ * it. A server may refuse a handshake only after the client took it for done.
+ */
+export function explainCut(
+  error: unknown,
+  address: Address,
+  tls: TlsSources | undefined,
+): unknown {
+  if (!(error instanceof RedisConnectionError) || "path" in address) {
+    return error;
+  }
+  if (tls !== undefined) return explainTls(error.cause, address, tls) ?? error;
+  return error.cause instanceof Deno.errors.ConnectionReset
+    ? new RedisConnectionError(
+      `${error.message}; a server that expects TLS ends a connection like this: then use rediss://, or the option \`tls\``,
+      { cause: error.cause },
+    )
+    : error;
 }
 
 function adviceFor(

@@ -2,17 +2,20 @@ import { Deque } from "../deps/deque.ts";
 import { RedisConnectionError, RedisError } from "../errors.ts";
 import type { Address, Runtime, Transport } from "../runtime.ts";
 import { toError } from "../to_error.ts";
-import { explainReply, explainSetUp } from "./advice.ts";
+import { explainCut, explainReply, explainSetUp } from "./advice.ts";
 import { type Command, CommandBuffer } from "./command.ts";
 import { dial, nameOf } from "./dial.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { RespDecoder, RespError, type RespValue } from "./resp.ts";
 import type { MessageHandler } from "./resp.ts";
+import type { TlsSources } from "./tls.ts";
 
 /** How to reach a server, and who to be there. */
 export interface ConnectionOptions {
   /** Where the server listens. */
   readonly address: Address;
+  /** With it, TLS is spoken. */
+  readonly tls?: TlsSources | undefined;
   /** The database number; 0 is not selected, since every connection begins there. */
   readonly db: number;
   /** The ACL user; none for the default user. */
@@ -105,7 +108,7 @@ export class Connection {
     events: ConnectionEvents,
     signal: AbortSignal,
   ): Promise<Connection> {
-    const { address, connectTimeout, runtime } = options;
+    const { address, tls, connectTimeout, runtime } = options;
     signal.throwIfAborted();
     const giveUp = new AbortController();
     const abort = (): void => giveUp.abort(signal.reason);
@@ -116,14 +119,18 @@ export class Connection {
           new RedisConnectionError(
             `Cannot connect to Redis at ${
               nameOf(address)
-            }: no answer within ${connectTimeout} ms (connectTimeout)`,
+            }: no answer within ${connectTimeout} ms (connectTimeout)${
+              tls === undefined
+                ? ""
+                : "; a server that expects no TLS is silent, too"
+            }`,
           ),
         ),
       connectTimeout,
       true,
     );
     try {
-      const transport = await dial(address, runtime, giveUp.signal);
+      const transport = await dial(address, runtime, giveUp.signal, tls);
       const connection = new Connection(transport, options, events);
       const end = (): void => connection.end(giveUp.signal.reason);
       giveUp.signal.addEventListener("abort", end, { once: true });
@@ -258,7 +265,9 @@ export class Connection {
     for (const outcome of await Promise.allSettled(steps)) {
       // In order, because the first refusal explains those that follow it.
       if (outcome.status === "rejected") {
-        throw explainSetUp(outcome.reason, this.#options);
+        const { address, tls } = this.#options;
+        const reason = explainCut(outcome.reason, address, tls);
+        throw explainSetUp(reason, this.#options);
       }
     }
     this.#established = true;

@@ -1,11 +1,17 @@
-import { RedisConnectionError, RedisError } from "../errors.ts";
+import {
+  ConfigurationError,
+  RedisConnectionError,
+  RedisError,
+} from "../errors.ts";
 import { toError } from "../to_error.ts";
 import type { Command } from "./command.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
+import { nameOf } from "./dial.ts";
 import type { LinkEvents, RedisDriver, RedisLink, RedisText } from "./link.ts";
 import type { RespValue } from "./resp.ts";
+import { flagAdvice } from "./tls_advice.ts";
 
-/** The driver for one server, reached over TCP. */
+/** The driver for one server, reached over TCP, TLS or a Unix socket. */
 export class TcpDriver implements RedisDriver {
   readonly #options: ConnectionOptions;
 
@@ -22,6 +28,18 @@ export class TcpDriver implements RedisDriver {
       { onNotice },
       signal,
     );
+    const { address, tls } = this.#options;
+    if (tls?.certReqs === "none" && "port" in address) {
+      onNotice(
+        new ConfigurationError(
+          `Cannot leave the certificate of ${
+            nameOf(address)
+          } unverified, as ssl_cert_reqs=none says: ${
+            flagAdvice(address.hostname)
+          }`,
+        ),
+      );
+    }
     return new TcpLink(commands, this.#options, events);
   }
 }

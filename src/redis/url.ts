@@ -1,5 +1,7 @@
 import { ConfigurationError } from "../errors.ts";
-import { parseUrlQuery, QueryError, type UrlOptions } from "./url_query.ts";
+import { QueryError } from "./query_error.ts";
+import { tlsOf, type TlsQuery } from "./tls_query.ts";
+import { parseUrlQuery, type UrlOptions } from "./url_query.ts";
 
 /** What a Redis URL says; what its query says wins over the rest. */
 export interface RedisUrl extends UrlOptions {
@@ -7,31 +9,46 @@ export interface RedisUrl extends UrlOptions {
   readonly hostname: string;
   /** The port. */
   readonly port: number;
+  /** A Unix socket's path: then host and port mean nothing. */
+  readonly path?: string;
+  /** With it, TLS is spoken, and how. */
+  readonly tls?: TlsQuery;
   /** The database number. */
   readonly db: number;
 }
 
 const FORM = "redis://[user][:password]@host[:port][/db][?query]";
+const SOCKET_FORM = "redis+socket:///path[?virtual_host=db]";
+
+/** Which of them is meant by a scheme. */
+const SCHEMES: Readonly<Record<string, "tcp" | "tls" | "socket">> = {
+  redis: "tcp",
+  valkey: "tcp",
+  rediss: "tls",
+  valkeys: "tls",
+  "redis+socket": "socket",
+  // As redis-py has it.
+  unix: "socket",
+  // As Celery documents it, and does not take it.
+  socket: "socket",
+};
 
 /** Why a scheme of Celery's cannot be used. */
 const OTHER_SCHEMES: Readonly<Record<string, string>> = {
-  rediss: "TLS is not supported",
   sentinel: "Sentinel is not supported",
   "redis+sentinel": "Sentinel is not supported",
-  socket: "Unix sockets are not supported",
-  unix: "Unix sockets are not supported",
-  "redis+socket": "Unix sockets are not supported",
 };
 
 /** What comes before the host, the host, and the port; it matches nothing where they are malformed. */
 const ADDRESS =
-  /^(redis:\/\/(?:[^/?#]*@)?)(\[[^\]]*\]|[^:/?#]*)(?::(\d*))?(?=[/?#]|$)/i;
+  /^((?:rediss?|valkeys?|redis\+socket|unix|socket):\/\/(?:[^/?#]*@)?)(\[[^\]]*\]|[^:/?#]*)(?::(\d*))?(?=[/?#]|$)/i;
 
 /**
  * Reads `redis://[user][:password]@host[:port][/db][?query]`. User, password
  * and database are percent-decoded; the host is localhost, the port 6379 and
  * the database 0 where the URL does not say. As in Celery, `redis` alone is
- * `redis://`.
+ * `redis://`. With `rediss://` the query may speak of TLS, too;
+ * `redis+socket:///path` is a Unix socket, its database `virtual_host` or `db`.
  *
  * @throws {ConfigurationError} if the URL is of another form: the message
  * names what is wrong, and shows no password.
@@ -53,9 +70,8 @@ export function parseRedisUrl(input: string | URL): RedisUrl {
       }; behind the host, write the \`@\` as %40`,
     );
   }
-  if (scheme !== undefined && scheme !== "redis") {
-    throw wrong(text, `its scheme is ${scheme}`);
-  }
+  const kind = kindOf(scheme);
+  if (kind === undefined) throw wrong(text, `its scheme is ${scheme}`);
   let url: URL;
   try {
     url = new URL(fillAddress(text, "localhost", 6379));
@@ -67,7 +83,10 @@ export function parseRedisUrl(input: string | URL): RedisUrl {
       cause,
     );
   }
-  if (scheme !== undefined && !text.slice("redis:".length).startsWith("//")) {
+  if (
+    scheme !== undefined &&
+    !text.slice(scheme.length + 1).startsWith("//")
+  ) {
     throw wrong(text, "`//` is missing behind the scheme");
   }
   if (url.hash !== "" || text.includes("#")) {
@@ -81,10 +100,12 @@ export function parseRedisUrl(input: string | URL): RedisUrl {
   return {
     hostname: decode(url.hostname.replace(/^\[|\]$/g, ""), text, "host"),
     port: portOf(url.port, text),
-    db: dbOf(decode(url.pathname, text, "database"), text),
+    ...(kind === "socket" ? socketOf(url, text) : {
+      db: dbOf(decode(url.pathname, text, "database"), text),
+    }),
     ...(username === "" ? {} : { username }),
     ...(password === "" ? {} : { password }),
-    ...queryOf(url, text),
+    ...queryOf(url, text, kind === "tls"),
   };
 }
 
@@ -109,7 +130,9 @@ export function maskUrl(input: string | URL): string {
   const text = String(input);
   // To the last `@`: a password may hold others, and slashes.
   const at = text.lastIndexOf("@");
-  const scheme = /^rediss?:?\/\//i.exec(text)?.[0];
+  const scheme = /^(?:rediss?|valkeys?|redis\+socket|unix|socket):?\/\//i.exec(
+    text,
+  )?.[0];
   let shown: string;
   if (at < 0) {
     // A colon begins a port, or a password whose `@` was forgotten.
@@ -135,9 +158,37 @@ function portOf(port: string, text: string): number {
   return number;
 }
 
-function queryOf(url: URL, text: string): UrlOptions {
+function kindOf(scheme = "redis"): "tcp" | "tls" | "socket" | undefined {
+  return Object.hasOwn(SCHEMES, scheme) ? SCHEMES[scheme] : undefined;
+}
+
+/** Path and database of a Unix socket. */
+function socketOf(url: URL, text: string): { path: string; db: number } {
+  const [, , host = "", port = ""] = ADDRESS.exec(text) ?? [];
+  if (host !== "" || port !== "") {
+    throw wrong(
+      text,
+      `its path begins behind a host: write three slashes, as in ${SOCKET_FORM}`,
+    );
+  }
+  const path = decode(url.pathname, text, "path");
+  if (!/^\/+[^/]/.test(path) || path.includes("\0")) {
+    throw wrong(text, `it names no socket, as in ${SOCKET_FORM}`);
+  }
+  const db = url.searchParams.getAll("virtual_host").findLast((each) =>
+    each !== ""
+  );
+  return { path, db: dbOf(db ?? "", text) };
+}
+
+function queryOf(
+  url: URL,
+  text: string,
+  isTls: boolean,
+): UrlOptions & { tls?: TlsQuery } {
   try {
-    return parseUrlQuery(url.searchParams);
+    const options = parseUrlQuery(url.searchParams, isTls);
+    return isTls ? { ...options, tls: tlsOf(url.searchParams) } : options;
   } catch (error) {
     if (error instanceof QueryError) throw wrong(text, error.message);
     throw error;

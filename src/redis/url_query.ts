@@ -1,3 +1,6 @@
+import { QueryError } from "./query_error.ts";
+import { TLS_KEYS } from "./tls_query.ts";
+
 /** What the query of a Redis URL says, as far as it means something here. */
 export interface UrlOptions {
   /** The database number, which wins over the path's. */
@@ -42,23 +45,24 @@ const READERS: Readonly<Record<string, (value: string) => UrlOptions>> = {
   virtual_host: () => ({}),
 };
 
-/** What kept a query from being read; the message follows `Cannot use the Redis URL ...: `. */
-export class QueryError extends Error {
-  /** The name of the class. */
-  override readonly name = "QueryError";
-}
-
 /**
  * Reads the query of a Redis URL. As in Celery, a key without a value counts as
- * not given, and of a key given twice the last one counts.
+ * not given, and of a key given twice the last one counts. With `isTls`, those
+ * about TLS are left to {@linkcode tlsOf}.
  *
  * @throws {QueryError} if a key is unknown, or a value is of another type.
  */
-export function parseUrlQuery(query: URLSearchParams): UrlOptions {
+export function parseUrlQuery(
+  query: URLSearchParams,
+  isTls: boolean,
+): UrlOptions {
   let options: UrlOptions = {};
   let isBehindPassword = false;
   for (const [key, value] of query) {
-    if (!Object.hasOwn(READERS, key)) throw unknown(key, isBehindPassword);
+    if (isTls && TLS_KEYS.has(key)) continue;
+    if (!Object.hasOwn(READERS, key)) {
+      throw unknown(key, isBehindPassword, isTls);
+    }
     isBehindPassword ||= key === "password";
     if (value === "") continue;
     try {
@@ -73,7 +77,11 @@ export function parseUrlQuery(query: URLSearchParams): UrlOptions {
   return options;
 }
 
-function unknown(key: string, isBehindPassword: boolean): QueryError {
+function unknown(
+  key: string,
+  isBehindPassword: boolean,
+  isTls: boolean,
+): QueryError {
   if (isBehindPassword) {
     // It may be the rest of the password.
     return new QueryError(
@@ -81,7 +89,7 @@ function unknown(key: string, isBehindPassword: boolean): QueryError {
     );
   }
   const name = JSON.stringify(key);
-  if (key.startsWith("ssl_")) {
+  if (key.startsWith("ssl_") && !isTls) {
     return new QueryError(
       `its query has ${name}, which is for TLS: the scheme should be rediss`,
     );
@@ -92,7 +100,9 @@ function unknown(key: string, isBehindPassword: boolean): QueryError {
     );
   }
   return new QueryError(
-    `its query has ${name}, expected one of ${Object.keys(READERS).join(", ")}`,
+    `its query has ${name}, expected one of ${
+      [...Object.keys(READERS), ...(isTls ? TLS_KEYS : [])].join(", ")
+    }`,
   );
 }
 

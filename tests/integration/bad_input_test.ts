@@ -299,7 +299,7 @@ Deno.test("a wrong URL or option is refused by the constructor, and shows no pas
   for (
     const [url, words] of [
       ["http://127.0.0.1", "scheme is http"],
-      ["rediss://:secret@127.0.0.1", "scheme is rediss"],
+      ["sentinel://:secret@127.0.0.1", "scheme is sentinel"],
       ["redis://:secret@127.0.0.1/x", '"x" is no number'],
       ["redis://:se#cret@127.0.0.1", "%23"],
       ["redis://:secret@127.0.0.1:port", "port"],
@@ -321,7 +321,15 @@ Deno.test("a wrong URL or option is refused by the constructor, and shows no pas
       [{ heartbeat: 0 }, "heartbeat"],
       [{ retry: { maxAttempts: 0 } }, "retry.maxAttempts"],
       [{ reconnect: { jitter: 2 } }, "reconnect.jitter"],
-      [{ tls: {} }, '"tls"'],
+      [{ ssl: {} }, '"ssl"'],
+      [{ tls: true }, "expected an object"],
+      [{ tls: { ca: "" } }, "tls.ca: there is none of this name"],
+      [{ tls: { caCerts: ["/etc/ca.pem"] } }, "not the name of a file"],
+      [{ tls: { caCerts: "-----BEGIN CERTIFICATE-----" } }, "a list"],
+      [{ tls: { cert: "-----BEGIN CERTIFICATE-----" } }, "without tls.key"],
+      [{ tls: { key: "-----BEGIN PRIVATE KEY-----" } }, "without tls.cert"],
+      [{ tls: { cert: "secret", key: "secret" } }, "tls.cert"],
+      [{ tls: {}, driver: {} }, "tls together with driver"],
     ] as const
   ) {
     const error = assertThrows(

@@ -1,10 +1,12 @@
-// What every link keeps, over the built-in driver: at a real server, and at
-// the one in memory.
+// What every link keeps, over the built-in driver: at a real server, over
+// TLS and a Unix socket too, and at the one in memory.
 
+import type { ConnectionOptions } from "../../src/redis/connection.ts";
 import { TcpDriver } from "../../src/redis/tcp_link.ts";
 import { parseRedisUrl } from "../../src/redis/url.ts";
 import { denoRuntime } from "../../src/runtime.ts";
 import { MemoryRedis } from "../../testing.ts";
+import { certificates } from "../support/certificates.ts";
 import { connect } from "../support/client.ts";
 import {
   type DriverChange,
@@ -12,7 +14,7 @@ import {
   type LinkStage,
 } from "../support/link_contract.ts";
 import { needs } from "../support/needs.ts";
-import { startRedis } from "../support/redis_server.ts";
+import { type RedisServer, startRedis } from "../support/redis_server.ts";
 
 /** The built-in driver, with a password and a database. */
 function tcpStage(
@@ -39,14 +41,52 @@ function tcpStage(
         runtime: denoRuntime,
       }),
     client: () => connect(url),
-    program: `
-      import { TcpDriver } from ${here("../../src/redis/tcp_link.ts")};
-      import { denoRuntime } from ${here("../../src/runtime.ts")};
-      const driver = new TcpDriver({
-        ...${JSON.stringify(options)},
+    program: programOf(options),
+  };
+}
+
+function programOf(options: Omit<ConnectionOptions, "runtime">): string {
+  return `
+    import { TcpDriver } from ${here("../../src/redis/tcp_link.ts")};
+    import { denoRuntime } from ${here("../../src/runtime.ts")};
+    const driver = new TcpDriver({
+      ...${JSON.stringify(options)},
+      runtime: denoRuntime,
+    });
+  `;
+}
+
+/** The built-in driver, led there by another way. */
+function reachedStage(
+  redis: RedisServer,
+  way: Pick<ConnectionOptions, "address" | "tls">,
+): LinkStage {
+  const stage = tcpStage(redis.url, {
+    restart: () => redis.restart(),
+    pause: () => redis.pause(),
+    resume: () => redis.resume(),
+    [Symbol.asyncDispose]: () => redis[Symbol.asyncDispose](),
+  });
+  const options = {
+    db: 1,
+    password: "s3cret",
+    connectTimeout: 5000,
+    heartbeat: 10_000,
+    ...way,
+  };
+  return {
+    ...stage,
+    driver: ({ port, ...change }: DriverChange = {}) =>
+      new TcpDriver({
+        ...options,
+        ...change,
+        // A port is asked for where nobody, or nothing, answers.
+        address: port === undefined
+          ? options.address
+          : { hostname: "127.0.0.1", port },
         runtime: denoRuntime,
-      });
-    `,
+      }),
+    program: programOf(options),
   };
 }
 
@@ -72,3 +112,27 @@ linkContract("TcpDriver at MemoryRedis:", async () => {
     [Symbol.asyncDispose]: () => redis[Symbol.asyncDispose](),
   });
 }, { canPause: false });
+
+linkContract("TcpDriver over TLS:", async () => {
+  const { server, authority, client } = await certificates();
+  const redis = await startRedis({
+    password: "s3cret",
+    tls: { server, authority },
+  });
+  return reachedStage(redis, {
+    address: { hostname: "localhost", port: redis.tlsPort },
+    tls: {
+      caFile: authority.cert,
+      certFile: client.cert,
+      keyFile: client.key,
+    },
+  });
+}, {
+  needs: (test) => needs(["redis-server", "openssl"], test),
+  canHangUp: false,
+});
+
+linkContract("TcpDriver over a Unix socket:", async () => {
+  const redis = await startRedis({ password: "s3cret" });
+  return reachedStage(redis, { address: { path: redis.socketPath } });
+}, { needs: (test) => needs("redis-server", test) });

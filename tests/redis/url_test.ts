@@ -128,19 +128,93 @@ Deno.test("parseRedisUrl refuses what a query cannot say, by name", () => {
 
 Deno.test("parseRedisUrl names the schemes of Celery's that cannot be used, and why", () => {
   const cases: Record<string, string> = {
-    "rediss://h/0?ssl_cert_reqs=required": "rediss: TLS is not supported",
-    "REDISS://h": "rediss: TLS is not supported",
     "sentinel://h1:26379/3;sentinel://h2": "sentinel: Sentinel is not",
     "sentinel://:p@h1/3;sentinel://:p@h2/3": "sentinel: Sentinel is not",
     "redis+sentinel://h": "redis+sentinel: Sentinel is not",
-    "socket:///path": "socket: Unix sockets are not",
-    "unix:///path": "unix: Unix sockets are not",
-    "redis+socket:///path?virtual_host=3": "Unix sockets are not",
-    "valkey://h": "its scheme is valkey (",
     "constructor://h": "its scheme is constructor (",
   };
   for (const [url, words] of Object.entries(cases)) {
     assertThrows(() => parseRedisUrl(url), ConfigurationError, words);
+  }
+});
+
+Deno.test("parseRedisUrl reads what a rediss URL says about TLS, and takes a certificate as required", () => {
+  const host = { hostname: "h", port: 6379, db: 0 };
+  const cases: Record<string, RedisUrl> = {
+    "rediss://h/0": { ...host, tls: {} },
+    "REDISS://h:1/2": { hostname: "h", port: 1, db: 2, tls: {} },
+    "rediss://": { ...host, hostname: "localhost", tls: {} },
+    "valkeys://h": { ...host, tls: {} },
+    "valkey://:p@h": { ...host, password: "p" },
+    "rediss://h?ssl_cert_reqs=required&db=4": {
+      ...host,
+      db: 4,
+      tls: { certReqs: "required" },
+    },
+    "rediss://h?ssl_cert_reqs=CERT_REQUIRED": {
+      ...host,
+      tls: { certReqs: "required" },
+    },
+    "rediss://h?ssl_cert_reqs=optional": {
+      ...host,
+      tls: { certReqs: "optional" },
+    },
+    "rediss://h?ssl_cert_reqs=CERT_OPTIONAL": {
+      ...host,
+      tls: { certReqs: "optional" },
+    },
+    "rediss://h?ssl_cert_reqs=none": { ...host, tls: { certReqs: "none" } },
+    "rediss://h?ssl_cert_reqs=CERT_NONE": {
+      ...host,
+      tls: { certReqs: "none" },
+    },
+    // Decoded once: a file may have a % in its name.
+    "rediss://h?ssl_ca_certs=%2Fetc%2Fa%20b%2525.pem&ssl_certfile=/c&ssl_keyfile=/k":
+      {
+        ...host,
+        tls: { caFile: "/etc/a b%25.pem", certFile: "/c", keyFile: "/k" },
+      },
+    "rediss://h?ssl_certfile=/c": { ...host, tls: { certFile: "/c" } },
+    "rediss://h?ssl_check_hostname=False": {
+      ...host,
+      tls: { checkHostname: false },
+    },
+    "rediss://h?ssl_ca_certs=/a&ssl_ca_certs=/b&ssl_ca_certs=": {
+      ...host,
+      tls: { caFile: "/b" },
+    },
+  };
+  for (const [url, expected] of Object.entries(cases)) {
+    assertEquals(parseRedisUrl(url), expected, url);
+  }
+});
+
+Deno.test("parseRedisUrl reads the path and the database of a Unix socket", () => {
+  const host = { hostname: "localhost", port: 6379 };
+  const cases: Record<string, RedisUrl> = {
+    "redis+socket:///run/r.sock": { ...host, path: "/run/r.sock", db: 0 },
+    "redis+socket:///r?virtual_host=3": { ...host, path: "/r", db: 3 },
+    "redis+socket:///r?virtual_host=3&db=4": { ...host, path: "/r", db: 4 },
+    "unix:///r%20s?db=3": { ...host, path: "/r s", db: 3 },
+    "unix:///a b": { ...host, path: "/a b", db: 0 },
+    "socket:///r?virtual_host=": { ...host, path: "/r", db: 0 },
+    "unix://u:p%40@/r": {
+      ...host,
+      path: "/r",
+      db: 0,
+      username: "u",
+      password: "p@",
+    },
+    "UNIX:///r?password=x&socket_connect_timeout=2": {
+      ...host,
+      path: "/r",
+      db: 0,
+      password: "x",
+      connectTimeout: 2000,
+    },
+  };
+  for (const [url, expected] of Object.entries(cases)) {
+    assertEquals(parseRedisUrl(url), expected, url);
   }
 });
 
@@ -156,7 +230,9 @@ Deno.test("fillAddress adds a host and a port where there is none", () => {
     "redis://[::1]/1": "redis://[::1]:7/1",
     "REDIS://x/1": "REDIS://x:7/1",
     "redis://x:port": "redis://x:port",
-    "rediss://x": "rediss://x",
+    "rediss://x": "rediss://x:7",
+    "valkeys://u:p@": "valkeys://u:p@h:7",
+    "http://x": "http://x",
   };
   for (const [url, expected] of Object.entries(cases)) {
     assertEquals(fillAddress(url, "h", 7), expected);
@@ -170,7 +246,19 @@ Deno.test("parseRedisUrl says what is wrong", () => {
     "localhost": "it is no URL",
     "localhost:6379": "scheme",
     "http://h": "its scheme is http",
-    "rediss://h": "its scheme is rediss",
+    "redis+socket://path": "three slashes",
+    "unix://h/path": "three slashes",
+    "unix://:1/path": "three slashes",
+    "unix://": "names no socket",
+    "unix:///": "names no socket",
+    "unix:/path": "`//` is missing",
+    "unix:///a%00b": "names no socket",
+    "unix:///path?virtual_host=x": 'its database "x" is no number',
+    "unix:///path?ssl_ca_certs=x": "the scheme should be rediss",
+    "rediss://h?ssl_cert_reqs=maybe": "expected required, optional or none",
+    "rediss://h?ssl_check_hostname=maybe": "neither true nor false",
+    "rediss://h?ssl_keyfile=x": "no ssl_certfile",
+    "rediss://h?ssl_ciphers=x": 'has "ssl_ciphers", expected one of db',
     "redis:h": "`//` is missing",
     "redis:/h": "`//` is missing",
     "redis://h:0": "its port is 0",
@@ -223,6 +311,11 @@ Deno.test("parseRedisUrl and maskUrl show no password, whatever is wrong with th
     "redis://u:*@",
     "redis://u:*@[::1",
     "redis://h/0?password=*",
+    "rediss://u:*@h:port",
+    "rediss://h?password=*&ssl_cert_reqs=x",
+    "valkeys://u:*@h/zero",
+    "redis+socket://:*@h/path",
+    "unix://u:*@/path?db=x",
     "redis:/u:*@h",
     "redis:u:*@h",
     "redis//u:*@h",
@@ -262,6 +355,10 @@ Deno.test("maskUrl keeps what is no secret", () => {
     "redis://u:p@h:1/2": "redis://u:**@h:1/2",
     "redis://:p@h": "redis://:**@h",
     "redis://h?password=p": "redis://h?**",
+    "rediss://u:p@h/1": "rediss://u:**@h/1",
+    "valkeys://u:p@h": "valkeys://u:**@h",
+    "redis+socket://u:p@/r": "redis+socket://u:**@/r",
+    "unix:///r?password=p": "unix:///r?**",
     "redis://[::1]:6379/0": "redis://[::1]:6379/0",
     "redis://[::1]": "redis://[::1]",
   };

@@ -64,6 +64,10 @@ export class FakeRuntime implements Runtime, Disposable {
     await turn();
   }
 
+  readTextFile(path: string): Promise<string> {
+    return Promise.reject(new Error(`No file here: ${path}`));
+  }
+
   dial(address: Address, signal: AbortSignal): Promise<Transport> {
     if (this.#dial !== undefined) return this.#dial(address, signal);
     return Promise.reject(new Error("Nothing can be dialled here"));

@@ -11,6 +11,7 @@ export type Need =
   | "redis-server"
   | "redis-sentinel"
   | "celery"
+  | "openssl"
   | "DENO_REDIS_MODULE";
 
 /**
@@ -52,6 +53,10 @@ const probes: Record<Need, Probe> = {
     found: [CELERY_PYTHON, "-c", "import celery, redis"],
     advice:
       "install Celery: apt-get install python3-celery python3-redis, or set CELERY_PYTHON to a Python that has both",
+  },
+  "openssl": {
+    found: ["openssl", "version"],
+    advice: "install OpenSSL: apt-get install openssl, or brew install openssl",
   },
   "DENO_REDIS_MODULE": {
     found: DENO_REDIS_MODULE !== undefined,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { CertificateFiles } from "./certificates.ts";
 import { connect, type TestClient, type TestClientOptions } from "./client.ts";
 
 /** What kind of server to start. */
@@ -17,6 +18,8 @@ export interface StartRedisOptions {
   appendonly?: boolean;
   /** Require this password (`requirepass`); it becomes part of the URL. */
   password?: string;
+  /** Listen with TLS, too, with this certificate; the authority's file makes clients show one. */
+  tls?: { server: CertificateFiles; authority?: CertificateFiles };
   /** More arguments for redis-server, such as `["--maxmemory", "2mb"]`. */
   args?: string[];
 }
@@ -73,6 +76,10 @@ export class RedisServer implements AsyncDisposable {
   readonly hostname = "127.0.0.1";
   /** The server's port; a restart keeps it. */
   readonly port: number;
+  /** Where it listens with TLS, if it was asked to. */
+  readonly tlsPort: number;
+  /** Its Unix socket. */
+  readonly socketPath: string;
   /** The server's folder, with its append-only file. */
   readonly dir: string;
   /** `redis://` URL of db 0, with the password if there is one. */
@@ -85,6 +92,8 @@ export class RedisServer implements AsyncDisposable {
   /** Describes a server that is not running yet; {@linkcode startRedis} makes one. */
   constructor(port: number, dir: string, options: StartRedisOptions) {
     this.port = port;
+    this.tlsPort = freePort();
+    this.socketPath = `${dir}/redis.sock`;
     this.dir = dir;
     this.#options = options;
     const { password } = options;
@@ -108,10 +117,12 @@ export class RedisServer implements AsyncDisposable {
   /** Starts the server, and resolves once it has loaded its data and is ready. */
   async start(): Promise<void> {
     if (this.#process !== undefined) return;
-    const { appendonly = false, password, args = [] } = this.#options;
+    const { appendonly = false, password, tls, args = [] } = this.#options;
     const process = new Deno.Command("redis-server", {
       args: [
         ...["--port", String(this.port), "--bind", this.hostname],
+        ...["--unixsocket", this.socketPath],
+        ...(tls === undefined ? [] : tlsArguments(this.tlsPort, tls)),
         ...["--dir", this.dir, "--save", "", "--loglevel", "notice"],
         ...["--appendonly", appendonly ? "yes" : "no"],
         ...["--appendfsync", "always", "--daemonize", "no"],
@@ -210,6 +221,19 @@ export class RedisServer implements AsyncDisposable {
       if (this.#output.includes("Ready to accept connections")) ready();
     }
   }
+}
+
+function tlsArguments(
+  port: number,
+  { server, authority }: NonNullable<StartRedisOptions["tls"]>,
+): string[] {
+  return [
+    ...["--tls-port", String(port)],
+    ...["--tls-cert-file", server.cert, "--tls-key-file", server.key],
+    ...(authority === undefined
+      ? ["--tls-ca-cert-file", server.cert, "--tls-auth-clients", "no"]
+      : ["--tls-ca-cert-file", authority.cert, "--tls-auth-clients", "yes"]),
+  ];
 }
 
 /** Ends a guard without letting it do its work. */

@@ -1,6 +1,6 @@
 import { abortable } from "../../abortable.ts";
 import { RedisConnectionError, RedisError } from "../../errors.ts";
-import type { Address, Runtime } from "../../runtime.ts";
+import type { Runtime, TcpAddress } from "../../runtime.ts";
 import { explainSetUp } from "../advice.ts";
 import type { Command } from "../command.ts";
 import { nameOf } from "../dial.ts";
@@ -14,7 +14,7 @@ export interface ClientSettings {
   /** The package's own function. */
   readonly connect: DenoRedisConnect;
   /** Where the server listens. */
-  readonly address: Address;
+  readonly address: TcpAddress;
   /** The database number. */
   readonly db: number;
   /** The ACL user; none for the default user. */

@@ -1,0 +1,119 @@
+/**
+ * Certificates of a small authority, made with openssl once for each test file.
+ *
+ * @module
+ */
+
+/** A certificate and its key, as files. */
+export interface CertificateFiles {
+  /** The certificate's file, PEM. */
+  readonly cert: string;
+  /** The key's file, PEM. */
+  readonly key: string;
+}
+
+/** Everything is signed by `authority`, if it does not say otherwise. */
+export interface Certificates {
+  /** The authority itself. */
+  readonly authority: CertificateFiles;
+  /** An authority that signed nothing. */
+  readonly otherAuthority: CertificateFiles;
+  /** For localhost and 127.0.0.1. */
+  readonly server: CertificateFiles;
+  /** For other.test. */
+  readonly wrongName: CertificateFiles;
+  /** As `server`, until yesterday. */
+  readonly expired: CertificateFiles;
+  /** A client's. */
+  readonly client: CertificateFiles;
+}
+
+const LOCAL = "subjectAltName=DNS:localhost,IP:127.0.0.1";
+
+let made: Promise<Certificates> | undefined;
+
+/** Makes the certificates, or gives those that were made. */
+export function certificates(): Promise<Certificates> {
+  made ??= make();
+  return made;
+}
+
+async function make(): Promise<Certificates> {
+  const dir = await Deno.makeTempDir({ prefix: "certificates-" });
+  globalThis.addEventListener("unload", () => {
+    Deno.removeSync(dir, { recursive: true });
+  });
+  const authority = await selfSigned(dir, "authority");
+  function sign(
+    name: string,
+    extension: string,
+    days = 2,
+  ): Promise<CertificateFiles> {
+    return signed(dir, authority, { name, extension, days });
+  }
+  return {
+    authority,
+    otherAuthority: await selfSigned(dir, "other-authority"),
+    server: await sign("server", LOCAL),
+    wrongName: await sign("wrong-name", "subjectAltName=DNS:other.test"),
+    expired: await sign("expired", LOCAL, -1),
+    client: await sign("client", "extendedKeyUsage=clientAuth"),
+  };
+}
+
+async function selfSigned(
+  dir: string,
+  name: string,
+): Promise<CertificateFiles> {
+  const files = filesOf(dir, name);
+  await openssl(
+    ...["req", "-x509", "-days", "2", "-subj", `/CN=${name}`],
+    ...keyArguments(files),
+    ...["-out", files.cert],
+  );
+  return files;
+}
+
+async function signed(
+  dir: string,
+  authority: CertificateFiles,
+  { name, extension, days }: { name: string; extension: string; days: number },
+): Promise<CertificateFiles> {
+  const files = filesOf(dir, name);
+  const request = `${dir}/${name}.csr`;
+  const extensions = `${dir}/${name}.ext`;
+  await Deno.writeTextFile(extensions, `${extension}\n`);
+  await openssl(
+    ...["req", "-subj", `/CN=${name}`, "-out", request],
+    ...keyArguments(files),
+  );
+  await openssl(
+    ...["x509", "-req", "-in", request, "-extfile", extensions],
+    ...["-CA", authority.cert, "-CAkey", authority.key, "-CAcreateserial"],
+    ...["-days", String(days), "-out", files.cert],
+  );
+  return files;
+}
+
+function filesOf(dir: string, name: string): CertificateFiles {
+  return { cert: `${dir}/${name}.pem`, key: `${dir}/${name}.key` };
+}
+
+function keyArguments({ key }: CertificateFiles): string[] {
+  return [
+    ...["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
+    ...["-nodes", "-keyout", key],
+  ];
+}
+
+async function openssl(...args: string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command("openssl", {
+    args,
+    stdin: "null",
+    stdout: "null",
+  }).output();
+  if (success) return;
+  throw new Error(
+    `openssl ${args.join(" ")} failed:\n${new TextDecoder().decode(stderr)}`,
+  );
+}
