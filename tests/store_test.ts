@@ -6,9 +6,9 @@ import { assert, assertEquals, assertRejects } from "./support/assert.ts";
 import { SourceStage } from "./support/source_stage.ts";
 import { turn } from "./support/turn.ts";
 
-Deno.test("ResultStore.store sends nothing more for a store that was called off while it judged what stands", async () => {
-  using stage = new SourceStage();
-  const store = new ResultStore({
+/** The write side over the stage's links. */
+function storeOf(stage: SourceStage): ResultStore {
+  return new ResultStore({
     commands: stage.commands,
     keys: new KeySpace(),
     expires: 0,
@@ -18,6 +18,11 @@ Deno.test("ResultStore.store sends nothing more for a store that was called off 
     status: stage.status,
     runtime: stage.runtime,
   });
+}
+
+Deno.test("ResultStore.store sends nothing more for a store that was called off while it judged what stands", async () => {
+  using stage = new SourceStage();
+  const store = storeOf(stage);
   stage.driver.onLink = (link) => {
     link.held.add("command");
     link.onCommand = ([name]) => name === "EVALSHA" ? 2 : "{";
@@ -45,16 +50,7 @@ Deno.test("ResultStore.store sends nothing more for a store that was called off 
 
 Deno.test("ResultStore.store sends no script whole for a store that was called off, which could come behind the next one", async () => {
   using stage = new SourceStage();
-  const store = new ResultStore({
-    commands: stage.commands,
-    keys: new KeySpace(),
-    expires: 0,
-    maxResultBytes: 1000,
-    formats: formatsOf({}, "bigint"),
-    resultExtended: true,
-    status: stage.status,
-    runtime: stage.runtime,
-  });
+  const store = storeOf(stage);
   // Another client has the script loaded between the two.
   const replies = [new RedisError("NOSCRIPT No matching script"), 1];
   stage.driver.onLink = (link) => {
@@ -85,16 +81,7 @@ Deno.test("ResultStore.store sends no script whole for a store that was called o
 
 Deno.test("ResultStore.store without scripts writes nothing for a store that was called off while it looked at what stands", async () => {
   using stage = new SourceStage();
-  const store = new ResultStore({
-    commands: stage.commands,
-    keys: new KeySpace(),
-    expires: 0,
-    maxResultBytes: 1000,
-    formats: formatsOf({}, "bigint"),
-    resultExtended: true,
-    status: stage.status,
-    runtime: stage.runtime,
-  });
+  const store = storeOf(stage);
   const refused = new RedisError("NOPERM this user has no permissions");
   stage.driver.onLink = (link) => {
     link.held.add("command");
@@ -123,16 +110,7 @@ Deno.test("ResultStore.store without scripts writes nothing for a store that was
 
 Deno.test("ResultStore.store ends at once when it is called off before its turn, and keeps its place", async () => {
   using stage = new SourceStage();
-  const store = new ResultStore({
-    commands: stage.commands,
-    keys: new KeySpace(),
-    expires: 0,
-    maxResultBytes: 1000,
-    formats: formatsOf({}, "bigint"),
-    resultExtended: true,
-    status: stage.status,
-    runtime: stage.runtime,
-  });
+  const store = storeOf(stage);
   stage.driver.onLink = (link) => {
     link.held.add("command");
     link.onCommand = () => 1;
