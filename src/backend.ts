@@ -15,19 +15,11 @@ import {
 import type { GroupResult } from "./group_result.ts";
 import { GroupStore } from "./group_store.ts";
 import { ResultLookup } from "./lookup.ts";
-import {
-  type ResultBackendOptions,
-  type Settings,
-  settingsOf,
-} from "./options.ts";
+import { type ResultBackendOptions, settingsOf } from "./options.ts";
 import { KeySpace } from "./protocol/keys.ts";
 import type { ResultEvent, ResultMeta } from "./protocol/meta.ts";
 import type { TaskState } from "./protocol/states.ts";
 import { tracebackOf } from "./protocol/traceback.ts";
-import type { RedisDriver } from "./redis/link.ts";
-import { TcpDriver } from "./redis/tcp_link.ts";
-import { tlsSources } from "./redis/tls.ts";
-import { maskUrl, parseRedisUrl } from "./redis/url.ts";
 import type { AnyResult, AsyncResult } from "./result.ts";
 import { ResultFactory } from "./result_factory.ts";
 import type { ResultSet } from "./result_set.ts";
@@ -35,6 +27,7 @@ import { RetryListener } from "./retry_listener.ts";
 import { ResultSource } from "./source.ts";
 import { StatusBoard, type StatusEvent } from "./status.ts";
 import { ResultStore, type StoreOptions } from "./store.ts";
+import { urlOptionsOf, wayTo } from "./way.ts";
 
 const DEFAULT_URL = "redis://127.0.0.1:6379/0";
 
@@ -128,17 +121,13 @@ export class ResultBackend implements AsyncDisposable {
     url: string | URL = DEFAULT_URL,
     options: ResultBackendOptions = {},
   ) {
-    const settings = settingsOf(
-      options,
-      options.driver === undefined ? parseRedisUrl(url) : {},
-    );
+    const settings = settingsOf(options, urlOptionsOf(url, options));
     const status = this.#status;
     const keys = this.#keys = new KeySpace(settings.keyPrefix);
     const retries = new RetryListener(options, status);
     const source = this.#source = new ResultSource({
       ...settings,
-      driver: options.driver ?? tcpDriver(url, options, settings),
-      address: options.driver === undefined ? maskUrl(url) : "its driver",
+      ...wayTo(url, options, settings),
       closeTimeout: settings.connectTimeout,
       retries,
       keys,
@@ -589,25 +578,6 @@ export class ResultBackend implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-}
-
-function tcpDriver(
-  input: string | URL,
-  options: ResultBackendOptions,
-  settings: Settings,
-): RedisDriver {
-  const url = parseRedisUrl(input);
-  return new TcpDriver({
-    ...settings,
-    address: url.path === undefined
-      ? { hostname: url.hostname, port: url.port }
-      : { path: url.path },
-    tls: tlsSources(options.tls, url),
-    db: url.db,
-    username: options.username ?? url.username,
-    password: options.password ?? url.password,
-    clientName: options.clientName ?? url.clientName,
-  });
 }
 
 /** A JavaScript error brings its own traceback, and that of its causes. */

@@ -1,0 +1,54 @@
+import type { ResultBackendOptions, Settings } from "./options.ts";
+import type { RedisDriver } from "./redis/link.ts";
+import { TcpDriver } from "./redis/tcp_link.ts";
+import { tlsSources } from "./redis/tls.ts";
+import { maskUrl, parseRedisUrl } from "./redis/url.ts";
+import type { UrlOptions } from "./redis/url_query.ts";
+
+/** The way to reach Redis that a URL and the options lead to. */
+export interface Way {
+  /** What makes the links. */
+  readonly driver: RedisDriver;
+  /** How it is called in messages: without secrets. */
+  readonly address: string;
+}
+
+/** What the URL says where the options do not; beside a driver it is not read. */
+export function urlOptionsOf(
+  url: string | URL,
+  { driver }: ResultBackendOptions,
+): UrlOptions {
+  return driver === undefined ? parseRedisUrl(url) : {};
+}
+
+/**
+ * Chooses the way to reach Redis.
+ *
+ * @throws {ConfigurationError} if the URL or an option cannot work.
+ */
+export function wayTo(
+  input: string | URL,
+  options: ResultBackendOptions,
+  settings: Settings,
+): Way {
+  const { driver } = options;
+  if (driver !== undefined) return { driver, address: "its driver" };
+  const url = parseRedisUrl(input);
+  const connection = {
+    ...settings,
+    username: options.username ?? url.username,
+    password: options.password ?? url.password,
+    clientName: options.clientName ?? url.clientName,
+    tls: tlsSources(options.tls, url),
+  };
+  return {
+    driver: new TcpDriver({
+      ...connection,
+      address: url.path === undefined
+        ? { hostname: url.hostname, port: url.port }
+        : { path: url.path },
+      db: url.db,
+    }),
+    address: maskUrl(input),
+  };
+}
