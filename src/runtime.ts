@@ -159,7 +159,9 @@ async function openTls(
     unsafelyDisableHostnameVerification: !tls.checkHostname,
   };
   if (cert !== undefined && key !== undefined) {
-    // It takes no signal, and startTls takes no certificate.
+    // It takes no signal, and startTls takes no certificate: where nobody
+    // answers, the dial goes on until the system gives it up, which may be two
+    // minutes later, and keeps the process alive for so long.
     return await Deno.connectTls({ ...options, port, cert, key });
   }
   const connection = await dialTcp({ hostname, port }, signal);

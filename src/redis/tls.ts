@@ -16,6 +16,17 @@ export interface TlsOptions {
 /** Texts, and the files that stand for those that are missing. */
 export type TlsSources = TlsOptions & TlsQuery;
 
+type PemKind = "CERTIFICATE" | "PRIVATE KEY";
+
+/** Not TRUSTED CERTIFICATE, which only OpenSSL knows; nor behind spaces or a byte order mark. */
+const BEGINNINGS: Readonly<Record<PemKind, RegExp>> = {
+  "CERTIFICATE": /^-----BEGIN CERTIFICATE-----/m,
+  "PRIVATE KEY": /^-----BEGIN (RSA |EC )?PRIVATE KEY-----/m,
+};
+
+const ENCRYPTED = "the key is encrypted, and Deno asks for no passphrase: " +
+  "take it off (openssl pkey -in key.pem -out plain.pem), and guard the file by its permissions";
+
 const NAMES: ReadonlySet<string> = new Set(
   ["caCerts", "cert", "key"] satisfies (keyof TlsOptions)[],
 );
@@ -54,7 +65,7 @@ export async function loadTls(
   async function read(
     name: string,
     path: string,
-    kind: string,
+    kind: PemKind,
   ): Promise<string> {
     let text: string;
     try {
@@ -68,7 +79,11 @@ export async function loadTls(
     }
     if (isPem(text, kind)) return text;
     throw new ConfigurationError(
-      `Cannot use the file of ${name}, ${path}: it holds no ${kind} in PEM form`,
+      `Cannot use the file of ${name}, ${path}: ${
+        isEncrypted(text, kind)
+          ? ENCRYPTED
+          : `it holds no ${kind} in PEM form, which has to begin a line`
+      }`,
     );
   }
   const { caCerts, caFile, cert, key, certFile, checkHostname = true } =
@@ -125,20 +140,32 @@ function checkOptions(options: TlsOptions): void {
     throw notPem("tls.cert", "a certificate");
   }
   if (key !== undefined && !isPem(key, "PRIVATE KEY")) {
-    throw notPem("tls.key", "a private key");
+    throw isEncrypted(key, "PRIVATE KEY")
+      ? new ConfigurationError(`Cannot use tls.key: ${ENCRYPTED}`)
+      : notPem("tls.key", "a private key");
   }
 }
 
 function notPem(name: string, what: string): ConfigurationError {
   return new ConfigurationError(
-    `Cannot use ${name}: expected ${what} as PEM text (-----BEGIN ...), and not the name of a file`,
+    `Cannot use ${name}: expected ${what} as PEM text (a line that begins with -----BEGIN ...), and not the name of a file`,
   );
 }
 
-/** Whether it looks like it. Deno itself takes anything as authorities, and then trusts nobody. */
-function isPem(text: unknown, kind: string): boolean {
-  return typeof text === "string" &&
-    new RegExp(`-----BEGIN [A-Z ]*${kind}-----`).test(text);
+/**
+ * Whether it looks like one that Deno takes. As authorities it takes anything,
+ * and then trusts nobody.
+ */
+function isPem(text: unknown, kind: PemKind): boolean {
+  return typeof text === "string" && BEGINNINGS[kind].test(text) &&
+    !isEncrypted(text, kind);
+}
+
+function isEncrypted(text: unknown, kind: PemKind): boolean {
+  return kind === "PRIVATE KEY" && typeof text === "string" &&
+    /^(-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED)/m.test(
+      text,
+    );
 }
 
 function whyNot(error: unknown, path: string): string {

@@ -329,6 +329,12 @@ Deno.test("a wrong URL or option is refused by the constructor, and shows no pas
       [{ tls: { cert: "-----BEGIN CERTIFICATE-----" } }, "without tls.key"],
       [{ tls: { key: "-----BEGIN PRIVATE KEY-----" } }, "without tls.cert"],
       [{ tls: { cert: "secret", key: "secret" } }, "tls.cert"],
+      [{
+        tls: {
+          cert: "-----BEGIN CERTIFICATE-----",
+          key: "-----BEGIN ENCRYPTED PRIVATE KEY-----",
+        },
+      }, "is encrypted"],
       [{ tls: {}, driver: {} }, "tls together with driver"],
     ] as const
   ) {
@@ -338,4 +344,9 @@ Deno.test("a wrong URL or option is refused by the constructor, and shows no pas
     );
     assertStringIncludes(error.message, words);
   }
+  assertThrows(
+    () => new ResultBackend("unix:///run/redis.sock", { tls: {} }),
+    ConfigurationError,
+    "tls with a Unix socket",
+  );
 });

@@ -428,6 +428,11 @@ Deno.test("denoRedis tells by the error's class whether another dial may succeed
       "UnknownIssuer",
     ],
     [
+      new Deno.errors.InvalidData("received fatal alert: CertificateRequired"),
+      "ConfigurationError",
+      "use the built-in driver",
+    ],
+    [
       new Error("-ERR max number of clients reached"),
       "RedisError",
       "ERR max number of clients reached",
@@ -446,7 +451,12 @@ Deno.test("denoRedis tells by the error's class whether another dial may succeed
     close() {},
   });
   for (const [thrown, name, text] of cases) {
-    const connects: DenoRedisConnect[] = [() => Promise.reject(thrown)];
+    const connects: DenoRedisConnect[] = [
+      () => Promise.reject(thrown),
+      () => {
+        throw thrown;
+      },
+    ];
     if (!(thrown instanceof Deno.errors.NotCapable)) {
       // TLS shakes hands, and so may refuse, with the first command.
       connects.push(() => Promise.resolve(failsInUse(thrown)));
@@ -460,6 +470,19 @@ Deno.test("denoRedis tells by the error's class whether another dial may succeed
       assertEquals(error.name, name);
       assertStrictEquals(error.cause, thrown);
     }
+  }
+});
+
+Deno.test("denoRedis is told at once that connect gives no client", async () => {
+  for (const given of [undefined, null, "client", {}]) {
+    await assertRejects(
+      // What a caller without types may do.
+      () =>
+        denoRedis(() => Promise.resolve(given as unknown as DenoRedisClient))
+          .connect(silent, signal),
+      ConfigurationError,
+      "what connect resolved to",
+    );
   }
 });
 
@@ -488,6 +511,42 @@ Deno.test("denoRedis ends the link when either of its clients tells of its end",
     assert(reason.message.includes("(reconnecting)"));
     await link.end(enough);
   }
+});
+
+Deno.test("denoRedis ends the link when the package's messages end without a word", async () => {
+  await using redis = await MemoryRedis.start();
+  const over = Promise.withResolvers<void>();
+  const double = denoRedisDouble("0.32");
+  const link = await denoRedis(async (options) => {
+    const client = await double(options);
+    return {
+      isConnected: true,
+      pipeline: () => client.pipeline(),
+      close: () => client.close(),
+      async subscribe(...channels) {
+        const subscription = await client.subscribe(...channels);
+        return {
+          subscribe: (...names) => subscription.subscribe(...names),
+          unsubscribe: (...names) => subscription.unsubscribe(...names),
+          async *receiveBuffers() {
+            const messages = subscription.receiveBuffers();
+            for (;;) {
+              const next = await Promise.race([messages.next(), over.promise]);
+              if (next === undefined || next.done) return;
+              yield next.value;
+            }
+          },
+        };
+      },
+    };
+  }, { url: redis.url }).connect(silent, signal);
+  await link.subscribe(["k"]);
+  over.resolve();
+  assertInstanceOf(
+    await within(link.ended, { what: "the end" }),
+    RedisConnectionError,
+  );
+  await link.end(enough);
 });
 
 Deno.test("denoRedis keeps one channel of its own, and no more", async () => {
@@ -532,6 +591,45 @@ Deno.test("denoRedis takes a URL, options in place of its parts, and what parseU
   }
 });
 
+Deno.test("denoRedis speaks TLS where the URL says rediss: a password never goes out in plain", async () => {
+  const given: Parameters<DenoRedisConnect>[0][] = [];
+  const refusing: DenoRedisConnect = (options) => {
+    given.push(options);
+    return Promise.reject(new Error("enough"));
+  };
+  const url = "rediss://:pw@redis.test:7?ssl_cert_reqs=required";
+  for (const options of [{ url }, { url: new URL(url), hostname: "h" }]) {
+    await assertRejects(() =>
+      denoRedis(refusing, options).connect(silent, signal)
+    );
+  }
+  assertEquals(given.map(({ hostname, port, tls }) => [hostname, port, tls]), [
+    ["redis.test", 7, true],
+    ["h", 7, true],
+  ]);
+});
+
+Deno.test("denoRedis takes name and durations from the URL's query", async () => {
+  await using redis = await MemoryRedis.start();
+  using runtime = new FakeRuntime();
+  const url = new URL(redis.url);
+  url.search = "?client_name=its-name&socket_connect_timeout=2";
+  const link = await denoRedis(denoRedisDouble(), { url, runtime }).connect(
+    silent,
+    signal,
+  );
+  assertEquals(await link.command(["CLIENT", "GETNAME"]), "its-name");
+  await link.end(enough);
+  const never = Promise.withResolvers<DenoRedisClient>().promise;
+  const failed = assertRejects(
+    () => denoRedis(() => never, { url, runtime }).connect(silent, signal),
+    RedisConnectionError,
+    "within 2000 ms",
+  );
+  await runtime.advance(2000);
+  await failed;
+});
+
 Deno.test("denoRedis refuses what cannot work, by name", () => {
   const connect = denoRedisDouble();
   const cases: [Record<string, unknown>, string][] = [
@@ -544,6 +642,11 @@ Deno.test("denoRedis refuses what cannot work, by name", () => {
     [{ heartbeat: 0 }, "0 as heartbeat"],
     [{ idleTimeout: NaN }, "NaN as idleTimeout"],
     [{ url: "http://x" }, "http"],
+    [{ url: "unix:///run/redis.sock" }, "Unix socket"],
+    [{ url: "rediss://h?ssl_ca_certs=/ca.pem" }, "`caCerts`"],
+    [{ url: "rediss://h?ssl_certfile=/c&ssl_keyfile=/k" }, "ssl_certfile"],
+    [{ url: "rediss://h?ssl_cert_reqs=none" }, "ssl_cert_reqs=none"],
+    [{ url: "rediss://h?ssl_check_hostname=false" }, "ssl_check_hostname"],
   ];
   for (const [options, text] of cases) {
     assertThrows(() => denoRedis(connect, options), ConfigurationError, text);

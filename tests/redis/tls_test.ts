@@ -7,17 +7,23 @@ import { ChildDeno } from "../support/child_deno.ts";
 import { connect } from "../support/client.ts";
 import { needs } from "../support/needs.ts";
 import { freePort, startRedis } from "../support/redis_server.ts";
+import { inboxOf } from "../support/results.ts";
 import { within } from "../support/until.ts";
 
-/** What a backend says that cannot connect. */
+/**
+ * What a backend says that cannot connect. A server that hangs up may cut off
+ * its own word for why, and then the next attempt hears it.
+ */
 async function refusal(
   url: string,
   options: ResultBackendOptions = {},
+  maxAttempts = 10,
 ): Promise<Error> {
+  const attempts = { maxAttempts, minTimeout: 1, maxTimeout: 10 };
   await using backend = new ResultBackend(url, {
     ...options,
-    reconnect: { maxAttempts: 1 },
-    retry: { maxAttempts: 1 },
+    reconnect: attempts,
+    retry: attempts,
   });
   const error = await assertRejects(() => backend.getMeta("id"));
   assert(error instanceof Error);
@@ -135,12 +141,97 @@ test("a certificate that is not accepted is told at once, in words", async () =>
   assertEquals((await known.getMeta("id")).state, "PENDING");
 });
 
+test("a certificate that Deno or the server cannot take is told at once, and whose it is", async () => {
+  const {
+    server,
+    authority,
+    nameless,
+    selfSigned,
+    client,
+    expiredClient,
+    encryptedKey,
+  } = await certificates();
+  await using strict = await startRedis({ tls: { server, authority } });
+  await using older = await startRedis({
+    tls: { server, authority },
+    args: ["--tls-protocols", "TLSv1.2"],
+  });
+  await using ancient = await startRedis({
+    tls: { server },
+    args: ["--tls-protocols", "TLSv1.1"],
+  });
+  await using own = await startRedis({ tls: { server: selfSigned } });
+  await using anonymous = await startRedis({ tls: { server: nameless } });
+  const pem = await Deno.readTextFile(authority.cert);
+  const key = await Deno.readTextFile(client.key);
+  const files: Record<string, string> = {
+    // As some editors save it.
+    bom: `\uFEFF${pem}`,
+    // As in an indented template.
+    indented: pem.replaceAll(/^/gm, "  "),
+    trusted: pem.replaceAll(" CERTIFICATE", " TRUSTED CERTIFICATE"),
+    cut: pem.slice(0, 100),
+    garbled: key.replace(/\n[A-Za-z]{4}/, "\n!!!!"),
+    crlf: pem.replaceAll("\n", "\r\n"),
+    both: key + await Deno.readTextFile(client.cert),
+    two: await Deno.readTextFile(selfSigned.cert) + pem,
+  };
+  for (const [name, text] of Object.entries(files)) {
+    await Deno.writeTextFile(`${strict.dir}/${name}.pem`, text);
+  }
+  function from(name: string): string {
+    return `ssl_ca_certs=${strict.dir}/${name}.pem`;
+  }
+  const ca = `ssl_ca_certs=${authority.cert}`;
+  const cert = `${ca}&ssl_certfile=${client.cert}`;
+  const late =
+    `${ca}&ssl_certfile=${expiredClient.cert}&ssl_keyfile=${expiredClient.key}`;
+  const cases: [port: number, query: string, words: string][] = [
+    [strict.tlsPort, late, "the client certificate has expired"],
+    [older.tlsPort, late, "the client certificate has expired"],
+    [older.tlsPort, ca, "asks for a client certificate"],
+    [ancient.tlsPort, ca, "tls-protocols"],
+    [own.tlsPort, "", "CA:TRUE"],
+    // It helps as little to trust it.
+    [own.tlsPort, `ssl_ca_certs=${selfSigned.cert}`, "CA:TRUE"],
+    [anonymous.tlsPort, ca, "subjectAltName"],
+    [strict.tlsPort, from("bom"), "has to begin a line"],
+    [strict.tlsPort, from("indented"), "has to begin a line"],
+    [strict.tlsPort, from("trusted"), "no CERTIFICATE"],
+    [strict.tlsPort, from("cut"), "ssl_ca_certs"],
+    [
+      strict.tlsPort,
+      `${cert}&ssl_keyfile=${strict.dir}/garbled.pem`,
+      "client's certificate or key cannot be read",
+    ],
+    [strict.tlsPort, `${cert}&ssl_keyfile=${encryptedKey}`, "is encrypted"],
+  ];
+  for (const [port, query, words] of cases) {
+    const error = await refusal(`rediss://localhost:${port}?${query}`);
+    const shown = Deno.inspect(error);
+    assert(error instanceof ConfigurationError, `${query}: ${shown}`);
+    assert(error.message.includes(words), `${words}: ${shown}`);
+    assert(!shown.includes(key.slice(40, 80)), shown);
+  }
+  for (
+    const query of [
+      `${from("crlf")}&ssl_certfile=${strict.dir}/both.pem`,
+      `${from("two")}&ssl_certfile=${client.cert}&ssl_keyfile=${client.key}`,
+    ]
+  ) {
+    await using backend = new ResultBackend(
+      `rediss://localhost:${strict.tlsPort}?${query}`,
+    );
+    assertEquals((await backend.getMeta("id")).state, "PENDING");
+  }
+});
+
 test("TLS to a plain port, and the other way round, is told in words", async () => {
   const { server } = await certificates();
   await using redis = await startRedis({ tls: { server } });
   const silent = await refusal(`rediss://localhost:${redis.port}`, {
     connectTimeout: 300,
-  });
+  }, 1);
   assert(silent.message.includes("expects no TLS"), silent.message);
   const plain = await refusal(`redis://localhost:${redis.tlsPort}`);
   assert(plain instanceof RedisConnectionError);
@@ -181,6 +272,56 @@ test("a file that is renewed counts from the next connection on", async () => {
   assertEquals((await backend.getMeta("id")).state, "PENDING");
 });
 
+test("a wait outlasts a renewal that replaces the files one by one", async () => {
+  const { server, authority, client, expiredClient } = await certificates();
+  await using redis = await startRedis({ tls: { server, authority } });
+  await using plain = await connect(redis.url);
+  const [ca, cert, key] = ["ca", "cert", "key"].map((name) =>
+    `${redis.dir}/${name}.pem`
+  ) as [string, string, string];
+  const good = new Map([
+    [ca, authority.cert],
+    [cert, client.cert],
+    [key, client.key],
+  ]);
+  for (const [file, source] of good) await Deno.copyFile(source, file);
+  await using backend = new ResultBackend(
+    `rediss://localhost:${redis.tlsPort}?ssl_ca_certs=${ca}&ssl_certfile=${cert}&ssl_keyfile=${key}`,
+    { reconnect: { minTimeout: 5, maxTimeout: 20 } },
+  );
+  await using writer = new ResultBackend(redis.url);
+  const status = inboxOf(backend.status());
+  const wait = within(backend.result("late").get(), { timeout: 60_000 });
+  // If it fails, that shows at the end.
+  wait.catch(() => {});
+  await status.until(({ type }) => type === "connected");
+  const spoilt: [file: string, spoil: (file: string) => Promise<void>][] = [
+    [ca, (file) => Deno.remove(file)],
+    [ca, (file) => Deno.truncate(file)],
+    [ca, (file) => Deno.truncate(file, 100)],
+    [cert, (file) => Deno.truncate(file, 100)],
+    [key, (file) => Deno.copyFile(expiredClient.key, file)],
+    [key, (file) => Deno.truncate(file, 100)],
+  ];
+  for (const [file, spoil] of spoilt) {
+    const before = status.all.length;
+    await spoil(file);
+    await plain.send("CLIENT", "KILL", "TYPE", "pubsub");
+    await plain.send("CLIENT", "KILL", "TYPE", "normal");
+    await status.until(({ type }) =>
+      type === "failed" ||
+      status.all.slice(before).some((each) => each.type === "retrying")
+    );
+    assertEquals(status.all.find(({ type }) => type === "failed"), undefined);
+    await Deno.copyFile(good.get(file)!, file);
+    await status.until(() =>
+      status.all.slice(before).some(({ type }) => type === "connected")
+    );
+  }
+  await writer.markAsDone("late", 1);
+  assertEquals(await wait, 1);
+});
+
 test("a Unix socket is stored to, streamed from, and waited for while Redis is away", async () => {
   await using redis = await startRedis({ appendonly: true });
   await using backend = new ResultBackend(
@@ -199,6 +340,9 @@ test("a Unix socket is stored to, streamed from, and waited for while Redis is a
   const nobody = await refusal("unix:///no/such.sock");
   assert(nobody instanceof RedisConnectionError);
   assert(nobody.message.includes("/no/such.sock"), nobody.message);
+  const long = await refusal(`unix:///tmp/${"long".repeat(30)}`);
+  assert(long instanceof ConfigurationError, Deno.inspect(long));
+  assert(long.message.includes("use a shorter one"), long.message);
 });
 
 test("missing permissions are named", async () => {
@@ -231,6 +375,54 @@ test("missing permissions are named", async () => {
     assert(line.startsWith("ConfigurationError"), line);
     assert(line.includes(words), line);
   }
+});
+
+test("a process ends after close(), though a handshake is never answered", async () => {
+  const { client } = await certificates();
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const mod = new URL("../../mod.ts", import.meta.url).href;
+  const file = await Deno.makeTempFile({ suffix: ".ts" });
+  for (
+    const query of [
+      "",
+      `?ssl_certfile=${client.cert}&ssl_keyfile=${client.key}`,
+    ]
+  ) {
+    const url = `rediss://127.0.0.1:${listener.addr.port}${query}`;
+    await Deno.writeTextFile(
+      file,
+      `
+      import { ResultBackend } from ${JSON.stringify(mod)};
+      const backend = new ResultBackend(${JSON.stringify(url)});
+      const wait = backend.getMeta("id").catch((error) => error.name);
+      // Told by the peer that the handshake has begun.
+      await Deno.stdin.read(new Uint8Array(1));
+      await backend.close();
+      console.log(await wait);
+    `,
+    );
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", file],
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn();
+    const peer = await listener.accept();
+    // The client's first words.
+    await peer.read(new Uint8Array(1));
+    const input = child.stdin.getWriter();
+    await input.write(new Uint8Array(1));
+    await input.close();
+    const killed = setTimeout(() => child.kill("SIGKILL"), 20_000);
+    const { success, stdout } = await child.output();
+    clearTimeout(killed);
+    peer.close();
+    assert(success);
+    assertEquals(
+      new TextDecoder().decode(stdout),
+      "BackendClosedError\n",
+    );
+  }
+  await Deno.remove(file);
 });
 
 test("nobody who listens is no mistake of TLS", async () => {

@@ -24,11 +24,21 @@ export interface Certificates {
   readonly wrongName: CertificateFiles;
   /** As `server`, until yesterday. */
   readonly expired: CertificateFiles;
+  /** As `server`, but with a common name in place of subjectAltName. */
+  readonly nameless: CertificateFiles;
+  /** An authority's own, for localhost: what `openssl req -x509` makes. */
+  readonly selfSigned: CertificateFiles;
   /** A client's. */
   readonly client: CertificateFiles;
+  /** As `client`, until yesterday. */
+  readonly expiredClient: CertificateFiles;
+  /** The key of `client`, encrypted. */
+  readonly encryptedKey: string;
 }
 
 const LOCAL = "subjectAltName=DNS:localhost,IP:127.0.0.1";
+
+const CLIENT = "extendedKeyUsage=clientAuth";
 
 let made: Promise<Certificates> | undefined;
 
@@ -51,23 +61,35 @@ async function make(): Promise<Certificates> {
   ): Promise<CertificateFiles> {
     return signed(dir, authority, { name, extension, days });
   }
+  const client = await sign("client", CLIENT);
+  const encryptedKey = `${dir}/client.encrypted.key`;
+  await openssl(
+    ...["pkcs8", "-topk8", "-in", client.key, "-passout", "pass:secret"],
+    ...["-out", encryptedKey],
+  );
   return {
     authority,
     otherAuthority: await selfSigned(dir, "other-authority"),
     server: await sign("server", LOCAL),
     wrongName: await sign("wrong-name", "subjectAltName=DNS:other.test"),
     expired: await sign("expired", LOCAL, -1),
-    client: await sign("client", "extendedKeyUsage=clientAuth"),
+    nameless: await sign("localhost", "basicConstraints=CA:FALSE"),
+    selfSigned: await selfSigned(dir, "self-signed", LOCAL),
+    client,
+    expiredClient: await sign("expired-client", CLIENT, -1),
+    encryptedKey,
   };
 }
 
 async function selfSigned(
   dir: string,
   name: string,
+  extension?: string,
 ): Promise<CertificateFiles> {
   const files = filesOf(dir, name);
   await openssl(
     ...["req", "-x509", "-days", "2", "-subj", `/CN=${name}`],
+    ...(extension === undefined ? [] : ["-addext", extension]),
     ...keyArguments(files),
     ...["-out", files.cert],
   );

@@ -1,5 +1,9 @@
 import { abortable } from "../../abortable.ts";
-import { RedisConnectionError, RedisError } from "../../errors.ts";
+import {
+  ConfigurationError,
+  RedisConnectionError,
+  RedisError,
+} from "../../errors.ts";
 import type { Runtime, TcpAddress } from "../../runtime.ts";
 import { explainSetUp } from "../advice.ts";
 import type { Command } from "../command.ts";
@@ -81,6 +85,7 @@ export async function openClient(
   );
   try {
     const client = await dial(settings, giveUp.signal);
+    checkClient(client);
     for (const type of ["close", "connect", "reconnecting"] as const) {
       client.addEventListener?.(
         type,
@@ -142,7 +147,8 @@ async function dial(
   signal: AbortSignal,
 ): Promise<DenoRedisClient> {
   const dialling = new AbortController();
-  const connecting = connect({
+  // A function of the caller's may throw where it should reject.
+  const connecting = Promise.try(connect, {
     ...address,
     tls,
     ...(caCerts === undefined ? {} : { caCerts: [...caCerts] }),
@@ -161,6 +167,16 @@ async function dial(
     // and any that the package would begin by itself.
     dialling.abort();
   }
+}
+
+/** No other dial makes another client of it. */
+function checkClient(client: unknown): void {
+  const isClient = typeof client === "object" && client !== null &&
+    "pipeline" in client && "subscribe" in client && "close" in client;
+  if (isClient) return;
+  throw new ConfigurationError(
+    "Cannot use what connect resolved to: hand over the function of this name from deno.land/x/redis",
+  );
 }
 
 async function setUp(

@@ -1,7 +1,7 @@
 import { ConfigurationError } from "../../errors.ts";
 import { denoRuntime, type Runtime } from "../../runtime.ts";
 import type { LinkEvents, RedisDriver, RedisLink } from "../link.ts";
-import { parseRedisUrl } from "../url.ts";
+import { parseRedisUrl, type RedisUrl } from "../url.ts";
 import { type ClientSettings, openClient } from "./client.ts";
 import { DenoRedisCommands } from "./commands.ts";
 import { DenoRedisLink } from "./link.ts";
@@ -13,8 +13,8 @@ import type { DenoRedisConnect } from "./package.ts";
  */
 export interface DenoRedisOptions {
   /**
-   * A `redis://` URL; what the other options give is used in place of its
-   * parts.
+   * A `redis://` or `rediss://` URL; what the other options give is used in
+   * place of its parts. Its query can name no files of certificates.
    */
   url?: string | URL | undefined;
   /**
@@ -44,7 +44,7 @@ export interface DenoRedisOptions {
   /**
    * Whether to speak TLS.
    *
-   * @default {false}
+   * @default {false} without `caCerts`, and without a `rediss://` URL
    */
   tls?: boolean | undefined;
   /** PEM texts of certificate authorities; implies `tls`. Versions before 0.36 do not know it. */
@@ -164,6 +164,7 @@ class DenoRedisDriver implements RedisDriver {
 
   constructor(connect: DenoRedisConnect, options: DenoRedisOptions) {
     const url = parseRedisUrl(options.url ?? "redis://127.0.0.1");
+    refuseOthers(url);
     this.#settings = {
       connect,
       address: {
@@ -173,11 +174,22 @@ class DenoRedisDriver implements RedisDriver {
       db: whole("db", options.db, url.db, 0),
       username: options.username ?? url.username,
       password: options.password ?? url.password,
-      clientName: options.name,
-      tls: options.tls ?? options.caCerts !== undefined,
+      clientName: options.name ?? url.clientName,
+      tls: options.tls ??
+        (options.caCerts !== undefined || url.tls !== undefined),
       caCerts: options.caCerts,
-      connectTimeout: from(1, "connectTimeout", options.connectTimeout, 5000),
-      heartbeat: from(1, "heartbeat", options.heartbeat, 10_000),
+      connectTimeout: from(
+        1,
+        "connectTimeout",
+        options.connectTimeout ?? url.connectTimeout,
+        5000,
+      ),
+      heartbeat: from(
+        1,
+        "heartbeat",
+        options.heartbeat ?? url.heartbeat,
+        10_000,
+      ),
       runtime: options.runtime ?? denoRuntime,
     };
     this.#idleTimeout = from(0, "idleTimeout", options.idleTimeout, 1000);
@@ -199,6 +211,32 @@ class DenoRedisDriver implements RedisDriver {
       idleTimeout: this.#idleTimeout,
       events,
     });
+  }
+}
+
+/** What a URL may ask for, and the package cannot do. */
+function refuseOthers({ path, tls = {} }: RedisUrl): void {
+  const { caFile, certFile, certReqs, checkHostname } = tls;
+  const refusals: [isAsked: boolean, what: string, instead: string][] = [
+    [path !== undefined, "a Unix socket", "use the built-in driver"],
+    [caFile !== undefined, "ssl_ca_certs", "give the text, as `caCerts`"],
+    [certFile !== undefined, "ssl_certfile", "use the built-in driver"],
+    [
+      certReqs === "none",
+      "ssl_cert_reqs=none",
+      "Deno verifies certificates: trust the server's authority, by `caCerts`",
+    ],
+    [
+      checkHostname === false,
+      "ssl_check_hostname=false",
+      "use the built-in driver",
+    ],
+  ];
+  for (const [isAsked, what, instead] of refusals) {
+    if (!isAsked) continue;
+    throw new ConfigurationError(
+      `Cannot use ${what} by deno.land/x/redis: ${instead}`,
+    );
   }
 }
 

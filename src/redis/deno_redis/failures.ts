@@ -45,10 +45,7 @@ export function dialFailureOf(
   address: Address,
 ): Error {
   const prefix = `Cannot connect to Redis at ${nameOf(address)}`;
-  if (
-    error instanceof Deno.errors.NotCapable ||
-    error instanceof Deno.errors.PermissionDenied
-  ) {
+  if (error instanceof Deno.errors.NotCapable) {
     return new ConfigurationError(
       `${prefix}: the permission is missing: run with --allow-net=${
         nameOf(address)
@@ -62,14 +59,16 @@ export function dialFailureOf(
 
 /** A certificate that is not trusted stays so. TLS may say it with the dial, or with the first command. */
 function distrustOf(error: unknown, address: Address): Error | undefined {
-  return error instanceof Deno.errors.InvalidData
-    ? new ConfigurationError(
-      `Cannot connect to Redis at ${
-        nameOf(address)
-      }: ${error.message}: check the option \`caCerts\`, and that the server speaks TLS`,
-      { cause: error },
-    )
-    : undefined;
+  if (!(error instanceof Deno.errors.InvalidData)) return undefined;
+  const advice = error.message.includes("fatal alert")
+    ? "if the server asks for a client certificate, which this package cannot show, use the built-in driver"
+    : "check the option `caCerts`, and that the server speaks TLS";
+  return new ConfigurationError(
+    `Cannot connect to Redis at ${
+      nameOf(address)
+    }: ${error.message}: ${advice}`,
+    { cause: error },
+  );
 }
 
 function whyOf(error: unknown): string {
