@@ -14,6 +14,7 @@ import {
 } from "./celery/values.ts";
 import { ConfigurationError } from "./errors.ts";
 import type { ResultBackendOptions } from "./options.ts";
+import { heartbeatOf } from "./redis/silence.ts";
 import { TLS_KEYS } from "./redis/tls_query.ts";
 import { fillAddress, parseRedisUrl, type RedisUrl } from "./redis/url.ts";
 
@@ -111,9 +112,11 @@ function connectionOf(
   const connectTimeout = millisecondsOf(
     settings.get("redis_socket_connect_timeout"),
   );
-  const heartbeat = millisecondsOf(
-    settings.get("redis_backend_health_check_interval"),
-  );
+  const heartbeat = heartbeatOf({
+    heartbeat: said.heartbeat ??
+      millisecondsOf(settings.get("redis_backend_health_check_interval")),
+    socketTimeout: said.socketTimeout ?? socketTimeoutOf(settings),
+  });
   if (username !== undefined && said.username === undefined) {
     options.username = username;
   }
@@ -126,10 +129,20 @@ function connectionOf(
   if (connectTimeout !== undefined && said.connectTimeout === undefined) {
     options.connectTimeout = connectTimeout;
   }
-  if (heartbeat !== undefined && said.heartbeat === undefined) {
-    options.heartbeat = heartbeat;
-  }
+  if (heartbeat !== heartbeatOf(said)) options.heartbeat = heartbeat;
   return options;
+}
+
+function socketTimeoutOf(
+  settings: GivenSettings["settings"],
+): number | undefined {
+  const given = settings.get("redis_socket_timeout");
+  const timeout = millisecondsOf(given);
+  if (given === undefined || given.value === null || timeout !== undefined) {
+    return timeout;
+  }
+  // Which would have redis-py wait for no reply at all.
+  throw wrong(given.name, given.value, "seconds above 0, or null");
 }
 
 /** The URL, with what Celery takes from the settings where it does not say. */

@@ -1,6 +1,7 @@
 import { ConfigurationError } from "./errors.ts";
 import type { Formats } from "./protocol/formats.ts";
 import type { RedisDriver } from "./redis/link.ts";
+import { heartbeatOf } from "./redis/silence.ts";
 import type { TlsOptions } from "./redis/tls.ts";
 import type { UrlOptions } from "./redis/url_query.ts";
 import { type RetryOptions, type RetryPolicy, retryPolicy } from "./retry.ts";
@@ -64,8 +65,9 @@ export interface ResultBackendOptions extends SerializerOptions {
   connectTimeout?: number;
   /**
    * Milliseconds of silence after which a connection is probed; it is given up
-   * when no byte comes within as many again. The URL's, if not given. Celery:
-   * `redis_backend_health_check_interval`.
+   * when no byte comes within as many again. The URL's, if not given, and at
+   * most half of its `socket_timeout`. Celery:
+   * `redis_backend_health_check_interval`, `redis_socket_timeout`.
    *
    * @default {10000}
    */
@@ -282,8 +284,8 @@ export function settingsOf(
     heartbeat: from(
       1,
       "heartbeat",
-      options.heartbeat ?? url.heartbeat,
-      10_000,
+      options.heartbeat,
+      heartbeatOf(url),
     ),
     reconcile: from(0, "reconcile", options.reconcile, 30_000),
     highWaterMark: from(0, "highWaterMark", options.highWaterMark, 16),

@@ -151,6 +151,51 @@ Deno.test("mapCeleryConfig turns settings into options; seconds become milliseco
   }
 });
 
+Deno.test("mapCeleryConfig gives a silent server up within redis_socket_timeout, and leaves a slow one be", () => {
+  const cases: [Record<string, unknown>, CeleryOptions][] = [
+    // Celery's own default, and whatever is longer than two heartbeats.
+    [{ redis_socket_timeout: 120 }, {}],
+    [{ redis_socket_timeout: 20 }, {}],
+    [{ redis_socket_timeout: null }, {}],
+    [{ redis_socket_timeout: 5 }, { heartbeat: 2500 }],
+    [{ redis_socket_timeout: "5" }, { heartbeat: 2500 }],
+    // No less: a server that is busy for a moment is not dead.
+    [{ redis_socket_timeout: 0.1 }, { heartbeat: 500 }],
+    [{
+      redis_socket_timeout: 5,
+      redis_backend_health_check_interval: 30,
+    }, { heartbeat: 2500 }],
+    [{
+      redis_socket_timeout: 60,
+      redis_backend_health_check_interval: 50,
+    }, { heartbeat: 30_000 }],
+    [{
+      redis_socket_timeout: 5,
+      redis_backend_health_check_interval: 1,
+    }, { heartbeat: 1000 }],
+    // The URL goes before the settings, each word for itself.
+    [{
+      result_backend: "redis://h?socket_timeout=4",
+      redis_socket_timeout: 1,
+    }, {}],
+    [{
+      result_backend: "redis://h?health_check_interval=60",
+      redis_socket_timeout: 6,
+    }, { heartbeat: 3000 }],
+  ];
+  for (const [config, options] of cases) {
+    assertEquals(optionsOf(config), options, JSON.stringify(config));
+  }
+  // With 0 redis-py would wait for no reply; with the others it fails later.
+  for (const value of [0, -1, NaN, Infinity, "nan", "soon", {}]) {
+    assertThrows(
+      () => optionsOf({ redis_socket_timeout: value }),
+      ConfigurationError,
+      "as redis_socket_timeout",
+    );
+  }
+});
+
 Deno.test("test_accept_precedence: mapCeleryConfig puts result_accept_content before accept_content, and leaves out what is no format of results", () => {
   const cases: [Record<string, unknown>, string[] | undefined][] = [
     [{ accept_content: ["json", "yaml"] }, undefined],

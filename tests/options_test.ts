@@ -96,6 +96,9 @@ Deno.test("settingsOf puts an option before the URL, and the URL before the defa
   assertEquals([both.connectTimeout, both.heartbeat], [10, 20]);
   const one = settingsOf({}, url);
   assertEquals([one.connectTimeout, one.heartbeat], [1, 2]);
+  const bound = { heartbeat: 60_000, socketTimeout: 5000 };
+  assertEquals(settingsOf({}, bound).heartbeat, 2500);
+  assertEquals(settingsOf({ heartbeat: 20_000 }, bound).heartbeat, 20_000);
   assertThrows(
     () => settingsOf({}, { connectTimeout: 0.5 }),
     ConfigurationError,

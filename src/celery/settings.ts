@@ -132,9 +132,11 @@ export const SETTINGS = {
       "0 or none, which turns redis-py's check off, leaves heartbeat as it is",
   },
   redis_socket_timeout: {
-    becomes: null,
+    becomes: "heartbeat",
     note:
-      "a reply may take long; it is a silent server that is given up (heartbeat)",
+      "half of it, in milliseconds, where that is less than heartbeat is otherwise, and at least 500: " +
+      "a server that is silent for so long is given up. A slow reply is none that is missing. " +
+      "Where the URL's query has no socket_timeout; 0 is refused",
   },
   redis_socket_keepalive: {
     becomes: null,

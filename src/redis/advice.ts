@@ -29,7 +29,13 @@ export function explainReply(error: RedisError): RedisError {
       "this server is a node of a Redis Cluster, which is not supported yet: use a server of its own for results",
       { cause: error },
     )
-    : error;
+    : withoutArguments(error);
+}
+
+/** A server that does not know a command repeats what came with it: of AUTH, the password. */
+function withoutArguments(error: RedisError): RedisError {
+  const at = error.message.indexOf(", with args beginning with");
+  return at < 0 ? error : new RedisError(error.message.slice(0, at));
 }
 
 /** Adds to what went wrong while a connection was set up what can be done. */

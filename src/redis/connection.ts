@@ -20,7 +20,7 @@ export interface ConnectionOptions {
   readonly db: number;
   /** The ACL user; none for the default user. */
   readonly username?: string | undefined;
-  /** The password; none, and AUTH is not sent. */
+  /** The password; with neither user nor password, AUTH is not sent. */
   readonly password?: string | undefined;
   /** The name that CLIENT LIST shows; a server that refuses it is told of, and kept. */
   readonly clientName?: string | undefined;
@@ -243,14 +243,12 @@ export class Connection {
   async #setUp(): Promise<void> {
     const { db, username, password, clientName } = this.#options;
     const steps: Promise<unknown>[] = [];
-    if (password !== undefined) {
-      steps.push(
-        this.request(
-          username === undefined
-            ? ["AUTH", password]
-            : ["AUTH", username, password],
-        ),
-      );
+    if (username !== undefined) {
+      // A user may need no password, and is another one than the default all
+      // the same. Any will do then.
+      steps.push(this.request(["AUTH", username, password ?? ""]));
+    } else if (password !== undefined) {
+      steps.push(this.request(["AUTH", password]));
     }
     if (db !== 0) steps.push(this.request(["SELECT", db]));
     if (clientName !== undefined) {

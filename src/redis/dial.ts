@@ -1,6 +1,7 @@
 import { abortable } from "../abortable.ts";
 import { ConfigurationError, RedisConnectionError } from "../errors.ts";
 import type { Address, Runtime, TlsSettings, Transport } from "../runtime.ts";
+import { grantAdvice } from "./grant.ts";
 import { loadTls, type TlsSources } from "./tls.ts";
 import { explainTls } from "./tls_advice.ts";
 
@@ -95,12 +96,14 @@ function adviceFor(error: unknown, address: Address): string | undefined {
   const isMissing = error instanceof Deno.errors.NotCapable;
   if (!("path" in address)) {
     return isMissing
-      ? `the permission is missing: run with --allow-net=${nameOf(address)}`
+      ? `the permission is missing: ${grantAdvice({ net: nameOf(address) })}`
       : undefined;
   }
   const { path } = address;
   if (isMissing) {
-    return `a permission is missing: run with --allow-net=unix:${path} --allow-read=${path} --allow-write=${path}`;
+    return `a permission is missing: ${
+      grantAdvice({ net: `unix:${path}`, read: path, write: path })
+    }`;
   }
   if (error instanceof Deno.errors.PermissionDenied && !served.has(address)) {
     return "the file permissions of the socket, or of a folder above it, do not let this user in (unixsocketperm in redis.conf)";

@@ -1,5 +1,6 @@
 import { ConfigurationError } from "../errors.ts";
 import type { Runtime, TlsSettings } from "../runtime.ts";
+import { grantAdvice } from "./grant.ts";
 import type { TlsQuery } from "./tls_query.ts";
 import type { RedisUrl } from "./url.ts";
 
@@ -170,7 +171,7 @@ function isEncrypted(text: unknown, kind: PemKind): boolean {
 
 function whyNot(error: unknown, path: string): string {
   if (error instanceof Deno.errors.NotCapable) {
-    return `the permission is missing: run with --allow-read=${path}`;
+    return `the permission is missing: ${grantAdvice({ read: path })}`;
   }
   if (error instanceof Deno.errors.NotFound) return "there is no such file";
   return error instanceof Error ? error.message : String(error);

@@ -15,6 +15,8 @@ export interface UrlOptions {
   readonly connectTimeout?: number;
   /** Milliseconds of silence before a probe. */
   readonly heartbeat?: number;
+  /** Milliseconds that a reply may take. */
+  readonly socketTimeout?: number;
 }
 
 /**
@@ -26,15 +28,17 @@ const READERS: Readonly<Record<string, (value: string) => UrlOptions>> = {
   username: (username) => ({ username }),
   password: (password) => ({ password }),
   client_name: (clientName) => ({ clientName }),
-  socket_connect_timeout: (value) => ({ connectTimeout: duration(value) }),
+  // To redis-py, too, 0 is as if it were not given.
+  socket_connect_timeout: (value) =>
+    Number(value) === 0 ? {} : { connectTimeout: duration(value) },
   health_check_interval: (value) => {
     const seconds = whole(value);
     // 0 is redis-py's own default, which is none. Here none would leave a dead
     // connection unnoticed.
     return seconds === 0 ? {} : { heartbeat: seconds * 1000 };
   },
-  // How long a reply may take; here it is silence that ends a connection.
-  socket_timeout: (value) => (duration(value), {}),
+  // Not 0: redis-py would not wait for any reply.
+  socket_timeout: (value) => ({ socketTimeout: duration(value) }),
   // There are two connections, and no pool.
   max_connections: (value) => (whole(value), {}),
   // Silence is probed, by either end's word.

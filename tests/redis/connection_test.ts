@@ -94,6 +94,11 @@ Deno.test("Connection.open sends no more than it is told to", async () => {
   const second = await other.open({ password: "p" });
   assertEquals(other.network.peer(0).commands, ["AUTH p", "PING"]);
   await other.end(second);
+  // A user without a password is not the default user.
+  const named = new Stage();
+  const third = await named.open({ username: "u" });
+  assertEquals(named.network.peer(0).commands, ["AUTH u ", "PING"]);
+  await named.end(third);
 });
 
 Deno.test("Connection.open adds advice to the server's own words", async () => {

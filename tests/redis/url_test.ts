@@ -82,8 +82,9 @@ Deno.test("parseRedisUrl reads the query, which wins over the rest of the URL", 
     "redis://h?health_check_interval=30": { ...host, heartbeat: 30_000 },
     "redis://h?health_check_interval=0": host,
     "redis://h?client_name=me": { ...host, clientName: "me" },
-    "redis://h?socket_timeout=.5&socket_keepalive=1&retry_on_timeout=no&max_connections=9":
-      host,
+    "redis://h?socket_keepalive=1&retry_on_timeout=no&max_connections=9": host,
+    "redis://h?socket_timeout=.5": { ...host, socketTimeout: 500 },
+    "redis://h?socket_connect_timeout=0": host,
     "redis://h?": host,
   };
   for (const [url, expected] of Object.entries(cases)) {
@@ -99,7 +100,8 @@ Deno.test("parseRedisUrl refuses what a query cannot say, by name", () => {
     "db=1.5": 'its db is "1.5"',
     "socket_timeout=soon": 'its socket_timeout is "soon"',
     "socket_timeout=0": "expected seconds above 0",
-    "socket_connect_timeout=0": "expected seconds above 0",
+    "socket_timeout=nan": "expected seconds above 0",
+    "socket_timeout=inf": "expected seconds above 0",
     "socket_connect_timeout=-1": "expected seconds above 0",
     "socket_connect_timeout=0x10": "expected seconds above 0",
     "socket_connect_timeout=1e999": "expected seconds above 0",

@@ -6,6 +6,7 @@ import {
 import type { Address } from "../../runtime.ts";
 import { explainReply } from "../advice.ts";
 import { nameOf } from "../dial.ts";
+import { grantAdvice } from "../grant.ts";
 import { RespError } from "../resp.ts";
 
 /**
@@ -47,8 +48,8 @@ export function dialFailureOf(
   const prefix = `Cannot connect to Redis at ${nameOf(address)}`;
   if (error instanceof Deno.errors.NotCapable) {
     return new ConfigurationError(
-      `${prefix}: the permission is missing: run with --allow-net=${
-        nameOf(address)
+      `${prefix}: the permission is missing: ${
+        grantAdvice({ net: nameOf(address) })
       }`,
       { cause: error },
     );

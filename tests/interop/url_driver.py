@@ -1,0 +1,48 @@
+"""Answers where Celery itself goes by a configuration, or that it refuses it.
+
+Reads one JSON document, and writes one. Nothing is dialled.
+"""
+import json
+import math
+import sys
+
+from celery import Celery
+
+
+def name_of(requirement):
+    """The word for what `ssl` has a number for; newer Celery keeps a word."""
+    name = getattr(requirement, "name", requirement)
+    return name and str(name).lower().replace("cert_", "")
+
+
+def way_of(config):
+    app = Celery("way", set_as_current=False)
+    app.config_from_object(config)
+    try:
+        params = app.backend.connparams
+    except Exception as error:
+        return {"refused": type(error).__name__}
+    keys = {
+        "host": "hostname", "port": "port", "path": "path", "db": "db",
+        "username": "username", "password": "password",
+        "ssl_ca_certs": "caFile", "socket_timeout": "socketTimeout",
+        "socket_connect_timeout": "connectTimeout",
+        "health_check_interval": "heartbeat",
+    }
+    way = {
+        here: params[there] for there, here in keys.items()
+        if params.get(there) not in (None, "")
+    }
+    for key, value in way.items():
+        # JSON has no words for these.
+        if isinstance(value, float) and not math.isfinite(value):
+            way[key] = str(value)
+    if "ssl_cert_reqs" in params:
+        way["certReqs"] = name_of(params["ssl_cert_reqs"])
+    # Celery's own default.
+    if way.get("socketTimeout") == 120:
+        del way["socketTimeout"]
+    return way
+
+
+json.dump([way_of(config) for config in json.load(sys.stdin)], sys.stdout)
