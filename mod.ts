@@ -66,6 +66,10 @@ export type { JsonValue } from "./src/protocol/json_safe.ts";
 export type { Serializer } from "./src/protocol/serializer.ts";
 export type { BuiltinState, TaskState } from "./src/protocol/states.ts";
 export type { Command, CommandArgument } from "./src/redis/command.ts";
+export type {
+  CredentialsProvider,
+  RedisCredentials,
+} from "./src/redis/credentials.ts";
 export type { DenoRedisOptions } from "./src/redis/deno_redis/deno_redis.ts";
 export type {
   DenoRedisClient,

@@ -71,6 +71,8 @@ export interface AttachmentOptions {
   readonly delivery: Delivery;
   /** How large reads may be. */
   readonly readSize: ReadSize;
+  /** Keys that the link is subscribed to already, and the server has confirmed: they are only read. */
+  readonly subscribed?: ReadonlySet<string>;
 }
 
 /**
@@ -102,7 +104,9 @@ export class Attachment {
   #isStopped = false;
 
   /** Begins to attach every key in the table. */
-  constructor({ link, table, delivery, readSize }: AttachmentOptions) {
+  constructor(
+    { link, table, delivery, readSize, subscribed }: AttachmentOptions,
+  ) {
     this.#link = link;
     this.#table = table;
     this.#delivery = delivery;
@@ -110,7 +114,15 @@ export class Attachment {
     this.#began = table.tick();
     readSize.restart();
     this.#inherited = new Set(table.byReading());
-    for (const watch of this.#inherited) this.add(watch);
+    for (const watch of this.#inherited) {
+      if (subscribed?.has(watch.key)) {
+        watch.phase = "subscribed";
+        watch.isLeaving = false;
+        this.reread(watch);
+      } else {
+        this.add(watch);
+      }
+    }
     if (this.#inherited.size === 0) this.#attached.resolve();
   }
 
@@ -269,6 +281,8 @@ export class Attachment {
     if (watches.length === 0) return 0;
     const sent = this.#table.tick();
     const documents = await this.#link.read(watches.map(({ key }) => key));
+    // Another attachment reads them, and its link brings the messages.
+    if (this.#isStopped) return 0;
     const fenced: [Watch, StoredDocument][] = [];
     let delivered = 0;
     let found = 0;
@@ -285,6 +299,7 @@ export class Attachment {
     }
     this.#readSize.learn(found, bytes);
     await this.#link.fence();
+    if (this.#isStopped) return delivered;
     for (const [watch, document] of fenced) {
       delivered += this.#delivery.fenced(watch, document, sent);
     }

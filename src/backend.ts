@@ -201,6 +201,11 @@ export class ResultBackend implements AsyncDisposable {
   ): ResultBackend {
     const { url, options } = mapCeleryConfig(config);
     const merged: Record<string, unknown> = { ...options };
+    if (overrides.credentials !== undefined) {
+      // As Celery's provider does, it takes their place.
+      delete merged.username;
+      delete merged.password;
+    }
     for (const [name, value] of Object.entries(overrides)) {
       // What is undefined, as a variable of the environment may be, says nothing.
       if (value !== undefined) merged[name] = value;

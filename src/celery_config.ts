@@ -288,7 +288,7 @@ function refuse({ settings }: GivenSettings): void {
   const provider = settings.get("redis_backend_credential_provider");
   if (provider !== undefined && !isEmpty(provider.value)) {
     throw new ConfigurationError(
-      `Cannot use ${provider.name}: it is a Python class; leave it out, and give the option password`,
+      `Cannot use ${provider.name}: it is a Python class; leave it out, and give the option credentials, a function, as an override`,
     );
   }
   const classes = settings.get("override_backends");

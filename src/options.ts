@@ -1,5 +1,6 @@
 import { ConfigurationError } from "./errors.ts";
 import type { Formats } from "./protocol/formats.ts";
+import type { CredentialsProvider } from "./redis/credentials.ts";
 import type { RedisDriver } from "./redis/link.ts";
 import { heartbeatOf } from "./redis/silence.ts";
 import type { TlsOptions } from "./redis/tls.ts";
@@ -136,6 +137,16 @@ export interface ResultBackendOptions extends SerializerOptions {
   /** The password; the URL's, if not given. */
   password?: string;
   /**
+   * Gives user and password for each connection that is made, in place of
+   * those of the URL: tokens that run out, passwords that change. A refused
+   * password is then tried again with what it gives next. With `expiresAt`,
+   * fresh connections take the place of the old ones in time, in use as they
+   * are. If it throws, the attempt to connect has failed, and another follows;
+   * a ConfigurationError is the end. It has `connectTimeout` to answer.
+   * Celery: `redis_backend_credential_provider`.
+   */
+  credentials?: CredentialsProvider;
+  /**
    * Speaks TLS, also where the URL is `redis://`, with these certificates; `{}`
    * takes the authorities that Deno trusts. What it holds goes before the files
    * that the URL names. Celery: `redis_backend_use_ssl`.
@@ -146,7 +157,8 @@ export interface ResultBackendOptions extends SerializerOptions {
   /**
    * Another way to reach Redis than the one built in, such as `denoRedis()`. The
    * URL is then not used, nor are `username`, `password`, `clientName` and
-   * `heartbeat`: a driver has its own.
+   * `heartbeat`: a driver has its own. `tls` and `credentials` are refused
+   * beside it.
    */
   driver?: RedisDriver;
   /** Replaces sockets, time and chance, for simulations. */
@@ -214,6 +226,7 @@ const KNOWN: ReadonlySet<string> = new Set(
     "chordJoinTimeout",
     "username",
     "password",
+    "credentials",
     "tls",
     "clientName",
     "driver",
@@ -239,17 +252,35 @@ export function settingsOf(
       );
     }
   }
-  for (const name of ["onRetry", "isRetriable"] as const) {
+  for (const name of ["onRetry", "isRetriable", "credentials"] as const) {
     const given: unknown = options[name];
     if (given === undefined || typeof given === "function") continue;
     throw new ConfigurationError(
-      `Cannot use ${String(given)} as ${name}: expected a function`,
+      `Cannot use ${
+        // It may be the secret itself.
+        name === "credentials"
+          ? `a value of type ${typeof given}`
+          : String(given)} as ${name}: expected a function`,
     );
   }
   if (options.tls !== undefined && options.driver !== undefined) {
     throw new ConfigurationError(
       "Cannot use tls together with driver: a driver makes its own connections, tell it",
     );
+  }
+  if (options.credentials !== undefined) {
+    const other = (["driver", "username", "password"] as const).find((name) =>
+      options[name] !== undefined
+    );
+    if (other !== undefined) {
+      throw new ConfigurationError(
+        `Cannot use credentials together with ${other}: ${
+          other === "driver"
+            ? "a driver makes its own connections, tell it"
+            : "let credentials() give it"
+        }`,
+      );
+    }
   }
   const { integers = "bigint" } = options;
   if (integers !== "bigint" && integers !== "number") {

@@ -1,6 +1,7 @@
 import { RedisError } from "./errors.ts";
 import type { CommandArgument } from "./redis/command.ts";
 import type { RedisLink } from "./redis/link.ts";
+import { isCommandRefusal } from "./redis/permission.ts";
 import type { RespValue } from "./redis/resp.ts";
 
 /** A Lua script that is sent whole only to a server that does not know it yet. */
@@ -39,12 +40,14 @@ export class Script {
   }
 }
 
-/** The user may not run scripts, or the server has none; Celery's way needs neither. */
+/**
+ * The user may not run scripts, or not what they do, or the server has none;
+ * Celery's way needs neither. A key or a channel that is refused is no such
+ * refusal: Celery's way would meet it, too.
+ */
 export function isScriptRefusal(error: unknown): error is RedisError {
   return error instanceof RedisError &&
-    (error.code === "NOPERM" ||
-      error.message.includes("The user executing the script can't") ||
-      error.message.includes("unknown command"));
+    (isCommandRefusal(error) || error.message.includes("unknown command"));
 }
 
 async function sha1(text: string): Promise<string> {

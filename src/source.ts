@@ -1,7 +1,11 @@
 import { Attachment, ReadSize } from "./attachment.ts";
 import { delay } from "./deps/async.ts";
 import { Delivery } from "./delivery.ts";
-import { BackendClosedError, RetryLimitError } from "./errors.ts";
+import {
+  BackendClosedError,
+  RedisConnectionError,
+  RetryLimitError,
+} from "./errors.ts";
 import { decodeEvent } from "./protocol/decode.ts";
 import type { Formats } from "./protocol/formats.ts";
 import type { KeySpace } from "./protocol/keys.ts";
@@ -14,6 +18,7 @@ import {
   type RetryPolicy,
 } from "./retry.ts";
 import type { RetryListener } from "./retry_listener.ts";
+import { chunks, Expiry, rotate } from "./rotation.ts";
 import type { Runtime } from "./runtime.ts";
 import type { StatusBoard } from "./status.ts";
 import { toError } from "./to_error.ts";
@@ -57,6 +62,25 @@ export interface SourceOptions {
   readonly runtime: Runtime;
 }
 
+/** A link, and what its source knows of it. */
+interface OpenLink {
+  readonly link: RedisLink;
+  /** Until when it may live. */
+  readonly expiry: Expiry;
+  /** Whether its messages are delivered. */
+  readonly gate: { isOpen: boolean };
+  /** What took its place while it worked. */
+  successor: OpenLink | undefined;
+  /** When it got its place. */
+  since: number;
+}
+
+/** A command under way. */
+interface Using {
+  readonly controller: AbortController;
+  readonly over: PromiseWithResolvers<void>;
+}
+
 /**
  * The reconnecting pub/sub source that all readers of a backend share: it owns
  * the one link, and the table of what is awaited, which outlives links.
@@ -73,9 +97,11 @@ export class ResultSource {
   readonly #ends = new Set<Promise<void>>();
   #link: RedisLink | undefined;
   #attachment: Attachment | undefined;
+  #reconciler: Reconciler | undefined;
+  #rotation: AbortController | undefined;
   #next = nextLink();
   #running: AbortController | undefined;
-  readonly #commands = new Set<AbortController>();
+  readonly #commands = new Set<Using>();
   #kept = true;
   #wasConnected = false;
   readonly #told = new Set<string>();
@@ -150,16 +176,18 @@ export class ResultSource {
     signal?: AbortSignal,
   ): Promise<T> {
     if (this.#closed !== undefined) throw this.#closed;
-    const command = new AbortController();
-    const abort = (): void => command.abort(signal?.reason);
+    const controller = new AbortController();
+    const abort = (): void => controller.abort(signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
+    const command = { controller, over: Promise.withResolvers<void>() };
     this.#commands.add(command);
     this.#demandChanged();
     try {
-      return await work(command.signal);
+      return await work(controller.signal);
     } finally {
       signal?.removeEventListener("abort", abort);
       this.#commands.delete(command);
+      command.over.resolve();
       if (this.#commands.size === 0) this.#finished?.resolve();
       this.#demandChanged();
     }
@@ -184,7 +212,10 @@ export class ResultSource {
     if (this.#closed === undefined) {
       this.#closed = new BackendClosedError();
       this.#fail(this.#closed);
-      for (const command of this.#commands) command.abort(this.#closed);
+      this.#rotation?.abort(this.#closed);
+      for (const { controller } of this.#commands) {
+        controller.abort(this.#closed);
+      }
       if (this.#link !== undefined) this.#track(this.#finish(this.#link));
     }
     // An end may still begin while others are awaited.
@@ -233,6 +264,24 @@ export class ResultSource {
     await link.end(toError(this.#closed));
   }
 
+  /**
+   * Ends a link that another one has taken the place of, once the commands of
+   * that moment are over: one that takes several steps goes on with its link.
+   */
+  async #retire({ link }: OpenLink): Promise<void> {
+    const { closeTimeout, runtime } = this.#options;
+    const late = Promise.withResolvers<void>();
+    const timer = runtime.setTimer(late.resolve, closeTimeout, false);
+    const commands = Array.from(this.#commands, ({ over }) => over.promise);
+    await Promise.race([Promise.all(commands), late.promise, link.ended]);
+    runtime.clearTimer(timer);
+    await link.end(
+      new RedisConnectionError(
+        "The connection was replaced before its credentials expire",
+      ),
+    );
+  }
+
   /** Remembers what `close` has to wait for. */
   #track(work: Promise<void>): void {
     const tracked = work.finally(() => this.#ends.delete(tracked));
@@ -260,14 +309,19 @@ export class ResultSource {
           const jitter = reconnect.delay === undefined ? reconnect.jitter : 0;
           await delay(ceiling * (1 - jitter * runtime.random()), { signal });
         }
-        const link = await this.#connect(signal);
-        const since = runtime.now();
-        const reason = await link.ended;
+        let place = await this.#connect(signal);
+        let reason = await place.link.ended;
+        while (place.successor !== undefined) {
+          place = place.successor;
+          reason = await place.link.ended;
+        }
         if (this.#closed !== undefined) break;
         status.tell({ type: "disconnected", error: reason });
         if (!retries.isRetriable(reason)) throw reason;
         lost = reason;
-        shortLives = runtime.now() - since < SHORT_LIFE ? shortLives + 1 : 0;
+        shortLives = runtime.now() - place.since < SHORT_LIFE
+          ? shortLives + 1
+          : 0;
         if (!this.#isWanted()) break;
       }
       this.#running = undefined;
@@ -280,7 +334,7 @@ export class ResultSource {
   }
 
   /** Makes a link, by as many attempts as it takes. */
-  async #connect(signal: AbortSignal): Promise<RedisLink> {
+  async #connect(signal: AbortSignal): Promise<OpenLink> {
     const { address, reconnect, retries, firstConnectTimeout, runtime } =
       this.#options;
     const { maxAttempts } = reconnect;
@@ -326,20 +380,12 @@ export class ResultSource {
   }
 
   /** One attempt: a fresh link, with every awaited key attached to it. */
-  async #attempt(attempt: number, signal: AbortSignal): Promise<RedisLink> {
-    const { driver, status } = this.#options;
+  async #attempt(attempt: number, signal: AbortSignal): Promise<OpenLink> {
+    const { status } = this.#options;
     status.tell({ type: "connecting", attempt });
-    let link: RedisLink;
+    let open: OpenLink;
     try {
-      link = await driver.connect({
-        onMessage: (channel, payload) => {
-          const undecodable = this.#delivery.live(channel, payload);
-          if (undecodable !== undefined) {
-            this.#attachment?.reread(undecodable);
-          }
-        },
-        onNotice: (error) => this.#degraded(error),
-      }, signal);
+      open = await this.#open(signal);
     } catch (error) {
       // One that was called off is no attempt: the next one, or the end of
       // retrying, tells those who wait.
@@ -349,41 +395,187 @@ export class ResultSource {
       throw error;
     }
     if (signal.aborted) {
-      this.#track(link.end(toError(signal.reason)));
+      this.#track(open.link.end(toError(signal.reason)));
       throw signal.reason;
     }
-    this.#link = link;
-    link.keepAlive(this.#kept);
-    this.#takeNext().resolve(link);
-    const attachment = this.#attachment = new Attachment({
-      link,
-      table: this.#table,
-      delivery: this.#delivery,
-      readSize: this.#readSize,
-    });
-    const ended = link.ended.then((reason) => {
-      this.#lastError = reason;
-      attachment.stop();
-      if (this.#link === link) this.#link = this.#attachment = undefined;
-      this.#table.sweep();
-      throw reason;
-    });
-    ended.catch(() => this.#track(link.end(this.#lastError!)));
+    const { ended, attachment } = this.#place(open);
+    this.#takeNext().resolve(open.link);
     const keys = this.#table.awaited;
     await Promise.race([attachment.attached, ended]);
     this.#lastError = undefined;
     status.tell({ type: "connected" });
     if (this.#wasConnected) status.tell({ type: "resynced", keys });
     this.#wasConnected = true;
-    const reconciler = new Reconciler({
+    this.#settled(open, attachment);
+    return open;
+  }
+
+  /** Makes a link, whose messages are dropped until it gets its place. */
+  async #open(signal: AbortSignal): Promise<OpenLink> {
+    const { driver, runtime } = this.#options;
+    const gate = { isOpen: false };
+    const expiry = new Expiry(runtime, () =>
+      this.#degraded(
+        new Error(
+          "Cannot renew the connection before its credentials expire: their expiresAt has passed already, check the clocks",
+        ),
+      ));
+    const link = await driver.connect({
+      onMessage: (channel, payload) => {
+        if (!gate.isOpen) return;
+        const undecodable = this.#delivery.live(channel, payload);
+        if (undecodable !== undefined) {
+          this.#attachment?.reread(undecodable);
+        }
+      },
+      onNotice: (error) => this.#degraded(error),
+      onExpires: (at) => expiry.tell(at),
+    }, signal);
+    return { link, expiry, gate, successor: undefined, since: runtime.now() };
+  }
+
+  /** Gives a link its place: it delivers from now on, and every awaited key is attached to it. */
+  #place(
+    open: OpenLink,
+    subscribed?: ReadonlySet<string>,
+  ): { attachment: Attachment; ended: Promise<never> } {
+    const { link } = open;
+    this.#link = link;
+    link.keepAlive(this.#kept);
+    open.since = this.#options.runtime.now();
+    const attachment = this.#attach(open, subscribed);
+    const ended = link.ended.then((reason) => {
+      open.expiry.stop();
+      // Another one has its place.
+      if (this.#link !== link) throw reason;
+      this.#lastError = reason;
+      this.#attachment?.stop();
+      this.#reconciler?.stop();
+      this.#link = this.#attachment = this.#reconciler = undefined;
+      this.#table.sweep();
+      throw reason;
+    });
+    ended.catch((reason) => this.#track(link.end(reason)));
+    return { attachment, ended };
+  }
+
+  #attach(
+    { link, gate }: OpenLink,
+    subscribed: ReadonlySet<string> = new Set(),
+  ): Attachment {
+    gate.isOpen = true;
+    return this.#attachment = new Attachment({
+      link,
+      table: this.#table,
+      delivery: this.#delivery,
+      readSize: this.#readSize,
+      subscribed,
+    });
+  }
+
+  /** Every awaited key is attached to a link: what is done now and then may begin. */
+  #settled(open: OpenLink, attachment: Attachment): void {
+    // It may be over, or another one have its place.
+    if (this.#attachment !== attachment) return;
+    const { reconcile, runtime, status } = this.#options;
+    this.#reconciler = new Reconciler({
       table: this.#table,
       attachment,
-      period: this.#options.reconcile,
+      period: reconcile,
       status,
-      runtime: this.#options.runtime,
+      runtime,
     });
-    link.ended.then(() => reconciler.stop());
-    return link;
+    open.expiry.start(() => this.#track(this.#rotate(open)));
+  }
+
+  /** Puts a fresh link in the place of one whose credentials expire. */
+  async #rotate(old: OpenLink): Promise<void> {
+    const { closeTimeout, reconnect, retries, runtime, status } = this.#options;
+    if (!this.#isWanted()) return await endIdle(old.link);
+    let isTold = false;
+    const rotation = this.#rotation = new AbortController();
+    old.link.ended.then((reason) => rotation.abort(reason));
+    await rotate<OpenLink>({
+      open: (signal) => this.#open(signal),
+      channels: () => this.#channels(),
+      mute: () => {
+        old.gate.isOpen = false;
+        this.#attachment?.stop();
+        this.#reconciler?.stop();
+      },
+      replace: (next, subscribed) => {
+        old.successor = next;
+        this.#table.sweep();
+        const left = Array.from(subscribed).filter((key) =>
+          this.#table.get(key) === undefined
+        );
+        this.#unsubscribe(next.link, left);
+        this.#resync(next, this.#place(next, subscribed).attachment);
+        this.#track(this.#retire(old));
+      },
+      unmute: () => {
+        const subscribed = new Set<string>();
+        const unsure: string[] = [];
+        for (const { key, first, phase } of this.#table) {
+          if (first !== undefined && phase === "subscribed") {
+            subscribed.add(key);
+          } else if (phase !== "queued") {
+            unsure.push(key);
+          }
+        }
+        this.#unsubscribe(old.link, unsure);
+        this.#table.sweep();
+        this.#resync(old, this.#attach(old, subscribed));
+      },
+      onFailure: (error) => {
+        if (!isTold) {
+          isTold = true;
+          const message =
+            `Cannot renew the connection before its credentials expire: ${error.message}`;
+          status.tell({
+            type: "degraded",
+            error: new Error(message, { cause: error }),
+          });
+        }
+        if (this.#isWanted()) return retries.isRetriable(error);
+        this.#track(endIdle(old.link));
+        return false;
+      },
+      muteTimeout: closeTimeout,
+      reconnect,
+      runtime,
+    }, rotation.signal);
+    if (this.#rotation === rotation) this.#rotation = undefined;
+  }
+
+  #channels(): string[] {
+    const channels: string[] = [];
+    for (const { key, first } of this.#table) {
+      if (first !== undefined) channels.push(key);
+    }
+    return channels;
+  }
+
+  /** Unsubscribes, before anything else is sent, what the next attachment takes for not subscribed. */
+  #unsubscribe(link: RedisLink, keys: readonly string[]): void {
+    for (const chunk of chunks(keys)) {
+      // What fails on a link ends it.
+      link.unsubscribe(chunk).catch((error) => link.end(toError(error)));
+    }
+  }
+
+  /** Tells of an attach without a break in the connection. */
+  #resync(open: OpenLink, attachment: Attachment): void {
+    const keys = this.#table.awaited;
+    const attached = Promise.race([
+      attachment.attached.then(() => {
+        if (this.#attachment !== attachment) return;
+        this.#options.status.tell({ type: "resynced", keys });
+        this.#settled(open, attachment);
+      }),
+      open.link.ended.then(() => {}),
+    ]);
+    this.#track(attached);
   }
 
   /** Each link may meet the same refusal: it is told once. */
@@ -412,6 +604,15 @@ export class ResultSource {
     this.#next = nextLink();
     return next;
   }
+}
+
+/** Ends a link that nobody uses; the next use makes a fresh one. */
+function endIdle(link: RedisLink): Promise<void> {
+  return link.end(
+    new RedisConnectionError(
+      "The idle connection was closed before its credentials expire",
+    ),
+  );
 }
 
 function nextLink(): PromiseWithResolvers<RedisLink> {

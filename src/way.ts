@@ -1,5 +1,7 @@
 import type { ResultBackendOptions, Settings } from "./options.ts";
+import { KeySpace } from "./protocol/keys.ts";
 import type { RedisDriver } from "./redis/link.ts";
+import { escapePattern } from "./redis/permission.ts";
 import { TcpDriver } from "./redis/tcp_link.ts";
 import { tlsSources } from "./redis/tls.ts";
 import { maskUrl, parseRedisUrl } from "./redis/url.ts";
@@ -36,8 +38,13 @@ export function wayTo(
   const url = parseRedisUrl(input);
   const connection = {
     ...settings,
+    // As in Celery, a provider takes the place of what the URL says.
+    credentials: options.credentials,
     username: options.username ?? url.username,
     password: options.password ?? url.password,
+    keyPatterns: new KeySpace(settings.keyPrefix).prefixes.map((prefix) =>
+      `${escapePattern(prefix)}*`
+    ),
     clientName: options.clientName ?? url.clientName,
     tls: tlsSources(options.tls, url),
   };

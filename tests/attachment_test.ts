@@ -53,6 +53,24 @@ Deno.test("Attachment sends the adds of one turn together, and the leaves too", 
   assertEquals(stage.link.calls.at(-1), `unsubscribe ${A} ${B}`);
 });
 
+Deno.test("Attachment only reads what its link is subscribed to already, and unsubscribes it when it is left", async () => {
+  const stage = new AttachStage();
+  const reader = new RecordingReader();
+  await stage.add(reader, "a", "b", "c");
+  stage.subscribed = new Set([A, B]);
+  stage.connect();
+  // Before anything was sent.
+  stage.leave(reader, "b");
+  await stage.attachment.attached;
+  await turn();
+  assertEquals(stage.link.calls.filter((call) => call !== "fence"), [
+    `unsubscribe ${B}`,
+    `subscribe ${C}`,
+    `read ${A}`,
+    `read ${C}`,
+  ]);
+});
+
 Deno.test("Attachment unsubscribes a key once its outcome is there, and forgets it", async () => {
   const stage = new AttachStage();
   const reader = new RecordingReader();

@@ -158,7 +158,8 @@ export const SETTINGS = {
   },
   redis_backend_credential_provider: {
     becomes: null,
-    note: "refused unless null: it is a Python class",
+    note:
+      "refused unless null: it is a Python class; `credentials` is its counterpart",
   },
 } as const satisfies Record<string, SettingUse>;
 

@@ -93,6 +93,11 @@ export class KeySpace {
     };
   }
 
+  /** What every key begins with: that of a task's result, and that of a group's. */
+  get prefixes(): readonly string[] {
+    return [this.#taskPrefix, this.#groupPrefix];
+  }
+
   /**
    * The task whose key, or channel, `key` is: the reverse of `taskKey()`.
    *

@@ -5,6 +5,11 @@ import {
 } from "../errors.ts";
 import type { Address } from "../runtime.ts";
 import { nameOf } from "./dial.ts";
+import {
+  type AclOptions,
+  permissionAdvice,
+  type Subject,
+} from "./permission.ts";
 import { RespError } from "./resp.ts";
 import type { TlsSources } from "./tls.ts";
 import { explainTls } from "./tls_advice.ts";
@@ -19,10 +24,20 @@ export interface SetUpOptions {
   readonly username?: string | undefined;
   /** The password that was given. */
   readonly password?: string | undefined;
+  /** What both were asked of, and can be asked of again. */
+  readonly credentials?: unknown;
 }
 
 /** Adds to the server's words on a command what can be done. */
-export function explainReply(error: RedisError): RedisError {
+export function explainReply(
+  error: RedisError,
+  subject?: Subject,
+  acl: AclOptions = {},
+): RedisError {
+  const advice = subject && permissionAdvice(error, subject, acl);
+  if (advice !== undefined) {
+    return new RedisError(error.message, advice, { cause: error });
+  }
   return error.code === "MOVED" || error.code === "ASK"
     ? new RedisError(
       error.message,
@@ -52,6 +67,15 @@ export function explainSetUp(
     );
   }
   if (!(error instanceof RedisError)) return error;
+  if (
+    options.credentials !== undefined &&
+    (isWrongPassword(error) || error.code === "NOAUTH")
+  ) {
+    return new RedisConnectionError(
+      `Cannot log in to Redis at ${at} with what credentials() gave: ${error.message}; it is asked again`,
+      { cause: error },
+    );
+  }
   const advice = adviceFor(error, options);
   return advice === undefined
     ? error
@@ -86,19 +110,23 @@ function adviceFor(
   if (code === "NOAUTH") {
     return "this server asks for a password: give it in the URL, redis://:password@host, or as the option `password`";
   }
-  if (
-    code === "WRONGPASS" || message.includes("invalid password") ||
-    message.includes("AUTH")
-  ) {
+  // It says what would allow it.
+  if (code === "NOPERM") return "while the connection was set up";
+  if (isWrongPassword({ code, message }) || message.includes("AUTH")) {
     return `check the user name (${
       username === undefined ? "none given: the default user" : username
-    }) and the password`;
-  }
-  if (code === "NOPERM") {
-    return "the ACL of this user must allow PING, and SELECT for a database other than 0";
+    }) and the password; what would set it: ACL SETUSER ${
+      username ?? "default"
+    } on >password`;
   }
   if (message.includes("DB index") || message.includes("SELECT")) {
     return `database ${db} was asked for: check the number at the end of the URL, and \`databases\` in redis.conf`;
   }
   return password === undefined ? undefined : "while the connection was set up";
+}
+
+function isWrongPassword(
+  { code, message }: Pick<RedisError, "code" | "message">,
+): boolean {
+  return code === "WRONGPASS" || message.includes("invalid password");
 }

@@ -4,8 +4,10 @@ import type { Address, Runtime, Transport } from "../runtime.ts";
 import { toError } from "../to_error.ts";
 import { explainCut, explainReply, explainSetUp } from "./advice.ts";
 import { type Command, CommandBuffer } from "./command.ts";
+import { askCredentials, type CredentialsProvider } from "./credentials.ts";
 import { dial, nameOf } from "./dial.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import { type Subject, subjectOf } from "./permission.ts";
 import { RespDecoder, RespError, type RespValue } from "./resp.ts";
 import type { MessageHandler } from "./resp.ts";
 import type { TlsSources } from "./tls.ts";
@@ -22,6 +24,10 @@ export interface ConnectionOptions {
   readonly username?: string | undefined;
   /** The password; with neither user nor password, AUTH is not sent. */
   readonly password?: string | undefined;
+  /** Asked for user and password before each dial, in place of the two above. */
+  readonly credentials?: CredentialsProvider | undefined;
+  /** Patterns of the keys and channels in use, for advice on a refusal. */
+  readonly keyPatterns?: readonly string[] | undefined;
   /** The name that CLIENT LIST shows; a server that refuses it is told of, and kept. */
   readonly clientName?: string | undefined;
   /** Milliseconds from the dial to the last reply of the set-up. */
@@ -38,9 +44,13 @@ export interface ConnectionEvents {
   readonly onMessage?: MessageHandler;
   /** Takes what is worth telling and no reason to stop. */
   onNotice(notice: Error): void;
+  /** Told until when the connection may live, if its credentials say so. */
+  onExpires?(at: Date): void;
 }
 
 interface Pending {
+  /** What the command is about, for advice on a refusal. */
+  readonly subject: Subject;
   /** The confirmations awaited, or what a single reply is for. */
   readonly kind: "reply" | "subscribe" | "unsubscribe";
   missing: number;
@@ -94,12 +104,13 @@ export class Connection {
   }
 
   /**
-   * Dials, authenticates and selects the database. What it resolves to has
-   * answered a PING.
+   * Asks for credentials, dials, authenticates and selects the database. What
+   * it resolves to has answered a PING.
    *
    * @throws {RedisConnectionError} if the server cannot be reached in time.
    * @throws {RedisError} if the server refuses the password, the database, or
-   * to serve for now (LOADING, too many clients).
+   * to serve for now (LOADING, too many clients). With `credentials`, a refused
+   * password is a RedisConnectionError: the next ones may be accepted.
    * @throws {ConfigurationError} if the peer is no Redis server, or the
    * permission to reach it is missing.
    */
@@ -111,16 +122,17 @@ export class Connection {
     const { address, tls, connectTimeout, runtime } = options;
     signal.throwIfAborted();
     const giveUp = new AbortController();
+    let isAsking = options.credentials !== undefined;
     const abort = (): void => giveUp.abort(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
     const timer = runtime.setTimer(
       () =>
         giveUp.abort(
           new RedisConnectionError(
-            `Cannot connect to Redis at ${
-              nameOf(address)
-            }: no answer within ${connectTimeout} ms (connectTimeout)${
-              tls === undefined
+            `Cannot connect to Redis at ${nameOf(address)}: no answer ${
+              isAsking ? "of credentials() " : ""
+            }within ${connectTimeout} ms (connectTimeout)${
+              tls === undefined || isAsking
                 ? ""
                 : "; a server that expects no TLS is silent, too"
             }`,
@@ -130,8 +142,20 @@ export class Connection {
       true,
     );
     try {
+      let identified = options;
+      if (options.credentials !== undefined) {
+        // Before the dial: a server may hang up on who is silent for long.
+        const { username, password, expiresAt } = await askCredentials(
+          options.credentials,
+          nameOf(address),
+          giveUp.signal,
+        );
+        isAsking = false;
+        identified = { ...options, username, password };
+        if (expiresAt !== undefined) events.onExpires?.(expiresAt);
+      }
       const transport = await dial(address, runtime, giveUp.signal, tls);
-      const connection = new Connection(transport, options, events);
+      const connection = new Connection(transport, identified, events);
       const end = (): void => connection.end(giveUp.signal.reason);
       giveUp.signal.addEventListener("abort", end, { once: true });
       try {
@@ -234,7 +258,8 @@ export class Connection {
   ): Promise<RespValue> {
     if (this.#reason !== undefined) return Promise.reject(this.#reason);
     const { promise, resolve, reject } = Promise.withResolvers<RespValue>();
-    this.#pending.pushBack({ kind, missing, resolve, reject });
+    const subject = subjectOf(command);
+    this.#pending.pushBack({ subject, kind, missing, resolve, reject });
     this.#commands.add(command);
     this.#writing ??= this.#write();
     return promise;
@@ -243,12 +268,17 @@ export class Connection {
   async #setUp(): Promise<void> {
     const { db, username, password, clientName } = this.#options;
     const steps: Promise<unknown>[] = [];
-    if (username !== undefined) {
+    if (username !== undefined || password !== undefined) {
       // A user may need no password, and is another one than the default all
       // the same. Any will do then.
-      steps.push(this.request(["AUTH", username, password ?? ""]));
-    } else if (password !== undefined) {
-      steps.push(this.request(["AUTH", password]));
+      const words = username === undefined
+        ? [password ?? ""]
+        : [username, password ?? ""];
+      steps.push(
+        this.request(["AUTH", ...words]).catch((error) => {
+          throw withoutSecret(error, password ?? "");
+        }),
+      );
     }
     if (db !== 0) steps.push(this.request(["SELECT", db]));
     if (clientName !== undefined) {
@@ -330,7 +360,7 @@ export class Connection {
     if (value instanceof RedisError) {
       // An error answers the whole command, however many channels it named.
       this.#settled();
-      pending.reject(explainReply(value));
+      pending.reject(explainReply(value, pending.subject, this.#options));
       return;
     }
     if (pending.kind !== "reply") {
@@ -359,6 +389,14 @@ function expectPong(reply: RespValue): void {
   if (reply !== "PONG") {
     throw new RespError(`Read ${JSON.stringify(reply)} as the reply to PING`);
   }
+}
+
+/** A server that knows no AUTH says so with all of its words. */
+function withoutSecret(error: unknown, password: string): unknown {
+  return error instanceof RedisError && password !== "" &&
+      error.message.includes(password)
+    ? new RedisError(error.message.replaceAll(password, "**"))
+    : error;
 }
 
 function lost(address: Address, error: unknown): Error {

@@ -17,6 +17,12 @@ export interface LinkEvents {
   readonly onMessage: MessageHandler;
   /** Takes what works less well than it should, and is no reason to stop. */
   onNotice(notice: Error): void;
+  /**
+   * Told until when the link may live, where credentials run out; of several
+   * dates the earliest counts. Some time before it, another link takes its
+   * place.
+   */
+  onExpires?(at: Date): void;
 }
 
 /** A way to reach Redis. */

@@ -25,7 +25,7 @@ export class TcpDriver implements RedisDriver {
     const { onNotice } = events;
     const commands = await Connection.open(
       this.#options,
-      { onNotice },
+      { onNotice, onExpires: (at) => events.onExpires?.(at) },
       signal,
     );
     const { address, tls } = this.#options;
@@ -83,7 +83,11 @@ class TcpLink implements RedisLink {
 
   async command(command: Command): Promise<RespValue> {
     if (this.#reason !== undefined) throw this.#reason;
-    return await this.#commands.request(command);
+    try {
+      return await this.#commands.request(command);
+    } catch (error) {
+      throw this.#checked(error);
+    }
   }
 
   async transaction(commands: readonly Command[]): Promise<RespValue[]> {
@@ -95,10 +99,10 @@ class TcpLink implements RedisLink {
     // Why a command was not queued says more than the EXECABORT that follows.
     const outcomes = await Promise.allSettled([...queued, replies]);
     for (const outcome of outcomes) {
-      if (outcome.status === "rejected") throw outcome.reason;
+      if (outcome.status === "rejected") throw this.#checked(outcome.reason);
     }
     return arrayOf(await replies, "EXEC").map((reply) => {
-      if (reply instanceof RedisError) throw reply;
+      if (reply instanceof RedisError) throw this.#checked(reply);
       return reply;
     });
   }
@@ -119,7 +123,11 @@ class TcpLink implements RedisLink {
   async subscribe(channels: readonly string[]): Promise<void> {
     if (channels.length === 0) return;
     const subscriber = await this.#subscribed();
-    await subscriber.subscribe(channels);
+    try {
+      await subscriber.subscribe(channels);
+    } catch (error) {
+      throw this.#checked(error);
+    }
     if (this.#sameServer === undefined) {
       const channel = channels.find((each) => !this.#left?.has(each));
       // All unsubscribed meanwhile: the next subscription tells.
@@ -218,6 +226,36 @@ class TcpLink implements RedisLink {
     } else {
       this.#left = undefined;
     }
+  }
+
+  /**
+   * Ends the link for a refusal that stays on this connection, and may not be
+   * met on the next. A name may lead to another server by then.
+   */
+  #checked(error: unknown): unknown {
+    if (!(error instanceof RedisError)) return error;
+    const { address, credentials } = this.#options;
+    if (error.code === "READONLY") {
+      // Its drain is not waited for: it would wait for the caller.
+      this.end(
+        new RedisConnectionError(
+          `Cannot write to Redis at ${
+            nameOf(address)
+          }: ${error.message}; it is a replica now, the connection is made anew`,
+          { cause: error },
+        ),
+      );
+    } else if (error.code === "NOAUTH" && credentials !== undefined) {
+      const reason = new RedisConnectionError(
+        `Cannot use the connection to Redis at ${
+          nameOf(address)
+        } any more: ${error.message}; credentials() is asked again`,
+        { cause: error },
+      );
+      this.end(reason);
+      return reason;
+    }
+    return error;
   }
 
   async #broken(message: string): Promise<Error> {

@@ -100,7 +100,7 @@ function unknown(
   }
   if (key === "credential_provider") {
     return new QueryError(
-      `its query has ${name}, which names a Python class: give the option \`password\``,
+      `its query has ${name}, which names a Python class: give the option \`credentials\`, a function`,
     );
   }
   return new QueryError(

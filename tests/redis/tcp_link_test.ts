@@ -1,4 +1,5 @@
 import { RedisConnectionError, RedisError } from "../../src/errors.ts";
+import type { ConnectionOptions } from "../../src/redis/connection.ts";
 import type { RedisLink } from "../../src/redis/link.ts";
 import { TcpDriver } from "../../src/redis/tcp_link.ts";
 import {
@@ -24,13 +25,14 @@ class Stage {
   readonly notices: Error[] = [];
   readonly messages: [string, unknown][] = [];
 
-  connect(): Promise<RedisLink> {
+  connect(options: Partial<ConnectionOptions> = {}): Promise<RedisLink> {
     return new TcpDriver({
       address: { hostname: "redis.test", port: 6379 },
       db: 0,
       connectTimeout: 5000,
       heartbeat: 1e9,
       runtime: this.runtime,
+      ...options,
     }).connect({
       onMessage: (channel, payload) => this.messages.push([channel, payload]),
       onNotice: (notice) => this.notices.push(notice),
@@ -264,7 +266,7 @@ Deno.test("TcpLink.transaction gives EXEC's replies, or the first refusal", asyn
     [{
       PUBLISH: "-NOPERM no publish\r\n",
       EXEC: "-EXECABORT Transaction discarded\r\n",
-    }, "NOPERM no publish"],
+    }, "NOPERM no publish (what would allow it: ACL SETUSER default +publish)"],
     [{ EXEC: array("-WRONGTYPE wrong\r\n", ":1\r\n") }, "WRONGTYPE wrong"],
     [{ EXEC: "-OOM memory\r\n" }, "OOM memory"],
   ];
@@ -290,6 +292,70 @@ Deno.test("TcpLink.transaction gives EXEC's replies, or the first refusal", asyn
       assertEquals(outcome.reason.message, expected);
     }
     await stage.end(link);
+  }
+});
+
+Deno.test("TcpLink ends when its server became a replica, and what is in flight finishes", async () => {
+  const readOnly = "-READONLY You can't write against a read only replica.\r\n";
+  const inScript =
+    "-ERR Error running script (call to f_abc): @user_script:1: @user_script: 1: -READONLY You can't write against a read only replica.\r\n";
+  const cases: [
+    Record<string, string>,
+    (link: RedisLink) => Promise<unknown>,
+  ][] = [
+    [{ SET: readOnly }, (link) => link.command(["SET", "k", "v"])],
+    [{ EVALSHA: inScript }, (link) => link.command(["EVALSHA", "abc", 0])],
+    [
+      { SET: readOnly, EXEC: "-EXECABORT Transaction discarded\r\n" },
+      (link) => link.transaction([["SET", "k", "v"]]),
+    ],
+    [
+      { EXEC: array(readOnly) },
+      (link) => link.transaction([["SET", "k", "v"]]),
+    ],
+  ];
+  for (const [answers, write] of cases) {
+    const stage = new Stage();
+    const link = await stage.connect();
+    Object.assign(stage.commands.answers, answers);
+    const [outcome, read] = await Promise.allSettled([
+      write(link),
+      link.command(["GET", "k"]),
+    ]);
+    // What the server refused, it did not do: another try is safe.
+    assert(outcome?.status === "rejected");
+    assertInstanceOf(outcome.reason, RedisError);
+    assertEquals(outcome.reason.code, "READONLY");
+    assertEquals(read?.status, "fulfilled");
+    const reason = await link.ended;
+    assertInstanceOf(reason, RedisConnectionError);
+    assert(reason.message.includes("it is a replica now"));
+    await stage.end(link);
+  }
+});
+
+Deno.test("TcpLink ends when it has to log in again, if credentials can be asked for again", async () => {
+  const noAuth = "-NOAUTH Authentication required.\r\n";
+  for (const call of ["command", "subscribe"] as const) {
+    for (const credentials of [undefined, () => ({ password: "p" })]) {
+      const stage = new Stage();
+      const link = await stage.connect(credentials && { credentials });
+      stage.network.onDial = (peer) => {
+        peer.answers.SUBSCRIBE = noAuth;
+      };
+      stage.commands.answers.GET = noAuth;
+      const error = await assertRejects(() =>
+        call === "command" ? link.command(["GET", "k"]) : link.subscribe(["k"])
+      );
+      if (credentials === undefined) {
+        assertInstanceOf(error, RedisError);
+      } else {
+        assertInstanceOf(error, RedisConnectionError);
+        assert(error.message.includes("NOAUTH Authentication required."));
+        assertStrictEquals(await link.ended, error);
+      }
+      await stage.end(link);
+    }
   }
 });
 

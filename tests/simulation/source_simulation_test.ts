@@ -142,12 +142,14 @@ class Simulation {
 
   async run(): Promise<void> {
     const faults = this.#pick([0, 0.01, 0.05]);
+    const rotations = this.#pick([0, 0.02, 0.05]);
     for (let step = 0; step < STEPS; step++) {
       const kind = this.#random();
       if (kind < 0.15) this.#use();
       else if (kind < 0.25) this.#write(this.#pick(TASKS), false);
       else if (kind < 0.27) await this.runtime.advance(500);
       else if (this.#chance(faults)) this.#fault();
+      else if (this.#chance(rotations)) await this.#rotate();
       else if (this.redis.steps.length > 0) this.#pick(this.redis.steps)();
       // What only waits for promises may be anywhere when the next thing happens.
       await microtasks(this.#random() * 20);
@@ -176,6 +178,8 @@ class Simulation {
       const isNew = !reader.open.has(taskId);
       const wait = reader.begin(taskId);
       this.source.add(reader, [taskId]).then(() => {
+        // While one is replaced, what is not ready may be missed.
+        if (this.redis.links.some((link) => link.isExpiring)) return;
         if (isNew && faults === this.#faults) wait.attached = this.#documents;
       }, () => {});
     } else if (this.#chance(0.3)) {
@@ -226,12 +230,33 @@ class Simulation {
       : new RedisConnectionError("The link died");
     this.redis.isDown = this.#chance(0.3);
     link?.end(reason);
+    this.#missing();
+    // What is in flight for commands may still come, and much later.
+    if (this.#chance(0.5)) link?.commands.close(reason);
+  }
+
+  /** Lets the credentials of a link expire, so that another one takes its place. */
+  async #rotate(): Promise<void> {
+    const link = this.redis.links.findLast(({ isAlive }) => isAlive);
+    if (link === undefined) return;
+    this.#missing();
+    link.expire(new Date(this.runtime.date().getTime() + 1));
+    await this.runtime.advance(1000);
+  }
+
+  /** How many links were replaced while they worked. */
+  get rotations(): number {
+    return this.redis.links.filter(({ reason }) =>
+      reason?.message.includes("was replaced")
+    ).length;
+  }
+
+  /** From here on, what is not ready may be missed. */
+  #missing(): void {
     this.#faults++;
     for (const { open } of this.readers) {
       for (const wait of open.values()) wait.attached = Infinity;
     }
-    // What is in flight for commands may still come, and much later.
-    if (this.#chance(0.5)) link?.commands.close(reason);
   }
 
   async #settle(): Promise<void> {
@@ -260,12 +285,14 @@ async function microtasks(count: number): Promise<void> {
 
 Deno.test("ResultSource gives each wait one outcome, in order, whatever happens when", async () => {
   const random = Math.random;
+  let rotations = 0;
   for (let seed = 1; seed <= SEEDS; seed++) {
     const simulation = new Simulation(seed);
     // std's `retry` has no other source of chance.
     Math.random = simulation.runtime.random;
     try {
       await simulation.run();
+      rotations += simulation.rotations;
     } catch (cause) {
       throw new Error(`Seed ${seed} failed`, { cause });
     } finally {
@@ -274,4 +301,5 @@ Deno.test("ResultSource gives each wait one outcome, in order, whatever happens 
     }
   }
   await turn();
+  assert(rotations > SEEDS, `only ${rotations} links were replaced`);
 });

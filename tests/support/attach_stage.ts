@@ -16,6 +16,8 @@ export class AttachStage {
   readonly store: FakeStore = new Map();
   readonly table = new WatchTable();
   readonly readSize = new ReadSize();
+  /** What the next link is subscribed to already. */
+  subscribed: ReadonlySet<string> = new Set();
   readonly delivery = new Delivery({
     table: this.table,
     decode: (document, taskId, origin) =>

@@ -54,6 +54,11 @@ export class FakeLink implements RedisLink {
     this.#events.onNotice(error);
   }
 
+  /** Tells until when it may live. */
+  expire(at: Date): void {
+    this.#events.onExpires?.(at);
+  }
+
   /** Reads from `store`, and tells `events`. */
   constructor(store: FakeStore, events: LinkEvents) {
     this.#store = store;

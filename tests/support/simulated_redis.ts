@@ -75,6 +75,8 @@ export class SimulatedLink implements RedisLink {
   readonly #events: LinkEvents;
   readonly #ended = Promise.withResolvers<Error>();
   #ending: Promise<void> | undefined;
+  #reason: Error | undefined;
+  #isExpiring = false;
 
   constructor(redis: SimulatedRedis, events: LinkEvents) {
     this.#redis = redis;
@@ -88,6 +90,16 @@ export class SimulatedLink implements RedisLink {
   /** Whether it takes calls. */
   get isAlive(): boolean {
     return this.#ending === undefined;
+  }
+
+  /** Whether it takes calls, and another one is to take its place. */
+  get isExpiring(): boolean {
+    return this.isAlive && this.#isExpiring;
+  }
+
+  /** Why it takes none any more. */
+  get reason(): Error | undefined {
+    return this.#reason;
   }
 
   /** What can happen next. */
@@ -135,6 +147,7 @@ export class SimulatedLink implements RedisLink {
 
   end(reason: Error): Promise<void> {
     if (this.#ending === undefined) {
+      this.#reason = reason;
       this.#ended.resolve(reason);
       this.#subscriber.close(reason);
       this.#ending = this.commands.drained();
@@ -144,6 +157,12 @@ export class SimulatedLink implements RedisLink {
   }
 
   keepAlive(): void {}
+
+  /** Says until when it may live. */
+  expire(at: Date): void {
+    this.#isExpiring = true;
+    this.#events.onExpires?.(at);
+  }
 }
 
 /** The server, and the way to reach it. */

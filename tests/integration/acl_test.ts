@@ -1,0 +1,264 @@
+// The lines of the README allow what they say, and nothing in them is too much.
+
+import {
+  RedisError,
+  ResultBackend,
+  type ResultBackendOptions,
+  type StatusEvent,
+} from "../../mod.ts";
+import { assert, assertEquals, assertRejects } from "../support/assert.ts";
+import type { TestClient } from "../support/client.ts";
+import { inboxOf } from "../support/results.ts";
+import { needs } from "../support/needs.ts";
+import { type RedisServer, startRedis } from "../support/redis_server.ts";
+
+const README = new URL("../../README.md", import.meta.url);
+
+/** The words of the README's line for a user, behind its name. */
+async function rulesOf(user: string): Promise<string[]> {
+  const line = new RegExp(`^ACL SETUSER ${user} (.*)$`, "m").exec(
+    await Deno.readTextFile(README),
+  );
+  assert(line?.[1] !== undefined, `The README has no line for ${user}`);
+  return line[1].split(" ");
+}
+
+/** A backend as this user, on a database that has to be selected. */
+async function backendOf(
+  redis: RedisServer,
+  client: TestClient,
+  user: string,
+  rules: string[],
+  options: ResultBackendOptions = {},
+): Promise<ResultBackend> {
+  await client.send("ACL", "SETUSER", user, "reset", ...rules);
+  return new ResultBackend(`redis://${user}:secret@127.0.0.1:${redis.port}/1`, {
+    reconcile: 0,
+    retry: { maxAttempts: 2, minTimeout: 1 },
+    reconnect: { maxAttempts: 2, minTimeout: 1 },
+    ...options,
+  });
+}
+
+/** Everything that the reader's line is for. */
+async function readAll(backend: ResultBackend): Promise<void> {
+  assertEquals((await backend.getMeta("done")).state, "SUCCESS");
+  assertEquals(await backend.exists("done"), true);
+  const group = await backend.restoreGroup("saved");
+  assertEquals(await group?.join(), [1]);
+  const events = await Array.fromAsync(backend.stream(["done"]));
+  assertEquals(events.map(({ state }) => state), ["SUCCESS"]);
+  // Behind the UNSUBSCRIBE of the one before.
+  await using fence = backend.consumer();
+  await fence.add("nobody");
+}
+
+/** What the writer's line is for on top. */
+async function writeAll(backend: ResultBackend): Promise<void> {
+  await backend.markAsDone("done", 1);
+  await backend.storeResult("forgotten", 1, "PROGRESS");
+  await backend.forget("forgotten");
+  await backend.saveGroup("saved", ["done"]);
+  await backend.saveGroup("deleted", ["done"]);
+  await backend.deleteGroup("deleted");
+  await backend.setChordSize("group", 1);
+  await backend.addToChord("group", 1);
+  const request = { taskId: "part 0", groupId: "group", groupIndex: 0 };
+  const onComplete = () => {};
+  // What a part returns the second time takes the place of its failure.
+  const failure = new Error("first try");
+  await backend.chordPartReturn(request, "FAILURE", failure, { onComplete });
+  await backend.chordPartReturn(request, "SUCCESS", 2, { onComplete });
+  const { type } = await backend.chordPartReturn(
+    { taskId: "part 1", groupId: "group", groupIndex: 1 },
+    "SUCCESS",
+    3,
+    { onComplete },
+  );
+  assertEquals(type, "completed");
+}
+
+/** What `work` failed with, or `status()` says of it that is no good news; undefined if all is well. */
+async function complaintOf(
+  backend: ResultBackend,
+  work: () => Promise<void>,
+): Promise<Error | StatusEvent | undefined> {
+  const status = inboxOf(backend.status());
+  try {
+    await work();
+  } catch (error) {
+    assert(error instanceof Error);
+    return error;
+  }
+  return status.all.find((event) =>
+    event.type === "degraded" || event.type === "failed" ||
+    (event.type === "disconnected" && event.error !== null)
+  );
+}
+
+Deno.test(needs("redis-server", {
+  name: "the README's ACL lines allow everything that they are for",
+  async fn() {
+    await using redis = await startRedis();
+    await using client = await redis.client();
+    await using worker = await backendOf(
+      redis,
+      client,
+      "worker",
+      await rulesOf("worker"),
+    );
+    await using reader = await backendOf(
+      redis,
+      client,
+      "reader",
+      await rulesOf("reader"),
+    );
+    assertEquals(
+      await complaintOf(worker, async () => {
+        await writeAll(worker);
+        await readAll(worker);
+      }),
+      undefined,
+    );
+    assertEquals(await complaintOf(reader, () => readAll(reader)), undefined);
+    const live = reader.result("live").get();
+    const waiting = inboxOf(reader.status());
+    await waiting.until(({ type }) => type === "connected");
+    await worker.markAsDone("live", 7);
+    assertEquals(await live, 7);
+
+    const refused = await assertRejects(
+      () => reader.markAsDone("other", 1),
+      RedisError,
+      "what would allow it: ACL SETUSER reader ",
+    );
+    assertEquals(refused.code, "NOPERM");
+    assertEquals(await reader.exists("other"), false);
+    await assertRejects(() => reader.forget("done"), RedisError, "+del");
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name: "nothing in the README's ACL lines is too much",
+  async fn() {
+    await using redis = await startRedis();
+    await using client = await redis.client();
+    const needless: string[] = [];
+    for (const user of ["reader", "worker"]) {
+      const rules = await rulesOf(user);
+      for (const left of rules.filter((rule) => /^[+~&%]/.test(rule))) {
+        await client.send("FLUSHALL");
+        await client.send("SCRIPT", "FLUSH");
+        await using admin = new ResultBackend(redis.url.replace(/0$/, "1"));
+        if (user === "reader") await writeAll(admin);
+        await using backend = await backendOf(
+          redis,
+          client,
+          user,
+          rules.filter((rule) => rule !== left),
+        );
+        const complaint = await complaintOf(backend, async () => {
+          if (user === "worker") await writeAll(backend);
+          await readAll(backend);
+        });
+        if (complaint === undefined) needless.push(`${user} ${left}`);
+      }
+    }
+    assertEquals(needless, []);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name:
+    "what is refused ends at once with the line that would allow it; of what is optional, status() tells it once",
+  async fn() {
+    await using redis = await startRedis();
+    await using client = await redis.client();
+    const rules = await rulesOf("worker");
+    const prefixed = rules.map((rule) => rule.replace(/^([~&])/, "$1shop_"));
+    const cases: [
+      left: RegExp,
+      use: (backend: ResultBackend) => Promise<unknown>,
+      line: string,
+    ][] = [
+      [/^\+get$/, (backend) => backend.getMeta("a"), "+get"],
+      [
+        /^~.*task-/,
+        (backend) => backend.getMeta("a"),
+        "~shop_celery-task-meta-*",
+      ],
+      // No script is refused here, but a key: Celery's way is not tried.
+      [
+        /^~.*task-/,
+        (backend) => backend.markAsDone("a", 1),
+        "~shop_celery-task-meta-*",
+      ],
+      [
+        /^&.*task-/,
+        (backend) => backend.markAsDone("b", 1),
+        "&shop_celery-task-meta-*",
+      ],
+      [
+        /^&.*task-/,
+        (backend) => backend.result("a").get(),
+        "&shop_celery-task-meta-*",
+      ],
+      [
+        /^&.*task-/,
+        (backend) => backend.stream(["a"]).getReader().read(),
+        "&shop_celery-task-meta-*",
+      ],
+      [/^\+subscribe/, (backend) => backend.result("a").get(), "+subscribe"],
+      [/^\+mget/, (backend) => backend.result("a").get(), "+mget"],
+      [
+        /^~.*taskset-/,
+        (backend) => backend.saveGroup("g", []),
+        "~shop_celery-taskset-meta-*",
+      ],
+      [/^\+ping/, (backend) => backend.exists("a"), "+ping"],
+    ];
+    for (const [left, use, line] of cases) {
+      await using backend = await backendOf(
+        redis,
+        client,
+        "app",
+        prefixed.filter((rule) => !left.test(rule)),
+        { keyPrefix: "shop" },
+      );
+      const status = inboxOf(backend.status());
+      await assertRejects(
+        () => use(backend),
+        RedisError,
+        `what would allow it: ACL SETUSER app ${line}`,
+      );
+      assertEquals(
+        status.all.filter(({ type }) =>
+          type === "degraded" || type === "retrying"
+        ),
+        [],
+      );
+    }
+    const optional = /^\+(eval|evalsha|pubsub\|numsub)$/;
+    await using backend = await backendOf(
+      redis,
+      client,
+      "app",
+      prefixed.filter((rule) => !optional.test(rule)),
+      { keyPrefix: "shop", clientName: "name" },
+    );
+    const status = inboxOf(backend.status());
+    const result = backend.result("a").get();
+    for (const id of ["a", "b"]) await backend.markAsDone(id, 1);
+    assertEquals(await result, 1);
+    const told = status.all.flatMap((event) =>
+      event.type === "degraded"
+        ? [/ACL SETUSER app (.*)\)/.exec(event.error.message)?.[1]]
+        : []
+    );
+    assertEquals(told.toSorted(), [
+      "+client|setname",
+      "+eval +evalsha",
+      "+pubsub|numsub",
+    ]);
+  },
+}));
