@@ -1,15 +1,10 @@
-import { Attachment, ReadSize } from "./attachment.ts";
 import { delay } from "./deps/async.ts";
 import { Delivery } from "./delivery.ts";
-import {
-  BackendClosedError,
-  RedisConnectionError,
-  RetryLimitError,
-} from "./errors.ts";
+import { BackendClosedError, RetryLimitError } from "./errors.ts";
+import { type KeptLink, LinkKeeper } from "./link_keeper.ts";
 import { decodeEvent } from "./protocol/decode.ts";
 import type { Formats } from "./protocol/formats.ts";
 import type { KeySpace } from "./protocol/keys.ts";
-import { Reconciler } from "./reconciler.ts";
 import type { RedisDriver, RedisLink } from "./redis/link.ts";
 import {
   AttemptsExhausted,
@@ -18,7 +13,6 @@ import {
   type RetryPolicy,
 } from "./retry.ts";
 import type { RetryListener } from "./retry_listener.ts";
-import { chunks, Expiry, rotate } from "./rotation.ts";
 import type { Runtime } from "./runtime.ts";
 import type { StatusBoard } from "./status.ts";
 import { toError } from "./to_error.ts";
@@ -62,19 +56,6 @@ export interface SourceOptions {
   readonly runtime: Runtime;
 }
 
-/** A link, and what its source knows of it. */
-interface OpenLink {
-  readonly link: RedisLink;
-  /** Until when it may live. */
-  readonly expiry: Expiry;
-  /** Whether its messages are delivered. */
-  readonly gate: { isOpen: boolean };
-  /** What took its place while it worked. */
-  successor: OpenLink | undefined;
-  /** When it got its place. */
-  since: number;
-}
-
 /** A command under way. */
 interface Using {
   readonly controller: AbortController;
@@ -93,18 +74,12 @@ export class ResultSource {
   readonly #options: SourceOptions;
   readonly #table = new WatchTable();
   readonly #delivery: Delivery;
-  readonly #readSize = new ReadSize();
+  readonly #keeper: LinkKeeper;
   readonly #ends = new Set<Promise<void>>();
-  #link: RedisLink | undefined;
-  #attachment: Attachment | undefined;
-  #reconciler: Reconciler | undefined;
-  #rotation: AbortController | undefined;
   #next = nextLink();
   #running: AbortController | undefined;
   readonly #commands = new Set<Using>();
-  #kept = true;
   #wasConnected = false;
-  readonly #told = new Set<string>();
   #lastError: Error | undefined;
   #closed: Error | undefined;
   // Told when no command is under way; only `close` waits for that.
@@ -118,6 +93,18 @@ export class ResultSource {
       decode: (document, taskId, origin) =>
         decodeEvent(document, taskId, options, origin),
       onAbandoned: (watch) => this.#abandoned(watch),
+    });
+    this.#keeper = new LinkKeeper({
+      ...options,
+      table: this.#table,
+      delivery: this.#delivery,
+      isWanted: () => this.#isWanted(),
+      commandsOver: () =>
+        Promise.all(Array.from(this.#commands, ({ over }) => over.promise)),
+      onEnded: (reason) => {
+        this.#lastError = reason;
+      },
+      track: (work) => this.#track(work),
     });
   }
 
@@ -143,8 +130,10 @@ export class ResultSource {
     const ticket = new Ticket();
     for (const [key, taskId] of wanted) {
       const added = this.#table.add(reader, key, taskId, ticket);
-      if (added?.isNew) this.#attachment?.add(added.watch);
-      else if (added !== undefined) this.#attachment?.reread(added.watch);
+      if (added?.isNew) this.#keeper.attachment?.add(added.watch);
+      else if (added !== undefined) {
+        this.#keeper.attachment?.reread(added.watch);
+      }
     }
     this.#demandChanged();
     return ticket.promise;
@@ -199,7 +188,8 @@ export class ResultSource {
    */
   link(): Promise<RedisLink> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
-    if (this.#link !== undefined) return Promise.resolve(this.#link);
+    const { link } = this.#keeper;
+    if (link !== undefined) return Promise.resolve(link);
     this.#demandChanged();
     return this.#next.promise;
   }
@@ -212,11 +202,12 @@ export class ResultSource {
     if (this.#closed === undefined) {
       this.#closed = new BackendClosedError();
       this.#fail(this.#closed);
-      this.#rotation?.abort(this.#closed);
+      this.#keeper.stop(this.#closed);
       for (const { controller } of this.#commands) {
         controller.abort(this.#closed);
       }
-      if (this.#link !== undefined) this.#track(this.#finish(this.#link));
+      const { link } = this.#keeper;
+      if (link !== undefined) this.#track(this.#finish(link));
     }
     // An end may still begin while others are awaited.
     while (this.#ends.size > 0) await Promise.all(this.#ends);
@@ -227,19 +218,20 @@ export class ResultSource {
   }
 
   #abandoned(watch: Watch): void {
-    if (this.#attachment === undefined) this.#table.delete(watch);
-    else this.#attachment.leave(watch);
+    const { attachment } = this.#keeper;
+    if (attachment === undefined) this.#table.delete(watch);
+    else attachment.leave(watch);
     this.#demandChanged();
   }
 
   /** Starts or stops what depends on whether anybody waits. */
   #demandChanged(): void {
     const wanted = this.#isWanted();
-    this.#keepAlive(wanted);
+    this.#keeper.keepAlive(wanted);
     if (wanted && this.#running === undefined && this.#closed === undefined) {
       this.#running = new AbortController();
       this.#track(this.#run(this.#running.signal));
-    } else if (!wanted && this.#link === undefined) {
+    } else if (!wanted && this.#keeper.link === undefined) {
       // Nobody waits: a dead link is not redialled until somebody does.
       this.#running?.abort();
     }
@@ -249,12 +241,6 @@ export class ResultSource {
     return this.#table.awaited > 0 || this.#commands.size > 0;
   }
 
-  #keepAlive(keep: boolean): void {
-    if (this.#kept === keep) return;
-    this.#kept = keep;
-    this.#link?.keepAlive(keep);
-  }
-
   async #finish(link: RedisLink): Promise<void> {
     const { closeTimeout, runtime } = this.#options;
     const over = this.#finished = Promise.withResolvers<void>();
@@ -262,24 +248,6 @@ export class ResultSource {
     if (this.#commands.size > 0) await Promise.race([over.promise, link.ended]);
     runtime.clearTimer(timer);
     await link.end(toError(this.#closed));
-  }
-
-  /**
-   * Ends a link that another one has taken the place of, once the commands of
-   * that moment are over: one that takes several steps goes on with its link.
-   */
-  async #retire({ link }: OpenLink): Promise<void> {
-    const { closeTimeout, runtime } = this.#options;
-    const late = Promise.withResolvers<void>();
-    const timer = runtime.setTimer(late.resolve, closeTimeout, false);
-    const commands = Array.from(this.#commands, ({ over }) => over.promise);
-    await Promise.race([Promise.all(commands), late.promise, link.ended]);
-    runtime.clearTimer(timer);
-    await link.end(
-      new RedisConnectionError(
-        "The connection was replaced before its credentials expire",
-      ),
-    );
   }
 
   /** Remembers what `close` has to wait for. */
@@ -334,7 +302,7 @@ export class ResultSource {
   }
 
   /** Makes a link, by as many attempts as it takes. */
-  async #connect(signal: AbortSignal): Promise<OpenLink> {
+  async #connect(signal: AbortSignal): Promise<KeptLink> {
     const { address, reconnect, retries, firstConnectTimeout, runtime } =
       this.#options;
     const { maxAttempts } = reconnect;
@@ -380,12 +348,12 @@ export class ResultSource {
   }
 
   /** One attempt: a fresh link, with every awaited key attached to it. */
-  async #attempt(attempt: number, signal: AbortSignal): Promise<OpenLink> {
+  async #attempt(attempt: number, signal: AbortSignal): Promise<KeptLink> {
     const { status } = this.#options;
     status.tell({ type: "connecting", attempt });
-    let open: OpenLink;
+    let kept: KeptLink;
     try {
-      open = await this.#open(signal);
+      kept = await this.#keeper.open(signal);
     } catch (error) {
       // One that was called off is no attempt: the next one, or the end of
       // retrying, tells those who wait.
@@ -395,194 +363,19 @@ export class ResultSource {
       throw error;
     }
     if (signal.aborted) {
-      this.#track(open.link.end(toError(signal.reason)));
+      this.#track(kept.link.end(toError(signal.reason)));
       throw signal.reason;
     }
-    const { ended, attachment } = this.#place(open);
-    this.#takeNext().resolve(open.link);
+    const { ended, attachment } = this.#keeper.place(kept);
+    this.#takeNext().resolve(kept.link);
     const keys = this.#table.awaited;
     await Promise.race([attachment.attached, ended]);
     this.#lastError = undefined;
     status.tell({ type: "connected" });
     if (this.#wasConnected) status.tell({ type: "resynced", keys });
     this.#wasConnected = true;
-    this.#settled(open, attachment);
-    return open;
-  }
-
-  /** Makes a link, whose messages are dropped until it gets its place. */
-  async #open(signal: AbortSignal): Promise<OpenLink> {
-    const { driver, runtime } = this.#options;
-    const gate = { isOpen: false };
-    const expiry = new Expiry(runtime, () =>
-      this.#degraded(
-        new Error(
-          "Cannot renew the connection before its credentials expire: their expiresAt has passed already, check the clocks",
-        ),
-      ));
-    const link = await driver.connect({
-      onMessage: (channel, payload) => {
-        if (!gate.isOpen) return;
-        const undecodable = this.#delivery.live(channel, payload);
-        if (undecodable !== undefined) {
-          this.#attachment?.reread(undecodable);
-        }
-      },
-      onNotice: (error) => this.#degraded(error),
-      onExpires: (at) => expiry.tell(at),
-    }, signal);
-    return { link, expiry, gate, successor: undefined, since: runtime.now() };
-  }
-
-  /** Gives a link its place: it delivers from now on, and every awaited key is attached to it. */
-  #place(
-    open: OpenLink,
-    subscribed?: ReadonlySet<string>,
-  ): { attachment: Attachment; ended: Promise<never> } {
-    const { link } = open;
-    this.#link = link;
-    link.keepAlive(this.#kept);
-    open.since = this.#options.runtime.now();
-    const attachment = this.#attach(open, subscribed);
-    const ended = link.ended.then((reason) => {
-      open.expiry.stop();
-      // Another one has its place.
-      if (this.#link !== link) throw reason;
-      this.#lastError = reason;
-      this.#attachment?.stop();
-      this.#reconciler?.stop();
-      this.#link = this.#attachment = this.#reconciler = undefined;
-      this.#table.sweep();
-      throw reason;
-    });
-    ended.catch((reason) => this.#track(link.end(reason)));
-    return { attachment, ended };
-  }
-
-  #attach(
-    { link, gate }: OpenLink,
-    subscribed: ReadonlySet<string> = new Set(),
-  ): Attachment {
-    gate.isOpen = true;
-    return this.#attachment = new Attachment({
-      link,
-      table: this.#table,
-      delivery: this.#delivery,
-      readSize: this.#readSize,
-      subscribed,
-    });
-  }
-
-  /** Every awaited key is attached to a link: what is done now and then may begin. */
-  #settled(open: OpenLink, attachment: Attachment): void {
-    // It may be over, or another one have its place.
-    if (this.#attachment !== attachment) return;
-    const { reconcile, runtime, status } = this.#options;
-    this.#reconciler = new Reconciler({
-      table: this.#table,
-      attachment,
-      period: reconcile,
-      status,
-      runtime,
-    });
-    open.expiry.start(() => this.#track(this.#rotate(open)));
-  }
-
-  /** Puts a fresh link in the place of one whose credentials expire. */
-  async #rotate(old: OpenLink): Promise<void> {
-    const { closeTimeout, reconnect, retries, runtime, status } = this.#options;
-    if (!this.#isWanted()) return await endIdle(old.link);
-    let isTold = false;
-    const rotation = this.#rotation = new AbortController();
-    old.link.ended.then((reason) => rotation.abort(reason));
-    await rotate<OpenLink>({
-      open: (signal) => this.#open(signal),
-      channels: () => this.#channels(),
-      mute: () => {
-        old.gate.isOpen = false;
-        this.#attachment?.stop();
-        this.#reconciler?.stop();
-      },
-      replace: (next, subscribed) => {
-        old.successor = next;
-        this.#table.sweep();
-        const left = Array.from(subscribed).filter((key) =>
-          this.#table.get(key) === undefined
-        );
-        this.#unsubscribe(next.link, left);
-        this.#resync(next, this.#place(next, subscribed).attachment);
-        this.#track(this.#retire(old));
-      },
-      unmute: () => {
-        const subscribed = new Set<string>();
-        const unsure: string[] = [];
-        for (const { key, first, phase } of this.#table) {
-          if (first !== undefined && phase === "subscribed") {
-            subscribed.add(key);
-          } else if (phase !== "queued") {
-            unsure.push(key);
-          }
-        }
-        this.#unsubscribe(old.link, unsure);
-        this.#table.sweep();
-        this.#resync(old, this.#attach(old, subscribed));
-      },
-      onFailure: (error) => {
-        if (!isTold) {
-          isTold = true;
-          const message =
-            `Cannot renew the connection before its credentials expire: ${error.message}`;
-          status.tell({
-            type: "degraded",
-            error: new Error(message, { cause: error }),
-          });
-        }
-        if (this.#isWanted()) return retries.isRetriable(error);
-        this.#track(endIdle(old.link));
-        return false;
-      },
-      muteTimeout: closeTimeout,
-      reconnect,
-      runtime,
-    }, rotation.signal);
-    if (this.#rotation === rotation) this.#rotation = undefined;
-  }
-
-  #channels(): string[] {
-    const channels: string[] = [];
-    for (const { key, first } of this.#table) {
-      if (first !== undefined) channels.push(key);
-    }
-    return channels;
-  }
-
-  /** Unsubscribes, before anything else is sent, what the next attachment takes for not subscribed. */
-  #unsubscribe(link: RedisLink, keys: readonly string[]): void {
-    for (const chunk of chunks(keys)) {
-      // What fails on a link ends it.
-      link.unsubscribe(chunk).catch((error) => link.end(toError(error)));
-    }
-  }
-
-  /** Tells of an attach without a break in the connection. */
-  #resync(open: OpenLink, attachment: Attachment): void {
-    const keys = this.#table.awaited;
-    const attached = Promise.race([
-      attachment.attached.then(() => {
-        if (this.#attachment !== attachment) return;
-        this.#options.status.tell({ type: "resynced", keys });
-        this.#settled(open, attachment);
-      }),
-      open.link.ended.then(() => {}),
-    ]);
-    this.#track(attached);
-  }
-
-  /** Each link may meet the same refusal: it is told once. */
-  #degraded(error: Error): void {
-    if (this.#told.has(error.message)) return;
-    this.#told.add(error.message);
-    this.#options.status.tell({ type: "degraded", error });
+    this.#keeper.settled(kept, attachment);
+    return kept;
   }
 
   /** Tells everybody who waits that nothing more will come. */
@@ -604,15 +397,6 @@ export class ResultSource {
     this.#next = nextLink();
     return next;
   }
-}
-
-/** Ends a link that nobody uses; the next use makes a fresh one. */
-function endIdle(link: RedisLink): Promise<void> {
-  return link.end(
-    new RedisConnectionError(
-      "The idle connection was closed before its credentials expire",
-    ),
-  );
 }
 
 function nextLink(): PromiseWithResolvers<RedisLink> {
