@@ -1,8 +1,8 @@
 import {
   ChordCompletion,
   type ChordCompletionContext,
-  DONE,
 } from "./chord_completion.ts";
+import { DONE } from "./chord_count.ts";
 import { ChordCounter, type ChordCounterContext } from "./chord_counter.ts";
 import type {
   ChordOutcome,

@@ -1,5 +1,7 @@
 import { abortable } from "./abortable.ts";
+import { DONE } from "./chord_count.ts";
 import type { ChordInfo, ChordOutcome } from "./chord_request.ts";
+import { together } from "./chord_slots.ts";
 import type { CallOptions, Commands } from "./commands.ts";
 import {
   BackendClosedError,
@@ -83,8 +85,6 @@ class PartsMissing extends Error {
   }
 }
 
-/** What a claim says of a chord that has ended. */
-export const DONE = "done";
 /** Seconds that a claim is kept where results never expire: Celery's default for those. */
 const CLAIM_EXPIRES = 86_400;
 
@@ -253,12 +253,19 @@ export class ChordCompletion {
     { keys, options: { signal } }: FullChord,
     commands: readonly Command[],
   ): Promise<Error | null> {
+    const note: Command = ["SET", keys.claim, DONE, "EX", this.#claimExpires];
     const noted = this.#context.commands.run(
       (link) =>
-        link.transaction([
-          ...commands,
-          ["SET", keys.claim, DONE, "EX", this.#claimExpires],
-        ]),
+        together<unknown>(
+          link,
+          keys,
+          () => link.transaction([...commands, note]),
+          // First, so that a part that comes meanwhile is nothing new.
+          () =>
+            link.command(note).then(() =>
+              Promise.all(commands.map((command) => link.command(command)))
+            ),
+        ),
       (_, cause) => cause,
     );
     try {

@@ -1,10 +1,16 @@
+import {
+  type ChordCount,
+  countOf,
+  DONE,
+  type NewPart,
+  textOf,
+} from "./chord_count.ts";
 import { CHORD_SCRIPT } from "./chord_script.ts";
+import { together } from "./chord_slots.ts";
 import type { CallOptions, Commands } from "./commands.ts";
 import { ChordError, RedisError } from "./errors.ts";
 import { type ChordPart, decodeChordPart } from "./protocol/chord_part.ts";
 import type { Codec } from "./protocol/codec.ts";
-import type { StoredDocument } from "./protocol/decode.ts";
-import type { ChordKeys } from "./protocol/keys.ts";
 import type { Command, CommandArgument } from "./redis/command.ts";
 import type { RedisLink, RedisText } from "./redis/link.ts";
 import type { RespValue } from "./redis/resp.ts";
@@ -24,37 +30,6 @@ export interface ChordCounterContext {
   /** Told once where scripts are refused. */
   readonly status: StatusBoard;
 }
-
-/** A part that is to be counted. */
-export interface NewPart {
-  /** The chord. */
-  readonly groupId: string;
-  /** Its keys. */
-  readonly keys: ChordKeys;
-  /** The task. */
-  readonly taskId: string;
-  /** The task's place; null if it is not known. */
-  readonly groupIndex: number | null;
-  /** What is kept. */
-  readonly part: StoredDocument;
-  /** What the caller claims the chord by. */
-  readonly claim: string;
-}
-
-/** What the server saw. */
-export type ChordCount =
-  /** Another call has claimed the chord: nothing was counted. */
-  | { readonly claim: string; readonly count?: never }
-  | {
-    /** How many parts there are. */
-    readonly count: number;
-    /** How many were added while the chord ran. */
-    readonly extra: number;
-    /** How many it was sent with; null if nobody said. */
-    readonly size: number | null;
-    /** Whether the chord is claimed, by the caller. */
-    readonly isOwn: boolean;
-  };
 
 /** How often the parts at a place may change under a count that has to judge them. */
 const MAX_JUDGEMENTS = 100;
@@ -104,30 +79,122 @@ export class ChordCounter {
     part: NewPart,
     options: CallOptions,
   ): Promise<ChordCount> {
-    if (!this.#scriptsRefused) {
-      try {
-        return await this.#byScript(link, part, options);
-      } catch (error) {
-        if (!isScriptRefusal(error)) throw error;
-        this.#scriptsRefused = true;
-        this.#context.status.tell({ type: "degraded", error });
-      }
-    }
-    return await this.#byTransaction(link, part, options);
+    return await together(
+      link,
+      part.keys,
+      () => this.#countTogether(link, part, options),
+      () => this.#countApart(link, part, options),
+    );
   }
 
+  async #countTogether(
+    link: RedisLink,
+    part: NewPart,
+    options: CallOptions,
+  ): Promise<ChordCount> {
+    const { parts, extra, size, claim } = part.keys;
+    const reply = await this.#byScript(
+      link,
+      part,
+      [parts, extra, size, claim],
+      options,
+    );
+    if (reply === undefined) {
+      return await this.#byTransaction(link, part, options);
+    }
+    const [kind, ...rest] = reply;
+    return kind === "claimed"
+      ? { claim: textOf(rest[0]) ?? "" }
+      : countOf(part.groupId, rest, part.keys);
+  }
+
+  /**
+   * In a cluster, where the keys are at several nodes: the part and the count
+   * are one, and the rest is read behind that. What it says cannot be too old:
+   * whoever adds parts returns one of his own later.
+   */
+  async #countApart(
+    link: RedisLink,
+    part: NewPart,
+    options: CallOptions,
+  ): Promise<ChordCount> {
+    const { groupId, keys, claim } = part;
+    const { parts, extra, size } = keys;
+    const { chordOrdered, expires } = this.#context;
+    const before = textOf(await link.command(["GET", keys.claim]));
+    if (before !== null && before !== claim) {
+      // An earlier attempt may have added it.
+      await this.#withdraw(link, part, before);
+      return { claim: before };
+    }
+    options.signal?.throwIfAborted();
+    const [, count = null] =
+      await this.#byScript(link, part, [parts], options) ??
+        await link.transaction([
+          ...additionOf(part, chordOrdered),
+          ...(expires === 0 ? [] : [["EXPIRE", parts, expires]]),
+        ]);
+    const [extras, total, claimed] = await Promise.all([
+      link.command(["GET", extra]),
+      link.command(["GET", size]),
+      link.command(["GET", keys.claim]),
+      ...(expires === 0 ? [] : [extra, size]).map((key) =>
+        link.command(["EXPIRE", key, expires])
+      ),
+    ]);
+    const claimedBy = textOf(claimed);
+    if (claimedBy !== null && claimedBy !== claim) {
+      await this.#withdraw(link, part, claimedBy);
+      return { claim: claimedBy };
+    }
+    return countOf(groupId, [count, extras, total, claimed], keys);
+  }
+
+  /**
+   * Takes a part back that came between the look at the claim and the end of
+   * the chord. Before that end, whoever claimed the chord removes all parts.
+   */
+  async #withdraw(
+    link: RedisLink,
+    { keys: { parts }, part }: NewPart,
+    claim: string,
+  ): Promise<void> {
+    if (claim !== DONE) return;
+    await link.command(
+      this.#context.chordOrdered
+        ? ["ZREM", parts, part]
+        : ["LREM", parts, 0, part],
+    );
+  }
+
+  /** What the script says of the part, once it is judged; undefined where scripts are refused. */
   async #byScript(
     link: RedisLink,
-    { groupId, keys, taskId, groupIndex, part, claim }: NewPart,
+    part: NewPart,
+    keys: readonly string[],
+    options: CallOptions,
+  ): Promise<RespValue[] | undefined> {
+    if (this.#scriptsRefused) return undefined;
+    try {
+      return await this.#judged(link, part, keys, options);
+    } catch (error) {
+      if (!isScriptRefusal(error)) throw error;
+      this.#scriptsRefused = true;
+      this.#context.status.tell({ type: "degraded", error });
+      return undefined;
+    }
+  }
+
+  async #judged(
+    link: RedisLink,
+    { groupId, taskId, groupIndex, part, claim }: NewPart,
+    keys: readonly string[],
     { signal }: CallOptions,
-  ): Promise<ChordCount> {
+  ): Promise<RespValue[]> {
     const { chordOrdered, expires } = this.#context;
     const words: CommandArgument[] = [
-      4,
-      keys.parts,
-      keys.extra,
-      keys.size,
-      keys.claim,
+      keys.length,
+      ...keys,
       part,
       chordOrdered ? groupIndex ?? "+inf" : "",
       expires,
@@ -135,23 +202,14 @@ export class ChordCounter {
     ];
     let judgement: CommandArgument[] = ["1", ""];
     for (let i = 0; i < MAX_JUDGEMENTS; i++) {
-      const reply = await this.#script.run(
-        link,
-        [...words, ...judgement],
-        signal,
+      const reply = arrayOf(
+        await this.#script.run(link, [...words, ...judgement], signal),
       );
-      const [kind, ...rest] = arrayOf(reply);
-      switch (kind) {
-        case "claimed":
-          return { claim: textOf(rest[0]) ?? "" };
-        case "judge":
-          // One that was called off adds nothing any more.
-          signal?.throwIfAborted();
-          judgement = this.#judge(rest.filter(isText), taskId);
-          break;
-        default:
-          return countOf(groupId, rest, keys);
-      }
+      const [kind, ...rest] = reply;
+      if (kind !== "judge") return reply;
+      // One that was called off adds nothing any more.
+      signal?.throwIfAborted();
+      judgement = this.#judge(rest.filter(isText), taskId);
     }
     throw new ChordError(
       `Failed to return the part of task ${taskId} to chord ${groupId}: ` +
@@ -191,28 +249,23 @@ export class ChordCounter {
    */
   async #byTransaction(
     link: RedisLink,
-    { groupId, keys, groupIndex, part, claim }: NewPart,
+    part: NewPart,
     { signal }: CallOptions,
   ): Promise<ChordCount> {
     const { chordOrdered, expires } = this.#context;
+    const { groupId, keys, claim } = part;
     const { parts, extra, size } = keys;
     // A part that comes late must not begin the count anew. One that comes
     // between these two commands does, and is told below all the same.
     const before = textOf(await link.command(["GET", keys.claim]));
     if (before !== null && before !== claim) return { claim: before };
     signal?.throwIfAborted();
-    const add: Command[] = chordOrdered
-      ? [
-        ["ZADD", parts, groupIndex ?? "+inf", part],
-        ["ZCOUNT", parts, "-inf", "+inf"],
-      ]
-      : [["LREM", parts, 0, part], ["RPUSH", parts, part]];
     const expire: Command[] = expires === 0
       ? []
       : [parts, extra, size].map((key) => ["EXPIRE", key, expires]);
     const [, count = null, extras = null, total = null, claimed = null] =
       await link.transaction([
-        ...add,
+        ...additionOf(part, chordOrdered),
         ["GET", extra],
         ["GET", size],
         ["GET", keys.claim],
@@ -236,44 +289,21 @@ export class ChordCounter {
   }
 }
 
-function countOf(
-  groupId: string,
-  [count, extra, size, claim]: readonly RespValue[],
-  keys: ChordKeys,
-): ChordCount {
-  return {
-    count: Number(count),
-    extra: numberAt(groupId, keys.extra, extra) ?? 0,
-    size: numberAt(groupId, keys.size, size),
-    isOwn: textOf(claim) !== null,
-  };
-}
-
-/** The number that a key holds; null if it holds none. Celery takes an empty text for none. */
-function numberAt(
-  groupId: string,
-  key: string,
-  reply: RespValue | undefined,
-): number | null {
-  const text = textOf(reply);
-  if (text === null || text === "") return null;
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && text.trim() !== "") return value;
-  throw new ChordError(
-    `Cannot count the parts of chord ${groupId}: ${key} holds ${
-      JSON.stringify(text)
-    }, expected a whole number`,
-    groupId,
-  );
+/** Two commands; the second one's reply is how many parts there are. */
+function additionOf(
+  { keys: { parts }, groupIndex, part }: NewPart,
+  chordOrdered: boolean,
+): Command[] {
+  return chordOrdered
+    ? [
+      ["ZADD", parts, groupIndex ?? "+inf", part],
+      ["ZCOUNT", parts, "-inf", "+inf"],
+    ]
+    : [["LREM", parts, 0, part], ["RPUSH", parts, part]];
 }
 
 function arrayOf(reply: RespValue): RespValue[] {
   return Array.isArray(reply) ? reply : [];
-}
-
-function textOf(reply: RespValue | undefined): string | null {
-  if (typeof reply === "string") return reply;
-  return reply instanceof Uint8Array ? new TextDecoder().decode(reply) : null;
 }
 
 function isText(reply: RespValue): reply is RedisText {

@@ -8,7 +8,8 @@
  * depends on the serializer, which Lua does not know.) In a list, equal parts
  * are removed first.
  *
- * KEYS: the parts, the extra parts, the size, the claim. ARGV: the part; its
+ * KEYS: the parts, the extra parts, the size, the claim; or the parts alone, in
+ * a cluster where they are at several nodes. ARGV: the part; its
  * score, empty for a list; the seconds that all are kept, 0 for ever; the
  * caller's claim; "1" if the part is to be added; one character for each part
  * that the client judged, "x" if it goes; these parts.
@@ -19,7 +20,8 @@
 export const CHORD_SCRIPT =
   `local parts, extra, size, claim = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local part, score, expires = ARGV[1], ARGV[2], ARGV[3]
-local claimed = redis.call('GET', claim)
+local function get(key) return key and redis.call('GET', key) end
+local claimed = get(claim)
 if claimed and claimed ~= ARGV[4] then return {'claimed', claimed} end
 local count
 if score == '' then
@@ -43,9 +45,9 @@ else
   if ARGV[5] == '1' then redis.call('ZADD', parts, score, part) end
   count = redis.call('ZCOUNT', parts, '-inf', '+inf')
 end
-local extras, total = redis.call('GET', extra), redis.call('GET', size)
+local extras, total = get(extra), get(size)
 if expires ~= '0' then
-  for i = 1, 3 do redis.call('EXPIRE', KEYS[i], expires) end
+  for i = 1, math.min(#KEYS, 3) do redis.call('EXPIRE', KEYS[i], expires) end
 end
 return {'counted', count, extras, total, claimed}
 `;

@@ -99,7 +99,7 @@ export class LinkKeeper {
 
   /** Makes a link, whose messages are dropped until it gets its place. */
   async open(signal: AbortSignal): Promise<KeptLink> {
-    const { delivery, driver, runtime } = this.#options;
+    const { delivery, driver, runtime, table } = this.#options;
     const gate = { isOpen: false };
     const expiry = new Expiry(runtime, () =>
       this.#degraded(
@@ -117,6 +117,13 @@ export class LinkKeeper {
       },
       onNotice: (error) => this.#degraded(error),
       onExpires: (at) => expiry.tell(at),
+      onMoved: (channels) => {
+        if (!gate.isOpen) return;
+        for (const channel of channels) {
+          const watch = table.get(channel);
+          if (watch !== undefined) this.#attachment?.reread(watch);
+        }
+      },
     }, signal);
     return { link, expiry, gate, successor: undefined, since: runtime.now() };
   }

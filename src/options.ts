@@ -155,6 +155,36 @@ export interface ResultBackendOptions extends SerializerOptions {
   /** The name that Redis's CLIENT LIST shows; the URL's, if not given. Celery: `redis_client_name`. */
   clientName?: string;
   /**
+   * Whether the URL leads to a Redis Cluster. It names one node or more,
+   * separated by commas (`redis://host1:7000,host2:7000`), and database 0; the
+   * others are found, and Deno has to be allowed to reach them, too. A URL that
+   * begins with `redis+cluster://` or `rediss+cluster://` says the same. With
+   * TLS, the nodes have to announce names that their certificates are for.
+   *
+   * No result is lost or comes twice when a slot moves, a node dies or a replica
+   * takes over, except what Redis itself loses: a store that the master had
+   * confirmed, and the replica not got yet. What is not an outcome may come
+   * twice or late while its slot moves. As long as a master is unreachable that
+   * has awaited results, those of the other masters are late, too: the
+   * connections are made anew until all of them are there.
+   *
+   * The keys of a chord are at several nodes. A hash tag in `keyPrefix`, such as
+   * `{celery}`, keeps them together, and with them all results at one node.
+   *
+   * @default {false}
+   */
+  cluster?: boolean;
+  /**
+   * Whether results are published on sharded channels, by SPUBLISH, and
+   * awaited there: in a cluster, a message then goes to one shard, and not to
+   * every node. For Redis 7 and later, and only where every writer and every
+   * reader is this module with this option: Celery's workers publish on plain
+   * channels.
+   *
+   * @default {false}
+   */
+  sharded?: boolean;
+  /**
    * Another way to reach Redis than the one built in, such as `denoRedis()`. The
    * URL is then not used, nor are `username`, `password`, `clientName` and
    * `heartbeat`: a driver has its own. `tls` and `credentials` are refused
@@ -199,6 +229,8 @@ export interface Settings {
   readonly chordOrdered: boolean;
   /** Milliseconds to wait for the results of a chord's saved group. */
   readonly chordJoinTimeout: number;
+  /** Whether channels are sharded ones. */
+  readonly sharded: boolean;
   /** The world outside. */
   readonly runtime: Runtime;
 }
@@ -229,6 +261,8 @@ const KNOWN: ReadonlySet<string> = new Set(
     "credentials",
     "tls",
     "clientName",
+    "cluster",
+    "sharded",
     "driver",
     "runtime",
   ] satisfies (keyof ResultBackendOptions)[],
@@ -263,9 +297,12 @@ export function settingsOf(
           : String(given)} as ${name}: expected a function`,
     );
   }
-  if (options.tls !== undefined && options.driver !== undefined) {
+  for (const name of ["tls", "cluster", "sharded"] as const) {
+    const given = options[name];
+    if (given === undefined || given === false) continue;
+    if (options.driver === undefined) continue;
     throw new ConfigurationError(
-      "Cannot use tls together with driver: a driver makes its own connections, tell it",
+      `Cannot use ${name} together with driver: a driver makes its own connections, tell it`,
     );
   }
   if (options.credentials !== undefined) {
@@ -282,6 +319,7 @@ export function settingsOf(
       );
     }
   }
+  flag("cluster", options.cluster);
   const { integers = "bigint" } = options;
   if (integers !== "bigint" && integers !== "number") {
     throw new ConfigurationError(
@@ -332,6 +370,7 @@ export function settingsOf(
       options.chordJoinTimeout,
       3000,
     ),
+    sharded: flag("sharded", options.sharded, false),
     runtime: runtimeOf(options.runtime),
   };
 }
@@ -385,7 +424,12 @@ function from(
   return value;
 }
 
-function flag(name: string, value = true): boolean {
+function flag(
+  name: string,
+  value: boolean | undefined,
+  byDefault = true,
+): boolean {
+  if (value === undefined) return byDefault;
   if (typeof value === "boolean") return value;
   throw new ConfigurationError(
     `Cannot use ${String(value)} as ${name}: expected true or false`,

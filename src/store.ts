@@ -13,7 +13,11 @@ import type { RedisLink, RedisText } from "./redis/link.ts";
 import type { Runtime } from "./runtime.ts";
 import { isScriptRefusal, Script } from "./script.ts";
 import type { StatusBoard } from "./status.ts";
-import { STORE_SCRIPT } from "./store_script.ts";
+import {
+  type PublishCommand,
+  SHARDED_STORE_SCRIPT,
+  STORE_SCRIPT,
+} from "./store_script.ts";
 
 /** What goes with a result that is stored. */
 export interface StoreOptions extends CallOptions, RequestFields {
@@ -35,6 +39,8 @@ export interface StoreContext {
   readonly formats: Formats;
   /** Whether what is told of the call is stored. */
   readonly resultExtended: boolean;
+  /** Whether documents are published on sharded channels. */
+  readonly sharded: boolean;
   /** Told once where scripts are refused. */
   readonly status: StatusBoard;
   /** The world outside. */
@@ -60,15 +66,20 @@ const MAX_JUDGEMENTS = 100;
 export class ResultStore {
   readonly #context: StoreContext;
   readonly #judge: Judge;
+  readonly #publish: PublishCommand;
+  readonly #script: Script;
   // The last store of each task that is still under way.
   readonly #last = new Map<string, Promise<unknown>>();
-  readonly #script = new Script(STORE_SCRIPT);
   #scriptsRefused = false;
 
   /** Stores through `context.commands`. */
   constructor(context: StoreContext) {
     this.#context = context;
     this.#judge = new Judge(context.formats);
+    this.#publish = context.sharded ? "SPUBLISH" : "PUBLISH";
+    this.#script = new Script(
+      context.sharded ? SHARDED_STORE_SCRIPT : STORE_SCRIPT,
+    );
   }
 
   /**
@@ -266,7 +277,7 @@ export class ResultStore {
       expires === 0
         ? ["SET", key, document]
         : ["SETEX", key, expires, document],
-      ["PUBLISH", key, document],
+      [this.#publish, key, document],
     ]);
     return true;
   }

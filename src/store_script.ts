@@ -1,3 +1,6 @@
+/** Where a document is published: on a channel, or on a sharded one, which Redis has from 7. */
+export type PublishCommand = "PUBLISH" | "SPUBLISH";
+
 /**
  * Stores a document and publishes it, unless a SUCCESS stands: check, write
  * and publication are one.
@@ -14,8 +17,13 @@
  *
  * Replies: 1, stored; 0, a SUCCESS stands; 2, the client has to judge.
  */
-export const STORE_SCRIPT =
-  `local key, document, expires = KEYS[1], ARGV[1], ARGV[2]
+export const STORE_SCRIPT: string = storeScript("PUBLISH");
+
+/** The same, published on the sharded channel. */
+export const SHARDED_STORE_SCRIPT: string = storeScript("SPUBLISH");
+
+function storeScript(publish: PublishCommand): string {
+  return `local key, document, expires = KEYS[1], ARGV[1], ARGV[2]
 local head = redis.call('GETRANGE', key, 0, 127)
 if ARGV[4] then
   if redis.call('GET', key) ~= ARGV[4] then return 2 end
@@ -36,6 +44,7 @@ if expires == '0' then
 else
   redis.call('SETEX', key, expires, document)
 end
-redis.call('PUBLISH', key, document)
+redis.call('${publish}', key, document)
 return 1
 `;
+}

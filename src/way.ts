@@ -1,5 +1,8 @@
 import type { ResultBackendOptions, Settings } from "./options.ts";
 import { KeySpace } from "./protocol/keys.ts";
+import { ClusterDriver } from "./redis/cluster/cluster_driver.ts";
+import { isClusterUrl, parseClusterUrl } from "./redis/cluster/cluster_url.ts";
+import { nameOf } from "./redis/dial.ts";
 import type { RedisDriver } from "./redis/link.ts";
 import { escapePattern } from "./redis/permission.ts";
 import { TcpDriver } from "./redis/tcp_link.ts";
@@ -18,9 +21,10 @@ export interface Way {
 /** What the URL says where the options do not; beside a driver it is not read. */
 export function urlOptionsOf(
   url: string | URL,
-  { driver }: ResultBackendOptions,
+  options: ResultBackendOptions,
 ): UrlOptions {
-  return driver === undefined ? parseRedisUrl(url) : {};
+  if (options.driver !== undefined) return {};
+  return isCluster(url, options) ? parseClusterUrl(url)[0] : parseRedisUrl(url);
 }
 
 /**
@@ -35,7 +39,8 @@ export function wayTo(
 ): Way {
   const { driver } = options;
   if (driver !== undefined) return { driver, address: "its driver" };
-  const url = parseRedisUrl(input);
+  const urls = isCluster(input, options) ? parseClusterUrl(input) : undefined;
+  const [url] = urls ?? [parseRedisUrl(input)];
   const connection = {
     ...settings,
     // As in Celery, a provider takes the place of what the URL says.
@@ -48,6 +53,13 @@ export function wayTo(
     clientName: options.clientName ?? url.clientName,
     tls: tlsSources(options.tls, url),
   };
+  if (urls !== undefined) {
+    const seeds = urls.map(({ hostname, port }) => ({ hostname, port }));
+    return {
+      driver: new ClusterDriver({ ...connection, seeds }),
+      address: `the cluster of ${seeds.map(nameOf).join(", ")}`,
+    };
+  }
   return {
     driver: new TcpDriver({
       ...connection,
@@ -58,4 +70,12 @@ export function wayTo(
     }),
     address: maskUrl(input),
   };
+}
+
+/** Whether the way leads to a cluster: the option says so, or else the URL. */
+function isCluster(
+  url: string | URL,
+  { cluster = isClusterUrl(url) }: ResultBackendOptions,
+): boolean {
+  return cluster;
 }

@@ -29,6 +29,7 @@ Deno.test("settingsOf fills in the defaults", () => {
     resultExtended: true,
     chordOrdered: true,
     chordJoinTimeout: 3000,
+    sharded: false,
   });
   assertEquals([formats.serializer.name, formats.readsJson], ["json", true]);
   assertEquals(reconnect, {
@@ -79,6 +80,10 @@ Deno.test("settingsOf refuses what it does not know, and what is out of range, b
     [{ isRetriable: true }, "true as isRetriable"],
     [{ chordOrdered: 1 }, "chordOrdered"],
     [{ chordJoinTimeout: -1 }, "chordJoinTimeout"],
+    [{ cluster: 1 }, "cluster"],
+    [{ sharded: "yes" }, "sharded"],
+    [{ cluster: true, driver: {} }, "cluster together with driver"],
+    [{ sharded: true, driver: {} }, "sharded together with driver"],
   ];
   for (const [options, words] of cases) {
     assertThrows(

@@ -385,6 +385,25 @@ Deno.test("ResultSource.remove ends the waits of one reader only", async () => {
   await stage.close();
 });
 
+Deno.test("ResultSource reads again what the link has subscribed to anew elsewhere", async () => {
+  using stage = new SourceStage();
+  const reader = new RecordingReader();
+  await stage.source.add(reader, ["a", "b"]);
+  const { driver: { link, store } } = stage;
+  // Stored, and the message of it lost on the way.
+  store.set(A, documentOf("FAILURE", null));
+  link.publish(keyOf("b"), documentOf("STARTED", null));
+  link.calls.length = 0;
+  link.move([A, "unknown"]);
+  await turn();
+  assertEquals(link.calls.slice(0, 2), [`read ${A}`, "fence"]);
+  assertEquals(reader.got.length, 2);
+  assertEquals(reader.waits.length, 1);
+  stage.source.removeAll(reader);
+  await turn();
+  await stage.close();
+});
+
 Deno.test("ResultSource tells once of a refusal that each link meets", async () => {
   using stage = new SourceStage();
   stage.driver.onLink = (link) =>

@@ -15,6 +15,7 @@ function storeOf(stage: SourceStage): ResultStore {
     maxResultBytes: 1000,
     formats: formatsOf({}, "bigint"),
     resultExtended: true,
+    sharded: false,
     status: stage.status,
     runtime: stage.runtime,
   });

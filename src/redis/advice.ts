@@ -28,6 +28,13 @@ export interface SetUpOptions {
   readonly credentials?: unknown;
 }
 
+/** What only a node of a cluster says; a link to a cluster sees to it that none says CROSSSLOT. */
+const CLUSTER_CODES: ReadonlySet<string> = new Set([
+  "MOVED",
+  "ASK",
+  "CROSSSLOT",
+]);
+
 /** Adds to the server's words on a command what can be done. */
 export function explainReply(
   error: RedisError,
@@ -38,10 +45,10 @@ export function explainReply(
   if (advice !== undefined) {
     return new RedisError(error.message, advice, { cause: error });
   }
-  return error.code === "MOVED" || error.code === "ASK"
+  return CLUSTER_CODES.has(error.code)
     ? new RedisError(
       error.message,
-      "this server is a node of a Redis Cluster, which is not supported yet: use a server of its own for results",
+      "this server is a node of a Redis Cluster: use the option `cluster: true`",
       { cause: error },
     )
     : withoutArguments(error);
@@ -51,6 +58,16 @@ export function explainReply(
 function withoutArguments(error: RedisError): RedisError {
   const at = error.message.indexOf(", with args beginning with");
   return at < 0 ? error : new RedisError(error.message.slice(0, at));
+}
+
+/** Adds to a server's refusal to do with sharded channels what can be done. */
+export function explainSharded(error: unknown, address: Address): unknown {
+  if (!(error instanceof RedisError) || error.code !== "ERR") return error;
+  return new ConfigurationError(
+    `Cannot use \`sharded\` with the server at ${nameOf(address)}: ` +
+      `it has no sharded channels, which came with Redis 7 (${error.message})`,
+    { cause: error },
+  );
 }
 
 /** Adds to what went wrong while a connection was set up what can be done. */

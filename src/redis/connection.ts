@@ -2,7 +2,12 @@ import { Deque } from "../deps/deque.ts";
 import { RedisConnectionError, RedisError } from "../errors.ts";
 import type { Address, Runtime, Transport } from "../runtime.ts";
 import { toError } from "../to_error.ts";
-import { explainCut, explainReply, explainSetUp } from "./advice.ts";
+import {
+  explainCut,
+  explainReply,
+  explainSetUp,
+  explainSharded,
+} from "./advice.ts";
 import { type Command, CommandBuffer } from "./command.ts";
 import { askCredentials, type CredentialsProvider } from "./credentials.ts";
 import { dial, nameOf } from "./dial.ts";
@@ -30,6 +35,8 @@ export interface ConnectionOptions {
   readonly keyPatterns?: readonly string[] | undefined;
   /** The name that CLIENT LIST shows; a server that refuses it is told of, and kept. */
   readonly clientName?: string | undefined;
+  /** Whether channels are sharded ones: SSUBSCRIBE, which Redis has from 7. */
+  readonly sharded?: boolean | undefined;
   /** Milliseconds from the dial to the last reply of the set-up. */
   readonly connectTimeout: number;
   /** Milliseconds of silence after which the server is probed; as many again, and it is given up. */
@@ -42,6 +49,11 @@ export interface ConnectionOptions {
 export interface ConnectionEvents {
   /** Takes messages; with it, the connection may subscribe. */
   readonly onMessage?: MessageHandler;
+  /**
+   * Told of each sharded channel that the server has dropped: because it was
+   * asked to, or because the channel's slot is not its own any more.
+   */
+  onDropped?(channel: string): void;
   /** Takes what is worth telling and no reason to stop. */
   onNotice(notice: Error): void;
   /** Told until when the connection may live, if its credentials say so. */
@@ -52,7 +64,12 @@ interface Pending {
   /** What the command is about, for advice on a refusal. */
   readonly subject: Subject;
   /** The confirmations awaited, or what a single reply is for. */
-  readonly kind: "reply" | "subscribe" | "unsubscribe";
+  readonly kind:
+    | "reply"
+    | "subscribe"
+    | "unsubscribe"
+    | "ssubscribe"
+    | "sunsubscribe";
   missing: number;
   readonly resolve: (value: RespValue) => void;
   readonly reject: (reason: unknown) => void;
@@ -196,19 +213,27 @@ export class Connection {
     return this.#send(command, "reply", 1);
   }
 
-  /** Sends SUBSCRIBE; resolves when the server has confirmed each channel. */
+  /** Sends SUBSCRIBE, or SSUBSCRIBE; resolves when the server has confirmed each channel. */
   async subscribe(channels: readonly string[]): Promise<void> {
     if (channels.length === 0) return;
+    const isSharded = this.#options.sharded === true;
     await this.#send(
-      ["SUBSCRIBE", ...channels],
-      "subscribe",
+      [isSharded ? "SSUBSCRIBE" : "SUBSCRIBE", ...channels],
+      isSharded ? "ssubscribe" : "subscribe",
       channels.length,
     );
   }
 
-  /** Sends UNSUBSCRIBE; resolves when the server has confirmed each channel. Never sent empty: that would drop every channel. */
+  /**
+   * Sends UNSUBSCRIBE, or SUNSUBSCRIBE; resolves when the server has confirmed
+   * each channel. Never sent empty: that would drop every channel.
+   */
   async unsubscribe(channels: readonly string[]): Promise<void> {
     if (channels.length === 0) return;
+    if (this.#options.sharded === true) {
+      await this.#unsubscribeSharded(channels);
+      return;
+    }
     await this.#send(
       ["UNSUBSCRIBE", ...channels],
       "unsubscribe",
@@ -265,8 +290,25 @@ export class Connection {
     return promise;
   }
 
+  /**
+   * What a server says of a sharded channel that it drops is the same, asked
+   * or not: it cannot be counted. An answer to a PING says that all of it has
+   * come.
+   */
+  async #unsubscribeSharded(channels: readonly string[]): Promise<void> {
+    const dropped = this.#send(
+      ["SUNSUBSCRIBE", ...channels],
+      "sunsubscribe",
+      1,
+    ).catch((error) => {
+      // The slot is another node's by now: the server has dropped them itself.
+      if (!(error instanceof RedisError)) throw error;
+    });
+    await Promise.all([dropped, this.request(["PING"])]);
+  }
+
   async #setUp(): Promise<void> {
-    const { db, username, password, clientName } = this.#options;
+    const { db, username, password, clientName, sharded } = this.#options;
     const steps: Promise<unknown>[] = [];
     if (username !== undefined || password !== undefined) {
       // A user may need no password, and is another one than the default all
@@ -286,6 +328,13 @@ export class Connection {
         this.request(["CLIENT", "SETNAME", clientName]).catch((error) => {
           if (!(error instanceof RedisError)) throw error;
           this.#events.onNotice(error);
+        }),
+      );
+    }
+    if (sharded === true) {
+      steps.push(
+        this.request(["PUBSUB", "SHARDNUMSUB"]).catch((error) => {
+          throw explainSharded(error, this.#options.address);
         }),
       );
     }
@@ -349,7 +398,16 @@ export class Connection {
   }
 
   #take(value: RespValue): void {
-    const pending = this.#pending.peekFront();
+    let pending = this.#pending.peekFront();
+    if (this.#options.sharded === true && this.#isDrop(value)) return;
+    if (
+      pending?.kind === "sunsubscribe" && !(value instanceof RedisError)
+    ) {
+      // Only a refusal answers it; this is what its PING is answered.
+      this.#settled();
+      pending.resolve(null);
+      pending = this.#pending.peekFront();
+    }
     if (pending === undefined) {
       // A server says this before it hangs up: too many clients, or protected
       // mode. Nothing else comes unasked.
@@ -374,6 +432,18 @@ export class Connection {
     if (--pending.missing > 0) return;
     this.#settled();
     pending.resolve(value);
+  }
+
+  /** Takes what the server says of a sharded channel that it has dropped. */
+  #isDrop(value: RespValue): boolean {
+    // On a connection that cannot subscribe, a list may look like it.
+    if (this.#events.onMessage === undefined || !Array.isArray(value)) {
+      return false;
+    }
+    const [kind, channel] = value;
+    if (kind !== "sunsubscribe") return false;
+    if (typeof channel === "string") this.#events.onDropped?.(channel);
+    return true;
   }
 
   #settled(): void {

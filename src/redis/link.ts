@@ -23,6 +23,13 @@ export interface LinkEvents {
    * place.
    */
   onExpires?(at: Date): void;
+  /**
+   * Told of subscribed channels that the link has subscribed to anew, at
+   * another node of a cluster. What was published in between may not have been
+   * handed on: their keys have to be read again. A driver for one server never
+   * calls it.
+   */
+  onMoved?(channels: readonly string[]): void;
 }
 
 /** A way to reach Redis. */
@@ -59,6 +66,12 @@ export interface RedisLink {
    * this call.
    */
   fence(): Promise<void>;
+  /**
+   * Whether one transaction, or one script, may name all these keys: in a
+   * cluster they have to share a slot. A link without this method has one
+   * server, and they always may.
+   */
+  sharesNode?(keys: readonly string[]): boolean;
   /** Resolves with the reason, once the link takes no more calls. Never rejects. */
   readonly ended: Promise<Error>;
   /**

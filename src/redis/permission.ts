@@ -71,11 +71,10 @@ export function permissionAdvice(
 export function isCommandRefusal(error: RedisError): boolean {
   const { code, message } = error;
   if (code !== "NOPERM" && !isRefusedInScript(message)) return false;
-  // What advice was added to it may name keys.
-  const words = error.cause instanceof RedisError
-    ? error.cause.message
-    : message;
-  return !/\b(?:keys?|channels?)\b/.test(words);
+  // What advice was added to it, once or twice, may name keys.
+  let said = error;
+  while (said.cause instanceof RedisError) said = said.cause;
+  return !/\b(?:keys?|channels?)\b/.test(said.message);
 }
 
 function isRefusedInScript(message: string): boolean {

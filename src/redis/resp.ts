@@ -30,9 +30,9 @@ export interface RespDecoderOptions {
   /** Takes each complete value. */
   onValue(value: RespValue): void;
   /**
-   * Takes the messages of subscribed channels. Without it, a `message` is a
-   * value like any other: only a subscribed connection may give it, because a
-   * reply to MGET can look the same.
+   * Takes the messages of subscribed channels, plain and sharded. Without it, a
+   * `message` is a value like any other: only a subscribed connection may give
+   * it, because a reply to MGET can look the same.
    */
   onMessage?: MessageHandler | undefined;
   /** The longest bulk string accepted, in bytes. @default {536870912} */
@@ -60,6 +60,7 @@ const MAX_LINE_LENGTH = 65536;
 // The array and its first item, as every message begins.
 const encoder = new TextEncoder();
 const MESSAGE_HEAD = encoder.encode("*3\r\n$7\r\nmessage\r\n");
+const SMESSAGE_HEAD = encoder.encode("*3\r\n$8\r\nsmessage\r\n");
 const UNSUBSCRIBE_HEAD = encoder.encode("*3\r\n$11\r\nunsubscribe\r\n");
 // The BOM is part of a document; dropping it would change what was stored.
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -196,23 +197,13 @@ export class RespDecoder {
 
   #array(at: number): boolean {
     const isPush = this.#onMessage !== undefined && this.#stack.length === 0;
+    // The reply that comes most: no array is built for it. (Measured: framing
+    // takes a fifth less time.)
     if (isPush && this.#startsWith(MESSAGE_HEAD, at)) {
-      // The reply that comes most: no array is built for it. (Measured: framing
-      // takes a fifth less time.)
-      if (this.#end - at < MESSAGE_HEAD.length) {
-        // Any byte may show that it is none, and a whole array be shorter.
-        this.#needed = this.#end - at + 1;
-        return false;
-      }
-      const channel = this.#bulk(at + MESSAGE_HEAD.length);
-      if (channel === undefined) return false;
-      const payload = this.#bulk(this.#next);
-      if (payload === undefined) return false;
-      this.#start = this.#next;
-      this.#needed = 1;
-      if (payload === null || typeof channel !== "string") return true;
-      this.#onMessage?.(channel, payload);
-      return true;
+      return this.#message(MESSAGE_HEAD.length, at);
+    }
+    if (isPush && this.#startsWith(SMESSAGE_HEAD, at)) {
+      return this.#message(SMESSAGE_HEAD.length, at);
     }
     if (isPush && this.#startsWith(UNSUBSCRIBE_HEAD, at)) {
       // The other reply that comes once per result: its channel is not wanted.
@@ -237,6 +228,24 @@ export class RespDecoder {
     this.#stack.push({ items: [], missing: length });
     this.#start = end + 2;
     this.#needed = 1;
+    return true;
+  }
+
+  /** Hands on a message whose channel stands behind `headLength` bytes. */
+  #message(headLength: number, at: number): boolean {
+    if (this.#end - at < headLength) {
+      // Any byte may show that it is none, and a whole array be shorter.
+      this.#needed = this.#end - at + 1;
+      return false;
+    }
+    const channel = this.#bulk(at + headLength);
+    if (channel === undefined) return false;
+    const payload = this.#bulk(this.#next);
+    if (payload === undefined) return false;
+    this.#start = this.#next;
+    this.#needed = 1;
+    if (payload === null || typeof channel !== "string") return true;
+    this.#onMessage?.(channel, payload);
     return true;
   }
 

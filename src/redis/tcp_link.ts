@@ -5,11 +5,18 @@ import {
 } from "../errors.ts";
 import { toError } from "../to_error.ts";
 import type { Command } from "./command.ts";
-import { Connection, type ConnectionOptions } from "./connection.ts";
+import {
+  Connection,
+  type ConnectionEvents,
+  type ConnectionOptions,
+} from "./connection.ts";
 import { nameOf } from "./dial.ts";
 import type { LinkEvents, RedisDriver, RedisLink, RedisText } from "./link.ts";
 import type { RespValue } from "./resp.ts";
 import { flagAdvice } from "./tls_advice.ts";
+
+/** What a link to one server tells. */
+export type TcpLinkEvents = LinkEvents & Pick<ConnectionEvents, "onDropped">;
 
 /** The driver for one server, reached over TCP, TLS or a Unix socket. */
 export class TcpDriver implements RedisDriver {
@@ -21,16 +28,24 @@ export class TcpDriver implements RedisDriver {
   }
 
   /** Makes one attempt: see {@linkcode RedisDriver}. */
-  async connect(events: LinkEvents, signal: AbortSignal): Promise<RedisLink> {
+  async connect(
+    events: TcpLinkEvents,
+    signal: AbortSignal,
+  ): Promise<RedisLink> {
     const { onNotice } = events;
     const commands = await Connection.open(
       this.#options,
       { onNotice, onExpires: (at) => events.onExpires?.(at) },
       signal,
     );
+    return this.adopt(commands, events);
+  }
+
+  /** Makes a link of a connection to this server that is there already. */
+  adopt(commands: Connection, events: TcpLinkEvents): RedisLink {
     const { address, tls } = this.#options;
     if (tls?.certReqs === "none" && "port" in address) {
-      onNotice(
+      events.onNotice(
         new ConfigurationError(
           `Cannot leave the certificate of ${
             nameOf(address)
@@ -54,7 +69,7 @@ export class TcpDriver implements RedisDriver {
  */
 class TcpLink implements RedisLink {
   readonly #options: ConnectionOptions;
-  readonly #events: LinkEvents;
+  readonly #events: TcpLinkEvents;
   readonly #commands: Connection;
   readonly #ended = Promise.withResolvers<Error>();
   readonly #dialling = new AbortController();
@@ -69,7 +84,7 @@ class TcpLink implements RedisLink {
   constructor(
     commands: Connection,
     options: ConnectionOptions,
-    events: LinkEvents,
+    events: TcpLinkEvents,
   ) {
     this.#commands = commands;
     this.#options = options;
@@ -207,7 +222,11 @@ class TcpLink implements RedisLink {
   async #checkSameServer(channel: string): Promise<void> {
     let reply: RespValue;
     try {
-      reply = await this.command(["PUBSUB", "NUMSUB", channel]);
+      reply = await this.command([
+        "PUBSUB",
+        this.#options.sharded === true ? "SHARDNUMSUB" : "NUMSUB",
+        channel,
+      ]);
     } catch (error) {
       if (!(error instanceof RedisError)) throw error;
       this.#left = undefined;

@@ -33,11 +33,20 @@ const SCHEMES: Readonly<Record<string, "tcp" | "tls" | "socket">> = {
   socket: "socket",
 };
 
-/** Why a scheme of Celery's cannot be used. */
+const CLUSTER = "a Redis Cluster needs the option `cluster: true`";
+
+/** Why a scheme cannot be used that others have. */
 const OTHER_SCHEMES: Readonly<Record<string, string>> = {
   sentinel: "Sentinel is not supported",
   "redis+sentinel": "Sentinel is not supported",
+  "redis+cluster": CLUSTER,
+  "rediss+cluster": CLUSTER,
+  "valkey+cluster": CLUSTER,
+  "valkeys+cluster": CLUSTER,
 };
+
+/** The host and the port, or what there is instead. */
+const HOSTS = /^[^/]*\/\/(?:[^@]*@)*([^/?#@]*)/;
 
 /** What comes before the host, the host, and the port; it matches nothing where they are malformed. */
 const ADDRESS =
@@ -72,6 +81,9 @@ export function parseRedisUrl(input: string | URL): RedisUrl {
   }
   const kind = kindOf(scheme);
   if (kind === undefined) throw wrong(text, `its scheme is ${scheme}`);
+  if (HOSTS.exec(text)?.[1]?.includes(",")) {
+    throw wrong(text, `it names several hosts: ${CLUSTER}`);
+  }
   let url: URL;
   try {
     url = new URL(fillAddress(text, "localhost", 6379));

@@ -7,7 +7,11 @@
  */
 
 import { CHORD_SCRIPT } from "../chord_script.ts";
-import { STORE_SCRIPT } from "../store_script.ts";
+import {
+  type PublishCommand,
+  SHARDED_STORE_SCRIPT,
+  STORE_SCRIPT,
+} from "../store_script.ts";
 import { keyOf } from "./memory/bytes.ts";
 import type { Reply } from "./memory/reply.ts";
 
@@ -39,7 +43,14 @@ export interface MemoryScript {
 
 /** This module's own scripts. */
 export const scripts: readonly MemoryScript[] = [
-  { text: STORE_SCRIPT, run: store },
+  {
+    text: STORE_SCRIPT,
+    run: (context, keys, argv) => store("PUBLISH", context, keys, argv),
+  },
+  {
+    text: SHARDED_STORE_SCRIPT,
+    run: (context, keys, argv) => store("SPUBLISH", context, keys, argv),
+  },
   { text: CHORD_SCRIPT, run: returnPart },
 ];
 
@@ -51,6 +62,7 @@ const MSGPACK_STATE = /^[\x80-\x8f]\xa6status([\xa0-\xbf])([^]*)/;
 
 /** What {@linkcode STORE_SCRIPT} says, line by line. */
 function store(
+  publish: PublishCommand,
   { call }: ScriptContext,
   [key = EMPTY]: readonly Uint8Array[],
   [document = EMPTY, expires = EMPTY, mayBeOwn = EMPTY, judged]:
@@ -70,7 +82,7 @@ function store(
   }
   if (keyOf(expires) === "0") call("SET", key, document);
   else call("SETEX", key, expires, document);
-  call("PUBLISH", key, document);
+  call(publish, key, document);
   return 1;
 }
 
@@ -87,10 +99,12 @@ function returnPart(
   keys: readonly Uint8Array[],
   argv: readonly Uint8Array[],
 ): Reply {
-  const [parts = EMPTY, extra = EMPTY, size = EMPTY, claim = EMPTY] = keys;
+  const [parts = EMPTY, extra, size, claim] = keys;
+  const get = (key?: Uint8Array): Reply =>
+    key === undefined ? null : call("GET", key);
   const [part = EMPTY, score = EMPTY, expires = EMPTY, own = EMPTY] = argv;
   const [, , , , add = EMPTY, verdict = EMPTY, ...seen] = argv;
-  const claimed = call("GET", claim);
+  const claimed = get(claim);
   if (claimed !== null && !isEqual(claimed, own)) return ["claimed", claimed];
   let count: Reply;
   if (score.length === 0) {
@@ -109,12 +123,15 @@ function returnPart(
     if (keyOf(add) === "1") call("ZADD", parts, score, part);
     count = call("ZCOUNT", parts, "-inf", "+inf");
   }
-  const extras = call("GET", extra);
-  const total = call("GET", size);
+  const extras = get(extra);
+  const total = get(size);
   if (keyOf(expires) !== "0") {
-    for (const key of [parts, extra, size]) call("EXPIRE", key, expires);
+    for (const key of keys.slice(0, 3)) call("EXPIRE", key, expires);
   }
-  return ["counted", count, extras, total, claimed];
+  // A list of Lua's ends with the first nil.
+  return keys.length === 1
+    ? ["counted", count]
+    : ["counted", count, extras, total, claimed];
 }
 
 function arrayOf(reply: Reply): readonly Reply[] {

@@ -356,11 +356,11 @@ Deno.test("Connection matches replies first in, first out, errors included", asy
   await stage.end(connection);
 });
 
-Deno.test("Connection says of MOVED and ASK what kind of server that is", async () => {
+Deno.test("Connection says of MOVED, ASK and CROSSSLOT what kind of server that is", async () => {
   const stage = new Stage();
   const connection = await stage.open();
   const peer = stage.network.peer(0);
-  for (const code of ["MOVED", "ASK"]) {
+  for (const code of ["MOVED", "ASK", "CROSSSLOT"]) {
     peer.answers.GET = `-${code} 42 127.0.0.1:7001\r\n`;
     const error = await assertRejects(
       () => connection.request(["GET", "k"]),
@@ -368,7 +368,7 @@ Deno.test("Connection says of MOVED and ASK what kind of server that is", async 
     );
     assertEquals(error.code, code);
     assertStringIncludes(error.message, "127.0.0.1:7001");
-    assertStringIncludes(error.message, "Cluster");
+    assertStringIncludes(error.message, "use the option `cluster: true`");
   }
   await stage.end(connection);
 });
@@ -419,6 +419,79 @@ Deno.test("Connection confirms SUBSCRIBE, UNSUBSCRIBE and SUBSCRIBE of one chann
   await Promise.all(calls);
   assertEquals(log, ["first", "second", "third"]);
   assertEquals(stage.messages, [["k", "between"]]);
+  await stage.end(connection);
+});
+
+Deno.test("Connection.open refuses a server without sharded channels, where they are wanted", async () => {
+  const stage = new Stage();
+  stage.network.onDial = (peer) => {
+    peer.answers.PUBSUB =
+      "-ERR Unknown subcommand or wrong number of arguments for 'SHARDNUMSUB'. Try PUBSUB HELP.\r\n";
+  };
+  await assertRejects(
+    () => stage.open({ sharded: true }),
+    ConfigurationError,
+    "Redis 7",
+  );
+  await stage.end(await stage.open());
+  stage.network.onDial = (peer) => {
+    peer.answers.PUBSUB = "-NOPERM no permissions\r\n";
+  };
+  await assertRejects(
+    () => stage.open({ sharded: true }),
+    RedisError,
+    "NOPERM",
+  );
+  await stage.end();
+});
+
+Deno.test("Connection counts no drop of a sharded channel for an answer: asked for or not, it looks the same", async () => {
+  const stage = new Stage();
+  const dropped: string[] = [];
+  const connection = await stage.open({ sharded: true }, undefined, {
+    onDropped: (channel) => dropped.push(channel),
+  });
+  const peer = stage.network.peer(0);
+  const drop = (channel: string): string =>
+    array(bulk("sunsubscribe"), bulk(channel), ":0\r\n");
+  peer.answers.SSUBSCRIBE = array(bulk("ssubscribe"), bulk("a"), ":1\r\n") +
+    array(bulk("ssubscribe"), bulk("b"), ":2\r\n");
+  await connection.subscribe(["a", "b"]);
+  peer.say(array(bulk("smessage"), bulk("a"), bulk("v")) + drop("b"));
+  await turn();
+  assertEquals([stage.messages, dropped], [[["a", "v"]], ["b"]]);
+
+  // As measured: the slot goes away, then comes SUNSUBSCRIBE, and is refused;
+  // and the same without a refusal.
+  for (const refusal of ["-MOVED 1 127.0.0.1:7001\r\n", ""]) {
+    dropped.length = 0;
+    peer.answers.SUNSUBSCRIBE = drop("a") + drop("b") + refusal;
+    peer.answers.PING = peer.answers.GET = null;
+    let isDone = false;
+    const unsubscribed = connection.unsubscribe(["a"]).then(() =>
+      isDone = true
+    );
+    const last = connection.request(["GET", "k"]);
+    await turn();
+    assertEquals(peer.commands.slice(-3), ["SUNSUBSCRIBE a", "PING", "GET k"]);
+    assertEquals([dropped, isDone], [["a", "b"], false]);
+    peer.say("+PONG\r\n" + bulk("value of k"));
+    await unsubscribed;
+    assertEquals(await last, "value of k");
+  }
+  await stage.end(connection);
+});
+
+Deno.test("Connection takes a list that looks like a drop for a value, where nobody subscribes", async () => {
+  const stage = new Stage();
+  const connection = await stage.open({ sharded: true }, undefined, {
+    onMessage: undefined as never,
+  });
+  stage.network.peer(0).answers.LRANGE = array(bulk("sunsubscribe"), bulk("a"));
+  assertEquals(await connection.request(["LRANGE", "l", 0, -1]), [
+    "sunsubscribe",
+    "a",
+  ]);
   await stage.end(connection);
 });
 

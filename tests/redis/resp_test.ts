@@ -84,6 +84,18 @@ const MIXED: readonly [Uint8Array, Handed][] = [
   [bytesOf(":0\r\n"), { value: 0 }],
   [bytesOf(":-42\r\n"), { value: -42 }],
   [message("c", "payload"), { channel: "c", payload: "payload" }],
+  [
+    bytesOf("*3\r\n", bulk("smessage"), bulk("s"), bulk("sharded")),
+    { channel: "s", payload: "sharded" },
+  ],
+  [
+    bytesOf("*3\r\n", bulk("sunsubscribe"), bulk("s"), ":0\r\n"),
+    { value: ["sunsubscribe", "s", 0] },
+  ],
+  [
+    bytesOf("*3\r\n", bulk("ssubscribe"), bulk("s"), ":1\r\n"),
+    { value: ["ssubscribe", "s", 1] },
+  ],
   [bulk("text\r\nwith\r\nlines"), { value: "text\r\nwith\r\nlines" }],
   [bulk(""), { value: "" }],
   [bulk(null), { value: null }],

@@ -128,6 +128,18 @@ Deno.test("TcpLink asks once whether the server is the same, and takes a refusal
   }
 });
 
+Deno.test("TcpLink asks for sharded channels where those are subscribed", async () => {
+  const stage = new Stage();
+  stage.network.onDial = ({ answers }) => {
+    answers.SSUBSCRIBE = array(bulk("ssubscribe"), bulk("k"), ":1\r\n");
+  };
+  const link = await stage.connect({ sharded: true });
+  await link.subscribe(["k"]);
+  assertEquals(stage.commands.commands.at(-1), "PUBSUB SHARDNUMSUB k");
+  assertEquals(stage.subscriber.commands.at(-1), "SSUBSCRIBE k");
+  await stage.end(link);
+});
+
 Deno.test("TcpLink takes a channel that was unsubscribed meanwhile for no alarm, and asks again later", async () => {
   // Unsubscribed before the confirmation came, and after the question was sent.
   for (const isEarly of [true, false]) {

@@ -133,11 +133,32 @@ Deno.test("parseRedisUrl names the schemes of Celery's that cannot be used, and 
     "sentinel://h1:26379/3;sentinel://h2": "sentinel: Sentinel is not",
     "sentinel://:p@h1/3;sentinel://:p@h2/3": "sentinel: Sentinel is not",
     "redis+sentinel://h": "redis+sentinel: Sentinel is not",
+    "redis+cluster://:p@h1,h2": "redis+cluster: a Redis Cluster needs",
+    "valkeys+cluster://h": "the option `cluster: true` (expected",
     "constructor://h": "its scheme is constructor (",
   };
   for (const [url, words] of Object.entries(cases)) {
     assertThrows(() => parseRedisUrl(url), ConfigurationError, words);
   }
+});
+
+Deno.test("parseRedisUrl names the option for several hosts, and shows no password", () => {
+  for (
+    const url of [
+      "redis://h1,h2",
+      "redis://h1:7000,h2:7001/0",
+      "rediss://u:secret@h1,h2?db=0",
+      "redis://:secret@h1,",
+    ]
+  ) {
+    const error = assertThrows(
+      () => parseRedisUrl(url),
+      ConfigurationError,
+      "several hosts: a Redis Cluster needs the option `cluster: true`",
+    );
+    assert(!error.message.includes("secret"), error.message);
+  }
+  assertEquals(parseRedisUrl("redis://u,v:p,q@h").password, "p,q");
 });
 
 Deno.test("parseRedisUrl reads what a rediss URL says about TLS, and takes a certificate as required", () => {

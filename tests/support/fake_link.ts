@@ -94,6 +94,11 @@ export class FakeLink implements RedisLink {
     this.release(call, this.waiting(call));
   }
 
+  /** Tells that channels were subscribed anew elsewhere. */
+  move(channels: readonly string[]): void {
+    this.#events.onMoved?.(channels);
+  }
+
   /** Publishes, as a server does: to a subscriber only. */
   publish(channel: string, document: RedisText): void {
     if (this.channels.has(channel)) this.#events.onMessage(channel, document);

@@ -72,6 +72,24 @@ export interface LinkContractOptions {
    * @default {true}
    */
   canHangUp?: boolean;
+  /**
+   * Whether there are databases to choose from.
+   *
+   * @default {true}
+   */
+  hasDatabases?: boolean;
+  /**
+   * Whether channels are sharded ones.
+   *
+   * @default {false}
+   */
+  sharded?: boolean;
+  /**
+   * Takes each test.
+   *
+   * @default {Deno.test}
+   */
+  register?(test: Deno.TestDefinition): void;
 }
 
 /** A link, and what it told. */
@@ -96,15 +114,38 @@ const enough = new Error("end of the test");
 export function linkContract(
   name: string,
   start: () => Promise<LinkStage>,
-  { needs = (test) => test, canPause = true, canHangUp = true }:
-    LinkContractOptions = {},
+  {
+    needs = (test) => test,
+    canPause = true,
+    canHangUp = true,
+    hasDatabases = true,
+    sharded = false,
+    register = Deno.test,
+  }: LinkContractOptions = {},
 ): void {
+  const publish = sharded ? "SPUBLISH" : "PUBLISH";
+  const numsub = sharded ? "SHARDNUMSUB" : "NUMSUB";
+  const channelList = sharded ? "SHARDCHANNELS" : "CHANNELS";
+
+  /** How many subscriptions the channels have. */
+  async function subscribers(
+    client: TestClient,
+    channels: readonly string[],
+  ): Promise<number> {
+    const reply = await client.send("PUBSUB", numsub, ...channels);
+    assert(Array.isArray(reply));
+    return reply.reduce<number>(
+      (sum, each, index) => index % 2 === 0 ? sum : sum + Number(each),
+      0,
+    );
+  }
+
   function test(
     behaviour: string,
     fn: () => Promise<void>,
     ignore = false,
   ): void {
-    Deno.test(needs({ name: `${name} ${behaviour}`, fn, ignore }));
+    register(needs({ name: `${name} ${behaviour}`, fn, ignore }));
   }
 
   test("subscribe() resolves when the server has taken each channel", async () => {
@@ -116,7 +157,7 @@ export function linkContract(
     for (let i = 0; i < channels.length; i += 1000) {
       const chunk = channels.slice(i, i + 1000);
       await link.subscribe(chunk);
-      assertEquals(await client.send("PUBLISH", chunk.at(-1)!, String(i)), 1);
+      assertEquals(await client.send(publish, chunk.at(-1)!, String(i)), 1);
     }
     assertEquals(await subscribers(client, channels), 2500);
     await link.fence();
@@ -152,8 +193,8 @@ export function linkContract(
     // Neither may drop everything.
     await link.subscribe([]);
     await link.unsubscribe([]);
-    await client.send("PUBLISH", "goes", "1");
-    await client.send("PUBLISH", "stays", "2");
+    await client.send(publish, "goes", "1");
+    await client.send(publish, "stays", "2");
     await link.fence();
     assertEquals(held.messages.all, [["stays", "2"]]);
     await link.end(enough);
@@ -190,7 +231,7 @@ export function linkContract(
         i < payloads.length ? payloads[i]! : String(i),
       ];
       sent.push(pair);
-      await client.send("PUBLISH", ...pair);
+      await client.send(publish, ...pair);
     }
     await link.fence();
     assertEquals(held.messages.all, sent);
@@ -227,7 +268,7 @@ export function linkContract(
     await link.subscribe(["k"]);
     let late = 0;
     for (let i = 1; i <= 2000; i++) {
-      await client.send("PUBLISH", "k", i);
+      await client.send(publish, "k", i);
       await link.fence();
       if (held.messages.all.length !== i) late++;
     }
@@ -262,10 +303,10 @@ export function linkContract(
     await using stage = await start();
     const link = await new Held().connect(stage.driver());
     const bytes = new Uint8Array([0xff, 0xfe]);
-    await link.command(["SET", "bytes", bytes]);
+    await link.command(["SET", "{n}bytes", bytes]);
     const rounds = await Promise.all(Array.from({ length: 100 }, async () => {
       const [replies] = await Promise.all([
-        link.transaction([["INCR", "n"], ["GET", "bytes"], ["INCR", "n"]]),
+        link.transaction([["INCR", "n"], ["GET", "{n}bytes"], ["INCR", "n"]]),
         link.command(["INCR", "n"]),
       ]);
       return replies;
@@ -290,9 +331,9 @@ export function linkContract(
     assertEquals(await client.send("GET", "n"), null);
     assertEquals(await link.command(["ECHO", "on"]), "on");
 
-    await link.command(["SET", "text", "x"]);
+    await link.command(["SET", "{n}text", "x"]);
     const [outcome, ...later] = await Promise.allSettled([
-      link.transaction([["INCR", "n"], ["RPUSH", "text", 1], ["INCR", "n"]]),
+      link.transaction([["INCR", "n"], ["RPUSH", "{n}text", 1], ["INCR", "n"]]),
       link.command(["ECHO", "a"]),
       link.command(["ECHO", "b"]),
     ]);
@@ -316,7 +357,7 @@ export function linkContract(
     const large = "0123456789".repeat(2_000_000);
     await client.send("SET", "large", large);
     const read = link.read(["large", "large"]);
-    await client.send("PUBLISH", "k", "meanwhile");
+    await client.send(publish, "k", "meanwhile");
     await held.messages.until(([channel]) => channel === "k");
     assert((await read).every((each) => each === large));
     await link.end(enough);
@@ -370,7 +411,7 @@ export function linkContract(
     const held = new Held();
     const next = await held.connect(driver);
     await next.subscribe(["k"]);
-    await next.command(["PUBLISH", "k", "again"]);
+    await next.command([publish, "k", "again"]);
     await held.messages.until(([, payload]) => payload === "again");
     await next.end(enough);
   });
@@ -401,11 +442,13 @@ export function linkContract(
       wrong.message,
     );
     assert(!/\bwrong\b/.test(wrong.message), wrong.message);
-    const db = await assertRejects(
-      () => new Held().connect(stage.driver({ db: 9999 })),
-      RedisError,
-    );
-    assert(db.message.includes("DB index is out of range"), db.message);
+    if (hasDatabases) {
+      const db = await assertRejects(
+        () => new Held().connect(stage.driver({ db: 9999 })),
+        RedisError,
+      );
+      assert(db.message.includes("DB index is out of range"), db.message);
+    }
     await using client = await stage.client();
     await onlyClient(stage, client);
   });
@@ -486,7 +529,7 @@ export function linkContract(
     await first;
     assertStrictEquals(await link.ended, enough);
     await onlyClient(stage, client);
-    assertEquals(await client.send("PUBSUB", "CHANNELS"), []);
+    assertEquals(await client.send("PUBSUB", channelList), []);
   });
 
   test("end() while the subscription is being made ends that, too", async () => {
@@ -516,19 +559,6 @@ export function linkContract(
     await using child = new ChildDeno(["eval", program], ".");
     assertEquals(await within(child.end(), { timeout: 30_000 }), ["idle"]);
   });
-}
-
-/** How many subscriptions the channels have. */
-async function subscribers(
-  client: TestClient,
-  channels: readonly string[],
-): Promise<number> {
-  const reply = await client.send("PUBSUB", "NUMSUB", ...channels);
-  assert(Array.isArray(reply));
-  return reply.reduce<number>(
-    (sum, each, index) => index % 2 === 0 ? sum : sum + Number(each),
-    0,
-  );
 }
 
 /** Waits until the server knows of no connection but this client's. */

@@ -9,7 +9,8 @@
  */
 
 import { RedisError } from "../../src/errors.ts";
-import type { Command } from "../../src/redis/command.ts";
+import { keysOf } from "../../src/redis/cluster/command_keys.ts";
+import type { Command, CommandArgument } from "../../src/redis/command.ts";
 import type {
   LinkEvents,
   RedisDriver,
@@ -37,10 +38,12 @@ class CommandLink implements RedisLink {
   readonly #run: (command: Command) => RespValue;
   readonly #awaited = new Set<(reason: Error) => void>();
   readonly #ended = Promise.withResolvers<Error>();
+  readonly #isCluster: boolean;
   #reason: Error | undefined;
 
-  constructor(run: (command: Command) => RespValue) {
+  constructor(run: (command: Command) => RespValue, isCluster: boolean) {
     this.#run = run;
+    this.#isCluster = isCluster;
   }
 
   get ended(): Promise<Error> {
@@ -59,12 +62,14 @@ class CommandLink implements RedisLink {
   }
 
   async command(command: Command): Promise<RespValue> {
+    this.#checkSlot(keysOf(command));
     const reply = await this.#ask(() => this.#run(command));
     if (reply instanceof RedisError) throw reply;
     return reply;
   }
 
   transaction(commands: readonly Command[]): Promise<RespValue[]> {
+    this.#checkSlot(commands.flatMap(keysOf));
     return this.#ask(() => commands.map((command) => this.#run(command)));
   }
 
@@ -96,6 +101,16 @@ class CommandLink implements RedisLink {
 
   keepAlive(): void {}
 
+  sharesNode(keys: readonly CommandArgument[]): boolean {
+    return !this.#isCluster || new Set(keys.map(String)).size <= 1;
+  }
+
+  #checkSlot(keys: readonly CommandArgument[]): void {
+    if (!this.sharesNode(keys)) {
+      throw new RedisError(`CROSSSLOT ${keys.join(" ")}`);
+    }
+  }
+
   async #ask<T>(answer: () => T): Promise<T> {
     if (this.#reason !== undefined) throw this.#reason;
     const { promise, resolve, reject } = Promise.withResolvers<T>();
@@ -117,15 +132,18 @@ export class SimulatedCommands implements RedisDriver {
   /** Every link that was made. */
   readonly links: CommandLink[] = [];
   readonly #client: MemoryClient;
+  readonly #isCluster: boolean;
 
-  private constructor(client: MemoryClient) {
+  private constructor(client: MemoryClient, isCluster: boolean) {
     this.#client = client;
+    this.#isCluster = isCluster;
   }
 
-  /** A server without data. */
-  static async create(): Promise<SimulatedCommands> {
+  /** A server without data; as a cluster, it has each key in a slot of its own. */
+  static async create(isCluster = false): Promise<SimulatedCommands> {
     const server = new MemoryServer(1, undefined, await ScriptCache.create());
-    return new SimulatedCommands(new MemoryClient(deadSocket(), server));
+    const client = new MemoryClient(deadSocket(), server);
+    return new SimulatedCommands(client, isCluster);
   }
 
   /** What can happen next. */
@@ -134,7 +152,10 @@ export class SimulatedCommands implements RedisDriver {
   }
 
   connect(_events: LinkEvents, _signal: AbortSignal): Promise<RedisLink> {
-    const link = new CommandLink((command) => this.run(command));
+    const link = new CommandLink(
+      (command) => this.run(command),
+      this.#isCluster,
+    );
     this.links.push(link);
     return Promise.resolve(link);
   }

@@ -4,7 +4,7 @@
  */
 
 import { CHORD_SCRIPT } from "../../src/chord_script.ts";
-import { STORE_SCRIPT } from "../../src/store_script.ts";
+import { SHARDED_STORE_SCRIPT, STORE_SCRIPT } from "../../src/store_script.ts";
 import { MemoryRedis } from "../../src/testing/memory_redis.ts";
 import { assertEquals } from "../support/assert.ts";
 import { type Argument, connect, type TestClient } from "../support/client.ts";
@@ -652,6 +652,25 @@ differential("this module's store script", [
   normalize: (reply) => reply.replaceAll(/@user_script:\d+/g, "@user_script:?"),
 });
 
+differential("this module's store script, sharded", [
+  ["2:SSUBSCRIBE", "k"],
+  ["3:SUBSCRIBE", "k"],
+  ["EVAL", SHARDED_STORE_SCRIPT, 1, "k", "{}", "100", "0"],
+  ["TTL", "k"],
+  [
+    "EVAL",
+    SHARDED_STORE_SCRIPT,
+    1,
+    "k",
+    '{"status": "SUCCESS"}',
+    "0",
+    "0",
+    "{}",
+  ],
+  ["EVAL", SHARDED_STORE_SCRIPT, 1, "k", "{}", "0", "0"],
+  ["GET", "k"],
+]);
+
 /** A call of the chord script; of what follows the claim, parts are what was judged. */
 function part(
   score: number | string,
@@ -663,6 +682,22 @@ function part(
   const judged = judgement.length === 0 ? ["1", ""] : judgement;
   const words = [member, score, expires, "own", ...judged];
   return ["EVAL", CHORD_SCRIPT, 4, ...keys, ...words];
+}
+
+/** The same, with one key. */
+function partAlone(
+  score: number | string,
+  member: Argument,
+  expires: number,
+  ...judgement: Argument[]
+): Step {
+  const [eval_, script, , keys, , , , ...words] = part(
+    score,
+    member,
+    expires,
+    ...judgement,
+  );
+  return [eval_!, script!, 1, keys!, ...words];
 }
 
 differential("this module's chord script", [
@@ -707,6 +742,21 @@ differential("this module's chord script", [
   ["DEL", "s", "j"],
   ["RPUSH", "s", "x"],
   part(1, "g", 100),
+  // Of a cluster: the parts' key alone.
+  ["DEL", "j"],
+  partAlone(0, "a", 100),
+  partAlone(0, "a", 0),
+  partAlone(0, "b", 0),
+  partAlone(0, "b", 0, "1", "x", "a"),
+  ["SET", "c", "other"],
+  partAlone("+inf", binary, 0),
+  ["ZRANGE", "j", 0, -1, "WITHSCORES"],
+  ["TTL", "j"],
+  ["DEL", "j"],
+  partAlone("", "g", 100),
+  partAlone("", "g", 0),
+  ["LRANGE", "j", 0, -1],
+  ["TTL", "j"],
 ], {
   normalize: (reply) => reply.replaceAll(/@user_script:\d+/g, "@user_script:?"),
 });

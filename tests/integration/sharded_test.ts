@@ -1,0 +1,61 @@
+// Sharded channels at one server: they need no cluster.
+
+import { MemoryRedis } from "../../testing.ts";
+import { ResultBackend } from "../../mod.ts";
+import { assertEquals } from "../support/assert.ts";
+import { needs } from "../support/needs.ts";
+import { startRedis } from "../support/redis_server.ts";
+import {
+  collect,
+  outcomesOf,
+  taskIds,
+  untilStatus,
+} from "../support/results.ts";
+import { within } from "../support/until.ts";
+
+const LOSS = { what: "the outcome of every task" };
+
+async function streamAll(url: string): Promise<void> {
+  const ids = taskIds(2000);
+  const options = { sharded: true, reconcile: 0 };
+  await using backend = new ResultBackend(url, options);
+  await using writer = new ResultBackend(url, options);
+  const events = within(collect(backend.stream(ids)), LOSS);
+  await untilStatus(backend.status(), "connected");
+  for (const id of ids.slice(0, 10)) await writer.markAsStarted(id, { pid: 1 });
+  await Promise.all(ids.map((id) => writer.markAsDone(id, id)));
+  const got = await events;
+  assertEquals(outcomesOf(got), new Map(ids.map((id) => [id, 1])));
+  assertEquals(got.length, 2010);
+  assertEquals(got.every(({ origin }) => origin === "live"), true);
+}
+
+Deno.test(needs("redis-server", {
+  name: "results are published and awaited on sharded channels, only there",
+  async fn() {
+    await using redis = await startRedis();
+    await streamAll(redis.url);
+    await using client = await redis.client();
+    await client.send("SUBSCRIBE", "celery-task-meta-a");
+    await using writer = new ResultBackend(redis.url, { sharded: true });
+    await writer.markAsDone("a", 1);
+    await client.send("PING");
+    assertEquals(client.messages.all, []);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name:
+    "where scripts are refused, results are published on sharded channels too",
+  async fn() {
+    await using redis = await startRedis();
+    await using client = await redis.client();
+    await client.send("ACL", "SETUSER", "default", "-@scripting");
+    await streamAll(redis.url);
+  },
+}));
+
+Deno.test("MemoryRedis knows sharded channels", async () => {
+  await using redis = await MemoryRedis.start();
+  await streamAll(redis.url);
+});

@@ -1,0 +1,30 @@
+import { isCounting, keysOf } from "../../../src/redis/cluster/command_keys.ts";
+import type { Command } from "../../../src/redis/command.ts";
+import { assertEquals } from "../../support/assert.ts";
+
+Deno.test("keysOf finds what decides where a command goes", () => {
+  const cases: [Command, Command][] = [
+    [["GET", "k"], ["k"]],
+    [["SETEX", "k", 10, "v"], ["k"]],
+    [["PUBLISH", "k", "v"], ["k"]],
+    [["del", "k", "l"], ["k", "l"]],
+    [["EXISTS", "k", "l"], ["k", "l"]],
+    [["MGET", "k", "l"], ["k", "l"]],
+    [["EVAL", "return 1", 2, "k", "l", "arg"], ["k", "l"]],
+    [["EVALSHA", "digest", "1", "k", "arg"], ["k"]],
+    [["EVALSHA", "digest", 0, "arg"], []],
+    [["PING"], []],
+    [["SCRIPT", "LOAD", "return 1"], []],
+    [["MULTI"], []],
+  ];
+  for (const [command, keys] of cases) assertEquals(keysOf(command), keys);
+});
+
+Deno.test("isCounting knows the commands that can be sent in parts", () => {
+  for (const name of ["DEL", "unlink", "EXISTS", "TOUCH"]) {
+    assertEquals(isCounting([name, "k", "l"]), true);
+  }
+  for (const name of ["MGET", "EVAL", "GET"]) {
+    assertEquals(isCounting([name, "k", "l"]), false);
+  }
+});

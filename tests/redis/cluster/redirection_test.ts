@@ -1,0 +1,44 @@
+import { ConfigurationError, RedisError } from "../../../src/errors.ts";
+import { redirectionOf } from "../../../src/redis/cluster/redirection.ts";
+import { namedAddress } from "../../../src/redis/cluster/slot_map.ts";
+import { assertEquals, assertThrows } from "../../support/assert.ts";
+
+const asked = namedAddress("asked.test", 7000);
+
+Deno.test("redirectionOf reads MOVED and ASK, whatever the host looks like", () => {
+  const cases: [string, string, number, string][] = [
+    ["MOVED 3999 127.0.0.1:6381", "MOVED", 3999, "127.0.0.1:6381"],
+    ["MOVED 3999 127.0.0.1:6381 (advice)", "MOVED", 3999, "127.0.0.1:6381"],
+    ["ASK 0 node.test:6381", "ASK", 0, "node.test:6381"],
+    ["MOVED 1 :6381", "MOVED", 1, "asked.test:6381"],
+    ["MOVED 1 ::1:6381", "MOVED", 1, "[::1]:6381"],
+    ["MOVED 1 [::1]:6381", "MOVED", 1, "[::1]:6381"],
+  ];
+  for (const [message, kind, slot, name] of cases) {
+    const redirection = redirectionOf(new RedisError(message), asked);
+    assertEquals(
+      [redirection?.kind, redirection?.slot, redirection?.to.name],
+      [kind, slot, name],
+    );
+  }
+});
+
+Deno.test("redirectionOf leaves every other error alone", () => {
+  const errors = [
+    new RedisError("ERR MOVED 1 a:1"),
+    new RedisError("TRYAGAIN Multiple keys request during rehashing of slot"),
+    new Error("MOVED 1 a:1"),
+    undefined,
+  ];
+  for (const error of errors) {
+    assertEquals(redirectionOf(error, asked), undefined);
+  }
+});
+
+Deno.test("redirectionOf says what to do where a node has no host name", () => {
+  assertThrows(
+    () => redirectionOf(new RedisError("MOVED 1 ?:6381"), asked),
+    ConfigurationError,
+    "cluster-announce-hostname",
+  );
+});

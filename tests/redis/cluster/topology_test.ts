@@ -1,0 +1,127 @@
+import { RedisError } from "../../../src/errors.ts";
+import {
+  namedAddress,
+  type NodeAddress,
+  SlotMap,
+} from "../../../src/redis/cluster/slot_map.ts";
+import { Topology } from "../../../src/redis/cluster/topology.ts";
+import { assertEquals, assertThrows } from "../../support/assert.ts";
+import { FakeRuntime } from "../../support/fake_runtime.ts";
+
+const [a, b] = [namedAddress("a.test", 1), namedAddress("b.test", 2)];
+
+function mapOf(owner: NodeAddress): SlotMap {
+  return SlotMap.parse(
+    [[0, 99, [owner.hostname, owner.port]]],
+    { hostname: "asked.test", port: 1 },
+  );
+}
+
+/** A topology whose questions wait for their answers. */
+class Stage {
+  readonly runtime = new FakeRuntime();
+  readonly asked: (string | undefined)[] = [];
+  isWatched = true;
+  changes = 0;
+  answer = Promise.withResolvers<SlotMap | undefined>();
+  readonly topology = new Topology({
+    runtime: this.runtime,
+    fetch: (name) => {
+      this.asked.push(name);
+      return this.answer.promise;
+    },
+    isWatched: () => this.isWatched,
+    onChange: () => this.changes++,
+  });
+
+  constructor() {
+    this.topology.start(mapOf(a));
+  }
+
+  /** Answers, and lets what comes of it happen. */
+  async reply(map: SlotMap | undefined): Promise<void> {
+    const { resolve } = this.answer;
+    this.answer = Promise.withResolvers();
+    resolve(map);
+    await this.runtime.advance(0);
+  }
+}
+
+Deno.test("Topology keeps the map up to date while somebody subscribes", async () => {
+  const stage = new Stage();
+  await stage.runtime.advance(4999);
+  assertEquals(stage.asked, []);
+  await stage.runtime.advance(1);
+  assertEquals(stage.asked, [undefined]);
+  await stage.reply(mapOf(a));
+  assertEquals(stage.changes, 0);
+  await stage.runtime.advance(5000);
+  await stage.reply(mapOf(b));
+  assertEquals([stage.asked.length, stage.changes], [2, 1]);
+  assertEquals(stage.topology.find(7)?.name, b.name);
+
+  stage.isWatched = false;
+  await stage.runtime.advance(20_000);
+  assertEquals(stage.asked.length, 2);
+  stage.isWatched = true;
+  await stage.runtime.advance(5000);
+  assertEquals(stage.asked.length, 3);
+  stage.topology.stop();
+  await stage.reply(mapOf(a));
+  assertEquals([stage.changes, stage.runtime.timers], [1, 0]);
+});
+
+Deno.test("Topology believes MOVED at once, and asks who said it, however many say it", async () => {
+  const stage = new Stage();
+  await stage.runtime.advance(1000);
+  for (let slot = 0; slot < 50; slot++) stage.topology.moved(slot, b, a);
+  assertEquals(stage.topology.find(49)?.name, b.name);
+  assertEquals(stage.topology.find(50)?.name, a.name);
+  await stage.runtime.advance(0);
+  assertEquals(stage.asked, [a.name]);
+
+  // One at a time; what it is told meanwhile may be missing in the answer.
+  stage.topology.moved(60, b, a);
+  await stage.runtime.advance(1000);
+  assertEquals(stage.asked.length, 1);
+  await stage.reply(mapOf(a));
+  assertEquals(stage.changes, 1);
+  await stage.runtime.advance(249);
+  assertEquals(stage.asked.length, 1);
+  await stage.runtime.advance(1);
+  assertEquals(stage.asked.length, 2);
+  // The map is as before, and yet something may have been moved by that word.
+  await stage.reply(mapOf(a));
+  assertEquals(stage.changes, 2);
+  await stage.runtime.advance(4999);
+  assertEquals(stage.asked.length, 2);
+  stage.topology.stop();
+});
+
+Deno.test("Topology goes on where nobody knows the map, or the question fails", async () => {
+  const stage = new Stage();
+  stage.topology.moved(1, b, a);
+  await stage.runtime.advance(250);
+  await stage.reply(undefined);
+  assertEquals(stage.topology.find(1)?.name, b.name);
+  // What MOVED said is still to be followed.
+  await stage.runtime.advance(250);
+  assertEquals(stage.asked.length, 2);
+  stage.answer.reject(new RedisError("LOADING later"));
+  stage.answer = Promise.withResolvers();
+  await stage.runtime.advance(250);
+  assertEquals(stage.asked.length, 3);
+  await stage.reply(mapOf(b));
+  assertEquals(stage.changes, 1);
+  stage.topology.stop();
+});
+
+Deno.test("Topology.ownerOf says CLUSTERDOWN where nobody serves a slot, and asks again", async () => {
+  const stage = new Stage();
+  await stage.runtime.advance(1000);
+  const error = assertThrows(() => stage.topology.ownerOf(100), RedisError);
+  assertEquals(error.code, "CLUSTERDOWN");
+  await stage.runtime.advance(0);
+  assertEquals(stage.asked.length, 1);
+  stage.topology.stop();
+});
