@@ -87,6 +87,7 @@ export type {
   RedisText,
 } from "./src/redis/link.ts";
 export type { MessageHandler, RespValue } from "./src/redis/resp.ts";
+export type { SentinelOptions } from "./src/redis/sentinel/options.ts";
 export type { TlsOptions } from "./src/redis/tls.ts";
 export type { AnyResult, GetOptions } from "./src/result.ts";
 export type { OutcomeEvent } from "./src/result_set.ts";

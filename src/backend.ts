@@ -115,6 +115,12 @@ export class ResultBackend implements AsyncDisposable {
    * sockets; the database is `virtual_host`, or `db`, of the query. Deno wants
    * `--allow-net=unix:/path`, `--allow-read=/path` and `--allow-write=/path`.
    *
+   * `sentinel://[user][:password]@host[:port][/db];sentinel://host[:port]` asks
+   * Sentinels, whose port is 26379 if not given, for the master; what they have
+   * of their own, and the master's name, is in the option `sentinel`. User,
+   * password and database are the servers'. `--allow-net` has to cover the
+   * Sentinels and every server that may become the master.
+   *
    * @throws {ConfigurationError} if the URL or an option cannot work.
    */
   constructor(
@@ -193,7 +199,7 @@ export class ResultBackend implements AsyncDisposable {
    *
    * @throws {ConfigurationError} if a name is not known (all are listed), a
    * setting was given two values, a value is out of its range, or it asks for
-   * what there is not: another kind of backend, Sentinel, pickle.
+   * what there is not: another kind of backend, pickle.
    */
   static fromCeleryConfig(
     config: Record<string, unknown>,

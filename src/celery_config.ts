@@ -4,6 +4,7 @@ import {
   givenSettings,
 } from "./celery/names.ts";
 import { mapRetry } from "./celery/retry_policy.ts";
+import { sentinelOf } from "./celery/sentinel.ts";
 import {
   booleanOf,
   millisecondsOf,
@@ -16,6 +17,11 @@ import { ConfigurationError } from "./errors.ts";
 import type { ResultBackendOptions } from "./options.ts";
 import { heartbeatOf } from "./redis/silence.ts";
 import { TLS_KEYS } from "./redis/tls_query.ts";
+import {
+  isSentinelUrl,
+  parseSentinelUrl,
+  type SentinelUrl,
+} from "./redis/sentinel/url.ts";
 import { fillAddress, parseRedisUrl, type RedisUrl } from "./redis/url.ts";
 
 /** The options that a configuration can become. */
@@ -26,7 +32,7 @@ export type CeleryOptions = Omit<ResultBackendOptions, "serializer"> & {
 
 /** What a backend is made of. */
 export interface CeleryMapping {
-  /** A `redis://` URL. */
+  /** A URL that the backend takes. */
   readonly url: string;
   /** Those that differ from the defaults. */
   readonly options: CeleryOptions;
@@ -72,7 +78,11 @@ export function mapCeleryConfig(
   const { settings, transport } = given;
   refuse(given);
   const url = secured(urlOf(settings), settings.get("redis_backend_use_ssl"));
-  const said = parseRedisUrl(url);
+  const bySentinels = isSentinelUrl(url);
+  const said = bySentinels ? parseSentinelUrl(url) : parseRedisUrl(url);
+  const sentinel = bySentinels
+    ? sentinelOf(given, said.tls !== undefined)
+    : undefined;
   const { retry, reconnect } = mapRetry(given);
   const expires = expiresOf(settings.get("result_expires"));
   const keyPrefix = textOf(transport.get("global_keyprefix"));
@@ -89,6 +99,7 @@ export function mapCeleryConfig(
       ...(expires === undefined ? {} : { expires }),
       ...(keyPrefix === undefined ? {} : { keyPrefix }),
       ...connectionOf(settings, said),
+      ...(sentinel === undefined ? {} : { sentinel }),
       ...(serializer === "json" ? {} : { serializer }),
       ...(acceptContent === undefined ? {} : { acceptContent }),
       resultExtended: isExtended ?? false,
@@ -103,7 +114,7 @@ export function mapCeleryConfig(
 /** What the URL does not say, and the settings do. */
 function connectionOf(
   settings: GivenSettings["settings"],
-  said: RedisUrl,
+  said: RedisUrl | SentinelUrl,
 ): Omit<ResultBackendOptions, "serializer"> {
   const options: Omit<ResultBackendOptions, "serializer"> = {};
   const username = textOf(settings.get("redis_username"));
@@ -148,7 +159,8 @@ function socketTimeoutOf(
 /** The URL, with what Celery takes from the settings where it does not say. */
 function urlOf(settings: GivenSettings["settings"]): string {
   const host = hostOf(settings.get("redis_host"));
-  const port = wholeOf(settings.get("redis_port"), 0) || 6379;
+  const given = wholeOf(settings.get("redis_port"), 0) || undefined;
+  const port = given ?? 6379;
   const db = wholeOf(settings.get("redis_db"), 0) ?? 0;
   const backend = settings.get("result_backend");
   const text = textOf(backend);
@@ -161,6 +173,13 @@ function urlOf(settings: GivenSettings["settings"]): string {
   if (BARE.has(text)) return fillAddress(`redis:///${db}`, host, port);
   // A socket has neither host nor port.
   if (SOCKET.test(text)) return text;
+  if (isSentinelUrl(text)) {
+    // As Celery does, part by part; but for the port that is missing.
+    return text.split(";").map((part) =>
+      fillAddress(part, host, given ?? 26379)
+    )
+      .join(";");
+  }
   if (REDIS.test(text)) return fillAddress(text, host, port);
   // No more of it is shown: a URL may hold a password.
   const kind = /^[\w+.-]*(?=:\/\/)/.exec(text)?.[0] ?? "this kind";
@@ -182,7 +201,8 @@ function secured(url: string, given: Given | undefined): string {
     );
   }
   // What is wrong with the URL as it was given is told of that one.
-  if (parseRedisUrl(url).path !== undefined) {
+  if (isSentinelUrl(url)) parseSentinelUrl(url);
+  else if (parseRedisUrl(url).path !== undefined) {
     throw new ConfigurationError(
       `Cannot use ${name} with a Unix socket: what goes through it stays on this machine`,
     );
@@ -190,6 +210,14 @@ function secured(url: string, given: Given | undefined): string {
   const query = new URLSearchParams();
   for (const [key, each] of Object.entries(value)) {
     query.append(key, sslText(`${name}.${key}`, key, each));
+  }
+  if (isSentinelUrl(url)) {
+    // It has no scheme for TLS: what the query says of it is enough.
+    const [first, rest] = splitOnce(url, ";");
+    const [address, own] = splitOnce(first, "?");
+    return `${address}?ssl_cert_reqs=required&${query}${
+      own === undefined ? "" : `&${own}`
+    }${rest === undefined ? "" : `;${rest}`}`;
   }
   const [address, own = ""] = splitOnce(url, "?");
   const scheme = address.replace(/^(redis|valkey)s?:/i, "$1s:");

@@ -2,6 +2,10 @@ import { ConfigurationError } from "./errors.ts";
 import type { Formats } from "./protocol/formats.ts";
 import type { CredentialsProvider } from "./redis/credentials.ts";
 import type { RedisDriver } from "./redis/link.ts";
+import {
+  checkSentinelOptions,
+  type SentinelOptions,
+} from "./redis/sentinel/options.ts";
 import { heartbeatOf } from "./redis/silence.ts";
 import type { TlsOptions } from "./redis/tls.ts";
 import type { UrlOptions } from "./redis/url_query.ts";
@@ -152,6 +156,8 @@ export interface ResultBackendOptions extends SerializerOptions {
    * that the URL names. Celery: `redis_backend_use_ssl`.
    */
   tls?: TlsOptions;
+  /** What a `sentinel://` URL does not say: the master's name, and who to be at the Sentinels. */
+  sentinel?: SentinelOptions;
   /** The name that Redis's CLIENT LIST shows; the URL's, if not given. Celery: `redis_client_name`. */
   clientName?: string;
   /**
@@ -260,6 +266,7 @@ const KNOWN: ReadonlySet<string> = new Set(
     "password",
     "credentials",
     "tls",
+    "sentinel",
     "clientName",
     "cluster",
     "sharded",
@@ -320,6 +327,14 @@ export function settingsOf(
     }
   }
   flag("cluster", options.cluster);
+  if (options.sentinel !== undefined) {
+    checkSentinelOptions(options.sentinel);
+    if (options.driver !== undefined) {
+      throw new ConfigurationError(
+        "Cannot use sentinel together with driver: a driver finds its own way, tell it",
+      );
+    }
+  }
   const { integers = "bigint" } = options;
   if (integers !== "bigint" && integers !== "number") {
     throw new ConfigurationError(

@@ -1,13 +1,22 @@
+import { ConfigurationError } from "./errors.ts";
 import type { ResultBackendOptions, Settings } from "./options.ts";
 import { KeySpace } from "./protocol/keys.ts";
 import { ClusterDriver } from "./redis/cluster/cluster_driver.ts";
 import { isClusterUrl, parseClusterUrl } from "./redis/cluster/cluster_url.ts";
+import type { ConnectionOptions } from "./redis/connection.ts";
 import { nameOf } from "./redis/dial.ts";
 import type { RedisDriver } from "./redis/link.ts";
 import { escapePattern } from "./redis/permission.ts";
+import { SentinelDriver } from "./redis/sentinel/driver.ts";
+import {
+  isSentinelUrl,
+  maskSentinelUrl,
+  parseSentinelUrl,
+  type SentinelUrl,
+} from "./redis/sentinel/url.ts";
 import { TcpDriver } from "./redis/tcp_link.ts";
 import { tlsSources } from "./redis/tls.ts";
-import { maskUrl, parseRedisUrl } from "./redis/url.ts";
+import { maskUrl, parseRedisUrl, type RedisUrl } from "./redis/url.ts";
 import type { UrlOptions } from "./redis/url_query.ts";
 
 /** The way to reach Redis that a URL and the options lead to. */
@@ -24,6 +33,7 @@ export function urlOptionsOf(
   options: ResultBackendOptions,
 ): UrlOptions {
   if (options.driver !== undefined) return {};
+  if (isSentinelUrl(url)) return parseSentinelUrl(url);
   return isCluster(url, options) ? parseClusterUrl(url)[0] : parseRedisUrl(url);
 }
 
@@ -33,16 +43,97 @@ export function urlOptionsOf(
  * @throws {ConfigurationError} if the URL or an option cannot work.
  */
 export function wayTo(
+  url: string | URL,
+  options: ResultBackendOptions,
+  settings: Settings,
+): Way {
+  const { driver, sentinel } = options;
+  if (driver !== undefined) return { driver, address: "its driver" };
+  if (isSentinelUrl(url)) return wayBySentinels(url, options, settings);
+  if (sentinel !== undefined) {
+    throw new ConfigurationError(
+      `Cannot use sentinel with the URL ${
+        JSON.stringify(maskUrl(url))
+      }: it is for one such as sentinel://host:26379/0;sentinel://host:26379`,
+    );
+  }
+  return isCluster(url, options)
+    ? wayToCluster(url, options, settings)
+    : wayToServer(url, options, settings);
+}
+
+function wayToServer(
   input: string | URL,
   options: ResultBackendOptions,
   settings: Settings,
 ): Way {
-  const { driver } = options;
-  if (driver !== undefined) return { driver, address: "its driver" };
-  const urls = isCluster(input, options) ? parseClusterUrl(input) : undefined;
-  const [url] = urls ?? [parseRedisUrl(input)];
-  const connection = {
+  const url = parseRedisUrl(input);
+  return {
+    driver: new TcpDriver({
+      ...connectionOf(url, options, settings),
+      address: url.path === undefined
+        ? { hostname: url.hostname, port: url.port }
+        : { path: url.path },
+    }),
+    address: maskUrl(input),
+  };
+}
+
+function wayToCluster(
+  input: string | URL,
+  options: ResultBackendOptions,
+  settings: Settings,
+): Way {
+  const urls = parseClusterUrl(input);
+  const seeds = urls.map(({ hostname, port }) => ({ hostname, port }));
+  return {
+    driver: new ClusterDriver({
+      ...connectionOf(urls[0], options, settings),
+      seeds,
+    }),
+    address: `the cluster of ${seeds.map(nameOf).join(", ")}`,
+  };
+}
+
+function wayBySentinels(
+  input: string | URL,
+  options: ResultBackendOptions,
+  settings: Settings,
+): Way {
+  if (options.cluster === true) {
+    throw new ConfigurationError(
+      `Cannot use cluster with the URL ${
+        JSON.stringify(maskSentinelUrl(input))
+      }: a Redis Cluster has no Sentinels; name some of its nodes, as in redis://host1:7000,host2:7000`,
+    );
+  }
+  const url = parseSentinelUrl(input);
+  const connection = connectionOf(url, options, settings);
+  const { tls, ...sentinel } = options.sentinel ?? {};
+  return {
+    driver: new SentinelDriver({
+      connection,
+      sentinels: url.sentinels,
+      ...sentinel,
+      tls: tls === undefined
+        ? connection.tls
+        : tls === false
+        ? undefined
+        : tlsSources(tls, {}),
+    }),
+    address: maskSentinelUrl(input),
+  };
+}
+
+/** Who to be at a server, and how to speak with it. */
+function connectionOf(
+  url: RedisUrl | SentinelUrl,
+  options: ResultBackendOptions,
+  settings: Settings,
+): Omit<ConnectionOptions, "address"> {
+  return {
     ...settings,
+    db: url.db,
     // As in Celery, a provider takes the place of what the URL says.
     credentials: options.credentials,
     username: options.username ?? url.username,
@@ -52,23 +143,6 @@ export function wayTo(
     ),
     clientName: options.clientName ?? url.clientName,
     tls: tlsSources(options.tls, url),
-  };
-  if (urls !== undefined) {
-    const seeds = urls.map(({ hostname, port }) => ({ hostname, port }));
-    return {
-      driver: new ClusterDriver({ ...connection, seeds }),
-      address: `the cluster of ${seeds.map(nameOf).join(", ")}`,
-    };
-  }
-  return {
-    driver: new TcpDriver({
-      ...connection,
-      address: url.path === undefined
-        ? { hostname: url.hostname, port: url.port }
-        : { path: url.path },
-      db: url.db,
-    }),
-    address: maskUrl(input),
   };
 }
 

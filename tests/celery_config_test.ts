@@ -240,8 +240,8 @@ Deno.test("mapCeleryConfig refuses what there is not, and what is out of range, 
       "ssl_cert_reqs is no word",
     ],
     [
-      { result_backend: "sentinel://:S3CRET@h;sentinel://g" },
-      "Sentinel is not",
+      { result_backend: "redis+sentinel://:S3CRET@h" },
+      "write sentinel://",
     ],
     [{ result_backend: "redis+socket://s" }, "three slashes"],
     [
@@ -352,6 +352,116 @@ Deno.test("mapCeleryConfig puts redis_backend_use_ssl into the URL, which goes b
   }
   const socket = { result_backend: "unix:///r?db=2", redis_host: "other" };
   assertEquals(parseRedisUrl(mapCeleryConfig(socket).url).path, "/r");
+});
+
+Deno.test("mapCeleryConfig reads Sentinels, and what the transport options say of them", () => {
+  const result_backend = "sentinel://:q@h1:26380/3;sentinel://h2;sentinel://";
+  const url = "sentinel://:q@h1:26380/3;sentinel://h2:26379;sentinel://r:26379";
+  const CERTS = { ssl_ca_certs: "/ca.pem" };
+  const PLAIN = { sentinel: { tls: false } } as const;
+  const cases: [Record<string, unknown>, string, CeleryOptions][] = [
+    [{}, url, {}],
+    [
+      { redis_port: 7000, redis_username: "u", redis_password: "unused" },
+      url.replaceAll(":26379", ":7000"),
+      { username: "u" },
+    ],
+    [
+      {
+        result_backend_transport_options: {
+          master_name: "m",
+          min_other_sentinels: 2,
+          sentinel_kwargs: {
+            username: "v",
+            password: "w",
+            socket_timeout: 3,
+            ssl_ca_certs: null,
+          },
+        },
+      },
+      url,
+      {
+        sentinel: {
+          masterName: "m",
+          minOtherSentinels: 2,
+          username: "v",
+          password: "w",
+        },
+      },
+    ],
+    [
+      { result_backend_transport_options: { master_name: null } },
+      url,
+      {},
+    ],
+    [
+      { redis_backend_use_ssl: CERTS },
+      url.replace(
+        "/3;",
+        "/3?ssl_cert_reqs=required&ssl_ca_certs=%2Fca.pem;",
+      ),
+      PLAIN,
+    ],
+    [
+      {
+        redis_backend_use_ssl: CERTS,
+        result_backend_transport_options: {
+          sentinel_kwargs: { ssl: true, ...CERTS },
+        },
+      },
+      url.replace(
+        "/3;",
+        "/3?ssl_cert_reqs=required&ssl_ca_certs=%2Fca.pem;",
+      ),
+      {},
+    ],
+    [
+      { result_backend_transport_options: { sentinel_kwargs: { ssl: true } } },
+      url,
+      { sentinel: { tls: {} } },
+    ],
+  ];
+  for (const [settings, expected, options] of cases) {
+    const config = { redis_host: "r", result_backend, ...settings };
+    assertEquals([urlOf(config), optionsOf(config)], [expected, options]);
+  }
+  const wrong: [Record<string, unknown>, string][] = [
+    [{ min_other_sentinels: -1 }, "min_other_sentinels"],
+    [{ master_name: 5 }, "master_name"],
+    [{ sentinel_kwargs: { passwort: "S3CRET" } }, "sentinel_kwargs.passwort"],
+    [{ sentinel_kwargs: { password: 5 } }, "sentinel_kwargs.password"],
+    [{ sentinel_kwargs: "S3CRET" }, "sentinel_kwargs: expected an object"],
+    [
+      { sentinel_kwargs: { ssl: true, ...CERTS } },
+      "give the option `sentinel.tls`",
+    ],
+  ];
+  for (const [result_backend_transport_options, words] of wrong) {
+    const error = assertThrows(
+      () =>
+        mapCeleryConfig({ result_backend, result_backend_transport_options }),
+      ConfigurationError,
+      words,
+    );
+    assert(!error.message.includes("S3CRET"));
+  }
+  assertThrows(
+    () =>
+      mapCeleryConfig({
+        result_backend,
+        redis_backend_use_ssl: CERTS,
+        result_backend_transport_options: {
+          sentinel_kwargs: { ssl: true, ssl_ca_certs: "/other.pem" },
+        },
+      }),
+    ConfigurationError,
+    "sentinel_kwargs.ssl_ca_certs",
+  );
+  // What is of no use without Sentinel is not looked at, as in Celery.
+  assertEquals(
+    optionsOf({ result_backend_transport_options: { master_name: "m" } }),
+    {},
+  );
 });
 
 Deno.test("the list of settings says of each what becomes of it, or why nothing does", () => {

@@ -87,7 +87,7 @@ Deno.test("the parity page says of each setting what becomes of it", async () =>
     const row = rows.find(({ celery }) => celery.includes(`\`${name}\``));
     assertExists(row, `There is no row for ${name}`);
     const here = row.here.replaceAll("`", "").toLowerCase();
-    if (becomes === null) assertMatch(here, /^(no effect|not yet)\b/, name);
+    if (becomes === null) assertMatch(here, /^(no effect|refused)\b/, name);
     else assertStringIncludes(here, becomes.toLowerCase(), name);
   }
 });

@@ -20,7 +20,7 @@ export const SETTINGS = {
   result_backend: {
     becomes: "url",
     note:
-      "`redis`, or a URL with redis, rediss, valkey, valkeys, redis+socket, unix or socket; every other kind of backend is refused",
+      "`redis`, or a URL with redis, rediss, valkey, valkeys, sentinel, redis+socket, unix or socket; every other kind of backend is refused",
   },
   result_backend_transport_options: {
     becomes: "see below",
@@ -178,12 +178,20 @@ export const TRANSPORT_OPTIONS = {
     note:
       "names Python classes; see the option isRetriable. What a server says while it cannot serve is retried anyway",
   },
-  master_name: { becomes: null, note: "means nothing without Sentinel" },
-  min_other_sentinels: {
-    becomes: null,
-    note: "means nothing without Sentinel",
+  master_name: {
+    becomes: "sentinel.masterName",
+    note: "with a sentinel:// URL; else it means nothing",
   },
-  sentinel_kwargs: { becomes: null, note: "means nothing without Sentinel" },
+  min_other_sentinels: {
+    becomes: "sentinel.minOtherSentinels",
+    note: "with a sentinel:// URL; else it means nothing",
+  },
+  sentinel_kwargs: {
+    becomes: "sentinel",
+    note:
+      "username and password; ssl, without which no TLS is spoken with Sentinels. Its ssl_ names have to be those of " +
+      "redis_backend_use_ssl; timeouts and the like are those of all connections",
+  },
   visibility_timeout: { becomes: null, note: "is about the broker" },
 } as const satisfies Record<string, SettingUse>;
 

@@ -15,6 +15,7 @@ import { Heartbeat } from "./heartbeat.ts";
 import { type Subject, subjectOf } from "./permission.ts";
 import { RespDecoder, RespError, type RespValue } from "./resp.ts";
 import type { MessageHandler } from "./resp.ts";
+import { expectMaster } from "./role.ts";
 import type { TlsSources } from "./tls.ts";
 
 /** How to reach a server, and who to be there. */
@@ -37,6 +38,10 @@ export interface ConnectionOptions {
   readonly clientName?: string | undefined;
   /** Whether channels are sharded ones: SSUBSCRIBE, which Redis has from 7. */
   readonly sharded?: boolean | undefined;
+  /** What the server has to be; one that is not is refused. */
+  readonly role?: "master";
+  /** When it aborts, the connection ends for its reason, whatever is under way. */
+  readonly gone?: AbortSignal;
   /** Milliseconds from the dial to the last reply of the set-up. */
   readonly connectTimeout: number;
   /** Milliseconds of silence after which the server is probed; as many again, and it is given up. */
@@ -95,6 +100,7 @@ export class Connection {
   #established = false;
   #writing: Promise<void> | undefined;
   readonly #heartbeat: Heartbeat;
+  readonly #onGone = (): void => this.end(this.#options.gone?.reason);
 
   private constructor(
     transport: Transport,
@@ -118,6 +124,7 @@ export class Connection {
         ),
     });
     this.#finished = this.#read();
+    options.gone?.addEventListener("abort", this.#onGone, { once: true });
   }
 
   /**
@@ -259,6 +266,7 @@ export class Connection {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
     this.#heartbeat.stop();
+    this.#options.gone?.removeEventListener("abort", this.#onGone);
     try {
       this.#transport.close();
     } catch {
@@ -339,6 +347,15 @@ export class Connection {
       );
     }
     steps.push(this.request(["PING"]).then(expectPong));
+    if (this.#options.role !== undefined) {
+      steps.push(
+        expectMaster(
+          this,
+          this.#options.address,
+          (notice) => this.#events.onNotice(notice),
+        ),
+      );
+    }
     for (const outcome of await Promise.allSettled(steps)) {
       // In order, because the first refusal explains those that follow it.
       if (outcome.status === "rejected") {

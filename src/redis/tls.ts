@@ -40,7 +40,7 @@ const NAMES: ReadonlySet<string> = new Set(
  */
 export function tlsSources(
   options: TlsOptions | undefined,
-  url: RedisUrl,
+  url: Pick<RedisUrl, "tls" | "path">,
 ): TlsSources | undefined {
   if (options === undefined) return url.tls;
   checkOptions(options);

@@ -1,6 +1,6 @@
 import { ConfigurationError } from "../errors.ts";
 import { QueryError } from "./query_error.ts";
-import { tlsOf, type TlsQuery } from "./tls_query.ts";
+import { TLS_KEYS, tlsOf, type TlsQuery } from "./tls_query.ts";
 import { parseUrlQuery, type UrlOptions } from "./url_query.ts";
 
 /** What a Redis URL says; what its query says wins over the rest. */
@@ -18,10 +18,14 @@ export interface RedisUrl extends UrlOptions {
 }
 
 const FORM = "redis://[user][:password]@host[:port][/db][?query]";
+const SENTINEL_FORM =
+  "sentinel://[user][:password]@host[:port][/db];sentinel://host[:port];...";
 const SOCKET_FORM = "redis+socket:///path[?virtual_host=db]";
 
+type Kind = "tcp" | "tls" | "socket" | "sentinel";
+
 /** Which of them is meant by a scheme. */
-const SCHEMES: Readonly<Record<string, "tcp" | "tls" | "socket">> = {
+const SCHEMES: Readonly<Record<string, Kind>> = {
   redis: "tcp",
   valkey: "tcp",
   rediss: "tls",
@@ -31,14 +35,17 @@ const SCHEMES: Readonly<Record<string, "tcp" | "tls" | "socket">> = {
   unix: "socket",
   // As Celery documents it, and does not take it.
   socket: "socket",
+  // One part of such a URL, which names one Sentinel.
+  sentinel: "sentinel",
 };
 
 const CLUSTER = "a Redis Cluster needs the option `cluster: true`";
 
 /** Why a scheme cannot be used that others have. */
 const OTHER_SCHEMES: Readonly<Record<string, string>> = {
-  sentinel: "Sentinel is not supported",
-  "redis+sentinel": "Sentinel is not supported",
+  "redis+sentinel":
+    "Celery takes that for a plain Redis server at the port of the Sentinel; " +
+    "write sentinel://host:26379/0;sentinel://...",
   "redis+cluster": CLUSTER,
   "rediss+cluster": CLUSTER,
   "valkey+cluster": CLUSTER,
@@ -50,7 +57,7 @@ const HOSTS = /^[^/]*\/\/(?:[^@]*@)*([^/?#@]*)/;
 
 /** What comes before the host, the host, and the port; it matches nothing where they are malformed. */
 const ADDRESS =
-  /^((?:rediss?|valkeys?|redis\+socket|unix|socket):\/\/(?:[^/?#]*@)?)(\[[^\]]*\]|[^:/?#]*)(?::(\d*))?(?=[/?#]|$)/i;
+  /^((?:rediss?|valkeys?|redis\+socket|unix|socket|sentinel):\/\/(?:[^/?#]*@)?)(\[[^\]]*\]|[^:/?#]*)(?::(\d*))?(?=[/?#]|$)/i;
 
 /**
  * Reads `redis://[user][:password]@host[:port][/db][?query]`. User, password
@@ -58,6 +65,8 @@ const ADDRESS =
  * the database 0 where the URL does not say. As in Celery, `redis` alone is
  * `redis://`. With `rediss://` the query may speak of TLS, too;
  * `redis+socket:///path` is a Unix socket, its database `virtual_host` or `db`.
+ * Of a `sentinel://` URL this reads one part, whose port is 26379 where it does
+ * not say.
  *
  * @throws {ConfigurationError} if the URL is of another form: the message
  * names what is wrong, and shows no password.
@@ -86,7 +95,9 @@ export function parseRedisUrl(input: string | URL): RedisUrl {
   }
   let url: URL;
   try {
-    url = new URL(fillAddress(text, "localhost", 6379));
+    url = new URL(
+      fillAddress(text, "localhost", kind === "sentinel" ? 26379 : 6379),
+    );
   } catch (cause) {
     throw wrong(
       text,
@@ -117,7 +128,7 @@ export function parseRedisUrl(input: string | URL): RedisUrl {
     }),
     ...(username === "" ? {} : { username }),
     ...(password === "" ? {} : { password }),
-    ...queryOf(url, text, kind === "tls"),
+    ...queryOf(url, text, kind === "tls" || isTlsPart(kind, url)),
   };
 }
 
@@ -142,9 +153,11 @@ export function maskUrl(input: string | URL): string {
   const text = String(input);
   // To the last `@`: a password may hold others, and slashes.
   const at = text.lastIndexOf("@");
-  const scheme = /^(?:rediss?|valkeys?|redis\+socket|unix|socket):?\/\//i.exec(
-    text,
-  )?.[0];
+  const scheme =
+    /^(?:rediss?|valkeys?|redis\+socket|unix|socket|redis\+sentinel|sentinel):?\/\//i
+      .exec(
+        text,
+      )?.[0];
   let shown: string;
   if (at < 0) {
     // A colon begins a port, or a password whose `@` was forgotten.
@@ -170,8 +183,14 @@ function portOf(port: string, text: string): number {
   return number;
 }
 
-function kindOf(scheme = "redis"): "tcp" | "tls" | "socket" | undefined {
+function kindOf(scheme = "redis"): Kind | undefined {
   return Object.hasOwn(SCHEMES, scheme) ? SCHEMES[scheme] : undefined;
+}
+
+/** Whether it names a Sentinel, and speaks of TLS: there is no scheme for that. */
+function isTlsPart(kind: Kind, url: URL): boolean {
+  return kind === "sentinel" &&
+    [...url.searchParams.keys()].some((key) => TLS_KEYS.has(key));
 }
 
 /** Path and database of a Unix socket. */
@@ -232,7 +251,9 @@ function wrong(text: string, what: string, cause?: unknown): Error {
   return new ConfigurationError(
     `Cannot use the Redis URL ${
       JSON.stringify(maskUrl(text))
-    }: ${what} (expected ${FORM})`,
+    }: ${what} (expected ${
+      /^(redis\+)?sentinel:/i.test(text) ? SENTINEL_FORM : FORM
+    })`,
     cause === undefined ? undefined : { cause: maskCause(cause) },
   );
 }

@@ -299,7 +299,6 @@ Deno.test("a wrong URL or option is refused by the constructor, and shows no pas
   for (
     const [url, words] of [
       ["http://127.0.0.1", "scheme is http"],
-      ["sentinel://:secret@127.0.0.1", "scheme is sentinel"],
       ["redis://:secret@127.0.0.1/x", '"x" is no number'],
       ["redis://:se#cret@127.0.0.1", "%23"],
       ["redis://:secret@127.0.0.1:port", "port"],

@@ -1,0 +1,262 @@
+import { ConfigurationError, RedisConnectionError } from "../../errors.ts";
+import type { TcpAddress } from "../../runtime.ts";
+import type { ConnectionOptions } from "../connection.ts";
+import { nameOf } from "../dial.ts";
+import type { LinkEvents, RedisDriver, RedisLink } from "../link.ts";
+import { TcpDriver } from "../tcp_link.ts";
+import type { TlsSources } from "../tls.ts";
+import { askSentinels } from "./ask.ts";
+import { SentinelLink } from "./link.ts";
+import { isSameAddress, isSeen, type MasterState, switchOf } from "./master.ts";
+import { type PeerAnswer, SentinelPeer } from "./peer.ts";
+import { counts, judge, type Verdict } from "./verdict.ts";
+import { SentinelWatch } from "./watch.ts";
+
+/** How many Sentinels are known at most beside those of the URL. */
+const MOST_LEARNED = 16;
+
+/** Where the Sentinels are, and who to be there and at the servers. */
+export interface SentinelDriverOptions {
+  /** How to speak with the servers. */
+  readonly connection: Omit<ConnectionOptions, "address" | "role" | "gone">;
+  /** The Sentinels of the URL. */
+  readonly sentinels: readonly TcpAddress[];
+  /** The master's name; none, and the Sentinels have to watch a single one. */
+  readonly masterName?: string;
+  /** How many other Sentinels one has to know of, so that its word counts; 0 if not given. */
+  readonly minOtherSentinels?: number;
+  /** The user at the Sentinels. */
+  readonly username?: string;
+  /** The password of the Sentinels. */
+  readonly password?: string;
+  /** How TLS is spoken with the Sentinels; none, and it is not. */
+  readonly tls?: TlsSources | undefined;
+}
+
+/** A master that was found. */
+interface Found {
+  readonly name: string;
+  readonly master: MasterState;
+}
+
+/**
+ * The driver for a master that Sentinels watch over.
+ *
+ * Each attempt asks them all, together. While the newest master that they know
+ * is down, the attempt waits for the next one, within `connectTimeout`. Both
+ * connections of a link must reach a master, and the link ends when the
+ * Sentinels tell of another one, also where the old one is still there.
+ */
+export class SentinelDriver implements RedisDriver {
+  readonly #options: SentinelDriverOptions;
+  readonly #peers = new Map<string, SentinelPeer>();
+  readonly #learned = new Map<string, SentinelPeer>();
+  // Those of the learned that stand in for some of the URL.
+  #helpers: SentinelPeer[] = [];
+  #name: string | undefined;
+
+  /** Prepares; nothing is dialled before `connect`. */
+  constructor(options: SentinelDriverOptions) {
+    this.#options = options;
+    this.#name = options.masterName;
+    for (const address of options.sentinels) {
+      this.#peers.set(nameOf(address), this.#peer(address));
+    }
+  }
+
+  /** Makes one attempt: see {@linkcode RedisDriver}. */
+  async connect(events: LinkEvents, signal: AbortSignal): Promise<RedisLink> {
+    signal.throwIfAborted();
+    const { name, master } = await this.#find(events, signal);
+    const gone = new AbortController();
+    // Begun before the master is dialled: it may move meanwhile.
+    const watch = this.#watch(name, events, {
+      onSwitch: (address) => this.#leave(gone, name, master, address),
+      onState: (state) => {
+        // One that was cut off knows an older master.
+        if (state.epoch > master.epoch) {
+          this.#leave(gone, name, master, state.address);
+        }
+      },
+    });
+    const driver = new TcpDriver({
+      ...this.#options.connection,
+      address: master.address,
+      role: "master",
+      gone: gone.signal,
+    });
+    try {
+      const link = await driver.connect(
+        events,
+        AbortSignal.any([signal, gone.signal]),
+      );
+      return new SentinelLink(link, watch);
+    } catch (error) {
+      await watch.stop();
+      throw signal.aborted || gone.signal.aborted
+        ? error
+        : explained(error, name);
+    }
+  }
+
+  /** Finds the master; while it is down, waits for news, as long as an attempt may take. */
+  async #find(events: LinkEvents, signal: AbortSignal): Promise<Found> {
+    const { connectTimeout, runtime } = this.#options.connection;
+    const end = runtime.now() + connectTimeout;
+    for (;;) {
+      const verdict = await this.#ask(events, signal);
+      const { master, why } = verdict;
+      if (master === undefined) throw why;
+      this.#name ??= master.name;
+      if (verdict.isUp) return { name: master.name, master };
+      const left = end - runtime.now();
+      if (left <= 0) throw why;
+      await this.#news(master, left, signal);
+    }
+  }
+
+  async #ask(events: LinkEvents, signal: AbortSignal): Promise<Verdict> {
+    const wanted = {
+      masterName: this.#name,
+      minOtherSentinels: this.#options.minOtherSentinels ?? 0,
+    };
+    const said = await askSentinels({
+      peers: [...this.#peers.values()],
+      reserve: [...this.#learned.values()],
+      masterName: wanted.masterName,
+      counts: (each) => counts(each, wanted),
+      runtime: this.#options.connection.runtime,
+    }, signal);
+    this.#helpers = said.flatMap(({ peer, answer }) =>
+      answer === undefined || this.#peers.has(peer.name) ? [] : peer
+    );
+    const verdict = judge(said, wanted);
+    if (verdict.master === undefined) return verdict;
+    // The others do for now, but it should be mended.
+    for (const { peer, error } of said) {
+      if (
+        error instanceof ConfigurationError && this.#peers.has(peer.name)
+      ) events.onNotice(error);
+    }
+    return verdict;
+  }
+
+  /** Resolves when asking again may give a better answer, and after `ms` at the latest. */
+  async #news(
+    down: MasterState,
+    ms: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { runtime } = this.#options.connection;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const watch = this.#watch(down.name, { onNotice() {} }, {
+      onSwitch: () => resolve(),
+      onReturn: () => resolve(),
+      onState: (state) => {
+        const isNew = state.epoch > down.epoch;
+        if (isNew || (state.epoch === down.epoch && isSeen(state))) resolve();
+      },
+    });
+    const timer = runtime.setTimer(resolve, ms, true);
+    const abort = (): void => resolve();
+    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) resolve();
+    await promise;
+    signal.removeEventListener("abort", abort);
+    runtime.clearTimer(timer);
+    await watch.stop();
+    signal.throwIfAborted();
+  }
+
+  /** Listens to what is said about the master called `name`. */
+  #watch(
+    name: string,
+    { onNotice }: Pick<LinkEvents, "onNotice">,
+    { onSwitch, onState, onReturn }: {
+      /** Another one was made the master. */
+      onSwitch(address: TcpAddress): void;
+      /** A Sentinel says what it knows. */
+      onState(state: MasterState): void;
+      /** It is not down any more, to one Sentinel. */
+      onReturn?(): void;
+    },
+  ): SentinelWatch {
+    return new SentinelWatch({
+      // No others: an address that is announced need not be within reach, or
+      // within the permissions.
+      peers: [...this.#peers.values(), ...this.#helpers],
+      masterName: name,
+      runtime: this.#options.connection.runtime,
+      onNotice,
+      onMessage: (channel, payload) => {
+        if (channel === "+switch-master") {
+          const told = switchOf(payload);
+          if (told?.name === name) onSwitch(told.address);
+        } else if (payload.startsWith(`master ${name} `)) onReturn?.();
+      },
+      onAnswer: (answer) => {
+        this.#learn(answer);
+        const state = answer.masters.find((each) => each.name === name);
+        if (state !== undefined) onState(state);
+      },
+    });
+  }
+
+  /** Ends the link to a master that is none any more. */
+  #leave(
+    gone: AbortController,
+    name: string,
+    { address }: MasterState,
+    next: TcpAddress,
+  ): void {
+    if (gone.signal.aborted || isSameAddress(address, next)) return;
+    gone.abort(
+      new RedisConnectionError(
+        `Left ${nameOf(address)}: the Sentinels say that ${
+          JSON.stringify(name)
+        } is now ${nameOf(next)}`,
+      ),
+    );
+  }
+
+  /** Remembers Sentinels that the URL does not name, the latest ones: they may be its successors. */
+  #learn({ sentinels }: PeerAnswer): void {
+    for (const address of sentinels) {
+      const name = nameOf(address);
+      if (this.#peers.has(name)) continue;
+      const known = this.#learned.get(name) ?? this.#peer(address);
+      this.#learned.delete(name);
+      this.#learned.set(name, known);
+    }
+    for (const name of this.#learned.keys()) {
+      if (this.#learned.size <= MOST_LEARNED) break;
+      this.#learned.delete(name);
+    }
+  }
+
+  #peer(address: TcpAddress): SentinelPeer {
+    const { connection, username, password, tls } = this.#options;
+    const { clientName, connectTimeout, heartbeat, runtime } = connection;
+    return new SentinelPeer(address, {
+      username,
+      password,
+      tls,
+      clientName,
+      connectTimeout,
+      heartbeat,
+      runtime,
+    });
+  }
+}
+
+/** Says how the address of a server was come by, where that may be what is wrong. */
+function explained(error: unknown, name: string): unknown {
+  const isRefusal = error instanceof ConfigurationError;
+  if (!isRefusal && !(error instanceof RedisConnectionError)) return error;
+  const message = `${error.message} (the Sentinels announce it as the master ${
+    JSON.stringify(name)
+  })`;
+  return isRefusal
+    ? new ConfigurationError(message, { cause: error.cause })
+    : new RedisConnectionError(message, { cause: error.cause });
+}

@@ -1,0 +1,84 @@
+import { ConfigurationError } from "../../errors.ts";
+import type { TlsOptions } from "../tls.ts";
+
+/** What a `sentinel://` URL does not say about the Sentinels. */
+export interface SentinelOptions {
+  /**
+   * The name by which the Sentinels know the master. Where they watch a single
+   * one, it need not be given. Celery: `master_name`.
+   */
+  masterName?: string;
+  /**
+   * How many other Sentinels one has to know of, so that its word counts.
+   * Celery: `min_other_sentinels`.
+   *
+   * @default {0}
+   */
+  minOtherSentinels?: number;
+  /** The ACL user at the Sentinels, who is none of the servers'. Celery: `sentinel_kwargs`. */
+  username?: string;
+  /** The password of the Sentinels, which is not the servers'. Celery: `sentinel_kwargs`. */
+  password?: string;
+  /**
+   * How TLS is spoken with the Sentinels: as with the servers, if not given;
+   * `false` is not at all. Celery: `sentinel_kwargs`.
+   */
+  tls?: TlsOptions | false;
+}
+
+const NAMES: ReadonlySet<string> = new Set(
+  [
+    "masterName",
+    "minOtherSentinels",
+    "username",
+    "password",
+    "tls",
+  ] satisfies (keyof SentinelOptions)[],
+);
+
+/**
+ * Checks the option `sentinel`, but for its `tls`.
+ *
+ * @throws {ConfigurationError} if a name is unknown, or a value out of its
+ * range. No value is shown that may be a password.
+ */
+export function checkSentinelOptions(options: SentinelOptions): void {
+  const given: unknown = options;
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw new ConfigurationError(
+      `Cannot use a value of the type ${typeof given} as sentinel: expected an object, such as { masterName: "mymaster" }`,
+    );
+  }
+  for (const name of Object.keys(given)) {
+    if (NAMES.has(name)) continue;
+    throw new ConfigurationError(
+      `Cannot use sentinel.${name}: there is none of this name, expected one of ${
+        [...NAMES].join(", ")
+      }`,
+    );
+  }
+  for (const name of ["masterName", "username", "password"] as const) {
+    const value: unknown = options[name];
+    if (value === undefined || (typeof value === "string" && value !== "")) {
+      continue;
+    }
+    throw new ConfigurationError(
+      `Cannot use what sentinel.${name} is: expected text, and this is ${
+        value === "" ? "empty" : `of the type ${typeof value}`
+      }`,
+    );
+  }
+  const { minOtherSentinels = 0, username, password } = options;
+  if (!Number.isSafeInteger(minOtherSentinels) || minOtherSentinels < 0) {
+    throw new ConfigurationError(
+      `Cannot use ${
+        String(minOtherSentinels)
+      } as sentinel.minOtherSentinels: expected a whole number from 0`,
+    );
+  }
+  if (username !== undefined && password === undefined) {
+    throw new ConfigurationError(
+      "Cannot use sentinel.username without sentinel.password: a user is named together with a password",
+    );
+  }
+}
