@@ -170,7 +170,7 @@ export interface ResultBackendOptions extends SerializerOptions {
    * No result is lost or comes twice when a slot moves, a node dies or a replica
    * takes over, except what Redis itself loses: a store that the master had
    * confirmed, and the replica not got yet. What is not an outcome may come
-   * twice or late while its slot moves. As long as a master is unreachable that
+   * twice or late while its slot moves; `reconcile` bounds the delay. As long as a master is unreachable that
    * has awaited results, those of the other masters are late, too: the
    * connections are made anew until all of them are there.
    *

@@ -6,10 +6,17 @@ import {
   type ResultBackendOptions,
   type StatusEvent,
 } from "../../mod.ts";
-import { assert, assertEquals, assertRejects } from "../support/assert.ts";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+} from "../support/assert.ts";
 import type { TestClient } from "../support/client.ts";
 import { inboxOf } from "../support/results.ts";
 import { needs } from "../support/needs.ts";
+import { startCluster } from "../support/redis_cluster.ts";
+import { startSentinels } from "../support/redis_sentinels.ts";
 import { type RedisServer, startRedis } from "../support/redis_server.ts";
 
 const README = new URL("../../README.md", import.meta.url);
@@ -21,6 +28,19 @@ async function rulesOf(user: string): Promise<string[]> {
   );
   assert(line?.[1] !== undefined, `The README has no line for ${user}`);
   return line[1].split(" ");
+}
+
+/** The commands in the row of the README's table that begins with `name`. */
+async function commandsFor(name: string): Promise<string[]> {
+  const [, section = ""] = (await Deno.readTextFile(README)).split(
+    "## What an ACL must allow",
+  );
+  const row = section.split("\n").find((line) => line.startsWith(`| ${name} `));
+  assert(row !== undefined, `The README has no row for ${name}`);
+  return Array.from(
+    row.replaceAll("\\", "").matchAll(/\+[a-z|]+/g),
+    ([command]) => command,
+  );
 }
 
 /** A backend as this user, on a database that has to be selected. */
@@ -260,5 +280,149 @@ Deno.test(needs("redis-server", {
       "+eval +evalsha",
       "+pubsub|numsub",
     ]);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name: "the README's rows for Cluster and sharded channels are what is needed",
+  async fn(t) {
+    await using cluster = await startCluster({ replicas: 0 });
+    const url = cluster.urlOfAll.replace("//", "//app:secret@");
+    const backendAs = async (
+      rules: string[],
+      options: ResultBackendOptions,
+    ): Promise<ResultBackend> => {
+      for (const node of cluster.nodes) {
+        await cluster.send(node, "FLUSHALL");
+        await cluster.send(node, "ACL", "SETUSER", "app", "reset", ...rules);
+      }
+      return new ResultBackend(url, {
+        cluster: true,
+        reconcile: 0,
+        retry: { maxAttempts: 2, minTimeout: 1 },
+        reconnect: { maxAttempts: 2, minTimeout: 1 },
+        ...options,
+      });
+    };
+    await using admin = new ResultBackend(cluster.urlOfAll, { cluster: true });
+    const slot = await cluster.slotOf("celery-task-meta-moving");
+    const home = await cluster.ownerOf(slot);
+
+    /** What the lines are for, and a result that is at the other node already. */
+    const useAll = async (
+      backend: ResultBackend,
+      rules: string[],
+    ): Promise<void> => {
+      if (rules.includes("+set")) await writeAll(backend);
+      else await writeAll(admin);
+      await readAll(backend);
+      await admin.markAsDone("moving", 1);
+      const away = await cluster.otherThan(home);
+      const migration = await cluster.beginMigration(slot, away);
+      await migration.moveKeys();
+      try {
+        assertEquals((await backend.getMeta("moving")).state, "SUCCESS");
+      } finally {
+        // Not to its end: the nodes would have to agree on each, and to and fro.
+        for (const node of [home, away]) {
+          await cluster.send(node, "CLUSTER", "SETSLOT", slot, "STABLE");
+        }
+      }
+    };
+    const extra = await commandsFor("Cluster");
+    for (const user of ["reader", "worker"]) {
+      await t.step({
+        name: user,
+        sanitizeOps: false,
+        sanitizeResources: false,
+        fn: async () => {
+          const rules = [...await rulesOf(user), ...extra];
+          await using backend = await backendAs(rules, {});
+          assertEquals(
+            await complaintOf(backend, () => useAll(backend, rules)),
+            undefined,
+          );
+        },
+      });
+    }
+    for (const left of extra) {
+      await t.step({
+        name: `not without ${left}`,
+        sanitizeOps: false,
+        sanitizeResources: false,
+        fn: async () => {
+          const rules = [...await rulesOf("reader"), ...extra].filter((rule) =>
+            rule !== left
+          );
+          await using backend = await backendAs(rules, {});
+          const complaint = await complaintOf(
+            backend,
+            () => useAll(backend, rules),
+          );
+          assertInstanceOf(complaint, RedisError);
+          assertEquals(complaint.code, "NOPERM");
+        },
+      });
+    }
+    await t.step({
+      name: "sharded",
+      sanitizeOps: false,
+      sanitizeResources: false,
+      fn: async () => {
+        const plain = [
+          "+subscribe",
+          "+unsubscribe",
+          "+publish",
+          "+pubsub|numsub",
+        ];
+        const rules = [
+          ...await rulesOf("worker"),
+          ...extra,
+          ...await commandsFor("`sharded`"),
+        ].filter((rule) => !plain.includes(rule));
+        await using backend = await backendAs(rules, { sharded: true });
+        assertEquals(
+          await complaintOf(backend, async () => {
+            const live = backend.result("live").get();
+            await backend.markAsDone("live", 7);
+            assertEquals(await live, 7);
+            await using fence = backend.consumer();
+            await fence.add("nobody");
+          }),
+          undefined,
+        );
+      },
+    });
+  },
+}));
+
+Deno.test(needs(["redis-server", "redis-sentinel"], {
+  name: "the README's row for Sentinel is what is needed",
+  async fn() {
+    await using set = await startSentinels({ replicas: 0 });
+    const [server] = set.servers;
+    assert(server !== undefined);
+    await using client = await server.client();
+    const extra = await commandsFor("Sentinel");
+    assertEquals(extra, ["+role", "+info"]);
+    for (
+      const [granted, notices] of [[["+role"], 0], [["+info"], 1], [
+        [],
+        2,
+      ]] as const
+    ) {
+      const rules = [...await rulesOf("worker"), ...granted];
+      await client.send("FLUSHALL");
+      await client.send("ACL", "SETUSER", "app", "reset", ...rules);
+      await using backend = new ResultBackend(
+        set.url.replace("//", "//app:secret@"),
+        { reconcile: 0 },
+      );
+      const status = inboxOf(backend.status());
+      await writeAll(backend);
+      await readAll(backend);
+      const told = status.all.filter(({ type }) => type === "degraded");
+      assertEquals(told.length, notices);
+    }
   },
 }));
