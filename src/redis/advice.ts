@@ -45,13 +45,21 @@ export function explainReply(
   if (advice !== undefined) {
     return new RedisError(error.message, advice, { cause: error });
   }
-  return CLUSTER_CODES.has(error.code)
-    ? new RedisError(
-      error.message,
-      "this server is a node of a Redis Cluster: use the option `cluster: true`",
-      { cause: error },
-    )
-    : withoutArguments(error);
+  const told = withoutArguments(error);
+  const hint = hintOf(told);
+  return hint === undefined
+    ? told
+    : new RedisError(told.message, hint, { cause: told });
+}
+
+/** What kind of server it is that says so, where it is not the kind that was meant. */
+function hintOf({ code, message }: RedisError): string | undefined {
+  if (CLUSTER_CODES.has(code)) {
+    return "this server is a node of a Redis Cluster: use the option `cluster: true`";
+  }
+  return /unknown command .?M?GET\b/i.test(message)
+    ? "a Sentinel answers like this: then write sentinel:// in place of redis://"
+    : undefined;
 }
 
 /** A server that does not know a command repeats what came with it: of AUTH, the password. */

@@ -1,7 +1,7 @@
 // Real Sentinels, and a master that moves: by command while the old one is
 // still there, by its death, and by its silence.
 
-import { ResultBackend } from "../../mod.ts";
+import { RedisError, ResultBackend } from "../../mod.ts";
 import {
   assert,
   assertEquals,
@@ -182,5 +182,29 @@ Deno.test(needs(SERVERS, {
     await status.until(({ type }) => type === "connected");
     assertEquals(status.all.filter(({ type }) => type === "degraded"), []);
     await backend.close();
+  },
+}));
+
+Deno.test(needs(SERVERS, {
+  name: "a Sentinel that is taken for a Redis server is told as one at once",
+  async fn() {
+    await using set = await startSentinels({ replicas: 0 });
+    const [first = ""] = set.url.split(";");
+    await using backend = new ResultBackend(
+      first.replace("sentinel:", "redis:"),
+    );
+    for (
+      const use of [
+        () => backend.getMeta("id"),
+        () => backend.result("id").get(),
+        () => backend.markAsDone("id", 1),
+      ]
+    ) {
+      await assertRejects(
+        use,
+        RedisError,
+        "write sentinel:// in place of redis://",
+      );
+    }
   },
 }));
