@@ -97,10 +97,11 @@ export class ResultBackend implements AsyncDisposable {
    * that it does not name is localhost. Its query takes the keys that Celery's
    * does: `db`, `username`, `password`, `client_name`,
    * `socket_connect_timeout` (seconds, for `connectTimeout`),
-   * `health_check_interval` (seconds, for `heartbeat`), and, without effect,
-   * `socket_timeout`, `socket_keepalive`, `retry_on_timeout`,
-   * `max_connections`, `virtual_host`. The query wins over the rest of the URL,
-   * and an option over both. `valkey://` is the same.
+   * `health_check_interval` (seconds, for `heartbeat`), `socket_timeout`
+   * (seconds; `heartbeat` is at most half of it), and, without effect,
+   * `socket_keepalive`, `retry_on_timeout`, `max_connections`, `virtual_host`.
+   * The query wins over the rest of the URL, and an option over both.
+   * `valkey://` is the same.
    *
    * `rediss://` (and `valkeys://`) is with TLS. Its query may also have
    * `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile`, files that are read at
@@ -120,6 +121,10 @@ export class ResultBackend implements AsyncDisposable {
    * of their own, and the master's name, is in the option `sentinel`. User,
    * password and database are the servers'. `--allow-net` has to cover the
    * Sentinels and every server that may become the master.
+   *
+   * `redis://host:port,host:port` with the option `cluster`, or a URL that begins
+   * with `redis+cluster://` (`rediss+cluster://`), names nodes of a Redis
+   * Cluster. `--allow-net` has to cover every node.
    *
    * @throws {ConfigurationError} if the URL or an option cannot work.
    */
