@@ -51,6 +51,8 @@ export interface KeptLink {
   readonly gate: { isOpen: boolean };
   /** What took its place while it worked. */
   successor: KeptLink | undefined;
+  /** Settled when something did. */
+  readonly replaced: PromiseWithResolvers<void>;
   /** When it got its place, by the runtime's `now()`. */
   since: number;
 }
@@ -125,7 +127,14 @@ export class LinkKeeper {
         }
       },
     }, signal);
-    return { link, expiry, gate, successor: undefined, since: runtime.now() };
+    return {
+      link,
+      expiry,
+      gate,
+      successor: undefined,
+      replaced: Promise.withResolvers(),
+      since: runtime.now(),
+    };
   }
 
   /**
@@ -227,6 +236,7 @@ export class LinkKeeper {
   ): void {
     const { table, track } = this.#options;
     old.successor = next;
+    old.replaced.resolve();
     table.sweep();
     const left = Array.from(subscribed).filter((key) =>
       table.get(key) === undefined

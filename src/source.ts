@@ -278,11 +278,13 @@ export class ResultSource {
           await delay(ceiling * (1 - jitter * runtime.random()), { signal });
         }
         let place = await this.#connect(signal);
-        let reason = await place.link.ended;
-        while (place.successor !== undefined) {
+        for (;;) {
+          await Promise.race([place.link.ended, place.replaced.promise]);
+          if (place.successor === undefined) break;
+          // At once: the old one may take its time to end, and this one die.
           place = place.successor;
-          reason = await place.link.ended;
         }
+        const reason = await place.link.ended;
         if (this.#closed !== undefined) break;
         status.tell({ type: "disconnected", error: reason });
         if (!retries.isRetriable(reason)) throw reason;

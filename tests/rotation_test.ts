@@ -343,3 +343,23 @@ Deno.test("a read of the old link that ends while both are mute delivers nothing
   assertEquals(reader.got, ["live PROGRESS 1"]);
   await stage.close();
 });
+
+Deno.test("a fresh link that dies while the old one still finishes commands is made anew at once", async () => {
+  using stage = new SourceStage();
+  const reader = await rotating(stage);
+  const { links, store } = stage.driver;
+  const [old] = links as [FakeLink];
+  old.held.add("command");
+  const got = stage.get();
+  await stage.runtime.advance(RENEWED);
+  // It has lived too long to be made anew after a wait only.
+  await stage.runtime.advance(2000);
+  store.set(A, documentOf("SUCCESS", 1));
+  stage.driver.link.die();
+  await turn();
+  assertEquals([links.length, old.reason], [3, undefined]);
+  assertEquals(reader.got, ["snapshot SUCCESS 1"]);
+  old.release("command");
+  await got;
+  await stage.close();
+});
