@@ -70,6 +70,7 @@ export class LinkKeeper {
   #attachment: Attachment | undefined;
   #reconciler: Reconciler | undefined;
   #rotation: AbortController | undefined;
+  #isStopped = false;
   #kept = true;
 
   /** Begins with none. */
@@ -96,6 +97,7 @@ export class LinkKeeper {
 
   /** Puts no other link in the place of the present one any more. */
   stop(reason: Error): void {
+    this.#isStopped = true;
     this.#rotation?.abort(reason);
   }
 
@@ -200,6 +202,7 @@ export class LinkKeeper {
   /** Puts a fresh link in the place of one whose credentials expire. */
   async #rotate(old: KeptLink): Promise<void> {
     const { closeTimeout, isWanted, reconnect, runtime } = this.#options;
+    if (this.#isStopped) return;
     if (!isWanted()) return await endIdle(old.link);
     const rotation = this.#rotation = new AbortController();
     old.link.ended.then((reason) => rotation.abort(reason));

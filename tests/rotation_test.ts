@@ -363,3 +363,19 @@ Deno.test("a fresh link that dies while the old one still finishes commands is m
   await got;
   await stage.close();
 });
+
+Deno.test("credentials that expire while close waits for commands make no fresh link", async () => {
+  using stage = new SourceStage();
+  await rotating(stage);
+  const [old] = stage.driver.links as [FakeLink];
+  old.held.add("command");
+  const got = stage.get();
+  await stage.runtime.advance(RENEWED - 1000);
+  const closed = stage.close();
+  await stage.runtime.advance(2000);
+  assertEquals(stage.driver.attempts, 1);
+  old.release("command");
+  assertEquals(await got, "OK");
+  await closed;
+  assertEquals(stage.types, ["connecting", "connected", "closed"]);
+});
