@@ -51,10 +51,11 @@ export function permissionAdvice(
   const inScript = isRefusedInScript(message);
   if (code !== "NOPERM" && !inScript) return undefined;
   const pattern = patternFor(key, keyPatterns);
+  const refused = refusedBy(message);
   let rule: string;
-  if (/\bchannels?\b/.test(message)) {
+  if (refused === "channel") {
     rule = `&${pattern}`;
-  } else if (/\bkeys?\b/.test(message)) {
+  } else if (refused === "key") {
     rule = `~${pattern}`;
   } else if (inScript) {
     return `the ACL of user ${username} must allow every command that the script runs`;
@@ -74,7 +75,14 @@ export function isCommandRefusal(error: RedisError): boolean {
   // What advice was added to it, once or twice, may name keys.
   let said = error;
   while (said.cause instanceof RedisError) said = said.cause;
-  return !/\b(?:keys?|channels?)\b/.test(said.message);
+  return refusedBy(said.message) === "command";
+}
+
+/** What a refusal is about. Redis 7.2 names the user, who may be called `key`. */
+function refusedBy(message: string): "command" | "key" | "channel" {
+  const said = message.replace(/\bUser \S+ has\b/, "");
+  if (/\bchannels?\b/.test(said)) return "channel";
+  return /\bkeys?\b/.test(said) ? "key" : "command";
 }
 
 function isRefusedInScript(message: string): boolean {

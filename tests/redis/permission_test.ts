@@ -16,6 +16,8 @@ const COMMAND = [
   "NOPERM this user has no permissions to run the 'x' command or its subcommand",
   "NOPERM this user has no permissions to run the 'x' command",
   "NOPERM User app has no permissions to run the 'x' command",
+  "NOPERM User my-key has no permissions to run the 'x' command",
+  "NOPERM User channels has no permissions to run the 'x' command",
 ];
 const KEYS = [
   "NOPERM this user has no permissions to access one of the keys used as arguments",
@@ -30,6 +32,7 @@ const IN_SCRIPT = [
   "ERR The user executing the script can't run this command or subcommand script: abc, on @user_script:1.",
   "ERR Error running script (call to f_abc): @user_script:1: @user_script: 1: The user executing the script can't run this command or subcommand",
   "ERR ACL failure in script: User app has no permissions to run the 'x' command script: abc, on @user_script:1.",
+  "ERR ACL failure in script: User key has no permissions to run the 'x' command script: abc, on @user_script:1.",
 ];
 
 Deno.test("permissionAdvice names the line that would allow what was refused", () => {
