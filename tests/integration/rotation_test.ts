@@ -7,11 +7,12 @@ import {
 } from "../../mod.ts";
 import { denoRuntime } from "../../src/runtime.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
+import { ChildDeno } from "../support/child_deno.ts";
 import type { TestClient } from "../support/client.ts";
 import { needs } from "../support/needs.ts";
 import { type RedisServer, startRedis } from "../support/redis_server.ts";
 import { inboxOf } from "../support/results.ts";
-import { until } from "../support/until.ts";
+import { until, within } from "../support/until.ts";
 
 const TASKS = 2000;
 const REPORTS = 3;
@@ -220,5 +221,36 @@ Deno.test(needs("redis-server", {
     await writer.markAsDone("a", 1);
     assertEquals(await result, 1);
     assertEquals(tokens.asked >= 4, true);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name:
+    "a script that awaits nothing more ends, although fresh credentials are to be asked for again",
+  async fn() {
+    await using redis = await startRedis();
+    const program = `
+      import { ResultBackend } from ${
+      JSON.stringify(new URL("../../mod.ts", import.meta.url).href)
+    };
+      const leave = new AbortController();
+      let asked = 0;
+      const backend = new ResultBackend(${JSON.stringify(redis.url)}, {
+        credentials() {
+          // Two for the link, and the next for the one that is to take its place.
+          if (++asked < 3) {
+            const expiresAt = new Date(Date.now() + 2000);
+            return { username: "default", password: "", expiresAt };
+          }
+          setTimeout(() => leave.abort());
+          throw new Error("away");
+        },
+        reconnect: { minTimeout: 3_600_000, jitter: 0 },
+      });
+      await backend.result("task").get({ signal: leave.signal }).catch(() => {});
+      console.log(asked);
+    `;
+    await using child = new ChildDeno(["eval", program], ".");
+    assertEquals(await within(child.end(), { timeout: 60_000 }), ["3"]);
   },
 }));
