@@ -159,14 +159,23 @@ class TcpLink implements RedisLink {
     // first must be sent first.
     const subscriber = await this.#subscriber;
     for (const channel of channels) this.#left?.add(channel);
-    await subscriber.unsubscribe(channels);
+    try {
+      await subscriber.unsubscribe(channels);
+    } catch (error) {
+      throw this.#checked(error);
+    }
   }
 
   async fence(): Promise<void> {
     if (this.#reason !== undefined) throw this.#reason;
     if (this.#subscriber === undefined) return;
     const nonce = crypto.randomUUID();
-    const reply = await (await this.#subscriber).request(["PING", nonce]);
+    let reply: RespValue;
+    try {
+      reply = await (await this.#subscriber).request(["PING", nonce]);
+    } catch (error) {
+      throw this.#checked(error);
+    }
     // While subscribed, PING answers ["pong", nonce].
     const answer = Array.isArray(reply) ? reply[1] : reply;
     if (answer !== nonce) {

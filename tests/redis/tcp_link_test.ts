@@ -371,6 +371,27 @@ Deno.test("TcpLink ends when it has to log in again, if credentials can be asked
   }
 });
 
+Deno.test("TcpLink ends for a reason that is worth another attempt also where its fence or UNSUBSCRIBE meets NOAUTH", async () => {
+  for (const call of ["fence", "unsubscribe"] as const) {
+    const stage = new Stage();
+    const link = await stage.connect({
+      credentials: () => ({ password: "p" }),
+    });
+    await link.subscribe(["k"]);
+    const { answers } = stage.subscriber;
+    answers.PING =
+      answers.UNSUBSCRIBE =
+        "-NOAUTH Authentication required.\r\n";
+    const error = await assertRejects(
+      () => call === "fence" ? link.fence() : link.unsubscribe(["k"]),
+      RedisConnectionError,
+      "NOAUTH Authentication required.",
+    );
+    assertStrictEquals(await link.ended, error);
+    await stage.end(link);
+  }
+});
+
 Deno.test("TcpLink.read refuses a reply of another length, and reads a list as nothing", async () => {
   const stage = new Stage();
   const link = await stage.connect();
