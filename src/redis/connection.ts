@@ -342,7 +342,11 @@ export class Connection {
     if (sharded === true) {
       steps.push(
         this.request(["PUBSUB", "SHARDNUMSUB"]).catch((error) => {
-          throw explainSharded(error, this.#options.address);
+          const isRefused = error instanceof RedisError &&
+            error.code === "NOPERM";
+          if (!isRefused) throw explainSharded(error, this.#options.address);
+          // Whether it has them, the first subscription tells.
+          this.#events.onNotice(error);
         }),
       );
     }
