@@ -62,6 +62,15 @@ function hintOf({ code, message }: RedisError): string | undefined {
     : undefined;
 }
 
+/** What EXEC itself is refused for counts as it does for any other command. */
+export function withoutAbort(error: RedisError): RedisError {
+  const prefix = "EXECABORT Transaction discarded because of: ";
+  const { message } = error;
+  return message.startsWith(prefix)
+    ? new RedisError(message.slice(prefix.length), undefined, { cause: error })
+    : error;
+}
+
 /** A server that does not know a command repeats what came with it: of AUTH, the password. */
 function withoutArguments(error: RedisError): RedisError {
   const at = error.message.indexOf(", with args beginning with");

@@ -7,6 +7,7 @@ import {
   explainReply,
   explainSetUp,
   explainSharded,
+  withoutAbort,
 } from "./advice.ts";
 import { type Command, CommandBuffer } from "./command.ts";
 import { askCredentials, type CredentialsProvider } from "./credentials.ts";
@@ -439,7 +440,9 @@ export class Connection {
     if (value instanceof RedisError) {
       // An error answers the whole command, however many channels it named.
       this.#settled();
-      pending.reject(explainReply(value, pending.subject, this.#options));
+      pending.reject(
+        explainReply(withoutAbort(value), pending.subject, this.#options),
+      );
       return;
     }
     if (pending.kind !== "reply") {

@@ -325,6 +325,15 @@ Deno.test("TcpLink ends when its server became a replica, and what is in flight 
       { EXEC: array(readOnly) },
       (link) => link.transaction([["SET", "k", "v"]]),
     ],
+    // It became one behind the last command that was queued.
+    [
+      {
+        EXEC: `-EXECABORT Transaction discarded because of: ${
+          readOnly.slice(1)
+        }`,
+      },
+      (link) => link.transaction([["SET", "k", "v"]]),
+    ],
   ];
   for (const [answers, write] of cases) {
     const stage = new Stage();
@@ -344,6 +353,20 @@ Deno.test("TcpLink ends when its server became a replica, and what is in flight 
     assert(reason.message.includes("it is a replica now"));
     await stage.end(link);
   }
+});
+
+Deno.test("TcpLink names the line that would allow EXEC", async () => {
+  const stage = new Stage();
+  const link = await stage.connect({ username: "app" });
+  stage.commands.answers.EXEC =
+    "-EXECABORT Transaction discarded because of: NOPERM this user has no permissions to run the 'exec' command\r\n";
+  const error = await assertRejects(
+    () => link.transaction([["SET", "k", "v"]]),
+    RedisError,
+    "ACL SETUSER app +exec",
+  );
+  assertEquals(error.code, "NOPERM");
+  await stage.end(link);
 });
 
 Deno.test("TcpLink ends when it has to log in again, if credentials can be asked for again", async () => {
