@@ -4,6 +4,7 @@ import { KeySpace } from "./protocol/keys.ts";
 import { ClusterDriver } from "./redis/cluster/cluster_driver.ts";
 import { isClusterUrl, parseClusterUrl } from "./redis/cluster/cluster_url.ts";
 import type { ConnectionOptions } from "./redis/connection.ts";
+import { sharingCalls } from "./redis/credentials.ts";
 import { nameOf } from "./redis/dial.ts";
 import type { RedisDriver } from "./redis/link.ts";
 import { escapePattern } from "./redis/permission.ts";
@@ -135,7 +136,12 @@ function connectionOf(
     ...settings,
     db: url.db,
     // As in Celery, a provider takes the place of what the URL says.
-    credentials: options.credentials,
+    credentials: options.credentials &&
+      sharingCalls(
+        options.credentials,
+        settings.runtime,
+        settings.connectTimeout,
+      ),
     username: options.username ?? url.username,
     password: options.password ?? url.password,
     keyPatterns: new KeySpace(settings.keyPrefix).prefixes.map((prefix) =>

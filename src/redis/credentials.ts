@@ -1,5 +1,6 @@
 import { abortable } from "../abortable.ts";
 import { ConfigurationError, RedisConnectionError } from "../errors.ts";
+import type { Runtime } from "../runtime.ts";
 
 /** Who to be on a Redis server, for a while. */
 export interface RedisCredentials {
@@ -16,9 +17,10 @@ export interface RedisCredentials {
 }
 
 /**
- * Gives the credentials for one connection. It is asked for each one that is
- * made, and a link has two: keep what is dear to get, and give it again while
- * it is valid.
+ * Gives the credentials for a connection. It is asked for each one that is
+ * made, of which a server has two, and a cluster two for each node: keep what
+ * is dear to get, and give it again while it is valid. It is not asked twice at
+ * a time: connections that are made meanwhile get the same answer.
  */
 export type CredentialsProvider = () =>
   | RedisCredentials
@@ -59,8 +61,35 @@ export async function askCredentials(
   return checked(given);
 }
 
+/**
+ * Asks `provider` once at a time: the nodes of a cluster are dialled together,
+ * and a token service takes so many requests at once for too many. A call that
+ * takes longer than `longest` milliseconds is given up by who made it, and not
+ * waited for by others.
+ */
+export function sharingCalls(
+  provider: CredentialsProvider,
+  runtime: Pick<Runtime, "now">,
+  longest: number,
+): CredentialsProvider {
+  let underWay: Promise<RedisCredentials> | undefined;
+  let since = 0;
+  return () => {
+    if (underWay !== undefined && runtime.now() - since < longest) {
+      return underWay;
+    }
+    since = runtime.now();
+    const call = underWay = ask(provider);
+    const forget = (): void => {
+      if (underWay === call) underWay = undefined;
+    };
+    call.then(forget, forget);
+    return call;
+  };
+}
+
 /** A provider that throws at once is one that rejects. */
-async function ask(provider: CredentialsProvider): Promise<unknown> {
+async function ask(provider: CredentialsProvider): Promise<RedisCredentials> {
   return await provider();
 }
 

@@ -1,6 +1,8 @@
 import {
   askCredentials,
   type CredentialsProvider,
+  type RedisCredentials,
+  sharingCalls,
 } from "../../src/redis/credentials.ts";
 import {
   ConfigurationError,
@@ -131,6 +133,39 @@ Deno.test("a provider that hangs has connectTimeout, and ends with the signal", 
   const reason = new Error("over");
   controller.abort(reason);
   assertStrictEquals(await asked, reason);
+});
+
+Deno.test("sharingCalls asks once at a time, and does not wait for a call that was given up", async () => {
+  using runtime = new FakeRuntime();
+  const calls: PromiseWithResolvers<RedisCredentials>[] = [];
+  const provider = sharingCalls(
+    () => {
+      const call = Promise.withResolvers<RedisCredentials>();
+      calls.push(call);
+      return call.promise;
+    },
+    runtime,
+    5000,
+  );
+  const both = [ask(provider), ask(provider)];
+  calls[0]?.resolve({ password: "first" });
+  const given = (await Promise.all(both)).map(({ password }) => password);
+  assertEquals([given, calls.length], [["first", "first"], 1]);
+
+  const failing = [ask(provider), ask(provider)];
+  calls[1]?.reject(new Error("away"));
+  for (const each of failing) {
+    await assertRejects(() => each, RedisConnectionError, "away");
+  }
+  // This one hangs.
+  const late = ask(provider);
+  await runtime.advance(5000);
+  const next = ask(provider);
+  calls[2]?.resolve({ password: "late" });
+  calls[3]?.resolve({ password: "next" });
+  assertEquals((await next).password, "next");
+  assertEquals((await late).password, "late");
+  assertEquals(calls.length, 4);
 });
 
 Deno.test("Connection.open logs in with what it asked for, and tells when that expires", async () => {

@@ -1,0 +1,160 @@
+// Credentials that run out, where there is more than one server: every node
+// gets them, and fail-overs and moving slots fall into the change of links.
+
+import {
+  type RedisCredentials,
+  ResultBackend,
+  type ResultBackendOptions,
+} from "../../mod.ts";
+import { slotOf } from "../../src/redis/cluster/slots.ts";
+import { denoRuntime } from "../../src/runtime.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import { needs } from "../support/needs.ts";
+import { startCluster } from "../support/redis_cluster.ts";
+import { startSentinels } from "../support/redis_sentinels.ts";
+import { inboxOf, taskIds } from "../support/results.ts";
+import { until, within } from "../support/until.ts";
+
+const TASKS = 1000;
+const USER = [
+  ...["ACL", "SETUSER", "app", "on", ">token"],
+  ...["~*", "&*", "+@all"],
+] as const;
+
+/** A token service that refuses whoever asks while it answers another. */
+class Tokens {
+  /** How often it was asked. */
+  asked = 0;
+  #isBusy = false;
+
+  readonly next = async (): Promise<RedisCredentials> => {
+    this.asked++;
+    if (this.#isBusy) throw new Error("429 Too Many Requests");
+    this.#isBusy = true;
+    await new Promise((resolve) => setTimeout(resolve));
+    this.#isBusy = false;
+    const expiresAt = new Date(Date.now() + 60_000);
+    return { username: "app", password: "token", expiresAt };
+  };
+}
+
+/** A backend whose links are replaced every 50 ms. */
+function backendOf(
+  url: string,
+  tokens: Tokens,
+  options: ResultBackendOptions,
+): ResultBackend {
+  return new ResultBackend(url, {
+    credentials: tokens.next,
+    highWaterMark: Infinity,
+    reconcile: 0,
+    reconnect: { maxTimeout: 200 },
+    retry: { maxTimeout: 100, maxAttempts: 1000 },
+    runtime: {
+      setTimer: (callback, ms, persistent) =>
+        // No other timer is as long.
+        denoRuntime.setTimer(
+          callback,
+          ms > 30_000 && ms <= 60_000 ? 50 : ms,
+          persistent,
+        ),
+    },
+    ...options,
+  });
+}
+
+/**
+ * Stores reports, and then outcomes, while links change and `move` goes on:
+ * each outcome comes once. Returns what the status said, and which reports came
+ * twice or out of order.
+ */
+async function streamThrough(
+  url: string,
+  options: ResultBackendOptions,
+  move: () => Promise<unknown>,
+): Promise<{ told: string[]; disorder: string[] }> {
+  const tokens = new Tokens();
+  await using backend = backendOf(url, tokens, options);
+  await using writer = backendOf(url, new Tokens(), options);
+  const status = inboxOf(backend.status());
+  const ids = taskIds(TASKS);
+  const last = new Map<string, number>();
+  const outcomes: string[] = [];
+  const disorder: string[] = [];
+  const reading = (async () => {
+    for await (const event of backend.stream<number>(ids)) {
+      const number = Number(event.result);
+      const before = last.get(event.taskId) ?? -1;
+      if (number <= before) disorder.push(`${number} after ${before}`);
+      last.set(event.taskId, number);
+      if (event.ready) outcomes.push(event.taskId);
+    }
+  })();
+  // Where the test fails before it is awaited.
+  reading.catch(() => {});
+  await status.until(({ type }) => type === "connected");
+  let isMoving = true;
+  const moved = move().finally(() => isMoving = false);
+  moved.catch(() => {});
+  let number = 0;
+  const storeAll = async (state: "PROGRESS" | "SUCCESS"): Promise<void> => {
+    for (let i = 0; i < TASKS; i += 100) {
+      await Promise.all(
+        ids.slice(i, i + 100).map((id) =>
+          writer.storeResult(id, number, state)
+        ),
+      );
+    }
+    number++;
+  };
+  do await storeAll("PROGRESS"); while (isMoving);
+  await moved;
+  // However fast this machine is, some links go by behind the move.
+  const seen = tokens.asked;
+  await until(() => tokens.asked >= seen + 20, { what: "new links" });
+  await storeAll("SUCCESS");
+  await within(reading, { timeout: 30_000, what: "every outcome" });
+  assertEquals([outcomes.length, new Set(outcomes).size], [TASKS, TASKS]);
+  const told = status.all.map(({ type }) => type);
+  assert(told.filter((type) => type === "resynced").length > 2, String(told));
+  return { told, disorder };
+}
+
+Deno.test(needs("redis-server", {
+  name:
+    "while links to a cluster are replaced and slots move, each outcome comes once, reports in order, and the provider is asked once at a time",
+  async fn() {
+    await using cluster = await startCluster({ replicas: 0 });
+    for (const node of cluster.nodes) await cluster.send(node, ...USER);
+    const options = { cluster: true };
+    async function move(): Promise<void> {
+      for (let i = 0; i < 20; i++) {
+        const slot = slotOf(crypto.randomUUID());
+        const owner = await cluster.ownerOf(slot);
+        await cluster.migrate(slot, await cluster.otherThan(owner));
+      }
+    }
+    const { told, disorder } = await streamThrough(
+      cluster.urlOfAll,
+      options,
+      move,
+    );
+    assertEquals(disorder, []);
+    // One link after the other, and nothing was refused.
+    assertEquals(new Set(told.slice(3)), new Set(["resynced"]));
+  },
+}));
+
+Deno.test(needs(["redis-server", "redis-sentinel"], {
+  name:
+    "while links to a master are replaced and the Sentinels choose another, each outcome comes once",
+  async fn() {
+    await using set = await startSentinels();
+    for (const server of set.servers) {
+      await using client = await server.client();
+      await client.send(...USER);
+    }
+    // Of reports, the new master may hold older ones than the old one had.
+    await streamThrough(set.url, {}, () => set.failover());
+  },
+}));
