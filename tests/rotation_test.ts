@@ -379,3 +379,20 @@ Deno.test("credentials that expire while close waits for commands make no fresh 
   await closed;
   assertEquals(stage.types, ["connecting", "connected", "closed"]);
 });
+
+Deno.test("a key that was left during a rotation that failed is unsubscribed on the old link, unless it is wanted again", async () => {
+  using stage = new SourceStage();
+  const reader = await rotating(stage, (link, number) => {
+    if (number === 1) link.held.add("fence");
+  });
+  const [old] = stage.driver.links as [FakeLink];
+  await stage.source.add(reader, ["b", "c"]);
+  await stage.runtime.advance(RENEWED);
+  stage.source.remove(reader, ["b", "c"]);
+  const again = stage.source.add(reader, ["c"]);
+  stage.driver.link.die();
+  await again;
+  await turn();
+  assertEquals([...old.channels], [A, keyOf("c")]);
+  await stage.close();
+});
