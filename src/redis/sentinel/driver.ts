@@ -7,9 +7,21 @@ import { TcpDriver } from "../tcp_link.ts";
 import type { TlsSources } from "../tls.ts";
 import { askSentinels } from "./ask.ts";
 import { SentinelLink } from "./link.ts";
-import { isSameAddress, isSeen, type MasterState, switchOf } from "./master.ts";
+import {
+  isSameAddress,
+  isSeen,
+  isUp,
+  type MasterState,
+  switchOf,
+} from "./master.ts";
 import { type PeerAnswer, SentinelPeer } from "./peer.ts";
-import { counts, judge, type Verdict } from "./verdict.ts";
+import {
+  counts,
+  judge,
+  stateOf,
+  type Verdict,
+  type Wanted,
+} from "./verdict.ts";
 import { SentinelWatch } from "./watch.ts";
 
 /** How many Sentinels are known at most beside those of the URL. */
@@ -33,12 +45,6 @@ export interface SentinelDriverOptions {
   readonly tls?: TlsSources | undefined;
 }
 
-/** A master that was found. */
-interface Found {
-  readonly name: string;
-  readonly master: MasterState;
-}
-
 /**
  * The driver for a master that Sentinels watch over.
  *
@@ -54,6 +60,9 @@ export class SentinelDriver implements RedisDriver {
   // Those of the learned that stand in for some of the URL.
   #helpers: SentinelPeer[] = [];
   #name: string | undefined;
+  // The last that a link was left for: whoever told of it may be too slow to
+  // be waited for when all are asked.
+  #next: MasterState | undefined;
 
   /** Prepares; nothing is dialled before `connect`. */
   constructor(options: SentinelDriverOptions) {
@@ -67,7 +76,8 @@ export class SentinelDriver implements RedisDriver {
   /** Makes one attempt: see {@linkcode RedisDriver}. */
   async connect(events: LinkEvents, signal: AbortSignal): Promise<RedisLink> {
     signal.throwIfAborted();
-    const { name, master } = await this.#find(events, signal);
+    const master = await this.#find(events, signal);
+    const { name } = master;
     const gone = new AbortController();
     // Begun before the master is dialled: it may move meanwhile.
     const watch = this.#watch(name, events, {
@@ -75,6 +85,7 @@ export class SentinelDriver implements RedisDriver {
       onState: (state) => {
         // One that was cut off knows an older master.
         if (state.epoch > master.epoch) {
+          this.#next = state;
           this.#leave(gone, name, master, state.address);
         }
       },
@@ -100,26 +111,35 @@ export class SentinelDriver implements RedisDriver {
   }
 
   /** Finds the master; while it is down, waits for news, as long as an attempt may take. */
-  async #find(events: LinkEvents, signal: AbortSignal): Promise<Found> {
+  async #find(events: LinkEvents, signal: AbortSignal): Promise<MasterState> {
     const { connectTimeout, runtime } = this.#options.connection;
     const end = runtime.now() + connectTimeout;
     for (;;) {
       const verdict = await this.#ask(events, signal);
-      const { master, why } = verdict;
-      if (master === undefined) throw why;
-      this.#name ??= master.name;
-      if (verdict.isUp) return { name: master.name, master };
-      const left = end - runtime.now();
-      if (left <= 0) throw why;
-      await this.#news(master, left, signal);
+      const { why } = verdict;
+      if (verdict.master === undefined) throw why;
+      this.#name ??= verdict.master.name;
+      let { master, isUp: isReady } = verdict;
+      const next = this.#next;
+      this.#next = undefined;
+      if (next !== undefined && next.epoch > master.epoch) {
+        master = next;
+        isReady = isUp(next);
+      }
+      while (!isReady) {
+        const left = end - runtime.now();
+        if (left <= 0) throw why;
+        const told = await this.#news(master, left, signal);
+        if (told === undefined) break;
+        master = told;
+        isReady = isUp(told);
+      }
+      if (isReady) return master;
     }
   }
 
   async #ask(events: LinkEvents, signal: AbortSignal): Promise<Verdict> {
-    const wanted = {
-      masterName: this.#name,
-      minOtherSentinels: this.#options.minOtherSentinels ?? 0,
-    };
+    const wanted = this.#wanted(this.#name);
     const said = await askSentinels({
       peers: [...this.#peers.values()],
       reserve: [...this.#learned.values()],
@@ -141,31 +161,45 @@ export class SentinelDriver implements RedisDriver {
     return verdict;
   }
 
-  /** Resolves when asking again may give a better answer, and after `ms` at the latest. */
+  /**
+   * Resolves when a Sentinel says that the master is another one, or up again:
+   * to what it says, or to undefined where it has to be asked. After `ms` at the
+   * latest.
+   */
   async #news(
     down: MasterState,
     ms: number,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<MasterState | undefined> {
     const { runtime } = this.#options.connection;
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve } = Promise.withResolvers<
+      MasterState | undefined
+    >();
     const watch = this.#watch(down.name, { onNotice() {} }, {
-      onSwitch: () => resolve(),
-      onReturn: () => resolve(),
+      onSwitch: () => resolve(undefined),
+      onReturn: () => resolve(undefined),
       onState: (state) => {
         const isNew = state.epoch > down.epoch;
-        if (isNew || (state.epoch === down.epoch && isSeen(state))) resolve();
+        if (isNew || (state.epoch === down.epoch && isSeen(state))) {
+          resolve(state);
+        }
       },
     });
-    const timer = runtime.setTimer(resolve, ms, true);
-    const abort = (): void => resolve();
-    signal.addEventListener("abort", abort, { once: true });
-    if (signal.aborted) resolve();
-    await promise;
-    signal.removeEventListener("abort", abort);
+    const stop = (): void => resolve(undefined);
+    const timer = runtime.setTimer(stop, ms, true);
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+    const told = await promise;
+    signal.removeEventListener("abort", stop);
     runtime.clearTimer(timer);
     await watch.stop();
     signal.throwIfAborted();
+    return told;
+  }
+
+  #wanted(masterName: string | undefined): Wanted {
+    const { minOtherSentinels = 0 } = this.#options;
+    return { masterName, minOtherSentinels };
   }
 
   /** Listens to what is said about the master called `name`. */
@@ -175,7 +209,7 @@ export class SentinelDriver implements RedisDriver {
     { onSwitch, onState, onReturn }: {
       /** Another one was made the master. */
       onSwitch(address: TcpAddress): void;
-      /** A Sentinel says what it knows. */
+      /** A Sentinel says what it knows, and its word counts. */
       onState(state: MasterState): void;
       /** It is not down any more, to one Sentinel. */
       onReturn?(): void;
@@ -196,7 +230,7 @@ export class SentinelDriver implements RedisDriver {
       },
       onAnswer: (answer) => {
         this.#learn(answer);
-        const state = answer.masters.find((each) => each.name === name);
+        const state = stateOf({ answer }, this.#wanted(name));
         if (state !== undefined) onState(state);
       },
     });

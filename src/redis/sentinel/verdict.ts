@@ -71,8 +71,9 @@ function isLeading({ flags }: MasterState): boolean {
   return flags.includes("failover_in_progress");
 }
 
-function stateOf(
-  { answer }: Said,
+/** What a Sentinel says of the master; undefined where its word does not count. */
+export function stateOf(
+  { answer }: { readonly answer?: PeerAnswer | undefined },
   { masterName, minOtherSentinels }: Wanted,
 ): MasterState | undefined {
   const { masters = [] } = answer ?? {};

@@ -53,6 +53,25 @@ class Stage {
     }, signal);
   }
 
+  /** Lets a Sentinel think for some time before it says what it watches. */
+  delay(name: string, ms: number): void {
+    const host = this.network.host(name);
+    const { accept } = host;
+    host.accept = (peer) => {
+      accept(peer);
+      const answer = peer.answers["SENTINEL MASTERS"];
+      peer.answers["SENTINEL MASTERS"] = null;
+      this.runtime.setTimer(
+        () => {
+          const isAsked = peer.commands.includes("SENTINEL MASTERS");
+          if (isAsked && peer.transport.closed === 0) peer.say(answer ?? "");
+        },
+        ms,
+        false,
+      );
+    };
+  }
+
   /** Lets what is under way happen, without time passing. */
   async settle(): Promise<void> {
     for (let i = 0; i < 5; i++) await turn();
@@ -161,6 +180,42 @@ Deno.test("SentinelDriver waits for the next master while the newest is down, an
   const link = await connecting;
   assertEquals([old.peers.length, present.peers.length], [0, 1]);
   await stage.end(link);
+});
+
+Deno.test("SentinelDriver hears of the next master from a Sentinel that is too slow to be waited for", async () => {
+  const stage = new Stage(["stale", "slow"]);
+  stage.network.sentinel("stale", [{ at: "old", flags: "o_down,master" }]);
+  stage.network.sentinel("slow", [{ at: "new", epoch: 1 }]);
+  stage.delay("slow", 300);
+  stage.network.server("new");
+  const connecting = stage.connect();
+  // Where the test fails before it is awaited.
+  connecting.catch(() => {});
+  for (let i = 0; i < 20; i++) await stage.runtime.advance(100);
+  assertEquals(stage.network.host("new").peers.length, 1);
+  await stage.end(await connecting);
+});
+
+Deno.test("a link that left an old master for the word of a slow Sentinel is not made there again", async () => {
+  const stage = new Stage(["stale", "slow"]);
+  stage.network.sentinel("stale", [{ at: "old" }]);
+  stage.network.sentinel("slow", [{ at: "new", epoch: 1 }]);
+  stage.delay("slow", 300);
+  stage.network.server("old");
+  const server = stage.network.server("new");
+  const connecting = stage.connect();
+  await stage.runtime.advance(1000);
+  const link = await connecting;
+  assertStringIncludes((await reasonOf(link)).message, "is now new:6379");
+  const next = stage.connect();
+  await stage.runtime.advance(1000);
+  assertEquals(server.peers.length, 1);
+  await stage.end(await next);
+  // A word is used once: the Sentinels may have been set up anew.
+  const third = stage.connect();
+  await stage.runtime.advance(1000);
+  assertEquals(server.peers.length, 1);
+  await stage.end(await third);
 });
 
 Deno.test("SentinelDriver takes a master that is up again", async () => {
@@ -286,6 +341,26 @@ Deno.test("SentinelDriver does not count a Sentinel that knows too few others", 
   );
   assert(isRetriable(error));
   await stage.end();
+});
+
+Deno.test("a Sentinel that knows too few others is no news, neither to an attempt nor to a link", async () => {
+  const stage = new Stage(["s1", "s2"], { minOtherSentinels: 1 });
+  const down = [{ at: "old", flags: "s_down,master" }];
+  stage.network.sentinel("s1", down);
+  stage.network.sentinel("s2", [{ at: "new", epoch: 9, others: 0 }]);
+  stage.network.server("old");
+  const connecting = stage.connect();
+  // Where the test fails before it is awaited.
+  connecting.catch(() => {});
+  for (let i = 0; i < 20; i++) await stage.settle();
+  // Asked once, then listened to, which is another question.
+  assertEquals(stage.network.host("s1").peers.length, 3);
+  stage.network.sentinel("s1", [{ at: "old" }]);
+  stage.network.publish("s1", "-sdown", "master mymaster old 6379");
+  const link = await connecting;
+  await stage.settle();
+  assertEquals(await link.command(["GET", "k"]), "value of k");
+  await stage.end(link);
 });
 
 Deno.test("SentinelDriver refuses a server that is no master, on either connection", async () => {
