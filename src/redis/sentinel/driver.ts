@@ -60,6 +60,7 @@ export class SentinelDriver implements RedisDriver {
   // Those of the learned that stand in for some of the URL.
   #helpers: SentinelPeer[] = [];
   #name: string | undefined;
+  #wasFound = false;
   // The last that a link was left for: whoever told of it may be too slow to
   // be waited for when all are asked.
   #next: MasterState | undefined;
@@ -119,6 +120,7 @@ export class SentinelDriver implements RedisDriver {
       const { why } = verdict;
       if (verdict.master === undefined) throw why;
       this.#name ??= verdict.master.name;
+      this.#wasFound = true;
       let { master, isUp: isReady } = verdict;
       const next = this.#next;
       this.#next = undefined;
@@ -199,7 +201,7 @@ export class SentinelDriver implements RedisDriver {
 
   #wanted(masterName: string | undefined): Wanted {
     const { minOtherSentinels = 0 } = this.#options;
-    return { masterName, minOtherSentinels };
+    return { masterName, minOtherSentinels, wasKnown: this.#wasFound };
   }
 
   /** Listens to what is said about the master called `name`. */

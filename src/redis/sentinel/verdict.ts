@@ -18,6 +18,8 @@ export interface Wanted {
   readonly masterName: string | undefined;
   /** How many other Sentinels one has to know of. */
   readonly minOtherSentinels: number;
+  /** Whether they knew it before: it may be that they are being set up anew. */
+  readonly wasKnown: boolean;
 }
 
 /** What several Sentinels say together. */
@@ -112,7 +114,8 @@ function namesIn(said: readonly Said[]): string[] {
 function whyNot(said: readonly Said[], wanted: Wanted | undefined): Error {
   const errors = said.flatMap(({ error }) => error ?? []);
   const mayChange = errors.some(isRetriable) ||
-    (wanted !== undefined && namesIn(said).includes(wanted.masterName ?? ""));
+    (wanted !== undefined && (namesIn(said).includes(wanted.masterName ?? "") ||
+      (wanted.wasKnown && errors.length < said.length)));
   const [first] = errors;
   // One that nothing will mend is told as it is.
   if (!mayChange && first !== undefined && errors.length === said.length) {

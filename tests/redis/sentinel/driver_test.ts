@@ -326,6 +326,28 @@ Deno.test("SentinelDriver tries again where a Sentinel that is away may know the
   await stage.end();
 });
 
+Deno.test("a name that the Sentinels knew before may come back: they are set up anew", async () => {
+  for (const masterName of ["mymaster", undefined]) {
+    const stage = new Stage(
+      ["s1"],
+      masterName === undefined ? {} : { masterName },
+    );
+    stage.network.sentinel("s1", [{ at: "m" }]);
+    stage.network.server("m");
+    await stage.end(await stage.connect());
+    // SENTINEL REMOVE, and after a while SENTINEL MONITOR.
+    stage.network.sentinel("s1", []);
+    const error = await assertRejects(
+      () => stage.connect(),
+      RedisConnectionError,
+      "s1:26379 watches no master",
+    );
+    assert(isRetriable(error));
+    stage.network.sentinel("s1", [{ at: "m" }]);
+    await stage.end(await stage.connect());
+  }
+});
+
 Deno.test("SentinelDriver does not count a Sentinel that knows too few others", async () => {
   const stage = new Stage(["s1", "s2"], { minOtherSentinels: 2 });
   stage.network.sentinel("s1", [{ at: "old", epoch: 9, others: 1 }]);
