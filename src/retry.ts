@@ -176,6 +176,11 @@ export interface RetryHooks {
    * std's, and only their ceiling is known.
    */
   readonly random?: () => number;
+  /**
+   * Ends a wait early by resolving; it does so, too, when its signal aborts.
+   * Needs `random`, since std's waits cannot be ended.
+   */
+  readonly news?: ((signal: AbortSignal) => Promise<void>) | undefined;
   /** A clock that only goes forward, in milliseconds. */
   readonly now?: () => number;
 }
@@ -210,7 +215,7 @@ export async function retried<T>(
   call: (attempt: number) => Promise<T>,
   hooks: RetryHooks,
 ): Promise<T> {
-  const { signal, onFailure, random, now = monotonic } = hooks;
+  const { signal, onFailure, random, news, now = monotonic } = hooks;
   const worthIt = hooks.isRetriable ?? isRetriable;
   // Such waits are made here, and std's own are 0.
   const isOurs = policy.delay !== undefined || random !== undefined;
@@ -218,7 +223,7 @@ export async function retried<T>(
   let attempt = 0;
   let wait = 0;
   const once = async (): Promise<T> => {
-    if (wait > 0) await delay(wait, { signal });
+    if (wait > 0) await pause(wait, signal, news);
     attempt++;
     return await call(attempt);
   };
@@ -255,6 +260,28 @@ export async function retried<T>(
     }
     throw error;
   }
+}
+
+/** Waits, but not after there is news. */
+async function pause(
+  ms: number,
+  signal: AbortSignal,
+  news: RetryHooks["news"],
+): Promise<void> {
+  if (news === undefined) return await delay(ms, { signal });
+  const over = new AbortController();
+  const abort = (): void => over.abort(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  const told = news(over.signal);
+  try {
+    await Promise.race([delay(ms, { signal: over.signal }), told]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+    over.abort();
+    await told;
+  }
+  signal.throwIfAborted();
 }
 
 /**

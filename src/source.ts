@@ -305,8 +305,14 @@ export class ResultSource {
 
   /** Makes a link, by as many attempts as it takes. */
   async #connect(signal: AbortSignal): Promise<KeptLink> {
-    const { address, reconnect, retries, firstConnectTimeout, runtime } =
-      this.#options;
+    const {
+      address,
+      driver,
+      reconnect,
+      retries,
+      firstConnectTimeout,
+      runtime,
+    } = this.#options;
     const { maxAttempts } = reconnect;
     const giveUp = new AbortController();
     const timer = this.#wasConnected || firstConnectTimeout === Infinity
@@ -322,6 +328,10 @@ export class ResultSource {
         signal: either,
         isRetriable: (error) => retries.isRetriable(error),
         now: () => runtime.now(),
+        ...(driver.news === undefined ? {} : {
+          random: () => runtime.random(),
+          news: (signal) => driver.news?.(signal) ?? Promise.resolve(),
+        }),
         onFailure: (error, attempt, within) => {
           const failure = { attempt, maxAttempts, within, error };
           const message = retries.tell({ kind: "reconnect", ...failure });

@@ -373,3 +373,45 @@ Deno.test("backoffCeiling is the longest wait there can be", () => {
   const own = policyOf({ delay: (attempt) => attempt === 1 ? -1 : 7 });
   assertEquals([backoffCeiling(own, 1), backoffCeiling(own, 2)], [0, 7]);
 });
+
+Deno.test("retried ends a wait when there is news, and leaves nothing behind", async () => {
+  using runtime = new FakeRuntime({ global: true });
+  const controller = new AbortController();
+  const calls: number[] = [];
+  const heard: AbortSignal[] = [];
+  let tell = (): void => {};
+  const over = assertRejects(() =>
+    retried(policyOf({ minTimeout: 1000, multiplier: 1 }), () => {
+      calls.push(runtime.now());
+      return Promise.reject(new RedisConnectionError("lost"));
+    }, {
+      signal: controller.signal,
+      now: () => runtime.now(),
+      // The ceiling itself.
+      random: () => 0.9999,
+      news: (signal) => {
+        heard.push(signal);
+        const { promise, resolve } = Promise.withResolvers<void>();
+        tell = resolve;
+        signal.addEventListener("abort", () => resolve());
+        return promise;
+      },
+    })
+  );
+  await runtime.advance(1500);
+  assertEquals(calls, [0, 1000]);
+  tell();
+  // std waits for 0 ms itself, before each call.
+  await runtime.advance(0);
+  assertEquals(calls, [0, 1000, 1500]);
+  await runtime.advance(999);
+  assertEquals(calls.length, 3);
+  await runtime.advance(1);
+  assertEquals(calls, [0, 1000, 1500, 2500]);
+  await runtime.advance(1);
+  assertEquals(runtime.timers, 1);
+  controller.abort();
+  await over;
+  assertEquals(runtime.timers, 0);
+  assertEquals(heard.map(({ aborted }) => aborted), [true, true, true, true]);
+});

@@ -13,6 +13,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "./support/assert.ts";
+import type { RedisDriver } from "../src/redis/link.ts";
 import type { RetryNotice } from "../src/retry_listener.ts";
 import {
   documentOf,
@@ -502,4 +503,22 @@ Deno.test("ResultSource gives up at the first failure after reconnect.timeout", 
   await stage.runtime.advance(10_000);
   await failed;
   await stage.close();
+});
+
+Deno.test("ResultSource makes the next attempt as soon as its driver has news", async () => {
+  using stage = new SourceStage();
+  stage.runtime.chance = 0.999;
+  const news = Promise.withResolvers<void>();
+  const driver: RedisDriver = stage.driver;
+  driver.news = () => news.promise;
+  stage.driver.onConnect = (attempt) => attempt === 1 ? lost() : undefined;
+  await using _ = { [Symbol.asyncDispose]: () => stage.close() };
+  const added = stage.source.add(new RecordingReader(), ["a"]);
+  // Where the test fails before it is awaited.
+  added.catch(() => {});
+  await stage.runtime.advance(1);
+  assertEquals(stage.types, ["connecting", "retrying"]);
+  news.resolve();
+  await turn();
+  assertEquals(stage.types.slice(2), ["connecting", "connected"]);
 });

@@ -44,6 +44,13 @@ export interface RedisDriver {
    * @throws {ConfigurationError} if no attempt can succeed.
    */
   connect(events: LinkEvents, signal: AbortSignal): Promise<RedisLink>;
+  /**
+   * Listens, between two attempts, for what makes the next one worth while: it
+   * is then made at once. Resolves when there is such news, or when the signal
+   * aborts; nothing is left behind then. Never rejects. A driver that cannot
+   * hear of any has no such method.
+   */
+  news?(signal: AbortSignal): Promise<void>;
 }
 
 /**

@@ -22,10 +22,12 @@ import {
   type Verdict,
   type Wanted,
 } from "./verdict.ts";
-import { SentinelWatch } from "./watch.ts";
+import { pause, SentinelWatch } from "./watch.ts";
 
 /** How many Sentinels are known at most beside those of the URL. */
 const MOST_LEARNED = 16;
+/** Milliseconds between two attempts that are too few to listen to Sentinels for. */
+const SHORT_WAIT = 200;
 
 /** Where the Sentinels are, and who to be there and at the servers. */
 export interface SentinelDriverOptions {
@@ -64,6 +66,10 @@ export class SentinelDriver implements RedisDriver {
   // The last that a link was left for: whoever told of it may be too slow to
   // be waited for when all are asked.
   #next: MasterState | undefined;
+  // The master of the last attempt, as it was found; none was found without it.
+  #last: { readonly master: MasterState; readonly isUp: boolean } | undefined;
+  // Whether a link, or an attempt to make one, ended because the master moved.
+  #hasMoved = false;
 
   /** Prepares; nothing is dialled before `connect`. */
   constructor(options: SentinelDriverOptions) {
@@ -111,10 +117,26 @@ export class SentinelDriver implements RedisDriver {
     }
   }
 
+  /** Listens to the Sentinels between two attempts: see {@linkcode RedisDriver}. */
+  async news(signal: AbortSignal): Promise<void> {
+    // They have told already, while the attempt was under way.
+    if (this.#hasMoved) return;
+    const name = this.#name;
+    await pause(SHORT_WAIT, this.#options.connection.runtime, signal);
+    if (name === undefined) await aborted(signal);
+    if (name === undefined || signal.aborted) return;
+    const { master, isUp = true } = this.#last ?? {};
+    this.#next = await this.#hear(name, (state) =>
+      // They answer again, where none did.
+      master === undefined || isNews(state, master, isUp), signal);
+  }
+
   /** Finds the master; while it is down, waits for news, as long as an attempt may take. */
   async #find(events: LinkEvents, signal: AbortSignal): Promise<MasterState> {
     const { connectTimeout, runtime } = this.#options.connection;
     const end = runtime.now() + connectTimeout;
+    this.#hasMoved = false;
+    this.#last = undefined;
     for (;;) {
       const verdict = await this.#ask(events, signal);
       const { why } = verdict;
@@ -128,15 +150,16 @@ export class SentinelDriver implements RedisDriver {
         master = next;
         isReady = isUp(next);
       }
-      while (!isReady) {
+      for (;;) {
+        this.#last = { master, isUp: isReady };
+        if (isReady) return master;
         const left = end - runtime.now();
         if (left <= 0) throw why;
-        const told = await this.#news(master, left, signal);
+        const told = await this.#return(master, left, signal);
         if (told === undefined) break;
         master = told;
         isReady = isUp(told);
       }
-      if (isReady) return master;
     }
   }
 
@@ -163,39 +186,51 @@ export class SentinelDriver implements RedisDriver {
     return verdict;
   }
 
-  /**
-   * Resolves when a Sentinel says that the master is another one, or up again:
-   * to what it says, or to undefined where it has to be asked. After `ms` at the
-   * latest.
-   */
-  async #news(
+  /** Resolves when a master that is down is up again, or another one is, as {@linkcode #hear} does; after `ms` at the latest. */
+  async #return(
     down: MasterState,
     ms: number,
     signal: AbortSignal,
   ): Promise<MasterState | undefined> {
     const { runtime } = this.#options.connection;
+    const over = new AbortController();
+    const timer = runtime.setTimer(() => over.abort(), ms, true);
+    const told = await this.#hear(
+      down.name,
+      (state) => isNews(state, down, false),
+      AbortSignal.any([signal, over.signal]),
+    );
+    runtime.clearTimer(timer);
+    signal.throwIfAborted();
+    return told;
+  }
+
+  /**
+   * Listens to the Sentinels until one tells of another master, of one that is
+   * up again, or what `isExpected`. Resolves to what it says; to undefined, if
+   * all have to be asked, or the signal aborts.
+   */
+  async #hear(
+    name: string,
+    isExpected: (state: MasterState) => boolean,
+    signal: AbortSignal,
+  ): Promise<MasterState | undefined> {
     const { promise, resolve } = Promise.withResolvers<
       MasterState | undefined
     >();
-    const watch = this.#watch(down.name, { onNotice() {} }, {
-      onSwitch: () => resolve(undefined),
-      onReturn: () => resolve(undefined),
+    const stop = (): void => resolve(undefined);
+    const watch = this.#watch(name, { onNotice() {} }, {
+      onSwitch: stop,
+      onReturn: stop,
       onState: (state) => {
-        const isNew = state.epoch > down.epoch;
-        if (isNew || (state.epoch === down.epoch && isSeen(state))) {
-          resolve(state);
-        }
+        if (isExpected(state)) resolve(state);
       },
     });
-    const stop = (): void => resolve(undefined);
-    const timer = runtime.setTimer(stop, ms, true);
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();
     const told = await promise;
     signal.removeEventListener("abort", stop);
-    runtime.clearTimer(timer);
     await watch.stop();
-    signal.throwIfAborted();
     return told;
   }
 
@@ -246,6 +281,7 @@ export class SentinelDriver implements RedisDriver {
     next: TcpAddress,
   ): void {
     if (gone.signal.aborted || isSameAddress(address, next)) return;
+    this.#hasMoved = true;
     gone.abort(
       new RedisConnectionError(
         `Left ${nameOf(address)}: the Sentinels say that ${
@@ -283,6 +319,23 @@ export class SentinelDriver implements RedisDriver {
       runtime,
     });
   }
+}
+
+/** Whether a Sentinel knows of another master, or that one which was down is up again. */
+function isNews(
+  state: MasterState,
+  { epoch }: MasterState,
+  wasUp: boolean,
+): boolean {
+  return state.epoch > epoch ||
+    (!wasUp && state.epoch === epoch && isSeen(state));
+}
+
+/** Resolves when the signal aborts. */
+async function aborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  if (!signal.aborted) await promise;
 }
 
 /** Says how the address of a server was come by, where that may be what is wrong. */

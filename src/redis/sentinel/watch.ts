@@ -131,7 +131,7 @@ export class SentinelWatch {
 }
 
 /** Waits; an abort ends it early. */
-async function pause(
+export async function pause(
   ms: number,
   runtime: Runtime,
   signal: AbortSignal,

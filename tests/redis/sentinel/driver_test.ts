@@ -53,6 +53,14 @@ class Stage {
     }, signal);
   }
 
+  /** Listens as between two attempts. */
+  news(): { isOver: boolean; abort(): void } {
+    const controller = new AbortController();
+    const waits = { isOver: false, abort: () => controller.abort() };
+    this.driver.news(controller.signal).then(() => waits.isOver = true);
+    return waits;
+  }
+
   /** Lets a Sentinel think for some time before it says what it watches. */
   delay(name: string, ms: number): void {
     const host = this.network.host(name);
@@ -323,6 +331,93 @@ Deno.test("SentinelDriver tries again where a Sentinel that is away may know the
   stage.network.sentinel("s1", []);
   const error = await assertRejects(() => stage.connect());
   assert(isRetriable(error));
+  await stage.end();
+});
+
+Deno.test("SentinelDriver.news, between two attempts, is that the master moved, or is up again, or that Sentinels answer again", async () => {
+  const stage = new Stage(["s1", "s2"]);
+  for (const name of ["s1", "s2"]) {
+    stage.network.sentinel(name, [{ at: "old" }]);
+  }
+  // It is dead, and no Sentinel has noticed yet.
+  await assertRejects(() => stage.connect(), RedisConnectionError);
+  let waits = stage.news();
+  await stage.runtime.advance(60_000);
+  assert(!waits.isOver);
+  stage.network.sentinel("s2", [{ at: "new", epoch: 1 }]);
+  stage.network.publish("s2", "+switch-master", SWITCH);
+  await stage.settle();
+  assert(waits.isOver);
+
+  // It tells what was missed, too, and the next attempt trusts it.
+  stage.delay("s2", 300);
+  waits = stage.news();
+  await stage.runtime.advance(600);
+  assert(waits.isOver);
+  stage.network.server("new");
+  const connecting = stage.connect();
+  await stage.runtime.advance(300);
+  const link = await connecting;
+  await stage.runtime.advance(300);
+  await stage.end(link);
+
+  const down = [{ at: "m", epoch: 2, flags: "s_down,master" }];
+  stage.network.sentinel("s1", down);
+  stage.network.sentinel("s2", down);
+  const failed = assertRejects(() => stage.connect(), RedisConnectionError);
+  await stage.runtime.advance(5000);
+  await failed;
+  waits = stage.news();
+  await stage.runtime.advance(1000);
+  assert(!waits.isOver);
+  stage.network.publish("s1", "-sdown", "master mymaster m 6379");
+  await stage.settle();
+  assert(waits.isOver);
+
+  for (const name of ["s1", "s2"]) {
+    stage.network.host(name).accept = () => new Error("gone");
+  }
+  await assertRejects(() => stage.connect(), RedisConnectionError);
+  waits = stage.news();
+  await stage.runtime.advance(60_000);
+  assert(!waits.isOver);
+  stage.network.sentinel("s1", [{ at: "m", epoch: 2 }]);
+  await stage.runtime.advance(10_000);
+  assert(waits.isOver);
+  await stage.end();
+});
+
+Deno.test("SentinelDriver.news comes at once where the master moved while it was dialled, and never where none was ever found", async () => {
+  const stage = new Stage(["s1"]);
+  const first = stage.news();
+  await stage.runtime.advance(60_000);
+  assert(!first.isOver);
+  first.abort();
+  await stage.settle();
+  assert(first.isOver);
+
+  stage.network.sentinel("s1", [{ at: "old" }]);
+  stage.network.host("old").isBlackHole = true;
+  const failed = assertRejects(() => stage.connect(), RedisConnectionError);
+  await stage.settle();
+  stage.network.publish("s1", "+switch-master", SWITCH);
+  await failed;
+  const moved = stage.news();
+  await stage.settle();
+  assert(moved.isOver);
+  // It was news to the attempt that has failed since.
+  await assertRejects(() => {
+    stage.network.host("old").isBlackHole = false;
+    stage.network.host("old").accept = () => new Error("dead");
+    return stage.connect();
+  });
+  const next = stage.news();
+  await stage.runtime.advance(1000);
+  assert(!next.isOver);
+  assertEquals(stage.network.listeners("s1").length, 1);
+  next.abort();
+  await stage.settle();
+  assert(next.isOver);
   await stage.end();
 });
 
