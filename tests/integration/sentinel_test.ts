@@ -152,8 +152,9 @@ Deno.test(needs(SERVERS, {
     await using set = await startSentinels({
       replicas: 0,
       sentinelPassword: "s3ntinel",
-      sentinelUser: "user app on >4pp resetchannels &+switch-master &-sdown " +
-        "&-odown -@all +auth +ping +subscribe +sentinel|masters " +
+      sentinelUser:
+        "user app on >4pp resetchannels &+switch-master &+monitor " +
+        "&-sdown &-odown -@all +auth +ping +subscribe +sentinel|masters " +
         "+sentinel|get-master-addr-by-name +sentinel|sentinels",
     });
     await using wrong = new ResultBackend(set.url, {

@@ -12,6 +12,7 @@ import {
   isSeen,
   isUp,
   type MasterState,
+  monitorOf,
   switchOf,
 } from "./master.ts";
 import { type PeerAnswer, SentinelPeer } from "./peer.ts";
@@ -260,8 +261,10 @@ export class SentinelDriver implements RedisDriver {
       runtime: this.#options.connection.runtime,
       onNotice,
       onMessage: (channel, payload) => {
-        if (channel === "+switch-master") {
-          const told = switchOf(payload);
+        if (channel === "+switch-master" || channel === "+monitor") {
+          const told = channel === "+monitor"
+            ? monitorOf(payload)
+            : switchOf(payload);
           if (told?.name === name) onSwitch(told.address);
         } else if (payload.startsWith(`master ${name} `)) onReturn?.();
       },

@@ -89,6 +89,19 @@ export function switchOf(payload: string): MasterSwitch | undefined {
   return { name, address: { hostname: host, port: Number(port) } };
 }
 
+/**
+ * Reads a message of `+monitor`, which comes when SENTINEL MONITOR names a
+ * master, with its host and port; undefined if it is none.
+ */
+export function monitorOf(payload: string): MasterSwitch | undefined {
+  const [kind, name, host, port] = payload.split(" ");
+  if (
+    kind !== "master" || name === undefined || host === undefined ||
+    port === undefined || !isPort(port)
+  ) return undefined;
+  return { name, address: { hostname: host, port: Number(port) } };
+}
+
 function addressOf(hostname: string, port: string): TcpAddress {
   if (!isPort(port)) throw malformed(`a port ${JSON.stringify(port)}`);
   return { hostname, port: Number(port) };

@@ -196,7 +196,7 @@ function adviceFor(code: string, message: string): string {
     return "check `sentinel.username` and `sentinel.password`, which are not those of the servers";
   }
   if (code === "NOPERM") {
-    return "its ACL must allow this user PING, SENTINEL MASTERS, SENTINEL GET-MASTER-ADDR-BY-NAME, SENTINEL SENTINELS, and to subscribe to +switch-master, -sdown and -odown";
+    return "its ACL must allow this user PING, SENTINEL MASTERS, SENTINEL GET-MASTER-ADDR-BY-NAME, SENTINEL SENTINELS, and to subscribe to +switch-master, +monitor, -sdown and -odown";
   }
   if (/unknown command/i.test(message)) {
     return "it is no Sentinel: check the port, which is 26379 by default";

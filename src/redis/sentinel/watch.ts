@@ -4,8 +4,8 @@ import { toError } from "../../to_error.ts";
 import { isRetriable } from "../retriable.ts";
 import type { PeerAnswer, SentinelPeer } from "./peer.ts";
 
-/** What Sentinels publish when a master moves, or is up again. */
-const CHANNELS = ["+switch-master", "-sdown", "-odown"] as const;
+/** What Sentinels publish when a master moves, is named anew, or is up again. */
+const CHANNELS = ["+switch-master", "+monitor", "-sdown", "-odown"] as const;
 /** The waits before a Sentinel is dialled again, in milliseconds: the first, and the longest. */
 const FIRST_WAIT = 250;
 const LONGEST_WAIT = 10_000;

@@ -564,6 +564,33 @@ Deno.test("a link leaves the old master as soon as one Sentinel tells of another
   await stage.end(link);
 });
 
+Deno.test("a link leaves a master in whose place SENTINEL REMOVE and MONITOR put another, whose epochs begin anew", async () => {
+  const stage = new Stage(["s1"]);
+  stage.network.sentinel("s1", [{ at: "old", epoch: 7 }]);
+  stage.network.server("old");
+  const link = await stage.connect();
+  await stage.settle();
+  for (
+    const payload of [
+      "master mymaster old 6379 quorum 2",
+      "master another new 6379 quorum 2",
+      "master mymaster",
+    ]
+  ) stage.network.publish("s1", "+monitor", payload);
+  await stage.settle();
+  assertEquals(await link.command(["GET", "k"]), "value of k");
+  stage.network.sentinel("s1", [{ at: "new", epoch: 0 }]);
+  const server = stage.network.server("new");
+  stage.network.publish(
+    "s1",
+    "+monitor",
+    "master mymaster new 6379 quorum 2",
+  );
+  assertStringIncludes((await reasonOf(link)).message, "is now new:6379");
+  await stage.end(await stage.connect());
+  assertEquals(server.peers.length, 1);
+});
+
 Deno.test("a master that moves while it is dialled ends the attempt", async () => {
   const stage = new Stage(["s1"]);
   stage.network.sentinel("s1", [{ at: "old" }]);
