@@ -138,7 +138,12 @@ export class SentinelPeer {
         { cause: error },
       );
     }
-    const message = `Sentinel ${this.name}: ${toError(error).message}`;
+    const words = toError(error).message;
+    // The advice there is about a server and its URL.
+    const advice = /\bTLS\b/.test(words)
+      ? " (how TLS is spoken with the Sentinels is the option `sentinel.tls`: as with the servers, if not given; `false` is not at all)"
+      : "";
+    const message = `Sentinel ${this.name}: ${words}${advice}`;
     return error instanceof ConfigurationError
       ? new ConfigurationError(message, { cause: error })
       : new RedisConnectionError(message, { cause: error });

@@ -11,6 +11,7 @@ import {
   SentinelDriver,
   type SentinelDriverOptions,
 } from "../../../src/redis/sentinel/driver.ts";
+import { tlsSources } from "../../../src/redis/tls.ts";
 import {
   assert,
   assertEquals,
@@ -720,6 +721,23 @@ Deno.test("SentinelDriver says what a Sentinel refuses, and shows no password", 
     assert(!Deno.inspect(stage.driver, { depth: 9 }).includes("S3CRET"));
     await stage.end();
   }
+});
+
+Deno.test("SentinelDriver names sentinel.tls where a Sentinel speaks no TLS, or no other", async () => {
+  const stage = new Stage(["s1"], { tls: tlsSources({}, {}) });
+  stage.network.host("s1").accept = () =>
+    new Deno.errors.InvalidData("received corrupt message");
+  const error = await assertRejects(
+    () => stage.connect(),
+    ConfigurationError,
+    "it does not speak TLS",
+  );
+  assertStringIncludes(error.message, "`sentinel.tls`: as with the servers");
+  stage.network.host("s1").isBlackHole = true;
+  const silent = assertRejects(() => stage.connect(), RedisConnectionError);
+  await stage.runtime.advance(5000);
+  assertStringIncludes((await silent).message, "`sentinel.tls`");
+  await stage.end();
 });
 
 Deno.test("SentinelDriver takes a malformed answer for a failure that may pass", async () => {
