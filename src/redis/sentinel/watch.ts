@@ -9,6 +9,8 @@ const CHANNELS = ["+switch-master", "+monitor", "-sdown", "-odown"] as const;
 /** The waits before a Sentinel is dialled again, in milliseconds: the first, and the longest. */
 const FIRST_WAIT = 250;
 const LONGEST_WAIT = 10_000;
+/** The wait behind a refusal, in milliseconds: a wrong certificate or password is not mended soon. */
+const REFUSED_WAIT = 60_000;
 
 /** What is watched, and who is told. */
 export interface SentinelWatchOptions {
@@ -54,19 +56,25 @@ export class SentinelWatch {
     const { runtime, onNotice } = this.#options;
     const { signal } = this.#stop;
     let failures = 0;
+    let told: string | undefined;
     while (!signal.aborted) {
+      let isRefused = false;
       try {
         await this.#listen(peer, signal, () => failures = 0);
       } catch (error) {
         if (signal.aborted) return;
         this.#miss(peer);
-        if (!isRetriable(error)) {
-          // Nothing will mend it; the other Sentinels may do.
-          onNotice(toError(error));
-          return;
+        isRefused = !isRetriable(error);
+        const notice = toError(error);
+        if (isRefused && notice.message !== told) {
+          told = notice.message;
+          onNotice(notice);
         }
       }
-      const ceiling = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures++);
+      // A link lives for long: what is refused may be mended meanwhile.
+      const ceiling = isRefused
+        ? REFUSED_WAIT
+        : Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures++);
       await pause(ceiling * (1 - runtime.random() / 2), runtime, signal);
     }
   }
