@@ -376,6 +376,10 @@ Deno.test("SentinelDriver.news, between two attempts, is that the master moved, 
   assert(waits.isOver);
 
   for (const name of ["s1", "s2"]) {
+    stage.network.sentinel(name, [{ at: "m", epoch: 2 }]);
+  }
+  await assertRejects(() => stage.connect(), RedisConnectionError);
+  for (const name of ["s1", "s2"]) {
     stage.network.host(name).accept = () => new Error("gone");
   }
   await assertRejects(() => stage.connect(), RedisConnectionError);
