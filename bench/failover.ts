@@ -54,7 +54,7 @@ async function round(
   const storing = reader.markAsDone("stored", 1).then(
     () => performance.now() - start,
     // It was given up after the attempts of `retry`.
-    () => NaN,
+    () => Infinity,
   );
   const port = await switching;
   const switched = performance.now() - start;
