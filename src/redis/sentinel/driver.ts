@@ -61,7 +61,7 @@ export class SentinelDriver implements RedisDriver {
   readonly #peers = new Map<string, SentinelPeer>();
   readonly #learned = new Map<string, SentinelPeer>();
   // Those of the learned that stand in for some of the URL.
-  #helpers: SentinelPeer[] = [];
+  #substitutes: SentinelPeer[] = [];
   #name: string | undefined;
   #wasFound = false;
   // The last that a link was left for: whoever told of it may be too slow to
@@ -173,7 +173,7 @@ export class SentinelDriver implements RedisDriver {
       counts: (each) => counts(each, wanted),
       runtime: this.#options.connection.runtime,
     }, signal);
-    this.#helpers = said.flatMap(({ peer, answer }) =>
+    this.#substitutes = said.flatMap(({ peer, answer }) =>
       answer === undefined || this.#peers.has(peer.name) ? [] : peer
     );
     const verdict = judge(said, wanted);
@@ -256,7 +256,7 @@ export class SentinelDriver implements RedisDriver {
     return new SentinelWatch({
       // No others: an address that is announced need not be within reach, or
       // within the permissions.
-      peers: [...this.#peers.values(), ...this.#helpers],
+      peers: [...this.#peers.values(), ...this.#substitutes],
       masterName: name,
       runtime: this.#options.connection.runtime,
       onNotice,
