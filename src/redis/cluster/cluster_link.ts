@@ -137,7 +137,11 @@ export class ClusterLink implements RedisLink {
   async fence(): Promise<void> {
     this.#check();
     // A node without a link has brought nothing yet that could be late.
-    await Promise.all(this.#pool.live.map(({ link }) => link?.fence()));
+    await Promise.all(
+      this.#pool.live.map((node) =>
+        node.link && this.#pool.unlessRetired(node, node.link.fence())
+      ),
+    );
   }
 
   sharesNode(keys: readonly string[]): boolean {

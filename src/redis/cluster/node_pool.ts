@@ -115,6 +115,19 @@ export class NodePool {
     this.#ends.add(ended);
   }
 
+  /**
+   * Waits for what is done at a node. One that was let go of meanwhile brings
+   * nothing any more that counts: there is nothing left to wait for.
+   */
+  async unlessRetired(node: ClusterNode, work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      const isKept = this.#nodes.get(node.address.name) === node;
+      if (isKept || this.#dialling.signal.aborted) throw error;
+    }
+  }
+
   /** Lets the connections keep the process alive, or not. */
   keepAlive(keep: boolean): void {
     this.#keepAlive = keep;

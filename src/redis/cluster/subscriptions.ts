@@ -95,6 +95,7 @@ export class Subscriptions {
 
   /** Unsubscribes each channel where it is. */
   async unsubscribe(channels: readonly string[]): Promise<void> {
+    const { pool } = this.#options;
     const groups = this.#grouped(
       channels,
       (channel) => this.#homes.get(channel),
@@ -106,7 +107,9 @@ export class Subscriptions {
       }
     }
     await Promise.all(
-      groups.map(({ node, channels }) => unsubscribeAt(node, channels)),
+      groups.map(({ node, channels }) =>
+        pool.unlessRetired(node, unsubscribeAt(node, channels))
+      ),
     );
   }
 

@@ -331,6 +331,23 @@ Deno.test("ClusterLink.fence waits for every node that subscribes", async () => 
   await cluster.end(link);
 });
 
+Deno.test("ClusterLink goes on where a node is let go of that a fence, or an UNSUBSCRIBE, still waits for", async () => {
+  const cluster = new FakeCluster();
+  const link = await subscribed(cluster, LOW, "{bar}2", HIGH);
+  const { answers } = cluster.subscriber(7000);
+  answers.PING = answers.UNSUBSCRIBE = null;
+  const waiting = Promise.all([link.fence(), link.unsubscribe(["{bar}2"])]);
+  await turn();
+  cluster.reshard(ALL_AT_7001);
+  await cluster.runtime.advance(5000);
+  await waiting;
+  for (const { transport } of cluster.peers(7000)) {
+    assertEquals(transport.closed, 1);
+  }
+  assertEquals(await link.read([LOW]), ["value of bar"]);
+  await cluster.end(link);
+});
+
 Deno.test("ClusterLink ends with the first connection that dies, and lets what is in flight elsewhere finish", async () => {
   for (const port of [7000, 7001]) {
     for (const index of [0, 1]) {
