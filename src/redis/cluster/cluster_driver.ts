@@ -160,12 +160,14 @@ async function close(connection: Connection, reason: unknown): Promise<void> {
 
 function explain(error: Error, { name }: NodeAddress): Error {
   if (!(error instanceof RedisError)) return error;
-  if (
-    error.message.includes("cluster support disabled") ||
-    /unknown command.*cluster/i.test(error.message)
-  ) {
+  const isUnknown = /unknown command.*cluster/i.test(error.message);
+  if (isUnknown || error.message.includes("cluster support disabled")) {
+    const otherwise = isUnknown
+      ? "; for a Sentinel use a URL such as sentinel://host:26379/0"
+      : "";
     return new ConfigurationError(
-      `Cannot use \`cluster\` with the server at ${name}: it is no node of a Redis Cluster: leave the option out`,
+      `Cannot use \`cluster\` with the server at ${name}: it is no node of a Redis Cluster: ` +
+        `leave the option, or the +cluster of the URL, out${otherwise}`,
       { cause: error },
     );
   }

@@ -56,9 +56,14 @@ Deno.test("ClusterDriver tells what a seed has against it, if no other helps", a
     [
       "-ERR This instance has cluster support disabled\r\n",
       "ConfigurationError",
-      "leave the option out",
+      "leave the option, or the +cluster of the URL, out",
     ],
-    ["-ERR unknown command 'CLUSTER'\r\n", "ConfigurationError", "leave"],
+    // A Sentinel, for one.
+    [
+      "-ERR unknown command 'CLUSTER'\r\n",
+      "ConfigurationError",
+      "sentinel://",
+    ],
     ["-NOPERM no permissions\r\n", "RedisError", "must allow CLUSTER SLOTS"],
   ] as const;
   for (const [reply, name, message] of cases) {
