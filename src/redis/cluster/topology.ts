@@ -126,9 +126,15 @@ export class Topology {
     this.#informant = undefined;
     this.#isPatched = false;
     this.#isRefreshing = true;
+    const late = Promise.withResolvers<undefined>();
+    let isLate = false;
+    this.#schedule(PERIOD, () => {
+      isLate = true;
+      late.resolve(undefined);
+    });
     let map: SlotMap | undefined;
     try {
-      map = await fetch(informant);
+      map = await Promise.race([fetch(informant), late.promise]);
     } catch {
       // The next time another node is asked; one that died has ended the link.
     }
@@ -143,7 +149,9 @@ export class Topology {
       if (isChanged) onChange();
     }
     // What a redirection said meanwhile may be missing in the map.
-    if (this.#isPatched || this.#informant !== undefined) this.refreshSoon();
-    else this.#waitForPeriod();
+    // And one that hangs says nothing of those that took its slots.
+    if (this.#isPatched || this.#informant !== undefined || isLate) {
+      this.refreshSoon();
+    } else this.#waitForPeriod();
   }
 }

@@ -71,6 +71,32 @@ Deno.test("Topology keeps the map up to date while somebody subscribes", async (
   assertEquals([stage.changes, stage.runtime.timers], [1, 0]);
 });
 
+Deno.test("Topology asks another node where one has not answered in a period", async () => {
+  const stage = new Stage();
+  await stage.runtime.advance(5000);
+  assertEquals(stage.asked.length, 1);
+  const late = stage.answer;
+  stage.answer = Promise.withResolvers();
+  // What is said meanwhile does not wait for the silent one, either.
+  stage.topology.moved(7, b, a);
+  await stage.runtime.advance(5000);
+  await stage.runtime.advance(250);
+  assertEquals(stage.asked, [undefined, a.name]);
+  await stage.reply(mapOf(b));
+  assertEquals([stage.changes, stage.topology.find(8)?.name], [1, b.name]);
+  // The answer comes after all, and is an old one; or the node dies.
+  late.resolve(mapOf(a));
+  await stage.runtime.advance(0);
+  assertEquals(stage.topology.find(8)?.name, b.name);
+
+  await stage.runtime.advance(5000);
+  stage.topology.stop();
+  assertEquals(stage.runtime.timers, 0);
+  stage.answer.reject(new Error("The link is over"));
+  await stage.runtime.advance(0);
+  assertEquals(stage.runtime.timers, 0);
+});
+
 Deno.test("Topology believes MOVED at once, and asks who said it, however many say it", async () => {
   const stage = new Stage();
   await stage.runtime.advance(1000);
