@@ -2,6 +2,8 @@ import { Deque } from "./deps/deque.ts";
 import type { Delivery } from "./delivery.ts";
 import type { StoredDocument } from "./protocol/decode.ts";
 import type { RedisLink } from "./redis/link.ts";
+import { UnreachableChannelsError } from "./redis/unreachable.ts";
+import type { Runtime, Timer } from "./runtime.ts";
 import { toError } from "./to_error.ts";
 import { waitsOf, type Watch, type WatchTable } from "./watch_table.ts";
 
@@ -9,6 +11,10 @@ import { waitsOf, type Watch, type WatchTable } from "./watch_table.ts";
 const CHUNK = 1000;
 /** Chunks in flight: enough to hide the round trip, few enough to be overtaken by nothing much. */
 const IN_FLIGHT = 4;
+/** Milliseconds until keys are tried again whose node of a cluster could not be reached; twice as many each time. */
+const UNREACHABLE_WAIT = 250;
+/** At most so many. */
+const LONGEST_WAIT = 5000;
 /** The size at which a read's reply is large enough. */
 const READ_BYTES = 4 * 1024 * 1024;
 /** Keys in the first read, when it is not known how large documents are. */
@@ -71,6 +77,8 @@ export interface AttachmentOptions {
   readonly delivery: Delivery;
   /** How large reads may be. */
   readonly readSize: ReadSize;
+  /** The world outside. */
+  readonly runtime: Runtime;
   /** Keys that the link is subscribed to already, and the server has confirmed: they are only read. */
   readonly subscribed?: ReadonlySet<string>;
 }
@@ -90,9 +98,15 @@ export class Attachment {
   readonly #table: WatchTable;
   readonly #delivery: Delivery;
   readonly #readSize: ReadSize;
+  readonly #runtime: Runtime;
   readonly #queue = new Deque<Watch>();
   readonly #unread = new Set<Watch>();
   #leaving: Watch[] = [];
+  // Their node cannot be reached: they are queued anew when the timer fires.
+  #unreachable: Watch[] = [];
+  #unreachableTimer: Timer | undefined;
+  #unreachableWait = UNREACHABLE_WAIT;
+  #lastUnreachable: Error | undefined;
   readonly #began: number;
   // Awaited before this link was made, and not yet attached to it.
   readonly #inherited: Set<Watch>;
@@ -105,12 +119,13 @@ export class Attachment {
 
   /** Begins to attach every key in the table. */
   constructor(
-    { link, table, delivery, readSize, subscribed }: AttachmentOptions,
+    { link, table, delivery, readSize, runtime, subscribed }: AttachmentOptions,
   ) {
     this.#link = link;
     this.#table = table;
     this.#delivery = delivery;
     this.#readSize = readSize;
+    this.#runtime = runtime;
     this.#began = table.tick();
     readSize.restart();
     this.#inherited = new Set(table.byReading());
@@ -126,9 +141,17 @@ export class Attachment {
     if (this.#inherited.size === 0) this.#attached.resolve();
   }
 
-  /** Resolves when every key that the table held at the start is subscribed and read, or left. */
+  /**
+   * Resolves when every key that the table held at the start is subscribed and
+   * read, or left, or at a node of a cluster that cannot be reached.
+   */
   get attached(): Promise<void> {
     return this.#attached.promise;
+  }
+
+  /** Why some keys are not attached; undefined where all are, or are on their way. */
+  get unreachable(): Error | undefined {
+    return this.#lastUnreachable;
   }
 
   /** Attaches a key that is new in the table. */
@@ -184,6 +207,10 @@ export class Attachment {
   /** The link is over: what is under way must not touch the table any more. */
   stop(): void {
     this.#isStopped = true;
+    if (this.#unreachableTimer !== undefined) {
+      this.#runtime.clearTimer(this.#unreachableTimer);
+      this.#unreachableTimer = undefined;
+    }
   }
 
   #schedule(): void {
@@ -260,15 +287,63 @@ export class Attachment {
       chunk.push(watch);
     }
     if (chunk.length === 0) return;
-    await this.#link.subscribe(chunk.map((watch) => watch.key));
+    const unreachable = await this.#subscribeReachable(chunk);
     // The next link may have begun to attach them.
     if (this.#isStopped) return;
     for (const watch of chunk) {
+      if (unreachable?.has(watch.key)) {
+        this.#putOff(watch);
+        continue;
+      }
       watch.phase = "subscribed";
       // Nobody may be waiting any more.
       if (watch.first === undefined) this.leave(watch);
       else this.#unread.add(watch);
     }
+  }
+
+  /** Subscribes, and returns the keys with which that has to wait. */
+  async #subscribeReachable(
+    chunk: readonly Watch[],
+  ): Promise<ReadonlySet<string> | undefined> {
+    try {
+      await this.#link.subscribe(chunk.map((watch) => watch.key));
+      if (this.#unreachable.length === 0) {
+        this.#lastUnreachable = undefined;
+        this.#unreachableWait = UNREACHABLE_WAIT;
+      }
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof UnreachableChannelsError)) throw error;
+      this.#lastUnreachable = error;
+      return error.channels;
+    }
+  }
+
+  /** Lets a key wait whose node cannot be reached: the others do not wait for it. */
+  #putOff(watch: Watch): void {
+    watch.phase = "queued";
+    // Nobody may be waiting any more.
+    if (watch.first === undefined) return this.leave(watch);
+    this.#settle(watch);
+    this.#unreachable.push(watch);
+    if (this.#unreachableTimer !== undefined) return;
+    const wait = this.#unreachableWait;
+    this.#unreachableWait = Math.min(2 * wait, LONGEST_WAIT);
+    this.#unreachableTimer = this.#runtime.setTimer(
+      () => {
+        const watches = this.#unreachable;
+        this.#unreachableTimer = undefined;
+        this.#unreachable = [];
+        if (watches.every(({ first }) => first === undefined)) {
+          this.#lastUnreachable = undefined;
+        }
+        for (const each of watches) this.#queue.pushBack(each);
+        this.#schedule();
+      },
+      wait,
+      false,
+    );
   }
 
   /** Reads and delivers; what is not ready waits for the fence. Returns how many events that brought. */

@@ -188,13 +188,14 @@ export class LinkKeeper {
     { link, gate }: KeptLink,
     subscribed: ReadonlySet<string> = new Set(),
   ): Attachment {
-    const { delivery, table } = this.#options;
+    const { delivery, runtime, table } = this.#options;
     gate.isOpen = true;
     return this.#attachment = new Attachment({
       link,
       table,
       delivery,
       readSize: this.#readSize,
+      runtime,
       subscribed,
     });
   }

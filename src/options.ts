@@ -170,9 +170,10 @@ export interface ResultBackendOptions extends SerializerOptions {
    * No result is lost or comes twice when a slot moves, a node dies or a replica
    * takes over, except what Redis itself loses: a store that the master had
    * confirmed, and the replica not got yet. What is not an outcome may come
-   * twice or late while its slot moves; `reconcile` bounds the delay. As long as a master is unreachable that
-   * has awaited results, those of the other masters are late, too: the
-   * connections are made anew until all of them are there.
+   * twice or late while its slot moves; `reconcile` bounds the delay. Results
+   * at a master that cannot be reached come when it can be, or when a replica
+   * has its place; those of the other masters do not wait for them, and
+   * `status()` says `degraded`.
    *
    * The keys of a chord are at several nodes. A hash tag in `keyPrefix`, such as
    * `{celery}`, keeps them together, and with them all results at one node.

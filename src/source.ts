@@ -110,7 +110,7 @@ export class ResultSource {
 
   /** The last error of a link or of an attempt to make one; undefined while all is well. */
   get lastError(): Error | undefined {
-    return this.#lastError;
+    return this.#lastError ?? this.#keeper.attachment?.unreachable;
   }
 
   /**

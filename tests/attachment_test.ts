@@ -404,3 +404,61 @@ Deno.test("Attachment.check delivers what no message brought, and counts it", as
   stage.link.die();
   assertEquals(await checked, 0);
 });
+
+Deno.test("Attachment lets keys wait that cannot be reached, and not the others, and tries them again after growing waits", async () => {
+  const stage = new AttachStage();
+  const { link, runtime } = stage;
+  const reader = new RecordingReader();
+  const unreachable = new RedisConnectionError("A node is away");
+  link.unreachable = { channels: new Set([A, B]), cause: unreachable };
+  let isAttached = false;
+  const attached = stage.add(reader, "a", "b").then(() => isAttached = true);
+  await stage.add(reader, "c");
+  const tries = (): string[] =>
+    link.calls.filter((call) => call.startsWith("subscribe"));
+  assertEquals(tries(), [`subscribe ${A} ${B} ${C}`]);
+  assertStrictEquals(stage.attachment.unreachable?.cause, unreachable);
+  // One that joins, and one that leaves, find them waiting.
+  stage.leave(reader, "b");
+  const joined = stage.add(new RecordingReader(), "a");
+  for (const [index, wait] of [250, 500, 1000, 2000, 4000, 5000].entries()) {
+    await runtime.advance(wait - 1);
+    assertEquals(tries().length, 1 + index);
+    await runtime.advance(1);
+    assertEquals(tries().slice(1 + index), [`subscribe ${A}`]);
+  }
+  assertEquals([isAttached, link.reason], [false, undefined]);
+
+  link.unreachable = undefined;
+  stage.store.set(A, documentOf("SUCCESS"));
+  await runtime.advance(5000);
+  await Promise.all([attached, joined]);
+  assertEquals(stage.attachment.unreachable, undefined);
+  assertEquals(runtime.timers, 0);
+});
+
+Deno.test("Attachment does not wait for keys that cannot be reached to be attached, and stops with its timer", async () => {
+  const stage = new AttachStage();
+  const reader = new RecordingReader();
+  await stage.add(reader, "a", "b", "c");
+  stage.connect((link) => {
+    link.unreachable = {
+      channels: new Set([A]),
+      cause: new RedisConnectionError("A node is away"),
+    };
+  });
+  await stage.attachment.attached;
+  assertEquals(stage.runtime.timers, 1);
+  // Nobody waits any more: there is nothing to try.
+  stage.leave(reader, "a");
+  await stage.runtime.advance(250);
+  assertEquals(stage.runtime.timers, 0);
+  assertEquals(stage.attachment.unreachable, undefined);
+  assertEquals(stage.table.get(A), undefined);
+
+  stage.add(reader, "a");
+  await turn();
+  assertEquals(stage.runtime.timers, 1);
+  stage.attachment.stop();
+  assertEquals(stage.runtime.timers, 0);
+});

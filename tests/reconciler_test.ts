@@ -2,7 +2,6 @@ import { Reconciler } from "../src/reconciler.ts";
 import { StatusBoard, type StatusEvent } from "../src/status.ts";
 import { assert, assertEquals } from "./support/assert.ts";
 import { AttachStage } from "./support/attach_stage.ts";
-import { FakeRuntime } from "./support/fake_runtime.ts";
 import {
   documentOf,
   keyOf,
@@ -10,7 +9,6 @@ import {
 } from "./support/recording_reader.ts";
 
 class Stage extends AttachStage {
-  readonly runtime = new FakeRuntime();
   readonly told: StatusEvent[] = [];
   readonly reader = new RecordingReader();
 

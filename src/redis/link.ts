@@ -64,7 +64,12 @@ export interface RedisLink {
   transaction(commands: readonly Command[]): Promise<RespValue[]>;
   /** Reads keys at the server that their writers use; `null` where there is none. */
   read(keys: readonly string[]): Promise<(RedisText | null)[]>;
-  /** Subscribes; resolves when the server has confirmed each channel. */
+  /**
+   * Subscribes; resolves when the server has confirmed each channel.
+   *
+   * @throws {UnreachableChannelsError} if some are at a node of a cluster that
+   * cannot be reached: the link lives on, and the others are subscribed.
+   */
   subscribe(channels: readonly string[]): Promise<void>;
   /** Unsubscribes; resolves when the server has confirmed each channel. */
   unsubscribe(channels: readonly string[]): Promise<void>;

@@ -8,6 +8,7 @@ import {
   type Watch,
   WatchTable,
 } from "../../src/watch_table.ts";
+import { FakeRuntime } from "./fake_runtime.ts";
 import { FakeLink, type FakeStore } from "./fake_link.ts";
 import { keyOf } from "./recording_reader.ts";
 
@@ -16,6 +17,7 @@ export class AttachStage {
   readonly store: FakeStore = new Map();
   readonly table = new WatchTable();
   readonly readSize = new ReadSize();
+  readonly runtime = new FakeRuntime();
   /** What the next link is subscribed to already. */
   subscribed: ReadonlySet<string> = new Set();
   readonly delivery = new Delivery({

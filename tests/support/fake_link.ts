@@ -6,6 +6,7 @@ import type {
   RedisLink,
   RedisText,
 } from "../../src/redis/link.ts";
+import { UnreachableChannelsError } from "../../src/redis/unreachable.ts";
 import type { RespValue } from "../../src/redis/resp.ts";
 
 /** What a link can be asked for. */
@@ -39,6 +40,8 @@ export class FakeLink implements RedisLink {
   readonly mostWaiting: Record<string, number> = {};
   /** Answers commands. */
   onCommand: (command: Command) => RespValue | Error = () => "OK";
+  /** Channels at a node that cannot be reached, and why. */
+  unreachable: { channels: ReadonlySet<string>; cause: Error } | undefined;
   /** Whether it may keep the process alive. */
   isKept = true;
   /** How often it was ended. */
@@ -129,7 +132,15 @@ export class FakeLink implements RedisLink {
 
   async subscribe(channels: readonly string[]): Promise<void> {
     await this.#call("subscribe", channels, () => {
-      for (const channel of channels) this.channels.add(channel);
+      const away = new Set(
+        channels.filter((each) => this.unreachable?.channels.has(each)),
+      );
+      for (const channel of channels) {
+        if (!away.has(channel)) this.channels.add(channel);
+      }
+      if (this.unreachable !== undefined && away.size > 0) {
+        throw new UnreachableChannelsError(away, this.unreachable.cause);
+      }
     });
   }
 

@@ -6,6 +6,7 @@ import type { LinkEvents, RedisLink, RedisText } from "../link.ts";
 import type { RespValue } from "../resp.ts";
 import { isCounting, keysOf } from "./command_keys.ts";
 import { KeyReader } from "./key_reader.ts";
+import { UnreachableChannelsError } from "../unreachable.ts";
 import { type ClusterNode, type NodeOptions, NodePool } from "./node_pool.ts";
 import { isTryAgain } from "./redirection.ts";
 import { Router } from "./router.ts";
@@ -126,7 +127,20 @@ export class ClusterLink implements RedisLink {
 
   async subscribe(channels: readonly string[]): Promise<void> {
     this.#check();
-    await this.#subscriptions.subscribe(channels);
+    try {
+      await this.#subscriptions.subscribe(channels);
+    } catch (error) {
+      this.#check();
+      if (error instanceof UnreachableChannelsError) {
+        this.#events.onNotice(
+          new RedisConnectionError(
+            `The results of a part of the cluster come late: ${error.message}`,
+            { cause: error },
+          ),
+        );
+      }
+      throw error;
+    }
   }
 
   async unsubscribe(channels: readonly string[]): Promise<void> {

@@ -1,3 +1,7 @@
+import { toError } from "../../to_error.ts";
+import type { RedisLink } from "../link.ts";
+import { isRetriable } from "../retriable.ts";
+import { UnreachableChannelsError } from "../unreachable.ts";
 import type { ClusterNode, NodePool } from "./node_pool.ts";
 import {
   located,
@@ -78,7 +82,12 @@ export class Subscriptions {
     return this.#homes.get(channel) === node;
   }
 
-  /** Subscribes each channel at its slot's owner. */
+  /**
+   * Subscribes each channel at its slot's owner.
+   *
+   * @throws {UnreachableChannelsError} behind all others, for those whose owner
+   * cannot be reached.
+   */
   async subscribe(channels: readonly string[]): Promise<void> {
     const { pool, topology } = this.#options;
     const groups = this.#grouped(channels, (channel, slot) =>
@@ -87,10 +96,28 @@ export class Subscriptions {
     for (const { node, channels } of groups) {
       for (const channel of channels) this.#homes.set(channel, node);
     }
-    await Promise.all(groups.map(async ({ node, channels }) => {
-      const confirmed = await this.#confirm(channels, node);
-      if (confirmed !== node) this.#settle(channels, confirmed);
-    }));
+    const failures = await Promise.all(
+      groups.map(async ({ node, channels }) => {
+        try {
+          const confirmed = await this.#confirm(channels, node);
+          if (confirmed !== node) this.#settle(channels, confirmed);
+          return undefined;
+        } catch (error) {
+          if (!(error instanceof UnreachableChannelsError)) throw error;
+          for (const channel of channels) {
+            if (this.isHome(channel, node)) this.#homes.delete(channel);
+          }
+          return error;
+        }
+      }),
+    );
+    const unreachable = failures.filter((failure) => failure !== undefined);
+    const [first] = unreachable;
+    if (first === undefined) return;
+    throw new UnreachableChannelsError(
+      unreachable.flatMap(({ channels }) => [...channels]),
+      first,
+    );
   }
 
   /** Unsubscribes each channel where it is. */
@@ -240,7 +267,16 @@ export class Subscriptions {
     const { pool, topology } = this.#options;
     let at = node;
     for (let hops = 0; hops <= MAX_REDIRECTIONS; hops++) {
-      const link = at.link ?? await at.ready;
+      let link: RedisLink;
+      try {
+        // One await, as in unsubscribe: what is called first is sent first.
+        link = at.link ?? await at.ready;
+      } catch (error) {
+        // Also a node that is loading, or has too many clients.
+        throw isRetriable(error)
+          ? new UnreachableChannelsError(channels, toError(error))
+          : error;
+      }
       try {
         await link.subscribe(channels);
         return at;

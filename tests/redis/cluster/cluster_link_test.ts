@@ -1,5 +1,6 @@
 import { RedisConnectionError, RedisError } from "../../../src/errors.ts";
 import type { RedisLink } from "../../../src/redis/link.ts";
+import { UnreachableChannelsError } from "../../../src/redis/unreachable.ts";
 import { isRetriable } from "../../../src/redis/retriable.ts";
 import {
   assert,
@@ -403,6 +404,42 @@ Deno.test("ClusterLink fails what a node was needed for that cannot be reached, 
   assertEquals(await link.command(["GET", HIGH]), "value of foo");
   await cluster.end(link);
 });
+
+for (const sharded of [false, true]) {
+  Deno.test(`ClusterLink subscribes to what it can reach, and names the rest, sharded: ${sharded}`, async () => {
+    const cluster = new FakeCluster(undefined, [7000], { sharded });
+    let isDown = true;
+    cluster.onDial = ({ answers }, port) => {
+      const confirmation = (channel: string): string =>
+        array(bulk("ssubscribe"), bulk(channel), ":1\r\n");
+      answers[`SSUBSCRIBE ${LOW}`] = confirmation(LOW);
+      answers[`SSUBSCRIBE ${HIGH}`] = confirmation(HIGH);
+      return port === 7001 && isDown
+        ? new Deno.errors.ConnectionRefused("refused")
+        : undefined;
+    };
+    const link = await cluster.connect();
+    const error = await assertRejects(
+      () => link.subscribe([LOW, HIGH]),
+      UnreachableChannelsError,
+      "redis.test:7001",
+    );
+    assertEquals([...error.channels], [HIGH]);
+    assert(cluster.notices[0]!.message.includes("redis.test:7001"));
+    assertEquals(await link.read([LOW]), ["value of bar"]);
+    cluster.subscriber(7000).say(message(LOW, "v"));
+    await link.unsubscribe([HIGH]);
+    await turn();
+    assertEquals(cluster.messages, [[LOW, "v"]]);
+
+    isDown = false;
+    await link.subscribe([HIGH]);
+    cluster.subscriber(7001).say(message(HIGH, "w"));
+    await turn();
+    assertEquals(cluster.messages.at(-1), [HIGH, "w"]);
+    await cluster.end(link);
+  });
+}
 
 Deno.test("ClusterLink asks for the map where a node says that it does not serve", async () => {
   const cluster = new FakeCluster();

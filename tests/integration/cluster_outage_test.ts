@@ -1,0 +1,72 @@
+// A part of a real cluster is gone, and nothing takes its place: the rest goes on.
+
+import { ResultBackend, type StatusEvent } from "../../mod.ts";
+import { slotOf } from "../../src/redis/cluster/slots.ts";
+import { assert, assertEquals, assertRejects } from "../support/assert.ts";
+import { needs } from "../support/needs.ts";
+import { startCluster } from "../support/redis_cluster.ts";
+import { inboxOf, outcomesOf, taskIds } from "../support/results.ts";
+import { within } from "../support/until.ts";
+
+Deno.test(needs("redis-server", {
+  name:
+    "results of the other masters arrive while one is gone, and its own when it is back",
+  async fn() {
+    await using cluster = await startCluster({
+      replicas: 0,
+      args: ["--cluster-require-full-coverage", "no"],
+    });
+    await using writer = new ResultBackend(cluster.urlOfAll, {
+      cluster: true,
+      retry: { maxTimeout: 100, maxAttempts: 1000 },
+    });
+    const [gone] = cluster.nodes;
+    const ids = taskIds(60);
+    const owners = await Promise.all(
+      ids.map((id) => cluster.ownerOf(slotOf(`celery-task-meta-${id}`))),
+    );
+    const lost = ids.filter((_, i) => owners[i] === gone);
+    const others = ids.filter((_, i) => owners[i] !== gone);
+    const once = (ids: readonly string[]): Map<string, number> =>
+      new Map(ids.map((id) => [id, 1]));
+
+    const [early = "", late = ""] = others;
+    await writer.markAsDone(early, 1);
+    await cluster.kill(gone!);
+    await using backend = new ResultBackend(cluster.urlOfAll, {
+      cluster: true,
+    });
+    const status = inboxOf<StatusEvent>(backend.status());
+    const events = inboxOf(backend.stream(ids));
+    await status.until(({ type }) => type === "connected");
+    // One that was stored before is read, one that is stored now is published.
+    await events.until(() => events.all.length === 1);
+    const waiting = within(backend.result(late).get(), { what: "a result" });
+    for (const id of others.slice(1)) await writer.markAsDone(id, id);
+    await events.until(() => events.all.length === others.length);
+    assertEquals(outcomesOf(events.all), once(others));
+    assertEquals(await waiting, late);
+
+    // What is told of those that have to wait.
+    const told = status.all.flatMap((event) =>
+      event.type === "degraded" ? [event.error.message] : []
+    );
+    assert(
+      told.some((each) => each.includes(cluster.addressOf(gone!))),
+      `${told}`,
+    );
+    const error = await assertRejects(() =>
+      backend.result(lost[0]!).get({ timeout: 300 })
+    );
+    assert(String(error).includes(cluster.addressOf(gone!)), String(error));
+
+    // All over one link: nothing was attached anew.
+    const attempts = status.all.filter(({ type }) => type === "connecting");
+    assertEquals(attempts.length, 1);
+
+    await cluster.revive(gone!);
+    await Promise.all(lost.map((id) => writer.markAsDone(id, id)));
+    await events.until(() => events.all.length === ids.length);
+    assertEquals(outcomesOf(events.all), once(ids));
+  },
+}));
