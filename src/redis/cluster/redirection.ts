@@ -1,8 +1,4 @@
-import {
-  ConfigurationError,
-  RedisConnectionError,
-  RedisError,
-} from "../../errors.ts";
+import { RedisConnectionError, RedisError } from "../../errors.ts";
 import { namedAddress, type NodeAddress } from "./slot_map.ts";
 
 /** How often one call is sent on; more, and the nodes do not agree yet. */
@@ -23,7 +19,8 @@ const FORM = /^(MOVED|ASK) (\d+) (\S*):(\d+)/;
 /**
  * What an error says about where to go; undefined if it is no redirection.
  *
- * @throws {ConfigurationError} if the node does not know the other one's host.
+ * @throws {RedisConnectionError} if the node does not know the other one's host:
+ * one that has just started learns it from the others.
  */
 export function redirectionOf(
   error: unknown,
@@ -33,9 +30,9 @@ export function redirectionOf(
   const [, word, slot, host, port] = FORM.exec(error.message) ?? [];
   if (word === undefined || host === undefined) return undefined;
   if (host === "?") {
-    throw new ConfigurationError(
+    throw new RedisConnectionError(
       `Cannot follow the cluster from ${asked.name} to ${host}:${port}: ` +
-        "a node has no host name to announce: set cluster-announce-hostname there",
+        "it does not know that node's host name, or not yet: is cluster-announce-hostname set there?",
       { cause: error },
     );
   }

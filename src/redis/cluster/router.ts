@@ -15,6 +15,7 @@ import type { Topology } from "./topology.ts";
 
 /** What a node says that is not, or no longer, whom its slots are to be asked of. */
 const STALE: ReadonlySet<string> = new Set([
+  "MOVED",
   "CLUSTERDOWN",
   "MASTERDOWN",
 ]);

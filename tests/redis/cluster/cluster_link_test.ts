@@ -468,6 +468,22 @@ Deno.test("ClusterLink asks for the map where a node says that it does not serve
   await cluster.end(link);
 });
 
+Deno.test("ClusterLink asks for the map where MOVED names no host, as a node does that has just started", async () => {
+  const cluster = new FakeCluster();
+  const link = await cluster.connect();
+  cluster.commands(7000).answers.GET = "-MOVED 5061 ?:7001\r\n";
+  cluster.reshard(ALL_AT_7001);
+  for (
+    const call of [() => link.command(["GET", LOW]), () => link.read([LOW])]
+  ) {
+    const error = await assertRejects(call, RedisConnectionError, "hostname");
+    assert(isRetriable(error));
+  }
+  await cluster.runtime.advance(250);
+  assertEquals(await link.read([LOW]), ["value of bar"]);
+  await cluster.end(link);
+});
+
 Deno.test("ClusterLink sends DEL key by key where the slot is on its way", async () => {
   const cluster = new FakeCluster();
   cluster.onDial = ({ answers }) => {

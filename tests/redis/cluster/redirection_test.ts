@@ -1,4 +1,4 @@
-import { ConfigurationError, RedisError } from "../../../src/errors.ts";
+import { RedisConnectionError, RedisError } from "../../../src/errors.ts";
 import { redirectionOf } from "../../../src/redis/cluster/redirection.ts";
 import { namedAddress } from "../../../src/redis/cluster/slot_map.ts";
 import { assertEquals, assertThrows } from "../../support/assert.ts";
@@ -35,10 +35,10 @@ Deno.test("redirectionOf leaves every other error alone", () => {
   }
 });
 
-Deno.test("redirectionOf says what to do where a node has no host name", () => {
+Deno.test("redirectionOf says what to do where a node has no host name, which may be known later", () => {
   assertThrows(
     () => redirectionOf(new RedisError("MOVED 1 ?:6381"), asked),
-    ConfigurationError,
+    RedisConnectionError,
     "cluster-announce-hostname",
   );
 });
