@@ -1,3 +1,4 @@
+import { RedisConnectionError } from "../../errors.ts";
 import type { Connection, ConnectionOptions } from "../connection.ts";
 import type { RedisLink } from "../link.ts";
 import { TcpDriver, type TcpLinkEvents } from "../tcp_link.ts";
@@ -168,10 +169,22 @@ export class NodePool {
       });
       return link;
     } catch (error) {
+      const reason = this.#explain(error);
       // The next who needs it dials again.
-      if (this.#forget(node)) onUnreachable(toError(error));
-      throw error;
+      if (this.#forget(node)) onUnreachable(toError(reason));
+      throw reason;
     }
+  }
+
+  /** The user may never have seen the address: it need not be one that leads there from here. */
+  #explain(error: unknown): unknown {
+    if (this.#dialling.signal.aborted) return error;
+    return error instanceof RedisConnectionError
+      ? new RedisConnectionError(
+        `${error.message} (this address is what the cluster announces)`,
+        { cause: error },
+      )
+      : error;
   }
 
   #forget(node: ClusterNode): boolean {

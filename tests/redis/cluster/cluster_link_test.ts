@@ -389,7 +389,7 @@ Deno.test("ClusterLink fails what a node was needed for that cannot be reached, 
   await assertRejects(
     () => link.command(["GET", HIGH]),
     RedisConnectionError,
-    "redis.test:7001",
+    "redis.test:7001: refused (this address is what the cluster announces)",
   );
   assertEquals(await link.command(["GET", LOW]), "value of bar");
   await link.fence();
