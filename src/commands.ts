@@ -1,6 +1,7 @@
 import { abortable } from "./abortable.ts";
 import { RedisError, RetryLimitError } from "./errors.ts";
 import type { RedisLink } from "./redis/link.ts";
+import { UnreachableNodeError } from "./redis/unreachable.ts";
 import { AttemptsExhausted, retried, type RetryPolicy } from "./retry.ts";
 import type { RetryListener } from "./retry_listener.ts";
 import type { Runtime } from "./runtime.ts";
@@ -108,10 +109,11 @@ export class Commands {
         try {
           return await call(link);
         } catch (error) {
-          // What the server refused, it did not do. But what ends a link is
+          // What the server refused, or was not sent, it did not do. But what ends a link is
           // what its commands reject with, and may be a server's words too.
           const ended = await Promise.race([link.ended, undefined]);
           if (error instanceof RedisError && error !== ended) throw error;
+          if (error instanceof UnreachableNodeError) throw error;
           throw unsure(toError(error));
         }
       },

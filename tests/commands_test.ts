@@ -1,3 +1,4 @@
+import { UnreachableNodeError } from "../src/redis/unreachable.ts";
 import type { RespValue } from "../src/redis/resp.ts";
 import {
   BackendClosedError,
@@ -204,6 +205,17 @@ Deno.test("Commands.runOnce tries again what was not carried out: no link, or a 
   const replies = [new RedisError("LOADING wait"), 1];
   stage.driver.onConnect = (attempt) =>
     attempt === 1 ? new RedisConnectionError("refused") : undefined;
+  stage.driver.onLink = (link) => link.onCommand = () => replies.shift()!;
+  const got = incr(stage);
+  await stage.runtime.advance(1000);
+  assertEquals(await got, 1);
+  await stage.close();
+});
+
+Deno.test("Commands.runOnce tries again what was never sent: its node of a cluster could not be reached", async () => {
+  using stage = new SourceStage();
+  const away = new UnreachableNodeError("refused");
+  const replies = [away, away, 1];
   stage.driver.onLink = (link) => link.onCommand = () => replies.shift()!;
   const got = incr(stage);
   await stage.runtime.advance(1000);

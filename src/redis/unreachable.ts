@@ -1,5 +1,8 @@
 import { RedisConnectionError } from "../errors.ts";
 
+/** A node of a cluster cannot be reached: nothing was sent to it. */
+export class UnreachableNodeError extends RedisConnectionError {}
+
 /**
  * Some of the channels that were to be subscribed to are at a node of a
  * cluster that cannot be reached now. The others are subscribed.

@@ -64,7 +64,15 @@ Deno.test(needs("redis-server", {
     const attempts = status.all.filter(({ type }) => type === "connecting");
     assertEquals(attempts.length, 1);
 
+    // Never sent, and so no doubt whether it counted: it is tried again.
+    const [chord = ""] = lost;
+    const extra = `celery-taskset-meta-{celery-task-meta-${chord}}.t`;
+    const added = writer.addToChord(`{celery-task-meta-${chord}}`, 3);
+    added.catch(() => {});
+
     await cluster.revive(gone!);
+    await added;
+    assertEquals(await cluster.send(gone!, "GET", extra), "3");
     await Promise.all(lost.map((id) => writer.markAsDone(id, id)));
     await events.until(() => events.all.length === ids.length);
     assertEquals(outcomesOf(events.all), once(ids));

@@ -3,6 +3,7 @@ import type { Connection, ConnectionOptions } from "../connection.ts";
 import type { RedisLink } from "../link.ts";
 import { TcpDriver, type TcpLinkEvents } from "../tcp_link.ts";
 import { toError } from "../../to_error.ts";
+import { UnreachableNodeError } from "../unreachable.ts";
 import type { NodeAddress } from "./slot_map.ts";
 
 /** How to be at every node of a cluster; where they are, the cluster says. */
@@ -180,7 +181,7 @@ export class NodePool {
   #explain(error: unknown): unknown {
     if (this.#dialling.signal.aborted) return error;
     return error instanceof RedisConnectionError
-      ? new RedisConnectionError(
+      ? new UnreachableNodeError(
         `${error.message} (this address is what the cluster announces)`,
         { cause: error },
       )
