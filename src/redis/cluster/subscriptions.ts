@@ -86,13 +86,24 @@ export class Subscriptions {
    * Subscribes each channel at its slot's owner.
    *
    * @throws {UnreachableChannelsError} behind all others, for those whose owner
-   * cannot be reached.
+   * cannot be reached, or that have none.
    */
   async subscribe(channels: readonly string[]): Promise<void> {
     const { pool, topology } = this.#options;
-    const groups = this.#grouped(channels, (channel, slot) =>
+    const unserved: string[] = [];
+    let clusterDown: Error | undefined;
+    const groups = this.#grouped(channels, (channel, slot) => {
       // One that is moving arrives by itself.
-      this.#homes.get(channel) ?? pool.node(topology.ownerOf(slot)));
+      const home = this.#homes.get(channel);
+      if (home !== undefined) return home;
+      try {
+        return pool.node(topology.ownerOf(slot));
+      } catch (error) {
+        clusterDown ??= toError(error);
+        unserved.push(channel);
+        return undefined;
+      }
+    });
     for (const { node, channels } of groups) {
       for (const channel of channels) this.#homes.set(channel, node);
     }
@@ -112,6 +123,9 @@ export class Subscriptions {
       }),
     );
     const unreachable = failures.filter((failure) => failure !== undefined);
+    if (clusterDown !== undefined) {
+      unreachable.push(new UnreachableChannelsError(unserved, clusterDown));
+    }
     const [first] = unreachable;
     if (first === undefined) return;
     throw new UnreachableChannelsError(

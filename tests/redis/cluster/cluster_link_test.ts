@@ -589,13 +589,27 @@ Deno.test("ClusterLink says CLUSTERDOWN where nobody serves a slot", async () =>
   for (
     const call of [
       () => link.read([LOW, HIGH]),
-      () => link.subscribe([LOW, HIGH]),
       () => link.command(["GET", HIGH]),
     ]
   ) {
     const error = await assertRejects(call, RedisError, "CLUSTERDOWN");
     assert(isRetriable(error));
   }
+  // What is at the others goes on: nobody may ever serve it again.
+  await link.unsubscribe([LOW]);
+  const error = await assertRejects(
+    () => link.subscribe([HIGH, LOW]),
+    UnreachableChannelsError,
+    "CLUSTERDOWN",
+  );
+  assertEquals([...error.channels], [HIGH]);
+  assertEquals(
+    sent(cluster.subscriber(7000).commands).at(-1),
+    "SUBSCRIBE bar",
+  );
+  cluster.reshard([[0, 16_383, 7000]]);
+  await cluster.runtime.advance(250);
+  await link.subscribe([HIGH]);
   await cluster.end(link);
 });
 
