@@ -285,7 +285,17 @@ export class RedisCluster implements AsyncDisposable {
 
   /** Makes a replica the master, in agreement with the present one. */
   async failover(replica: RedisServer): Promise<void> {
-    await this.send(replica, "CLUSTER", "FAILOVER");
+    let asked = -Infinity;
+    await until(async () => {
+      const info = String(await this.send(replica, "INFO", "replication"));
+      if (info.includes("role:master")) return true;
+      // Redis gives it up after 5 s where the two have missed each other.
+      if (performance.now() - asked > 6000) {
+        asked = performance.now();
+        await this.send(replica, "CLUSTER", "FAILOVER");
+      }
+      return false;
+    }, { what: "the replica to take over", timeout: 30_000 });
     await this.untilMaster(replica);
   }
 
