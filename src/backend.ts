@@ -27,7 +27,7 @@ import { RetryListener } from "./retry_listener.ts";
 import { ResultSource } from "./source.ts";
 import { StatusBoard, type StatusEvent } from "./status.ts";
 import { ResultStore, type StoreOptions } from "./store.ts";
-import { urlOptionsOf, wayTo } from "./way.ts";
+import { wayOptionsOf, wayTo } from "./way.ts";
 
 const DEFAULT_URL = "redis://127.0.0.1:6379/0";
 
@@ -132,7 +132,7 @@ export class ResultBackend implements AsyncDisposable {
     url: string | URL = DEFAULT_URL,
     options: ResultBackendOptions = {},
   ) {
-    const settings = settingsOf(options, urlOptionsOf(url, options));
+    const settings = settingsOf(options, wayOptionsOf(url, options));
     const status = this.#status;
     const keys = this.#keys = new KeySpace(settings.keyPrefix);
     const retries = new RetryListener(options, status);

@@ -42,6 +42,9 @@ export interface ResultBackendOptions extends SerializerOptions {
    * How each store and each read is tried again. Celery:
    * `result_backend_always_retry` and its family.
    *
+   * With Sentinel and Cluster there are 20 attempts by default: these take about
+   * a minute, which a fail-over with its usual 15 or 30 seconds does not.
+   *
    * @default {{ maxAttempts: 10, minTimeout: 20, maxTimeout: 10000, multiplier: 2, jitter: 1 }}
    */
   retry?: RetryOptions;
@@ -202,6 +205,12 @@ export interface ResultBackendOptions extends SerializerOptions {
   runtime?: Partial<Runtime>;
 }
 
+/** What the way to Redis says where the options do not. */
+export interface WayOptions extends UrlOptions {
+  /** Whether a server there may be replaced by another, which takes its time. */
+  readonly failsOver?: boolean;
+}
+
 /** The options as the rooms use them: checked, and with every default filled in. */
 export interface Settings {
   /** Put before every key and channel, without the separator. */
@@ -283,7 +292,7 @@ const KNOWN: ReadonlySet<string> = new Set(
  */
 export function settingsOf(
   options: ResultBackendOptions,
-  url: UrlOptions = {},
+  url: WayOptions = {},
 ): Settings {
   for (const name of Object.keys(options)) {
     if (!KNOWN.has(name)) {
@@ -356,7 +365,7 @@ export function settingsOf(
       ? 15_000
       : Infinity,
     retry: retryPolicy("retry", options.retry, {
-      maxAttempts: 10,
+      maxAttempts: url.failsOver === true ? 20 : 10,
       minTimeout: 20,
       maxTimeout: 10_000,
     }),

@@ -1,5 +1,5 @@
 import { ConfigurationError } from "./errors.ts";
-import type { ResultBackendOptions, Settings } from "./options.ts";
+import type { ResultBackendOptions, Settings, WayOptions } from "./options.ts";
 import { KeySpace } from "./protocol/keys.ts";
 import { ClusterDriver } from "./redis/cluster/cluster_driver.ts";
 import { isClusterUrl, parseClusterUrl } from "./redis/cluster/cluster_url.ts";
@@ -18,7 +18,6 @@ import {
 import { TcpDriver } from "./redis/tcp_link.ts";
 import { tlsSources } from "./redis/tls.ts";
 import { maskUrl, parseRedisUrl, type RedisUrl } from "./redis/url.ts";
-import type { UrlOptions } from "./redis/url_query.ts";
 
 /** The way to reach Redis that a URL and the options lead to. */
 export interface Way {
@@ -29,13 +28,15 @@ export interface Way {
 }
 
 /** What the URL says where the options do not; beside a driver it is not read. */
-export function urlOptionsOf(
+export function wayOptionsOf(
   url: string | URL,
   options: ResultBackendOptions,
-): UrlOptions {
+): WayOptions {
   if (options.driver !== undefined) return {};
-  if (isSentinelUrl(url)) return parseSentinelUrl(url);
-  return isCluster(url, options) ? parseClusterUrl(url)[0] : parseRedisUrl(url);
+  if (isSentinelUrl(url)) return { ...parseSentinelUrl(url), failsOver: true };
+  return isCluster(url, options)
+    ? { ...parseClusterUrl(url)[0], failsOver: true }
+    : parseRedisUrl(url);
 }
 
 /**

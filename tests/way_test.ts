@@ -1,6 +1,8 @@
 import { ConfigurationError, ResultBackend } from "../mod.ts";
 import type { ResultBackendOptions } from "../mod.ts";
+import { settingsOf } from "../src/options.ts";
 import type { Address } from "../src/runtime.ts";
+import { wayOptionsOf } from "../src/way.ts";
 import {
   assert,
   assertEquals,
@@ -130,4 +132,14 @@ Deno.test("a backend by Sentinels is called by its URL, each part masked", async
     "Gave up connecting to sentinel://:**@s1/1;sentinel://:**@s2 after 1",
   );
   assert(!Deno.inspect(error).includes("S3CRET"));
+});
+
+Deno.test("stores have more attempts where a server may be replaced by another", () => {
+  const attempts = (url: string, options: ResultBackendOptions = {}): number =>
+    settingsOf(options, wayOptionsOf(url, options)).retry.maxAttempts;
+  assertEquals(attempts("redis://h"), 10);
+  assertEquals(attempts("sentinel://h"), 20);
+  assertEquals(attempts("redis://h", { cluster: true }), 20);
+  assertEquals(attempts("redis+cluster://h"), 20);
+  assertEquals(attempts("sentinel://h", { retry: { maxAttempts: 3 } }), 3);
 });

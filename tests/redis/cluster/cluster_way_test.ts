@@ -5,7 +5,7 @@ import { ConfigurationError } from "../../../src/errors.ts";
 import { type ResultBackendOptions, settingsOf } from "../../../src/options.ts";
 import { ClusterDriver } from "../../../src/redis/cluster/cluster_driver.ts";
 import { TcpDriver } from "../../../src/redis/tcp_link.ts";
-import { urlOptionsOf, type Way, wayTo } from "../../../src/way.ts";
+import { type Way, wayOptionsOf, wayTo } from "../../../src/way.ts";
 import {
   assertEquals,
   assertInstanceOf,
@@ -13,7 +13,7 @@ import {
 } from "../../support/assert.ts";
 
 function way(url: string, options: ResultBackendOptions = {}): Way {
-  return wayTo(url, options, settingsOf(options, urlOptionsOf(url, options)));
+  return wayTo(url, options, settingsOf(options, wayOptionsOf(url, options)));
 }
 
 Deno.test("wayTo leads to a cluster where the option or the scheme says so, and names its seeds without secrets", () => {
@@ -40,8 +40,8 @@ Deno.test("wayTo leads to one server where nothing speaks of a cluster", () => {
 
 Deno.test("what a cluster's URL says counts where the options do not say", () => {
   const url = "redis+cluster://a,b?socket_connect_timeout=3&client_name=me";
-  assertEquals(urlOptionsOf(url, {}).connectTimeout, 3000);
-  assertEquals(urlOptionsOf(url, {}).clientName, "me");
+  assertEquals(wayOptionsOf(url, {}).connectTimeout, 3000);
+  assertEquals(wayOptionsOf(url, {}).clientName, "me");
 });
 
 Deno.test("ResultBackend refuses what of a cluster's URL and options does not go together", () => {
