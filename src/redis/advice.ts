@@ -18,13 +18,13 @@ import { explainTls } from "./tls_advice.ts";
 export interface SetUpOptions {
   /** Where the server listens. */
   readonly address: Address;
-  /** The database that was to be selected. */
+  /** The database; 0 is not selected, since every connection begins there. */
   readonly db: number;
-  /** The user that was named. */
+  /** The ACL user; none for the default user. */
   readonly username?: string | undefined;
-  /** The password that was given. */
+  /** The password; with neither user nor password, AUTH is not sent. */
   readonly password?: string | undefined;
-  /** What both were asked of, and can be asked of again. */
+  /** What both are asked of, and can be asked of again. */
   readonly credentials?: unknown;
 }
 

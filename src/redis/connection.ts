@@ -2,13 +2,7 @@ import { Deque } from "../deps/deque.ts";
 import { RedisConnectionError, RedisError } from "../errors.ts";
 import type { Address, Runtime, Transport } from "../runtime.ts";
 import { toError } from "../to_error.ts";
-import {
-  explainCut,
-  explainReply,
-  explainSetUp,
-  explainSharded,
-  withoutAbort,
-} from "./advice.ts";
+import { explainReply, withoutAbort } from "./advice.ts";
 import { type Command, CommandBuffer } from "./command.ts";
 import { askCredentials, type CredentialsProvider } from "./credentials.ts";
 import { dial, nameOf } from "./dial.ts";
@@ -16,31 +10,14 @@ import { Heartbeat } from "./heartbeat.ts";
 import { type Subject, subjectOf } from "./permission.ts";
 import { RespDecoder, RespError, type RespValue } from "./resp.ts";
 import type { MessageHandler } from "./resp.ts";
-import { expectMaster } from "./role.ts";
-import type { TlsSources } from "./tls.ts";
+import { type Identity, setUp } from "./set_up.ts";
 
 /** How to reach a server, and who to be there. */
-export interface ConnectionOptions {
-  /** Where the server listens. */
-  readonly address: Address;
-  /** With it, TLS is spoken. */
-  readonly tls?: TlsSources | undefined;
-  /** The database number; 0 is not selected, since every connection begins there. */
-  readonly db: number;
-  /** The ACL user; none for the default user. */
-  readonly username?: string | undefined;
-  /** The password; with neither user nor password, AUTH is not sent. */
-  readonly password?: string | undefined;
-  /** Asked for user and password before each dial, in place of the two above. */
+export interface ConnectionOptions extends Identity {
+  /** Asked for user and password before each dial, in their place. */
   readonly credentials?: CredentialsProvider | undefined;
   /** Patterns of the keys and channels in use, for advice on a refusal. */
   readonly keyPatterns?: readonly string[] | undefined;
-  /** The name that CLIENT LIST shows; a server that refuses it is told of, and kept. */
-  readonly clientName?: string | undefined;
-  /** Whether channels are sharded ones: SSUBSCRIBE, which Redis has from 7. */
-  readonly sharded?: boolean | undefined;
-  /** What the server has to be; one that is not is refused. */
-  readonly role?: "master";
   /** When it aborts, the connection ends for its reason, whatever is under way. */
   readonly gone?: AbortSignal;
   /** Milliseconds from the dial to the last reply of the set-up. */
@@ -185,7 +162,12 @@ export class Connection {
       giveUp.signal.addEventListener("abort", end, { once: true });
       try {
         if (giveUp.signal.aborted) end();
-        await connection.#setUp();
+        await setUp(
+          connection,
+          identified,
+          (notice) => events.onNotice(notice),
+        );
+        connection.#established = true;
       } catch (error) {
         connection.end(toError(error));
         await connection.finished();
@@ -316,62 +298,6 @@ export class Connection {
     await Promise.all([dropped, this.request(["PING"])]);
   }
 
-  async #setUp(): Promise<void> {
-    const { db, username, password, clientName, sharded } = this.#options;
-    const steps: Promise<unknown>[] = [];
-    if (username !== undefined || password !== undefined) {
-      // A user may need no password, and is another one than the default all
-      // the same. Any will do then.
-      const words = username === undefined
-        ? [password ?? ""]
-        : [username, password ?? ""];
-      steps.push(
-        this.request(["AUTH", ...words]).catch((error) => {
-          throw withoutSecret(error, password ?? "");
-        }),
-      );
-    }
-    if (db !== 0) steps.push(this.request(["SELECT", db]));
-    if (clientName !== undefined) {
-      steps.push(
-        this.request(["CLIENT", "SETNAME", clientName]).catch((error) => {
-          if (!(error instanceof RedisError)) throw error;
-          this.#events.onNotice(error);
-        }),
-      );
-    }
-    if (sharded === true) {
-      steps.push(
-        this.request(["PUBSUB", "SHARDNUMSUB"]).catch((error) => {
-          const isRefused = error instanceof RedisError &&
-            error.code === "NOPERM";
-          if (!isRefused) throw explainSharded(error, this.#options.address);
-          // Whether it has them, the first subscription tells.
-          this.#events.onNotice(error);
-        }),
-      );
-    }
-    steps.push(this.request(["PING"]).then(expectPong));
-    if (this.#options.role !== undefined) {
-      steps.push(
-        expectMaster(
-          this,
-          this.#options.address,
-          (notice) => this.#events.onNotice(notice),
-        ),
-      );
-    }
-    for (const outcome of await Promise.allSettled(steps)) {
-      // In order, because the first refusal explains those that follow it.
-      if (outcome.status === "rejected") {
-        const { address, tls } = this.#options;
-        const reason = explainCut(outcome.reason, address, tls);
-        throw explainSetUp(reason, this.#options);
-      }
-    }
-    this.#established = true;
-  }
-
   /** Writes what is gathered, and what is added meanwhile, one write at a time. */
   async #write(): Promise<void> {
     // Commands sent in the same turn leave in one write.
@@ -477,20 +403,6 @@ export class Connection {
       this.#idle = undefined;
     }
   }
-}
-
-function expectPong(reply: RespValue): void {
-  if (reply !== "PONG") {
-    throw new RespError(`Read ${JSON.stringify(reply)} as the reply to PING`);
-  }
-}
-
-/** A server that knows no AUTH says so with all of its words. */
-function withoutSecret(error: unknown, password: string): unknown {
-  return error instanceof RedisError && password !== "" &&
-      error.message.includes(password)
-    ? new RedisError(error.message.replaceAll(password, "**"))
-    : error;
 }
 
 function lost(address: Address, error: unknown): Error {

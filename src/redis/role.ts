@@ -5,7 +5,8 @@ import { nameOf } from "./dial.ts";
 import type { RespValue } from "./resp.ts";
 
 /** What can be asked. */
-interface Asked {
+export interface Asked {
+  /** Sends a command and resolves to its reply. */
   request(command: Command): Promise<RespValue>;
 }
 
