@@ -251,6 +251,15 @@ export class RedisCluster implements AsyncDisposable {
       finish: async () => {
         await this.#moveKeys(slot, from, to);
         const nodes = this.#alive();
+        // A node that takes a slot takes a higher epoch than those that it knows
+        // of. Where it has not heard of the last move yet, that one counts for
+        // more, and two nodes send each other's clients away for ever.
+        await until(async () => {
+          const last = await Promise.all(
+            nodes.map((node) => this.#epoch(node, "my")),
+          );
+          return await this.#epoch(to, "current") >= Math.max(...last);
+        }, { what: "the node to know of the last move" });
         const others = nodes.filter((node) => node !== to && node !== from);
         for (const node of [to, from, ...others]) {
           // Replicas refuse it: they learn it from their masters.
@@ -351,6 +360,12 @@ export class RedisCluster implements AsyncDisposable {
       role === "master" &&
       slots.some(([from, to]) => from <= slot && slot <= to)
     )?.server;
+  }
+
+  /** The epoch of a node itself, or the highest that it knows of. */
+  async #epoch(node: RedisServer, which: "my" | "current"): Promise<number> {
+    const info = String(await this.send(node, "CLUSTER", "INFO"));
+    return Number(new RegExp(`cluster_${which}_epoch:(\\d+)`).exec(info)?.[1]);
   }
 
   async #id(node: RedisServer): Promise<string> {
