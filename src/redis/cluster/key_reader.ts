@@ -99,14 +99,16 @@ export class KeyReader {
         (link) => keys.length === 1 ? get(link, keys[0]!) : link.read(keys),
       );
     } catch (error) {
-      if (isTryAgain(error) && reads.length > 1) {
-        // The slot is on its way, and some of the keys are there already.
+      const redirection = this.#router.redirectionOf(error, node);
+      const isOnItsWay = isTryAgain(error) || redirection?.kind === "ASK";
+      if (isOnItsWay && reads.length > 1) {
+        // Some of the keys are there already, and some still here. Before Redis
+        // 7, ASK says that one is missing here, and not that all are.
         const redirected = await Promise.all(
           reads.map((read) => this.#readSlot([read], values)),
         );
         return redirected.flat();
       }
-      const redirection = this.#router.redirectionOf(error, node);
       if (redirection === undefined) throw error;
       return reads.map((read) => ({ read, redirection }));
     }

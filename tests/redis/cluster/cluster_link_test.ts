@@ -113,11 +113,20 @@ Deno.test("ClusterLink reads keys that share a slot by one MGET, and one by one 
     "GET {bar}2",
   ]);
 
-  // Each behind an ASKING of its own: they may be there in part only.
+  // Before Redis 7, this says that some of them are missing here.
   answers.MGET = ASK_7001;
   assertEquals(await link.read(keys), values);
+  assertEquals(sent(commands).slice(-3), keys.map((key) => `GET ${key}`));
+  assertEquals(sent(cluster.commands(7001).commands).slice(2), [
+    "ASKING",
+    "GET {bar}2",
+  ]);
+
+  // Each behind an ASKING of its own: they may be there in part only.
+  for (const key of keys) answers[`GET ${key}`] = ASK_7001;
+  assertEquals(await link.read(keys), values);
   assertEquals(
-    sent(cluster.commands(7001).commands).slice(2),
+    sent(cluster.commands(7001).commands).slice(4),
     keys.flatMap((key) => ["ASKING", `GET ${key}`]),
   );
   await cluster.end(link);
