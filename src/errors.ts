@@ -114,7 +114,7 @@ export class RedisError extends Error {
  * await using backend = new ResultBackend(redis.url);
  * await redis.stop();
  * const error = await assertRejects(
- *   () => backend.result("6f1c").get({ timeout: 50 }),
+ *   () => backend.result("6f1c").get({ timeout: 500 }),
  *   ResultTimeoutError,
  * );
  * assertInstanceOf(error.cause, RedisConnectionError);
