@@ -109,8 +109,9 @@ export class Commands {
         try {
           return await call(link);
         } catch (error) {
-          // What the server refused, or was not sent, it did not do. But what ends a link is
-          // what its commands reject with, and may be a server's words too.
+          // What the server refused, or was never sent, it did not do. But what
+          // ends a link is what its commands reject with, and may be a server's
+          // words too.
           const ended = await Promise.race([link.ended, undefined]);
           if (error instanceof RedisError && error !== ended) throw error;
           if (error instanceof UnreachableNodeError) throw error;

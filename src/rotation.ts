@@ -1,4 +1,5 @@
 import { RedisConnectionError } from "./errors.ts";
+import { pause } from "./pause.ts";
 import type { RedisLink } from "./redis/link.ts";
 import { backoffCeiling, type RetryPolicy } from "./retry.ts";
 import type { Runtime, Timer } from "./runtime.ts";
@@ -131,31 +132,14 @@ export async function rotate<Next extends { readonly link: RedisLink }>(
     try {
       const ceiling = backoffCeiling(reconnect, attempt);
       const jitter = reconnect.delay === undefined ? reconnect.jitter : 0;
+      // The old link keeps the process alive, if anybody waits.
       await pause(ceiling * (1 - jitter * runtime.random()), runtime, signal);
     } catch (error) {
       // A schedule of the caller's may fail, and is told of.
-      if (!signal.aborted) options.onFailure(toError(error));
+      options.onFailure(toError(error));
       return;
     }
-  }
-}
-
-/** Waits, and does not keep the process alive: the old link does, if anybody waits. */
-async function pause(
-  ms: number,
-  runtime: Runtime,
-  signal: AbortSignal,
-): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const abort = (): void => reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  const timer = runtime.setTimer(resolve, ms, false);
-  if (signal.aborted) abort();
-  try {
-    await promise;
-  } finally {
-    runtime.clearTimer(timer);
-    signal.removeEventListener("abort", abort);
+    if (signal.aborted) return;
   }
 }
 

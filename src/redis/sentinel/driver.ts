@@ -1,4 +1,5 @@
 import { ConfigurationError, RedisConnectionError } from "../../errors.ts";
+import { pause } from "../../pause.ts";
 import type { TcpAddress } from "../../runtime.ts";
 import type { ConnectionOptions } from "../connection.ts";
 import { nameOf } from "../dial.ts";
@@ -23,7 +24,7 @@ import {
   type Verdict,
   type Wanted,
 } from "./verdict.ts";
-import { pause, SentinelWatch } from "./watch.ts";
+import { SentinelWatch } from "./watch.ts";
 
 /** How many Sentinels are known at most beside those of the URL. */
 const MOST_LEARNED = 16;

@@ -1,4 +1,5 @@
 import { RedisConnectionError } from "../../errors.ts";
+import { pause } from "../../pause.ts";
 import type { Runtime } from "../../runtime.ts";
 import { toError } from "../../to_error.ts";
 import { isRetriable } from "../retriable.ts";
@@ -136,20 +137,4 @@ export class SentinelWatch {
       ),
     );
   }
-}
-
-/** Waits; an abort ends it early. */
-export async function pause(
-  ms: number,
-  runtime: Runtime,
-  signal: AbortSignal,
-): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const stop = (): void => resolve();
-  signal.addEventListener("abort", stop, { once: true });
-  const timer = runtime.setTimer(resolve, ms, false);
-  if (signal.aborted) resolve();
-  await promise;
-  runtime.clearTimer(timer);
-  signal.removeEventListener("abort", stop);
 }
