@@ -4,7 +4,7 @@ import { parseDatetime } from "./datetime.ts";
 import { decodeFailure } from "./exceptions.ts";
 import { DisallowedFormat, Formats } from "./formats.ts";
 import { parseJsonExactly } from "./json_exact.ts";
-import type { ParseOptions } from "./json_parse.ts";
+import { parseNatively, type ParseOptions, UNPARSED } from "./json_parse.ts";
 import { isObject, keep, readMember, type Shape } from "./members.ts";
 import type {
   DecodeFailure,
@@ -243,14 +243,9 @@ function isPlainlyJson(
 /** What `jsonCodec()` does, for the case that has to be fast: a text that is an object. */
 function parseObject(text: string, options: DecodeOptions): unknown {
   const bigints = options.integers === "bigint";
-  let raw: unknown;
-  let exact = false;
-  try {
-    raw = JSON.parse(text);
-  } catch {
-    raw = parseJsonExactly(text, bigints);
-    exact = true;
-  }
+  const native = parseNatively(text);
+  const exact = native === UNPARSED;
+  const raw = exact ? parseJsonExactly(text, bigints) : native;
   // The text begins with a brace.
   if (reviveValues(raw as RawDocument, bigints && !exact)) return raw;
   const again = parseJsonExactly(text, bigints) as RawDocument;

@@ -1,3 +1,4 @@
+import { hasEscapedKey } from "./escaped_key.ts";
 import { parseJsonExactly } from "./json_exact.ts";
 import { isUnsafe } from "./values.ts";
 
@@ -10,6 +11,9 @@ export interface ParseOptions {
   integers: "bigint" | "number";
 }
 
+/** What `parseNatively()` gives for a text that only the exact parser reads. */
+export const UNPARSED = Symbol("unparsed");
+
 /**
  * Parses JSON as Python writes it: like `JSON.parse()`, but with bare `NaN`,
  * `Infinity` and `-Infinity`, and without rounding integers beyond 2^53
@@ -21,15 +25,24 @@ export interface ParseOptions {
  * @throws {SyntaxError} If `text` is not JSON, even in this sense.
  */
 export function parseJson(text: string, options: ParseOptions): unknown {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return parseJsonExactly(text, options.integers === "bigint");
-  }
-  return options.integers === "bigint" && holdsUnsafeNumber(value)
-    ? parseJsonExactly(text, true)
+  const bigints = options.integers === "bigint";
+  const value = parseNatively(text);
+  return value === UNPARSED || (bigints && holdsUnsafeNumber(value))
+    ? parseJsonExactly(text, bigints)
     : value;
+}
+
+/**
+ * Parses with `JSON.parse()`; gives `UNPARSED` where it fails, as it does on
+ * `NaN`, and where it cannot be trusted.
+ */
+export function parseNatively(text: string): unknown {
+  if (hasEscapedKey(text)) return UNPARSED;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return UNPARSED;
+  }
 }
 
 /** Whether an integer in `root` may have been rounded. Not recursive: any depth will do. */
