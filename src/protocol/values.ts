@@ -30,7 +30,7 @@ const DATE = /^\d{4}-\d\d-\d\d$/;
 const TIME =
   /^\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?$/;
 const DECIMAL =
-  /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:E[+-]?\d+)?|Inf(?:inity)?|s?NaN\d*)$/i;
+  /^[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:E[+-]?\d+)?|Inf(?:inity)?|s?NaN\d*)$/i;
 const HEX = /^[0-9a-f]{32}$/i;
 
 const encoder = new TextEncoder();

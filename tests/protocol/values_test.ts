@@ -105,6 +105,24 @@ Deno.test("reviveValues() leaves a value that does not fit its type as it is", (
   }
 });
 
+Deno.test("reviveValues() looks at a long text in linear time", () => {
+  const digits = "1".repeat(200_000);
+  const before = performance.now();
+  for (
+    const value of [
+      envelope("decimal", `${digits}x`),
+      envelope("decimal", `.${digits}x`),
+      envelope("decimal", `NaN${digits}x`),
+      envelope("time", `01:02:03.${digits}x`),
+      envelope("datetime", `2024-01-02T03:04:05.${digits}+01:02:03.${digits}x`),
+    ]
+  ) {
+    assertEquals(revive(value), value);
+  }
+  // Milliseconds; where it is the square, half a minute.
+  assert(performance.now() - before < 5000);
+});
+
 Deno.test("reviveValues() takes only exactly the two members for an envelope", () => {
   for (
     const other of [
