@@ -5,6 +5,8 @@
  * @module
  */
 
+import { hasTooManyDigits, MAX_DIGITS } from "./integer.ts";
+
 /** What a value is, and what to do instead of storing it. */
 export type Refusal = readonly [what: string, advice: string];
 
@@ -41,6 +43,15 @@ export function refusalOf(value: object): Refusal | undefined {
     ];
   }
   return undefined;
+}
+
+/** Refuses an integer that Python could not read back from text. */
+export function integerRefusal(value: bigint): Refusal | undefined {
+  if (!hasTooManyDigits(value)) return undefined;
+  return [
+    `an integer of more than ${MAX_DIGITS} digits`,
+    "store it as a string, in hexadecimal say: Python would not read it back",
+  ];
 }
 
 /** Refuses a `Date` that Python's datetime cannot be. */

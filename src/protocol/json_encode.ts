@@ -1,5 +1,6 @@
 import {
   dateRefusal,
+  integerRefusal,
   isBoxed,
   isoformat,
   MAX_DEPTH,
@@ -25,7 +26,7 @@ const WIDE = /[\u007f-\uffff]/g;
  * object that are undefined (in an array they are null, and so is `value`).
  * Beyond it:
  *
- * - bigint: its digits, since Python's integers have no limit;
+ * - bigint: its digits, at most 4,300, which are all that Python reads;
  * - a number beyond 2^53: a float (`1e+16`), since it may be rounded;
  * - `Date`: kombu's `datetime` envelope; one from a document, as it was there;
  * - `Uint8Array`: the `bytes` envelope if it is UTF-8, or else `base64`.
@@ -77,7 +78,7 @@ class Encoder {
       case "undefined":
         return undefined;
       case "bigint":
-        return value.toString();
+        return this.#integer(value);
       case "object":
         return value === null ? "null" : this.#object(value, key);
       case "function":
@@ -145,6 +146,12 @@ class Encoder {
     }
     this.#path.length = depth;
     return `{${text}}`;
+  }
+
+  #integer(value: bigint): string {
+    const refusal = integerRefusal(value);
+    if (refusal !== undefined) this.#refuse(...refusal);
+    return value.toString();
   }
 
   #date(value: Date): string {

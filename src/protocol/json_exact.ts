@@ -1,3 +1,4 @@
+import { parseInteger } from "./integer.ts";
 import { setOwn } from "./own_property.ts";
 import { isUnsafe } from "./values.ts";
 
@@ -32,6 +33,8 @@ interface Frame {
  * they are rounded.
  *
  * @throws {SyntaxError} If `text` is not JSON, even as Python writes it.
+ * @throws {RangeError} If an integer that would become a bigint has more than
+ * 4,300 digits.
  */
 export function parseJsonExactly(text: string, bigints: boolean): unknown {
   return new Parser(text, bigints).parse();
@@ -168,7 +171,7 @@ class Parser {
       const value = Number(number[0]);
       const isInteger = number[1] === undefined && number[2] === undefined;
       return this.#bigints && isInteger && isUnsafe(value)
-        ? BigInt(number[0])
+        ? parseInteger(number[0])
         : value;
     }
     WORD.lastIndex = this.#at;

@@ -23,6 +23,8 @@ export const UNPARSED = Symbol("unparsed");
  * like any other.
  *
  * @throws {SyntaxError} If `text` is not JSON, even in this sense.
+ * @throws {RangeError} If an integer that would become a bigint has more than
+ * 4,300 digits.
  */
 export function parseJson(text: string, options: ParseOptions): unknown {
   const bigints = options.integers === "bigint";

@@ -1,3 +1,4 @@
+import { hasTooManyDigits, MAX_DIGITS } from "./integer.ts";
 import { toJsonSafe } from "./json_safe.ts";
 import { datetimeText } from "./values.ts";
 
@@ -30,6 +31,11 @@ function textOf(value: unknown): string {
       break;
     case "function":
       return value.name === "" ? "a function" : `function ${value.name}`;
+    case "bigint":
+      // To write a huge one would take seconds.
+      return hasTooManyDigits(value)
+        ? `an integer of more than ${MAX_DIGITS} digits`
+        : String(value);
     default:
       return String(value);
   }

@@ -7,6 +7,7 @@
  */
 
 import { FAILSAFE_SCHEMA, type Schema, Type } from "../deps/js_yaml.ts";
+import { parseInteger } from "../protocol/integer.ts";
 import { datetimeOf } from "../protocol/values.ts";
 
 const NULL = /^(?:~|null|Null|NULL|)$/;
@@ -92,8 +93,8 @@ function textOf(data: unknown): string {
 function integer(text: string): number | bigint {
   const digits = text.replaceAll("_", "").replace(/^[-+]/, "");
   const size = digits.includes(":")
-    ? partsOf(digits).reduce((sum, part) => sum * 60n + BigInt(part), 0n)
-    : BigInt(/^0[0-7]/.test(digits) ? `0o${digits}` : digits);
+    ? partsOf(digits).reduce((sum, part) => sum * 60n + parseInteger(part), 0n)
+    : parseInteger(/^0[0-7]/.test(digits) ? `0o${digits}` : digits);
   const value = text.startsWith("-") ? -size : size;
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;

@@ -1,4 +1,5 @@
 import { load, YAMLException } from "../deps/js_yaml.ts";
+import { integerRefusal, type Refusal } from "../protocol/encodable.ts";
 import { toPlain } from "../protocol/plain.ts";
 import type { Serializer } from "../protocol/serializer.ts";
 import { schemaOf } from "./schema.ts";
@@ -11,8 +12,8 @@ const MAX_DEPTH = 200;
  * YAML as Celery's workers write and read it (PyYAML's `safe_dump()` and
  * `safe_load()`), for the options `serializer` and `acceptContent`:
  *
- * - timestamps are `Date`s, `!!binary` is a `Uint8Array`, integers of any size
- *   are exact;
+ * - timestamps are `Date`s, `!!binary` is a `Uint8Array`, integers of up to
+ *   4,300 digits are exact;
  * - a date without a time is text, a set a list, and a key that is no string
  *   its text (`1` is `"1"`);
  * - a tag of Python's (`!!python/...`) is refused, never resolved.
@@ -28,7 +29,9 @@ const MAX_DEPTH = 200;
 export const yaml: Serializer = {
   name: "yaml",
   encode: (value) =>
-    writeYaml(toPlain(value, "value", { maxDepth: MAX_DEPTH })),
+    writeYaml(
+      toPlain(value, "value", { maxDepth: MAX_DEPTH, refuse: refusalOf }),
+    ),
   decode(stored): unknown {
     if (typeof stored !== "string") {
       throw new Error("it is not YAML: its bytes are not UTF-8");
@@ -51,3 +54,7 @@ export const yaml: Serializer = {
     }
   },
 };
+
+function refusalOf(value: string | bigint): Refusal | undefined {
+  return typeof value === "bigint" ? integerRefusal(value) : undefined;
+}

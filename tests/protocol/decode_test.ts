@@ -411,6 +411,17 @@ Deno.test("decodeDocument() refuses JSON that is no document of Celery's", () =>
   }
 });
 
+Deno.test("decodeDocument() refuses an integer of more digits than Python reads", () => {
+  const error = refusal(
+    `{"status": "SUCCESS", "result": [${"7".repeat(10_000_000)}]}`,
+  );
+  assertStringIncludes(
+    error.message,
+    'Cannot decode the result of task "t1": it has an integer of 10000000 digits, and more than 4300 are not read',
+  );
+  assertEquals(undecodableMeta(error).state, "UNDECODABLE");
+});
+
 Deno.test("decodeDocument() refuses a byte order mark, as Python does", () => {
   const text = `\ufeff${CELERY_5_2.failure}`;
   assertStringIncludes(refusal(text).message, "not JSON");

@@ -283,7 +283,15 @@ Deno.test("encodeFailure() replaces an argument that cannot be encoded by its te
   function work(): void {}
   const failure = encodeFailure({
     excType: "E",
-    excArgs: [1n, work, Symbol("s"), new Map(), new RangeError("r"), cycle],
+    excArgs: [
+      1n,
+      work,
+      Symbol("s"),
+      new Map(),
+      new RangeError("r"),
+      1n << 33_000_000n,
+      cycle,
+    ],
   });
   assertEquals(failure.exc_message.slice(0, 3), [
     1n,
@@ -292,7 +300,11 @@ Deno.test("encodeFailure() replaces an argument that cannot be encoded by its te
   ]);
   assertEquals(failure.exc_message[3], "[object Map]");
   assertEquals(failure.exc_message[4], "RangeError: r");
-  assertEquals(typeof failure.exc_message[5], "string");
+  assertEquals(
+    failure.exc_message[5],
+    "an integer of more than 4300 digits",
+  );
+  assertEquals(typeof failure.exc_message[6], "string");
 });
 
 Deno.test("encodeFailure() replaces an argument that fits alone, and would be nested too deeply in a document", () => {

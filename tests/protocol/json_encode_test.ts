@@ -53,6 +53,20 @@ Deno.test("encodeJson() writes the digits of a bigint", () => {
   assertEquals(encodeJson([2n ** 64n, -1n]), "[18446744073709551616, -1]");
 });
 
+Deno.test("encodeJson() refuses an integer of more digits than Python reads", () => {
+  const most = 10n ** 4300n - 1n;
+  for (const value of [most, -most]) {
+    assertEquals(encodeJson(value), `${value}`);
+  }
+  for (const value of [most + 1n, -most - 1n, 1n << 33_000_000n]) {
+    assertThrows(
+      () => encodeJson({ a: [value] }),
+      TypeError,
+      "Cannot encode an integer of more than 4300 digits at result.a[0]: store it as a string",
+    );
+  }
+});
+
 Deno.test("encodeJson() writes undefined as JSON.stringify() does, and null for itself", () => {
   assertEquals(encodeJson({ a: undefined, b: 1, c: undefined }), '{"b": 1}');
   assertEquals(encodeJson({ a: undefined }), "{}");

@@ -216,3 +216,38 @@ Deno.test("parseJson() says where it stopped", () => {
   );
   assertThrows(() => parseJson("[NaN", BIGINT), SyntaxError, "ends too early");
 });
+
+Deno.test("parseJson() reads integers of 4,300 digits, and refuses more, as Python does", () => {
+  const most = "7".repeat(4300);
+  for (const text of [most, `-${most}`]) {
+    assertEquals(parseJson(`[${text}]`, BIGINT), [BigInt(text)]);
+    const error = assertThrows(
+      () => parseJson(`[${text}0]`, BIGINT),
+      RangeError,
+    );
+    assertEquals(
+      error.message,
+      "it has an integer of 4301 digits, and more than 4300 are not read, as in Python",
+    );
+  }
+  // To read it would take seconds.
+  assertThrows(
+    () => parseJson("7".repeat(10_000_000), BIGINT),
+    RangeError,
+    "10000000 digits",
+  );
+});
+
+Deno.test("parseJson() reads a float of any length, and rounds any integer when asked for numbers", () => {
+  const digits = "7".repeat(100_000);
+  assertEquals(parseJson(`[0.${digits}, ${digits}.5, NaN]`, BIGINT), [
+    Number(`0.${digits}`),
+    Infinity,
+    NaN,
+  ]);
+  assertEquals(parseJson(`[1e${digits}, -${digits}, NaN]`, NUMBER), [
+    Infinity,
+    -Infinity,
+    NaN,
+  ]);
+});

@@ -121,6 +121,29 @@ Deno.test("yaml in a backend unfolds aliases up to a limit, and refuses what con
   }
 });
 
+Deno.test("yaml.decode() refuses an integer of more digits than Python reads", () => {
+  const most = "7".repeat(4300);
+  assertEquals(yaml.decode(`[${most}, -${most}]`), [
+    BigInt(most),
+    -BigInt(most),
+  ]);
+  const many = "7".repeat(10_000_000);
+  for (
+    const text of [`${most}0`, many, `-${many}`, `0x${many}`, `${many}:30`]
+  ) {
+    assertThrows(
+      () => yaml.decode(`a: ${text}`),
+      Error,
+      "digits, and more than 4300 are not read, as in Python",
+    );
+  }
+  assertThrows(
+    () => yaml.encode({ a: 10n ** 4300n }),
+    TypeError,
+    "Cannot encode an integer of more than 4300 digits at value.a",
+  );
+});
+
 Deno.test("yaml in a backend gives integers as the options say", () => {
   const options = { serializer: yaml, integers: "number" } as const;
   assertEquals(
