@@ -197,10 +197,22 @@ function isKey<Name extends string>(
   return Object.hasOwn(known, name);
 }
 
+/** Whether two values mean the same. Those that cannot be compared, such as cyclic ones, do not. */
 function isSame(one: unknown, other: unknown): boolean {
-  return Object.is(one, other) ||
-    (typeof one === "object" && typeof other === "object" &&
-      JSON.stringify(one) === JSON.stringify(other));
+  if (Object.is(one, other)) return true;
+  if (typeof one !== "object" || typeof other !== "object") return false;
+  try {
+    return jsonOf(one) === jsonOf(other);
+  } catch {
+    return false;
+  }
+}
+
+function jsonOf(value: unknown): string {
+  return JSON.stringify(
+    value,
+    (_, member) => typeof member === "bigint" ? `${member}n` : member,
+  );
 }
 
 function oldNames(): Map<string, SettingName> {

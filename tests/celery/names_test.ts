@@ -57,6 +57,33 @@ Deno.test("givenSettings leaves out what is Celery's and not about results, unde
   assertEquals(givenSettings(config).settings.size, 0);
 });
 
+Deno.test("givenSettings compares a setting's two values, whatever they are", () => {
+  const cycle: Record<string, unknown> = {};
+  cycle.self = cycle;
+  const copy: Record<string, unknown> = {};
+  copy.self = copy;
+  function given(one: unknown, other: unknown): GivenSettings {
+    return givenSettings({
+      accept_content: one,
+      CELERY_ACCEPT_CONTENT: other,
+    });
+  }
+  for (
+    const [one, other] of [[1n, 1n], [[1n], [1n]], [cycle, cycle]]
+  ) {
+    assertEquals(given(one, other).settings.size, 1);
+  }
+  for (
+    const [one, other] of [[1n, 2n], [[1n], [2n]], [[1n], [1]], [cycle, copy]]
+  ) {
+    assertThrows(
+      () => given(one, other),
+      ConfigurationError,
+      "both accept_content and CELERY_ACCEPT_CONTENT",
+    );
+  }
+});
+
 Deno.test("givenSettings refuses one setting with two values, and names both", () => {
   const cases: [Record<string, unknown>, string][] = [
     [
