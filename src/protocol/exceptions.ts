@@ -1,4 +1,5 @@
 import { encodeJson } from "./json_encode.ts";
+import { toPlain } from "./plain.ts";
 import { describeValue, memberOf } from "./text.ts";
 
 /** An exception, as a document holds it. */
@@ -57,25 +58,34 @@ export function decodeFailure(result: unknown): TaskFailure | null {
   if (!result || isEmpty(result)) return null;
   const fields = asFields(result);
   if (fields === undefined) return failure(UNKNOWN_TYPE, null, [result]);
-  const { exc_type: type, exc_module: module, exc_message: message } = fields;
+  return failureOf(fields, result);
+}
+
+/** The failure that `fields` tell of, which are the members of `whole`. No getter of theirs makes it throw. */
+function failureOf(fields: unknown, whole: unknown): TaskFailure {
+  const type = memberOf(fields, "exc_type");
+  const module = memberOf(fields, "exc_module");
+  const message = memberOf(fields, "exc_message");
   if (typeof type !== "string" || type === "") {
     return failure(
       UNKNOWN_TYPE,
       null,
-      message === undefined ? [result] : asArgs(message),
+      message === undefined ? [whole] : asArgs(message),
     );
   }
   const args = asArgs(message);
-  if (type === WRAPPER_TYPE) {
-    const [originalModule, originalType, originalArgs] = args;
-    if (
-      typeof originalModule === "string" && typeof originalType === "string" &&
-      Array.isArray(originalArgs)
-    ) {
-      return failure(originalType, originalModule, originalArgs);
-    }
-  }
-  return failure(type, typeof module === "string" ? module : null, args);
+  const original = type === WRAPPER_TYPE ? unwrapped(args) : undefined;
+  return original ??
+    failure(type, typeof module === "string" ? module : null, args);
+}
+
+/** The exception in a wrapper made with `args`; undefined if it has other parts. Its module may be null, as anyone's may. */
+function unwrapped(args: unknown[]): TaskFailure | undefined {
+  const [module, type, third] = args;
+  const originalArgs = listOf(third);
+  const isWrapped = (typeof module === "string" || module === null) &&
+    typeof type === "string" && originalArgs !== undefined;
+  return isWrapped ? failure(type, module, originalArgs) : undefined;
 }
 
 /** What tells whether a document can hold an argument: it throws if not. */
@@ -111,7 +121,7 @@ export function encodeFailure(
   return {
     exc_type: typeName(excType),
     exc_message: excArgs.map((argument) => encodable(argument, encoder)),
-    exc_module: excModule,
+    exc_module: excModule?.toWellFormed() ?? null,
   };
 }
 
@@ -123,13 +133,11 @@ function partsOf(
   const type = memberOf(error, "excType");
   if (typeof type === "string") {
     const module = memberOf(error, "excModule");
-    const args = memberOf(error, "excArgs");
     return {
       excType: type,
       excModule: typeof module === "string" ? module : null,
-      excArgs: Array.isArray(args)
-        ? args
-        : messageArgs(memberOf(error, "message")),
+      excArgs: listOf(memberOf(error, "excArgs")) ??
+        messageArgs(memberOf(error, "message")),
     };
   }
   if (isError(error)) {
@@ -140,8 +148,7 @@ function partsOf(
     };
   }
   if (memberOf(error, "exc_type") !== undefined) {
-    const wire = decodeFailure(error);
-    if (wire !== null) return wire;
+    return failureOf(error, error);
   }
   return {
     excType: UNKNOWN_TYPE,
@@ -166,7 +173,16 @@ function messageOf(args: unknown[]): string {
 /** Python's view of `exc_message`: a list is the arguments, anything else the only one. */
 function asArgs(message: unknown): unknown[] {
   if (message === undefined) return [];
-  return Array.isArray(message) ? message : [message];
+  return listOf(message) ?? [message];
+}
+
+/** A copy of a list; undefined if it is none, or cannot be read: a proxy may throw at anything. */
+function listOf(value: unknown): unknown[] | undefined {
+  try {
+    return Array.isArray(value) ? [...value] : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function isEmpty(result: unknown): boolean {
@@ -211,12 +227,17 @@ function typeName(type: unknown): string {
   return type.toWellFormed().replaceAll("\0", "") || UNKNOWN_TYPE;
 }
 
-/** `value` if a document can hold it, or else its text, as Celery stores the `repr()`. */
+/**
+ * A copy of `value` if a document can hold it, or else its text, as Celery
+ * stores the `repr()`. A copy, since getters may answer otherwise, or throw,
+ * when the document is written.
+ */
 function encodable(value: unknown, encoder: ArgumentEncoder): unknown {
   try {
+    const copy = toPlain(value);
     // As deep as it stands in a document: behind `result` and `exc_message`.
-    encoder.encode([[[value]]]);
-    return value;
+    encoder.encode([[[copy]]]);
+    return copy;
   } catch {
     return describeValue(value).toWellFormed();
   }

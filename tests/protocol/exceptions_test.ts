@@ -97,13 +97,30 @@ Deno.test("decodeFailure() unwraps an exception that pickle refused", () => {
   );
 });
 
+Deno.test("decodeFailure() unwraps an exception whose module is null", () => {
+  assertEquals(
+    decodeFailure({
+      exc_type: "UnpickleableExceptionWrapper",
+      exc_message: [null, "Broken", ["a", 2], "Broken('a', 2)"],
+      exc_module: "celery.utils.serialization",
+    }),
+    {
+      excType: "Broken",
+      excModule: null,
+      excArgs: ["a", 2],
+      message: "a, 2",
+    },
+  );
+});
+
 Deno.test("decodeFailure() leaves a wrapper with other parts wrapped", () => {
   for (
     const parts of [
       ["just a text"],
       ["app.errors", "Broken", "('a', 2)"],
       ["app.errors", 5, ["a"]],
-      [null, "Broken", ["a"]],
+      [5, "Broken", ["a"]],
+      [undefined, "Broken", ["a"]],
     ]
   ) {
     const failure = decodeFailure({
@@ -318,6 +335,65 @@ Deno.test("encodeFailure() replaces an argument that fits alone, and would be ne
       encodeDocument({ ...fields, result }, format);
     }
   }
+});
+
+Deno.test("encodeFailure() writes whatever was thrown, in any format", () => {
+  const { proxy: revoked, revoke } = Proxy.revocable([], {});
+  revoke();
+  function refuse(): never {
+    throw new Error("not to be read");
+  }
+  const unreadable = new Proxy({}, {
+    get: refuse,
+    has: refuse,
+    ownKeys: refuse,
+    getPrototypeOf: refuse,
+    getOwnPropertyDescriptor: refuse,
+  });
+  const throwing: unknown[] = [1];
+  Object.defineProperty(throwing, 0, { get: refuse });
+  const withGetter = { exc_type: "E" };
+  Object.defineProperty(withGetter, "exc_message", { get: refuse });
+  const odd = new Proxy([1, 2], { ownKeys: refuse });
+  let reads = 0;
+  const once = {
+    get value(): number {
+      return reads++ === 0 ? 1 : refuse();
+    },
+  };
+  for (
+    const thrown of [
+      revoked,
+      unreadable,
+      { excType: "E", excArgs: revoked },
+      { excType: "E", excArgs: revoked, message: "m" },
+      { excType: "E", excArgs: throwing },
+      { excType: "E", excArgs: odd },
+      { excType: "E", excArgs: [revoked, unreadable, once] },
+      { excType: "E", excModule: "m\ud800", excArgs: ["\ud800"] },
+      { exc_type: "E", exc_message: revoked },
+      { exc_type: "E", exc_message: throwing },
+      { exc_type: "E", exc_message: [1], exc_module: revoked },
+      { exc_type: revoked, exc_message: revoked },
+      {
+        exc_type: "UnpickleableExceptionWrapper",
+        exc_message: ["m", "E", revoked],
+      },
+      withGetter,
+      new Proxy({ exc_type: "E" }, { ownKeys: refuse }),
+    ]
+  ) {
+    for (const serializer of ["json", "msgpack", yaml] as const) {
+      reads = 0;
+      const { serializer: format } = formatsOf({ serializer }, "bigint");
+      const fields = { taskId: "t", state: "FAILURE", dateDone: new Date(0) };
+      encodeDocument({ ...fields, result: thrown }, format);
+    }
+  }
+  assertEquals(
+    encodeFailure({ excType: "E", excArgs: revoked, message: "m" }),
+    { exc_type: "E", exc_message: ["m"], exc_module: null },
+  );
 });
 
 Deno.test("encodeFailure() and decodeFailure() undo each other", () => {
