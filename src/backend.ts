@@ -298,7 +298,7 @@ export class ResultBackend implements AsyncDisposable {
    * understood, too, and a bare id. Celery: `result_from_tuple`.
    *
    * @throws {TypeError} if it is none of these; says where.
-   * @throws {RangeError} if parents or groups nest more than 1,000 deep.
+   * @throws {RangeError} if more than 1,000 results nest.
    */
   fromTuple<T = unknown>(tuple: unknown): AsyncResult<T> | GroupResult<T> {
     // What the tasks return is the caller's word.
@@ -536,7 +536,7 @@ export class ResultBackend implements AsyncDisposable {
    * under way together may take effect in either order.
    *
    * @throws {TypeError} if an id is empty or no string.
-   * @throws {RangeError} if parents or groups nest more than 1,000 deep.
+   * @throws {RangeError} as {@linkcode AsyncResult.asTuple} does.
    * @throws {BackendStoreError} if it cannot be encoded, is too large, or Redis
    * could not be reached; `cause` says why.
    * @throws {RedisError} if Redis refuses: a missing permission, say.

@@ -53,6 +53,7 @@ export class GroupResult<T = unknown> extends ResultSet<T> {
    * Saves which results are in the group: `ResultBackend.restoreGroup()`, and
    * Celery's, give it back.
    *
+   * @throws {RangeError} as {@linkcode AsyncResult.asTuple} does.
    * @throws {BackendStoreError} if it cannot be encoded, is too large, or Redis
    * could not be reached; `cause` says why.
    * @throws {RedisError} if Redis refuses.
@@ -69,7 +70,7 @@ export class GroupResult<T = unknown> extends ResultSet<T> {
   /**
    * The group as Celery writes it into documents: `[[id, parent], members]`.
    *
-   * @throws {RangeError} if parents or groups nest more than 1,000 deep.
+   * @throws {RangeError} as {@linkcode AsyncResult.asTuple} does.
    */
   asTuple(): GroupTuple {
     return resultTuple(this);

@@ -254,7 +254,8 @@ export class AsyncResult<T = unknown, Custom extends string = "PROGRESS"> {
    * The result as Celery writes it into documents: `[[id, parent], null]`.
    * Celery: `as_tuple`.
    *
-   * @throws {RangeError} if parents nest more than 1,000 deep.
+   * @throws {RangeError} if more than 399 results nest, parents and groups
+   * counted: no more can be stored.
    */
   asTuple(): ResultTuple {
     return resultTuple(this);

@@ -1,6 +1,7 @@
+import { MAX_DEPTH as MAX_WRITTEN_DEPTH } from "./encodable.ts";
 import type { ResultNode } from "./result_node.ts";
 import { describeValue } from "./text.ts";
-import { MAX_DEPTH } from "./values.ts";
+import { MAX_DEPTH as MAX_READ_DEPTH } from "./values.ts";
 
 /** A task's result, as Celery writes it into documents: its id, and its parent. */
 export type TaskTuple = [
@@ -17,8 +18,14 @@ export type GroupTuple = [
 /** A result, as Celery writes it into documents. Celery: `as_tuple()`. */
 export type ResultTuple = TaskTuple | GroupTuple;
 
-/** A result opens two lists inside its child's, and a document may not nest deeper than this. */
-const MAX_RESULTS = MAX_DEPTH / 2;
+/**
+ * How many results one inside the other are written: as many as can be stored.
+ * Each opens two lists inside the one before. All of them stand in a list of
+ * children, or in a group's document.
+ */
+const MAX_WRITTEN = Math.floor((MAX_WRITTEN_DEPTH - 1) / 2);
+/** How many are read: as many as a document can hold. Celery stores more where its stack is shallow. */
+const MAX_READ = MAX_READ_DEPTH / 2;
 /** How many characters of a bad tuple an error shows. */
 const SHOWN = 100;
 
@@ -27,8 +34,8 @@ const SHOWN = 100;
  *
  * Celery: `AsyncResult.as_tuple` and `GroupResult.as_tuple`.
  *
- * @throws {RangeError} If parents or groups nest more than 1,000 deep: no
- * document could hold them.
+ * @throws {RangeError} If more than 399 results nest, parents and groups
+ * counted: no more can be stored, see `MAX_DEPTH` in `encodable.ts`.
  */
 export function resultTuple(
   result: ResultNode & { readonly results: readonly ResultNode[] },
@@ -40,10 +47,10 @@ export function resultTuple(result: ResultNode): ResultTuple {
 }
 
 function write(result: ResultNode, depth: number): ResultTuple {
-  if (depth > MAX_RESULTS) {
+  if (depth > MAX_WRITTEN) {
     throw new RangeError(
-      `Cannot write a result with more than ${MAX_RESULTS} parents or groups one inside the other ` +
-        `(the next is ${result.id}): no document can hold it`,
+      `Cannot write more than ${MAX_WRITTEN} results one inside the other, parents and groups counted ` +
+        `(the next is ${result.id}): Python would not read them back`,
     );
   }
   const { id, parent, results } = result;
@@ -62,16 +69,16 @@ function write(result: ResultNode, depth: number): ResultTuple {
  * Celery: `result_from_tuple`.
  *
  * @throws {TypeError} If it is of another shape; says where.
- * @throws {RangeError} If parents or groups nest more than 1,000 deep.
+ * @throws {RangeError} If more than 1,000 results nest.
  */
 export function parseResultTuple(tuple: unknown): ResultNode {
   return parse(tuple, 1);
 }
 
 function parse(tuple: unknown, depth: number): ResultNode {
-  if (depth > MAX_RESULTS) {
+  if (depth > MAX_READ) {
     throw new RangeError(
-      `Cannot read a result with more than ${MAX_RESULTS} parents or groups one inside the other`,
+      `Cannot read more than ${MAX_READ} results one inside the other, parents and groups counted`,
     );
   }
   if (typeof tuple === "string") {

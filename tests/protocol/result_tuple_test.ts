@@ -1,9 +1,11 @@
+import { encodeDocument } from "../../src/protocol/encode.ts";
 import { encodeJson } from "../../src/protocol/json_encode.ts";
 import type { ResultNode } from "../../src/protocol/result_node.ts";
 import {
   parseResultTuple,
   resultTuple,
 } from "../../src/protocol/result_tuple.ts";
+import { formatsOf } from "../../src/serializers.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
 
 const TASK: ResultNode = { id: "t", parent: null };
@@ -88,11 +90,14 @@ Deno.test("parseResultTuple() refuses other shapes, and shows them", () => {
 
 Deno.test("parseResultTuple() reads 1,000 results one inside the other, and refuses more, without end too", () => {
   for (const member of [false, true]) {
-    const node = parseResultTuple(deep(1000, member));
-    assertEquals(
-      encodeTuple(resultTuple(node)),
-      encodeTuple(deep(1000, member)),
+    let node: ResultNode | null | undefined = parseResultTuple(
+      deep(1000, member),
     );
+    let count = 0;
+    for (; node !== null && node !== undefined; count++) {
+      node = member ? node.results?.[0] : node.parent;
+    }
+    assertEquals(count, 1000);
     for (const count of [1001, 10_000, 1_000_000]) {
       assertThrows(() => parseResultTuple(deep(count, member)), RangeError);
     }
@@ -102,13 +107,31 @@ Deno.test("parseResultTuple() reads 1,000 results one inside the other, and refu
   assertThrows(() => parseResultTuple(circle), RangeError);
 });
 
-Deno.test("resultTuple() refuses what no document can hold", () => {
+Deno.test("resultTuple() writes as many results as can be stored, and no more", () => {
+  const fields = { taskId: "t", state: "SUCCESS", dateDone: new Date(0) };
+  for (const member of [false, true]) {
+    const tuple = resultTuple(parseResultTuple(deep(399, member)));
+    assertEquals(encodeJson(tuple), encodeJson(deep(399, member)));
+    for (const serializer of ["json", "msgpack"] as const) {
+      const { serializer: format } = formatsOf({ serializer }, "bigint");
+      format.encode({ result: tuple }, "group");
+      encodeDocument({ ...fields, result: tuple, children: [tuple] }, format);
+      // The next does not fit where groups and children are.
+      assertThrows(
+        () => format.encode({ result: deep(400, member) }, "group"),
+        TypeError,
+      );
+    }
+    for (const count of [400, 1000]) {
+      const node = parseResultTuple(deep(count, member));
+      assertThrows(
+        () => resultTuple(node),
+        RangeError,
+        "Cannot write more than 399 results one inside the other",
+      );
+    }
+  }
   let node: ResultNode = TASK;
   for (let i = 0; i < 10_000; i++) node = { id: `${i}`, parent: node };
-  assertThrows(() => resultTuple(node), RangeError, "more than 1000 parents");
+  assertThrows(() => resultTuple(node), RangeError);
 });
-
-/** Deeper than what is written to Redis. */
-function encodeTuple(tuple: unknown): string {
-  return JSON.stringify(tuple);
-}
