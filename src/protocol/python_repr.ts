@@ -1,5 +1,8 @@
+import { datetimeRepr } from "./datetime_repr.ts";
+import { dateRefusal, isoformat, MAX_DEPTH } from "./encodable.ts";
 import { encodeJson } from "./json_encode.ts";
 import { describeValue } from "./text.ts";
+import { datetimeText } from "./values.ts";
 
 /** All that Python's `str.isprintable()` denies: control, format and unknown characters, and spaces but one. */
 const UNPRINTABLE = /[\p{C}\p{Z}]/u;
@@ -14,42 +17,83 @@ export interface Raised {
 
 /**
  * What Python's `repr()` gives for a decoded value: Celery's messages hold it.
- * A whole float is taken for an integer, as JavaScript does.
+ *
+ * It knows what JavaScript does: a whole float is an integer, and what was a
+ * date, a time, a `Decimal` or a `UUID` is a string. It never throws.
  */
 export function pythonRepr(value: unknown): string {
-  switch (typeof value) {
-    case "string":
-      return stringRepr(value);
-    case "number":
-      return numberRepr(value);
-    case "bigint":
-      return String(value);
-    case "boolean":
-      return value ? "True" : "False";
-    case "object":
-      return value === null ? "None" : objectRepr(value);
-    default:
-      return value === undefined ? "None" : stringRepr(describeValue(value));
-  }
+  return repr(value, []);
 }
 
 /** What Python's `repr()` gives for an exception: `ValueError('boom', 3)`. */
 export function exceptionRepr({ excType, excArgs }: Raised): string {
   // Python shows the name of the class, without what it is nested in.
   const name = excType.slice(excType.lastIndexOf(".") + 1);
-  return `${name}(${excArgs.map(pythonRepr).join(", ")})`;
+  return `${name}(${
+    excArgs.map((argument) => pythonRepr(argument)).join(", ")
+  })`;
 }
 
-function objectRepr(value: object): string {
-  if (Array.isArray(value)) return `[${value.map(pythonRepr).join(", ")}]`;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) {
+/** The `repr()` of `value`, which stands in each of `ancestors`. */
+function repr(value: unknown, ancestors: readonly object[]): string {
+  switch (typeof value) {
+    case "string":
+      return stringRepr(value);
+    case "number":
+      return numberRepr(value);
+    case "bigint":
+      return describeValue(value);
+    case "boolean":
+      return value ? "True" : "False";
+    case "object":
+      if (value === null) return "None";
+      break;
+    default:
+      return value === undefined ? "None" : stringRepr(describeValue(value));
+  }
+  try {
+    return objectRepr(value, ancestors);
+  } catch {
+    // A getter threw, or it is a proxy that was revoked.
     return stringRepr(describeValue(value));
   }
+}
+
+function objectRepr(value: object, ancestors: readonly object[]): string {
+  if (value instanceof Uint8Array) return bytesRepr(value);
+  if (value instanceof Date) return dateRepr(value);
+  const isList = Array.isArray(value);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (!isList && prototype !== Object.prototype && prototype !== null) {
+    return stringRepr(describeValue(value));
+  }
+  // Python's sign for what contains itself; here for what nests too deeply, too.
+  if (ancestors.includes(value) || ancestors.length === MAX_DEPTH) {
+    return isList ? "[...]" : "{...}";
+  }
+  const inside = [...ancestors, value];
+  if (isList) return `[${value.map((item) => repr(item, inside)).join(", ")}]`;
   const members = Object.entries(value).map(([key, member]) =>
-    `${stringRepr(key)}: ${pythonRepr(member)}`
+    `${stringRepr(key)}: ${repr(member, inside)}`
   );
   return `{${members.join(", ")}}`;
+}
+
+/** Python's `datetime`, with the offset that the document has. */
+function dateRepr(date: Date): string {
+  const text = datetimeText(date) ??
+    (dateRefusal(date) === undefined ? isoformat(date) : "");
+  return datetimeRepr(text) ?? stringRepr(describeValue(date));
+}
+
+/** As a string, and what is not ASCII by its number. */
+function bytesRepr(bytes: Uint8Array): string {
+  const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+  const escaped = stringRepr(text).replace(
+    /[\u0080-\u00ff]/g,
+    (character) => `\\x${hex(character.charCodeAt(0), 2)}`,
+  );
+  return `b${escaped}`;
 }
 
 function numberRepr(value: number): string {
