@@ -6,7 +6,8 @@ import { isUnsafe } from "./values.ts";
 export interface ParseOptions {
   /**
    * What an integer beyond 2^53 becomes: a bigint, which loses nothing, or a
-   * number, which is rounded.
+   * number, which is rounded. No bigint of more than 4,300 digits is read, as
+   * in Python.
    */
   integers: "bigint" | "number";
 }
