@@ -18,8 +18,10 @@ export interface Command {
 export interface CommandBatch {
   /** The commands, in order. */
   readonly commands: readonly Command[];
-  /** Exactly the bytes of these commands. */
+  /** The bytes of these commands; with `error`, everything that came in after them, too. */
   readonly bytes: Uint8Array;
+  /** Why the bytes behind the commands are not Redis's protocol. The parser is then of no more use. */
+  readonly error?: CommandSyntaxError;
 }
 
 /** Input that no Redis client sends. The message is what Redis answers before it hangs up. */
@@ -53,11 +55,7 @@ export class CommandParser {
   /** The end of what was parsed last; a field, so that the parsing functions need no result objects. */
   #at = 0;
 
-  /**
-   * Takes the next piece.
-   *
-   * @throws {CommandSyntaxError} If this is not Redis's protocol. What follows is lost, too.
-   */
+  /** Takes the next piece. */
   push(piece: Uint8Array): CommandBatch {
     this.#pieces.push(piece);
     this.#size += piece.length;
@@ -68,9 +66,15 @@ export class CommandParser {
     let end = 0;
     while (end < buffer.length) {
       this.#at = end;
-      const args = buffer[end] === ASTERISK
-        ? this.#multibulk(buffer)
-        : this.#inline(buffer);
+      let args: Uint8Array[] | undefined;
+      try {
+        args = buffer[end] === ASTERISK
+          ? this.#multibulk(buffer)
+          : this.#inline(buffer);
+      } catch (error) {
+        if (!(error instanceof CommandSyntaxError)) throw error;
+        return { commands, bytes: buffer, error };
+      }
       if (args === undefined) break;
       end = this.#at;
       const name = args[0];
@@ -82,6 +86,15 @@ export class CommandParser {
     this.#size = this.#rest.length;
     this.#wanted = Math.max(0, this.#wanted - end);
     return { commands, bytes: buffer.subarray(0, end) };
+  }
+
+  /** Hands over the bytes of a command that is not complete. */
+  takeRest(): Uint8Array {
+    const rest = this.#join();
+    this.#rest = EMPTY;
+    this.#size = 0;
+    this.#wanted = 0;
+    return rest;
   }
 
   #join(): Uint8Array {

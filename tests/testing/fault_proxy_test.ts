@@ -113,6 +113,74 @@ Deno.test("FaultProxy passes bytes that are not Redis's protocol", async () => {
   assertEquals(proxy.commands.size, 0);
 });
 
+/** What a server receives that a client sends in these pieces through a proxy. */
+async function received(pieces: readonly string[]): Promise<string> {
+  using server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  await using proxy = await FaultProxy.start({
+    hostname: "127.0.0.1",
+    port: server.addr.port,
+  });
+  const accepted = server.accept();
+  using client = await rawThrough(proxy);
+  using peer = await accepted;
+  const buffer = new Uint8Array(100);
+  let text = "";
+  for (const [index, piece] of pieces.entries()) {
+    await client.write(new TextEncoder().encode(piece));
+    if (index === pieces.length - 1) break;
+    // What is passed on of this piece shows that the proxy has read it.
+    const count = await peer.read(buffer) ?? 0;
+    text += new TextDecoder().decode(buffer.subarray(0, count));
+  }
+  await client.closeWrite();
+  return text + await readAll(peer);
+}
+
+Deno.test("FaultProxy passes on what it kept of a command that turns out to be none", async () => {
+  const pieces = ["PING\r\n*2\r\n$3\r\nGET\r\n", "XYZ\r\n"];
+  assertEquals(await received(pieces), pieces.join(""));
+});
+
+Deno.test("FaultProxy passes on half a command at the end of its connection", async () => {
+  const half = "PING\r\n*2\r\n$3\r\nGET\r\n$1";
+  assertEquals(await received([half]), half);
+});
+
+Deno.test("FaultProxy.cut() passes on half a command that was read", async () => {
+  using server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  await using proxy = await FaultProxy.start({
+    hostname: "127.0.0.1",
+    port: server.addr.port,
+  });
+  const accepted = server.accept();
+  using client = await rawThrough(proxy);
+  using peer = await accepted;
+  const half = "PING\r\n*2\r\n$3\r\nGET\r\n$1";
+  await client.write(new TextEncoder().encode(half));
+  await proxy.seen("PING");
+  await proxy.cut();
+  assertEquals(await readAll(peer), half);
+});
+
+Deno.test("FaultProxy sees and holds the commands before what is not Redis's protocol", async () => {
+  using server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  await using proxy = await FaultProxy.start({
+    hostname: "127.0.0.1",
+    port: server.addr.port,
+  });
+  const accepted = server.accept();
+  using hold = proxy.hold("GET");
+  using client = await rawThrough(proxy);
+  using peer = await accepted;
+  await client.write(new TextEncoder().encode("PING\r\nGET a\r\n*x\r\n"));
+  await within(hold.reached);
+  const buffer = new Uint8Array(100);
+  assertEquals(await peer.read(buffer), "PING\r\n".length);
+  hold.release();
+  await client.closeWrite();
+  assertEquals(await readAll(peer), "GET a\r\n*x\r\n");
+});
+
 Deno.test("FaultProxy passes on the end of one direction and goes on in the other", async () => {
   using server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   await using proxy = await FaultProxy.start({

@@ -272,6 +272,11 @@ Deno.test("MemoryRedis hangs up on what is not Redis's protocol, with Redis's wo
     );
   }
   assertEquals(await exchange(redis, "*0\r\n*-1\r\nPING\r\n"), "+PONG\r\n");
+  // What came before, in the same packet, is answered.
+  assertEquals(
+    await exchange(redis, "PING\r\n*x\r\nPING\r\n"),
+    "+PONG\r\n-ERR Protocol error: invalid multibulk length\r\n",
+  );
   assertEquals(redis.connections, 0);
 });
 

@@ -4,11 +4,7 @@
  * @module
  */
 
-import {
-  type Command,
-  CommandParser,
-  CommandSyntaxError,
-} from "../command_parser.ts";
+import { type Command, CommandParser } from "../command_parser.ts";
 import { type Arguments, type CommandSpec, findCommand } from "./command.ts";
 import type { SubscriptionKind } from "./pubsub.ts";
 import { type Reply, ReplyBuffer, ReplyError } from "./reply.ts";
@@ -141,13 +137,12 @@ export class MemoryClient {
   }
 
   #receive(parser: CommandParser, bytes: Uint8Array): void {
-    try {
-      for (const command of parser.push(bytes).commands) {
-        if (this.#isClosing) return;
-        this.#output.add(this.#answer(command));
-      }
-    } catch (error) {
-      if (!(error instanceof CommandSyntaxError)) throw error;
+    const { commands, error } = parser.push(bytes);
+    for (const command of commands) {
+      if (this.#isClosing) return;
+      this.#output.add(this.#answer(command));
+    }
+    if (error !== undefined) {
       this.#output.add(new ReplyError(`ERR Protocol error: ${error.message}`));
       this.closeSoon();
     }

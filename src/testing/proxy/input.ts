@@ -4,11 +4,7 @@
  * @module
  */
 
-import {
-  type Command,
-  type CommandBatch,
-  CommandParser,
-} from "../command_parser.ts";
+import { type Command, CommandParser } from "../command_parser.ts";
 import type { Faults } from "./faults.ts";
 import type { HoldPoint } from "./hold.ts";
 import type { CommandPlan, Piece } from "./lane.ts";
@@ -57,17 +53,20 @@ export class ClientInput {
     if (this.#isFirst && !looksLikeRedis(bytes)) this.#parser = undefined;
     this.#isFirst = false;
     if (this.#parser === undefined) return { bytes, at };
-    let batch: CommandBatch;
-    try {
-      batch = this.#parser.push(bytes);
-    } catch {
-      // Not Redis's protocol: passed on as it is from here on.
-      this.#parser = undefined;
-      return { bytes, at };
-    }
+    const batch = this.#parser.push(bytes);
+    // Not Redis's protocol: passed on as it is from here on.
+    if (batch.error !== undefined) this.#parser = undefined;
     const wasSilent = this.#isSilent;
     const plans = this.#plan(batch.commands);
-    return wasSilent ? undefined : { ...batch, at, plans };
+    const { bytes: passed, commands } = batch;
+    return wasSilent ? undefined : { bytes: passed, at, commands, plans };
+  }
+
+  /** What was kept because its command was not complete, to be passed on when no more comes. */
+  takeRest(): Piece | undefined {
+    if (this.#parser === undefined || this.#isSilent) return undefined;
+    const bytes = this.#parser.takeRest();
+    return bytes.length === 0 ? undefined : { bytes, at: performance.now() };
   }
 
   /**

@@ -90,8 +90,8 @@ export class ProxiedConnection {
   async cut(): Promise<void> {
     this.#cutting = true;
     this.#interrupted.abort();
-    this.#lanes.toClient.end();
-    this.#lanes.toServer.end();
+    this.#end("toClient");
+    this.#end("toServer");
     await this.#writers;
     this.reset();
     await this.closed;
@@ -149,11 +149,22 @@ export class ProxiedConnection {
       isLost = true;
     }
     if (!this.#silent) {
-      return isLost ? this.reset() : this.#lanes[direction].end();
+      return isLost ? this.reset() : this.#end(direction);
     }
     // A silent connection's client must not learn that the server went away;
     // when the client goes, nobody is left to be silent to.
     if (direction === "toServer") this.reset();
+  }
+
+  /** Nothing more is read in this direction; what was is still passed on. */
+  #end(direction: FaultDirection): void {
+    const lane = this.#lanes[direction];
+    const rest = direction === "toServer"
+      ? this.#input.toServer.takeRest()
+      : undefined;
+    // Not waited for: nothing comes behind it that would have to be held back.
+    if (rest !== undefined) lane.push(rest);
+    lane.end();
   }
 
   async #write(direction: FaultDirection, to: Deno.TcpConn): Promise<void> {
