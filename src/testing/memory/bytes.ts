@@ -31,8 +31,10 @@ export function textOf(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
-const MIN_INTEGER = -(2n ** 63n);
-const MAX_INTEGER = 2n ** 63n - 1n;
+/** The smallest integer of 64 bits. */
+export const MIN_INTEGER: bigint = -(2n ** 63n);
+/** The largest integer of 64 bits. */
+export const MAX_INTEGER: bigint = 2n ** 63n - 1n;
 
 /**
  * An integer of 64 bits as Redis reads it: no plus, no space, no leading zero.
@@ -70,54 +72,68 @@ export function integerOf(bytes: Uint8Array, message?: string): number {
   return Number(bigintOf(bytes, message));
 }
 
-/** A score. @throws {ReplyError} If this is no number. */
-export function floatOf(bytes: Uint8Array, message: string): number {
-  const text = textOf(bytes).toLowerCase();
-  const infinity = /^([+-]?)inf(?:inity)?$/.exec(text);
-  if (infinity !== null) return infinity[1] === "-" ? -Infinity : Infinity;
-  if (!/^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?$/.test(text)) {
-    throw new ReplyError(message);
-  }
-  return Number(text);
-}
+/** What C's strtod() reads, from the first character to the last. */
+const FLOAT =
+  /^[+-]?(?:inf(?:inity)?|0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?[0-9]+)?|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)$/;
 
-/** A score as Redis prints it: with 17 digits where it needs them. */
-export function formatFloat(value: number): string {
-  if (value === Infinity) return "inf";
-  if (value === -Infinity) return "-inf";
-  const plain = String(value);
-  if (Number.isInteger(value) && Math.abs(value) < 1e17) return plain;
-  // C's "%.17g": 17 digits, without trailing zeros, an exponent of two digits.
-  const [digits = "", exponent] = value.toPrecision(17).split("e");
-  const short = digits.includes(".") ? digits.replace(/\.?0+$/, "") : digits;
-  return exponent === undefined
-    ? short
-    : `${short}e${exponent.replace(/^([+-])(\d)$/, "$10$2")}`;
+/** A score. @throws {ReplyError} If this is no number, or not one that a double holds. */
+export function scoreOf(bytes: Uint8Array): number {
+  const text = keyOf(bytes).toLowerCase();
+  const value = doubleOf(text);
+  const isOutOfRange = Math.abs(value ?? 0) === Infinity
+    ? !text.includes("inf")
+    : value === 0 && /[1-9a-f]/.test(text.replace(/^[+-]?0x|[ep].*/g, ""));
+  if (value === undefined || isOutOfRange) {
+    throw new ReplyError("ERR value is not a valid float");
+  }
+  return value;
 }
 
 /**
- * A pattern of PSUBSCRIBE and KEYS as a regular expression over {@linkcode keyOf}
- * texts: `*`, `?`, `[a-c]`, `[^a]` and a backslash before what is meant literally.
+ * A bound of a range of scores, read as Redis does, which is less strict here:
+ * spaces may come before the number, anything may follow a zero byte, nothing
+ * at all is 0, and what is out of range is infinite or 0.
+ *
+ * @throws {ReplyError} If this is no number.
  */
-export function globOf(pattern: Uint8Array): RegExp {
-  const text = keyOf(pattern);
-  let source = "";
-  for (let index = 0; index < text.length; index++) {
-    const char = text[index] as string;
-    const end = char === "[" ? text.indexOf("]", index + 1) : -1;
-    if (char === "*") source += ".*";
-    else if (char === "?") source += ".";
-    else if (end > index) {
-      const set = text.slice(index + 1, end).replace(/[\\\]]/g, "\\$&");
-      source += set === "" ? "(?!)" : `[${set}]`;
-      index = end;
-    } else if (char === "\\" && index + 1 < text.length) {
-      source += escapeOf(text[++index] as string);
-    } else source += escapeOf(char);
+export function boundOf(bytes: Uint8Array): number {
+  const [text = ""] = keyOf(bytes).toLowerCase().split("\0", 1);
+  const value = text === "" ? 0 : doubleOf(text.replace(/^[\t-\r ]+/, ""));
+  if (value === undefined) {
+    throw new ReplyError("ERR min or max is not a float");
   }
-  return new RegExp(`^${source}$`, "s");
+  return value;
 }
 
-function escapeOf(char: string): string {
-  return char.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+/** The number that a text in small letters says, as a whole. */
+function doubleOf(text: string): number | undefined {
+  if (!FLOAT.test(text)) return undefined;
+  const sign = text.startsWith("-") ? -1 : 1;
+  const digits = text.replace(/^[+-]/, "");
+  if (digits.startsWith("inf")) return sign * Infinity;
+  return sign * (digits.startsWith("0x") ? hexOf(digits) : Number(digits));
+}
+
+/** `0x1.8p3`: hexadecimal digits, and an exponent of two. */
+function hexOf(text: string): number {
+  const [mantissa = "", exponent = "0"] = text.slice(2).split("p");
+  const [whole = "", fraction = ""] = mantissa.split(".");
+  const scale = Number(exponent) - 4 * fraction.length;
+  return Number(`0x${whole}${fraction}`) * 2 ** scale;
+}
+
+/** A score as Redis prints it: C's `%.17g`. */
+export function formatScore(value: number): string {
+  if (value === Infinity) return "inf";
+  if (value === -Infinity) return "-inf";
+  const [mantissa = "", exponent] = value.toExponential(16).split("e");
+  const power = Number(exponent);
+  if (power >= -4 && power < 17) return withoutZeros(value.toPrecision(17));
+  const digits = String(Math.abs(power)).padStart(2, "0");
+  return `${withoutZeros(mantissa)}e${power < 0 ? "-" : "+"}${digits}`;
+}
+
+/** A decimal fraction without the zeros at its end. */
+function withoutZeros(text: string): string {
+  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 }

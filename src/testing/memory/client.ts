@@ -168,6 +168,7 @@ export class MemoryClient {
       return this.run(spec, args);
     } catch (error) {
       if (!(error instanceof ReplyError)) throw error;
+      if (name === "EXEC") return transaction.abort(error);
       transaction.fail();
       return error;
     }

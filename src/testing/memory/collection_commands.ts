@@ -5,7 +5,14 @@
  * @module
  */
 
-import { bytesOf, floatOf, formatFloat, integerOf, keyOf } from "./bytes.ts";
+import {
+  boundOf,
+  bytesOf,
+  formatScore,
+  integerOf,
+  keyOf,
+  scoreOf,
+} from "./bytes.ts";
 import type { MemoryClient } from "./client.ts";
 import {
   type Arguments,
@@ -100,10 +107,7 @@ function zadd({ database }: MemoryClient, args: Arguments): Reply {
   }
   const entries: [string, number][] = [];
   for (let pair = 0; pair < pairs.length; pair += 2) {
-    const score = floatOf(
-      argumentAt(pairs, pair),
-      "ERR value is not a valid float",
-    );
+    const score = scoreOf(argumentAt(pairs, pair));
     entries.push([keyAt(pairs, pair + 1), score]);
   }
   const key = keyAt(args, 1);
@@ -150,7 +154,7 @@ function zrange({ database }: MemoryClient, args: Arguments): Reply {
   const entries = entriesOf(database, keyAt(args, 1));
   return sliceOf(entries, start as number, end as number).flatMap((
     [member, score],
-  ) => withScores ? [bytesOf(member), formatFloat(score)] : [bytesOf(member)]);
+  ) => withScores ? [bytesOf(member), formatScore(score)] : [bytesOf(member)]);
 }
 
 function zrangebyscore({ database }: MemoryClient, args: Arguments): Reply {
@@ -175,7 +179,7 @@ function zrem({ database }: MemoryClient, args: Arguments): Reply {
 function zscore({ database }: MemoryClient, args: Arguments): Reply {
   const scores = database.getAs(keyAt(args, 1), "zset")?.scores;
   const score = scores?.get(keyAt(args, 2));
-  return score === undefined ? null : formatFloat(score);
+  return score === undefined ? null : formatScore(score);
 }
 
 /** The members of a sorted set with their scores, in order. */
@@ -196,15 +200,14 @@ function sliceOf<T>(items: readonly T[], start: number, end: number): T[] {
 
 /** Tells which scores lie between the bounds that a command gives. */
 function rangeOf(args: Arguments): (score: number) => boolean {
-  const min = boundOf(argumentAt(args, 2));
-  const max = boundOf(argumentAt(args, 3));
+  const min = rangeEndOf(argumentAt(args, 2));
+  const max = rangeEndOf(argumentAt(args, 3));
   return (score) =>
     (min.isOpen ? score > min.value : score >= min.value) &&
     (max.isOpen ? score < max.value : score <= max.value);
 }
 
-function boundOf(bytes: Uint8Array): { value: number; isOpen: boolean } {
+function rangeEndOf(bytes: Uint8Array): { value: number; isOpen: boolean } {
   const isOpen = keyOf(bytes.subarray(0, 1)) === "(";
-  const number = isOpen ? bytes.subarray(1) : bytes;
-  return { value: floatOf(number, "ERR min or max is not a float"), isOpen };
+  return { value: boundOf(isOpen ? bytes.subarray(1) : bytes), isOpen };
 }

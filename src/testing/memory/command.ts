@@ -59,7 +59,7 @@ export function findCommand(
     spec = spec.subcommands.get(word.toUpperCase());
     if (spec === undefined) {
       throw new ReplyError(
-        `ERR unknown subcommand '${word.slice(0, 128)}'. Try ${name} HELP.`,
+        `ERR unknown subcommand '${quotable(word)}'. Try ${name} HELP.`,
       );
     }
     fullName += `|${word.toLowerCase()}`;
@@ -90,15 +90,18 @@ export function wordOf(bytes: Uint8Array): string {
 
 /** Redis cuts the words that it quotes, and so does this. */
 function unknownCommand(args: Arguments): ReplyError {
-  const [name = "", ...rest] = args.map(textOf);
+  const [name = "", ...rest] = args.map((arg) => quotable(textOf(arg)));
   let quoted = "";
   for (const arg of rest) {
     if (quoted.length >= 128) break;
     quoted += `'${arg.slice(0, 128 - quoted.length)}' `;
   }
   return new ReplyError(
-    `ERR unknown command '${
-      name.slice(0, 128)
-    }', with args beginning with: ${quoted}`,
+    `ERR unknown command '${name}', with args beginning with: ${quoted}`,
   );
+}
+
+/** As much of a word as C prints of it. */
+function quotable(word: string): string {
+  return (word.split("\0", 1)[0] ?? "").slice(0, 128);
 }

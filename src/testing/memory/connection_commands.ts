@@ -93,6 +93,11 @@ function auth(client: MemoryClient, args: Arguments): Reply {
 
 function select(client: MemoryClient, args: Arguments): Reply {
   const index = integerOf(argumentAt(args, 1));
+  if (Math.abs(index + 0.5) > 2 ** 31) {
+    throw new ReplyError(
+      "ERR value is out of range, value must between -2147483648 and 2147483647",
+    );
+  }
   if (client.server.databases[index] === undefined) {
     throw new ReplyError("ERR DB index is out of range");
   }
@@ -188,10 +193,10 @@ function clientKill(client: MemoryClient, args: Arguments): Reply {
     const address = textOf(argumentAt(args, 2));
     filters.push((other) => other.address === address);
   } else {
-    if (args.length % 2 !== 0) throw syntaxError();
     for (let index = 2; index < args.length; index += 2) {
       const option = wordOf(argumentAt(args, index));
-      const value = argumentAt(args, index + 1);
+      const value = args[index + 1];
+      if (value === undefined) throw syntaxError();
       if (option === "SKIPME") skipsCaller = yesOrNo(value);
       else filters.push(killFilter(option, value));
     }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { bytesOf, globOf, integerOf, keyOf } from "./bytes.ts";
+import { bytesOf, keyOf } from "./bytes.ts";
 import type { MemoryClient } from "./client.ts";
 import {
   type Arguments,
@@ -13,8 +13,9 @@ import {
   syntaxError,
   wordOf,
 } from "./command.ts";
+import { globOf } from "./glob.ts";
 import { OK, type Reply, ReplyError, Status } from "./reply.ts";
-import { argumentAt, keyAt } from "./string_commands.ts";
+import { argumentAt, keyAt, timeOf } from "./string_commands.ts";
 
 /** Keys. */
 export const keyCommands: CommandTable = new Map<string, CommandSpec>([
@@ -33,9 +34,6 @@ export const keyCommands: CommandTable = new Map<string, CommandSpec>([
   ["FLUSHALL", { arity: -1, run: flushall }],
 ]);
 
-/** Redis keeps times in 64 bits, as milliseconds since 1970. */
-const MAX_TIME = 2 ** 63;
-
 function del({ database }: MemoryClient, args: Arguments): Reply {
   return args.slice(1).filter((arg) => database.delete(keyOf(arg))).length;
 }
@@ -46,17 +44,17 @@ function exists({ database }: MemoryClient, args: Arguments): Reply {
 }
 
 function expire(client: MemoryClient, args: Arguments): Reply {
-  return expireIn(client, args, 1_000, "expire");
+  return expireIn(client, args, "seconds", "expire");
 }
 
 function pexpire(client: MemoryClient, args: Arguments): Reply {
-  return expireIn(client, args, 1, "pexpire");
+  return expireIn(client, args, "milliseconds", "pexpire");
 }
 
 function expireIn(
   { database }: MemoryClient,
   args: Arguments,
-  unit: number,
+  unit: "seconds" | "milliseconds",
   command: string,
 ): Reply {
   const options = new Set<string>();
@@ -77,10 +75,7 @@ function expireIn(
       "ERR GT and LT options at the same time are not compatible",
     );
   }
-  const at = Date.now() + integerOf(argumentAt(args, 2)) * unit;
-  if (Math.abs(at) >= MAX_TIME) {
-    throw new ReplyError(`ERR invalid expire time in '${command}' command`);
-  }
+  const at = timeOf(argumentAt(args, 2), unit, "now", command);
   const key = keyAt(args, 1);
   const old = database.expiry(key);
   if (
@@ -124,8 +119,10 @@ function type({ database }: MemoryClient, args: Arguments): Reply {
 }
 
 function keys({ database }: MemoryClient, args: Arguments): Reply {
-  const pattern = globOf(argumentAt(args, 1));
-  return database.keys().filter((key) => pattern.test(key)).map(bytesOf);
+  const pattern = argumentAt(args, 1);
+  // Redis lets this one alone match the empty key, too.
+  const matches = keyOf(pattern) === "*" ? () => true : globOf(pattern);
+  return database.keys().filter(matches).map(bytesOf);
 }
 
 function dbsize({ database }: MemoryClient): Reply {

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { bytesOf, globOf, keyOf } from "./bytes.ts";
+import { bytesOf, keyOf } from "./bytes.ts";
+import { globOf } from "./glob.ts";
 import { type Reply, ReplyBuffer } from "./reply.ts";
 
 /** One connection, as the hub sees it. */
@@ -30,7 +31,7 @@ export class PubSub {
     psubscribe: new Map(),
     ssubscribe: new Map(),
   };
-  readonly #patterns = new Map<string, RegExp>();
+  readonly #patterns = new Map<string, (channel: string) => boolean>();
 
   /** Adds a subscription; without effect if there is one. */
   add(kind: SubscriptionKind, name: string, subscriber: Subscriber): void {
@@ -73,8 +74,8 @@ export class PubSub {
       this.#tables.subscribe.get(name),
       [MESSAGE, channel, payload],
     );
-    for (const [pattern, expression] of this.#patterns) {
-      if (!expression.test(name)) continue;
+    for (const [pattern, matches] of this.#patterns) {
+      if (!matches(name)) continue;
       count += send(
         this.#tables.psubscribe.get(pattern),
         [PMESSAGE, bytesOf(pattern), channel, payload],

@@ -4,11 +4,12 @@
  * @module
  */
 
-import { bytesOf, globOf, keyOf } from "./bytes.ts";
+import { bytesOf, keyOf, textOf } from "./bytes.ts";
 import type { MemoryClient } from "./client.ts";
 import type { Arguments, CommandSpec, CommandTable } from "./command.ts";
+import { globOf } from "./glob.ts";
 import type { SubscriptionKind } from "./pubsub.ts";
-import { Replies, type Reply } from "./reply.ts";
+import { Replies, type Reply, ReplyError } from "./reply.ts";
 import { argumentAt } from "./string_commands.ts";
 
 const subscriberCommand = { whileSubscribed: true, notInScripts: true };
@@ -110,21 +111,23 @@ function countOf(client: MemoryClient, kind: SubscriptionKind): number {
 }
 
 function channels({ server }: MemoryClient, args: Arguments): Reply {
-  return matching(server.pubsub.names("subscribe"), args[2]);
+  return matching(server.pubsub.names("subscribe"), args);
 }
 
 function shardchannels({ server }: MemoryClient, args: Arguments): Reply {
-  return matching(server.pubsub.names("ssubscribe"), args[2]);
+  return matching(server.pubsub.names("ssubscribe"), args);
 }
 
-function matching(
-  names: readonly string[],
-  pattern: Uint8Array | undefined,
-): Reply {
-  const expression = pattern === undefined ? undefined : globOf(pattern);
-  return names
-    .filter((name) => expression?.test(name) ?? true)
-    .map(bytesOf);
+function matching(names: readonly string[], args: Arguments): Reply {
+  if (args.length > 3) {
+    const word = textOf(argumentAt(args, 1));
+    throw new ReplyError(
+      `ERR unknown subcommand or wrong number of arguments for '${word}'. Try PUBSUB HELP.`,
+    );
+  }
+  const pattern = args[2];
+  const matches = pattern === undefined ? () => true : globOf(pattern);
+  return names.filter(matches).map(bytesOf);
 }
 
 function numsub({ server }: MemoryClient, args: Arguments): Reply {

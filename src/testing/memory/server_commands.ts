@@ -12,6 +12,7 @@ import {
   type CommandSpec,
   type CommandTable,
   findCommand,
+  wordOf,
 } from "./command.ts";
 import { OK, type Reply, ReplyError } from "./reply.ts";
 import { argumentAt } from "./string_commands.ts";
@@ -104,8 +105,10 @@ function evaluate(client: MemoryClient, args: Arguments): Reply {
 }
 
 function evaluateSha(client: MemoryClient, args: Arguments): Reply {
-  checkKeys(args);
-  return runScript(client, textOf(argumentAt(args, 1)), args);
+  const sha = textOf(argumentAt(args, 1));
+  // What cannot be a digest is looked for, and not found, before the keys are counted.
+  if (sha.length === 40) checkKeys(args);
+  return runScript(client, sha, args);
 }
 
 function checkKeys(args: Arguments): void {
@@ -166,7 +169,11 @@ function scriptExists({ server }: MemoryClient, args: Arguments): Reply {
   return args.slice(2).map((arg) => server.scripts.has(textOf(arg)) ? 1 : 0);
 }
 
-function scriptFlush({ server }: MemoryClient): Reply {
+function scriptFlush({ server }: MemoryClient, args: Arguments): Reply {
+  const [, , option = "SYNC", ...rest] = args.map(wordOf);
+  if (!["SYNC", "ASYNC"].includes(option) || rest.length > 0) {
+    throw new ReplyError("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
+  }
   server.scripts.clear();
   return OK;
 }

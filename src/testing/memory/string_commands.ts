@@ -4,7 +4,14 @@
  * @module
  */
 
-import { addWithin64Bits, bigintOf, integerOf, keyOf } from "./bytes.ts";
+import {
+  addWithin64Bits,
+  bigintOf,
+  integerOf,
+  keyOf,
+  MAX_INTEGER,
+  MIN_INTEGER,
+} from "./bytes.ts";
 import type { MemoryClient } from "./client.ts";
 import {
   type Arguments,
@@ -16,8 +23,9 @@ import {
 import { OK, type Reply, ReplyError } from "./reply.ts";
 
 const EMPTY = new Uint8Array(0);
-/** Redis keeps times in 64 bits, as milliseconds since 1970. */
-const MAX_TIME = 2 ** 63;
+
+/** The words that say how a time is meant. */
+type Lifetime = "EX" | "PX" | "EXAT" | "PXAT";
 
 /** Strings. */
 export const stringCommands: CommandTable = new Map<string, CommandSpec>([
@@ -46,22 +54,42 @@ export function keyAt(args: Arguments, index: number): string {
 }
 
 /**
- * When a key goes that is to live for `amount`.
+ * The milliseconds since 1970 at which a time ends that a command gives.
  *
- * @throws {ReplyError} If that is no time.
+ * @throws {ReplyError} If it is no integer, or 64 bits do not hold the milliseconds.
  */
-export function expiryOf(
+export function timeOf(
   amount: Uint8Array,
-  unit: "EX" | "PX" | "EXAT" | "PXAT",
+  unit: "seconds" | "milliseconds",
+  from: "now" | "1970",
   command: string,
 ): number {
-  const value = integerOf(amount) * (unit.startsWith("EX") ? 1_000 : 1);
-  const isRelative = !unit.endsWith("AT");
-  const at = isRelative ? Date.now() + value : value;
-  if (value <= 0 || at >= MAX_TIME) {
-    throw new ReplyError(`ERR invalid expire time in '${command}' command`);
+  const ms = bigintOf(amount) * (unit === "seconds" ? 1_000n : 1n);
+  const at = from === "now" ? ms + BigInt(Date.now()) : ms;
+  if ([ms, at].some((time) => time < MIN_INTEGER || time > MAX_INTEGER)) {
+    throw invalidExpire(command);
   }
+  return Number(at);
+}
+
+/** As {@linkcode timeOf}, where the time must not be over. */
+function expiryOf(
+  amount: Uint8Array,
+  unit: Lifetime,
+  command: string,
+): number {
+  const at = timeOf(
+    amount,
+    unit.startsWith("EX") ? "seconds" : "milliseconds",
+    unit.endsWith("AT") ? "1970" : "now",
+    command,
+  );
+  if (bigintOf(amount) <= 0n) throw invalidExpire(command);
   return at;
+}
+
+function invalidExpire(command: string): ReplyError {
+  return new ReplyError(`ERR invalid expire time in '${command}' command`);
 }
 
 function get({ database }: MemoryClient, args: Arguments): Reply {
@@ -85,8 +113,8 @@ interface SetOptions {
 
 function setOptions(args: Arguments): SetOptions {
   const options: SetOptions = {};
-  let lifetimes = 0;
-  let lifetime: (() => number) | undefined;
+  let kind: Lifetime | "KEEPTTL" | undefined;
+  let expiry: { amount: Uint8Array; unit: Lifetime } | undefined;
   for (let index = 3; index < args.length; index++) {
     const word = wordOf(argumentAt(args, index));
     switch (word) {
@@ -101,8 +129,9 @@ function setOptions(args: Arguments): SetOptions {
         options.get = true;
         break;
       case "KEEPTTL":
+        if (kind !== undefined && kind !== word) throw syntaxError();
+        kind = word;
         options.keepTtl = true;
-        lifetimes++;
         break;
       case "EX":
       case "PX":
@@ -110,17 +139,19 @@ function setOptions(args: Arguments): SetOptions {
       case "PXAT": {
         const amount = args[++index];
         if (amount === undefined) throw syntaxError();
-        lifetime = (): number => expiryOf(amount, word, "set");
-        lifetimes++;
+        if (kind !== undefined && kind !== word) throw syntaxError();
+        kind = word;
+        expiry = { amount, unit: word };
         break;
       }
       default:
         throw syntaxError();
     }
   }
-  if (lifetimes > 1) throw syntaxError();
   // Last: Redis finds fault with the words before it looks at the number.
-  if (lifetime !== undefined) options.expiresAt = lifetime();
+  if (expiry !== undefined) {
+    options.expiresAt = expiryOf(expiry.amount, expiry.unit, "set");
+  }
   return options;
 }
 
@@ -183,7 +214,11 @@ function decr(client: MemoryClient, args: Arguments): Reply {
 }
 
 function decrby(client: MemoryClient, args: Arguments): Reply {
-  return add(client, args, -bigintOf(argumentAt(args, 2)));
+  const by = bigintOf(argumentAt(args, 2));
+  if (by === MIN_INTEGER) {
+    throw new ReplyError("ERR decrement would overflow");
+  }
+  return add(client, args, -by);
 }
 
 function add({ database }: MemoryClient, args: Arguments, by: bigint): Reply {

@@ -39,6 +39,16 @@ export class Transaction implements Watcher {
     if (this.isOpen) this.#hasFailed = true;
   }
 
+  /** EXEC itself was refused: what was queued is gone. */
+  abort(reason: ReplyError): ReplyError {
+    this.end();
+    return new ReplyError(
+      `EXECABORT Transaction discarded because of: ${
+        reason.message.replace(/^ERR /, "")
+      }`,
+    );
+  }
+
   /** EXEC: all commands, none if one was refused or a watched key changed. */
   execute(client: MemoryClient): Reply {
     // A look at the watched keys makes those go whose time is up.
