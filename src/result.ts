@@ -72,8 +72,8 @@ export type AnyResult = AsyncResult<unknown, string> | GroupResult;
  * @typeParam Custom The application's own states.
  */
 export class AsyncResult<T = unknown, Custom extends string = "PROGRESS"> {
-  /** The task's id. */
-  readonly id: string;
+  /** The task's id. It cannot be changed, at run time either: waits and stores go by it. */
+  declare readonly id: string;
   /** What came before the task in its chain; null if nothing did, or it is not known. */
   readonly parent: AsyncResult | GroupResult | null;
   readonly #context: ResultContext;
@@ -84,7 +84,8 @@ export class AsyncResult<T = unknown, Custom extends string = "PROGRESS"> {
     parent: AsyncResult | GroupResult | null,
     context: ResultContext,
   ) {
-    this.id = id;
+    // A property of its own, not a getter, so that console.log() shows it.
+    Object.defineProperty(this, "id", { value: id, enumerable: true });
     this.parent = parent;
     this.#context = context;
   }

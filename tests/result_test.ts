@@ -11,6 +11,7 @@ import {
   assert,
   assertEquals,
   assertInstanceOf,
+  assertMatch,
   assertRejects,
   assertStrictEquals,
   assertThrows,
@@ -85,6 +86,18 @@ Deno.test("AsyncResult.children() is null where nothing is known, and throws Dec
     );
     assertEquals(error.taskId, id);
   }
+});
+
+Deno.test("AsyncResult.id cannot be changed at run time, and is shown", async () => {
+  await using stage = await BackendStage.start();
+  const result = stage.backend.result("a");
+  assertThrows(() => Object.assign(result, { id: "b" }), TypeError);
+  assertThrows(
+    () => Object.defineProperty(result, "id", { value: "b" }),
+    TypeError,
+  );
+  assertEquals(result.id, "a");
+  assertMatch(Deno.inspect(result), /^AsyncResult \{.* id: "a"/);
 });
 
 Deno.test("AsyncResult is nothing that await would wait for", async () => {
