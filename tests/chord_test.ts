@@ -490,6 +490,31 @@ test("ResultBackend.chordPartReturn() fails the body where a part failed, and le
   assertEquals(await stage.part(1, "again"), { type: "taken", claim: "done" });
 });
 
+test("ResultBackend.chordPartReturn() takes every exception that markAsFailure() takes", async () => {
+  await using stage = await start();
+  const cases: [ResultBackendOptions, unknown][] = [
+    [{ jsonTypes: "plain" }, new Uint8Array([1, 2])],
+    [{ serializer: "msgpack" }, 2n ** 70n],
+    [{ serializer: "msgpack" }, "half a pair: \ud800"],
+  ];
+  for (const [index, [options, argument]] of cases.entries()) {
+    const backend = stage.another(options);
+    const [request] = requestsOf(1, `group-${index}`);
+    const failure = { excType: "ValueError", excArgs: [argument] };
+    await backend.setChordSize(`group-${index}`, 1);
+    await backend.markAsFailure("task-0", failure);
+    const outcome = await backend.chordPartReturn(
+      request!,
+      "FAILURE",
+      failure,
+      stage.completions,
+    );
+    assertEquals(outcome.type, "failed");
+    const body = await backend.getMeta(`body-of-group-${index}`);
+    assertEquals(body.state, "FAILURE");
+  }
+});
+
 test("a chord that failed leaves nothing for ever, also where results have no expiry", async () => {
   await using stage = await start({ expires: null });
   await stage.backend.setChordSize("g", 1);

@@ -16,9 +16,12 @@ export interface ChordPart {
 /**
  * What Celery's workers keep of a part, to the byte.
  *
+ * An argument of an exception that the format cannot hold is replaced by its
+ * text, as in a document: a part that was refused would leave the chord waiting.
+ *
  * Celery: the first lines of `on_chord_part_return`.
  *
- * @throws {TypeError} If `result` cannot be encoded.
+ * @throws {TypeError} If `result` is not an exception and cannot be encoded.
  */
 export function encodeChordPart(
   codec: Codec,
@@ -28,7 +31,7 @@ export function encodeChordPart(
 ): StoredDocument {
   const isNone = state === "RETRY" && (result ?? null) === null;
   const written = EXCEPTION_STATES.has(state) && !isNone
-    ? encodeFailure(result)
+    ? encodeFailure(result, codec)
     : result;
   // Nobody reads the first item; it is a version that Celery never raised.
   return codec.encode([1, taskId, state, written ?? null], "part");

@@ -2,7 +2,8 @@ import {
   decodeChordPart,
   encodeChordPart,
 } from "../../src/protocol/chord_part.ts";
-import { jsonCodec } from "../../src/protocol/codec.ts";
+import { jsonCodec, msgpackCodec } from "../../src/protocol/codec.ts";
+import type { TaskFailure } from "../../src/protocol/exceptions.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
 
 const codec = jsonCodec({ integers: "bigint" });
@@ -46,6 +47,23 @@ Deno.test("decodeChordPart undoes encodeChordPart, with exceptions as TaskFailur
     excArgs: ["x"],
     message: "x",
   });
+});
+
+Deno.test("encodeChordPart writes an exception's argument as text where the format cannot hold it", () => {
+  const plain = jsonCodec({ integers: "bigint" }, "plain");
+  const msgpack = msgpackCodec({ integers: "bigint" });
+  const cases = [
+    [plain, new Uint8Array([1, 2])],
+    [msgpack, 2n ** 70n],
+    [msgpack, "\ud800"],
+  ] as const;
+  for (const [format, argument] of cases) {
+    const failure = { excType: "ValueError", excArgs: ["kept", argument] };
+    const stored = encodeChordPart(format, "t", "FAILURE", failure);
+    const { excArgs } = decodeChordPart(format, stored).result as TaskFailure;
+    assertEquals(excArgs[0], "kept");
+    assertEquals(typeof excArgs[1], "string");
+  }
 });
 
 Deno.test("decodeChordPart refuses what is no part", () => {
