@@ -14,7 +14,7 @@ import { ChordError } from "./errors.ts";
 import { encodeChordPart } from "./protocol/chord_part.ts";
 import type { StoredDocument } from "./protocol/decode.ts";
 import type { KeySpace } from "./protocol/keys.ts";
-import type { TaskState } from "./protocol/states.ts";
+import { stateProblem, type TaskState } from "./protocol/states.ts";
 
 /** What chords work on. */
 export interface ChordContext
@@ -146,12 +146,11 @@ export class Chords {
     const { codec, maxResultBytes } = this.#context;
     const failed =
       `Cannot return the part of task ${taskId} to chord ${groupId}`;
-    if (typeof state !== "string" || state === "") {
-      throw new ChordError(
-        `${failed}: its state is ${JSON.stringify(state)}, expected a string`,
-        groupId,
-        { taskId },
-      );
+    const problem = stateProblem(state);
+    if (problem !== undefined) {
+      throw new ChordError(`${failed}: its state ${problem}`, groupId, {
+        taskId,
+      });
     }
     let part: StoredDocument;
     try {

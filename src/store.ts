@@ -7,7 +7,8 @@ import type { Formats } from "./protocol/formats.ts";
 import { Judge } from "./protocol/judge.ts";
 import type { RequestFields } from "./protocol/encode.ts";
 import type { KeySpace } from "./protocol/keys.ts";
-import { isReady, type TaskState } from "./protocol/states.ts";
+import { isReady, stateProblem, type TaskState } from "./protocol/states.ts";
+import { describeValue } from "./protocol/text.ts";
 import type { CommandArgument } from "./redis/command.ts";
 import type { RedisLink, RedisText } from "./redis/link.ts";
 import type { Runtime } from "./runtime.ts";
@@ -136,13 +137,12 @@ export class ResultStore {
     { signal: _, traceback = null, ...request }: StoreOptions,
   ): StoredDocument {
     const { formats, maxResultBytes, resultExtended, runtime } = this.#context;
-    if (typeof state !== "string" || state === "") {
+    const problem = stateProblem(state);
+    if (problem !== undefined) {
       throw new BackendStoreError(
-        `Cannot store the result of task ${taskId}: its state is ${
-          JSON.stringify(state)
-        }, expected one of Celery's or a name of your own`,
+        `Cannot store the result of task ${taskId}: its state ${problem}`,
         taskId,
-        String(state),
+        describeValue(state),
       );
     }
     let document: StoredDocument;

@@ -429,6 +429,11 @@ test("ResultBackend.chordPartReturn() refuses what cannot be, before anything is
   }
   await assertRejects(() => stage.part(0, 0, ""), ChordError, "state");
   await assertRejects(
+    () => stage.part(0, 0, "success"),
+    ChordError,
+    'its state is "success", did you mean "SUCCESS"?',
+  );
+  await assertRejects(
     () => stage.part(0, new Map()),
     ChordError,
     "Cannot encode a Map at part[3]",

@@ -1,3 +1,5 @@
+import { describeValue } from "./text.ts";
+
 /** A state that Celery gives to tasks by itself. */
 export type BuiltinState =
   | "PENDING"
@@ -18,6 +20,24 @@ export type BuiltinState =
 // deno-lint-ignore ban-types
 export type TaskState = BuiltinState | (string & {});
 
+/** Celery's own states. */
+const BUILTIN_STATES: ReadonlySet<string> = new Set<BuiltinState>([
+  "PENDING",
+  "RECEIVED",
+  "STARTED",
+  "SUCCESS",
+  "FAILURE",
+  "REVOKED",
+  "REJECTED",
+  "RETRY",
+  "IGNORED",
+]);
+
+/** Control characters, and the two separators that end a line. */
+const CONTROL = /[\p{Cc}\u2028\u2029]/u;
+/** How many characters of a refused state an error shows. */
+const SHOWN = 100;
+
 /** States whose result is an exception. Celery: `EXCEPTION_STATES`. */
 export const EXCEPTION_STATES: ReadonlySet<string> = new Set([
   "RETRY",
@@ -33,4 +53,63 @@ export const EXCEPTION_STATES: ReadonlySet<string> = new Set([
 export function isReady(state: string): boolean {
   // Not a look-up in the set: this is asked once a document.
   return state === "SUCCESS" || state === "FAILURE" || state === "REVOKED";
+}
+
+/**
+ * Says why `state` cannot be stored as a state; undefined if it can. A message
+ * reads on from "its state".
+ *
+ * An application's own states may be almost any text ("PROGRESS", "in-progress",
+ * "Step 1: 50%", "[2/3] loading"). Only clear mistakes are refused: a JSON
+ * document, which is a result in the place of the state; control characters;
+ * white space at an end; half a surrogate pair; and a name that differs from one
+ * of Celery's by case or white space alone. The wait for a task in state
+ * "success" would never end.
+ */
+export function stateProblem(state: unknown): string | undefined {
+  if (typeof state !== "string" || state === "") {
+    return `is ${
+      show(state)
+    }, expected one of Celery's or a name of your own, such as "PROGRESS"`;
+  }
+  if (BUILTIN_STATES.has(state)) return undefined;
+  const trimmed = state.trim();
+  const builtin = trimmed.toUpperCase();
+  if (BUILTIN_STATES.has(builtin)) {
+    return `is ${show(state)}, did you mean ${show(builtin)}?`;
+  }
+  if (builtin === "UNDECODABLE") {
+    return `is ${
+      show(state)
+    }, which readers are given for a document that cannot be decoded: use another name`;
+  }
+  if (isDocument(state)) {
+    return `is ${
+      show(state)
+    }, which is a JSON document: pass the result first, and then the state`;
+  }
+  const isName = trimmed === state && !CONTROL.test(state) &&
+    state.isWellFormed();
+  if (isName) return undefined;
+  return `is ${show(state)}, which cannot be the name of a state: ` +
+    "use one without control characters and without white space at its ends";
+}
+
+/** Whether `state` is an object, a list or a quoted string in JSON. */
+function isDocument(state: string): boolean {
+  if (state.startsWith("{")) return true;
+  if (!/^[["]/.test(state)) return false;
+  try {
+    JSON.parse(state);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function show(state: unknown): string {
+  if (typeof state !== "string") return describeValue(state);
+  return state.length > SHOWN
+    ? `${JSON.stringify(state.slice(0, SHOWN))}...`
+    : JSON.stringify(state);
 }

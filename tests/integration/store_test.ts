@@ -92,6 +92,37 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
+  name: "ResultBackend.storeResult() refuses what cannot be a state",
+  async fn() {
+    await using redis = await startRedis();
+    await using client = await redis.client();
+    await using backend = new ResultBackend(redis.url);
+    for (
+      const [result, state, words] of [
+        ["SUCCESS", "{}", "pass the result first, and then the state"],
+        [1, "success", 'did you mean "SUCCESS"?'],
+        [1, "", "expected one of Celery's"],
+      ] as const
+    ) {
+      const error = await assertRejects(
+        () => backend.storeResult("id", result, state),
+        BackendStoreError,
+        words,
+      );
+      assertStringIncludes(
+        error.message,
+        `Cannot store the result of task id: its state is ${
+          JSON.stringify(state)
+        }`,
+      );
+      assertEquals(error.state, state);
+    }
+    assertEquals(await client.send("DBSIZE"), 0);
+    assertEquals(await backend.storeResult("id", 1, "Step 1: 50%"), true);
+  },
+}));
+
+Deno.test(needs("redis-server", {
   name: "a stored SUCCESS is final, and anything else is not",
   async fn() {
     await using redis = await startRedis();
