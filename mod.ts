@@ -38,6 +38,8 @@ export type {
   ChordOutcome,
   ChordPartOptions,
   ChordRequest,
+  FailureOptions,
+  TaskRequest,
 } from "./src/chord_request.ts";
 export type { CallOptions } from "./src/commands.ts";
 export type { ConsumerOptions } from "./src/consumer.ts";

@@ -1,9 +1,11 @@
 import { mapCeleryConfig } from "./celery_config.ts";
 import { Chords } from "./chord.ts";
+import type { FailureState } from "./chord_failure.ts";
 import type {
   ChordOutcome,
   ChordPartOptions,
   ChordRequest,
+  FailureOptions,
 } from "./chord_request.ts";
 import { type CallOptions, Commands } from "./commands.ts";
 import {
@@ -157,8 +159,8 @@ export class ResultBackend implements AsyncDisposable {
       keys,
       status,
       codec: settings.formats,
-      store: (taskId, failure, state, options) =>
-        this.storeResult(taskId, failure, state, options),
+      store: (taskId, error, state, options) =>
+        this.storeResult(taskId, error, state, options),
       restoreGroup: (groupId, options) => this.restoreGroup(groupId, options),
     });
     this.#consumers = { ...settings, source };
@@ -375,14 +377,58 @@ export class ResultBackend implements AsyncDisposable {
 
   /**
    * Stores FAILURE, and the exception: an Error, or what Python should raise.
-   * The traceback is the Error's stack with its causes, if none is given.
+   * The traceback is the Error's stack with its causes, if none is given. False
+   * if an earlier SUCCESS stands.
+   *
+   * With `request`, the failure also reaches what waits for the task, as a
+   * worker of Celery has it: the task's part is returned to its chord, FAILURE
+   * is stored for every task behind it in its chain (in groups and chords there,
+   * too), and the part of each of those that belongs to a chord is returned. A
+   * chord that this completes fails, with its body; see
+   * {@linkcode chordPartReturn}. If an earlier SUCCESS stands, the chain is left
+   * alone: it goes on with that. `link_error` is the caller's to call.
+   *
+   * All of it is attempted, and retried, even if a store before it failed; then
+   * the call rejects with the first error. It is idempotent: call it again with
+   * the same arguments, and it does what is left to do.
+   *
+   * @example Fail a task, and the rest of its chain
+   * ```ts
+   * import { ResultBackend } from "./backend.ts";
+   * import { MemoryRedis } from "./testing/memory_redis.ts";
+   *
+   * await using redis = await MemoryRedis.start();
+   * await using backend = new ResultBackend(redis.url);
+   * // From the headers and the body of the task's message.
+   * const headers = { id: "first", group: null, group_index: null };
+   * const embed = {
+   *   chord: null,
+   *   chain: [{ task: "tasks.total", options: { task_id: "second" } }],
+   * };
+   * await backend.markAsFailure("first", new RangeError("out of paper"), {
+   *   request: {
+   *     taskId: headers.id,
+   *     groupId: headers.group,
+   *     groupIndex: headers.group_index,
+   *     ...embed,
+   *   },
+   * });
+   * console.log((await backend.getMeta("second")).state); // FAILURE
+   * ```
+   *
+   * @throws {TypeError} if `request` is of another task, or something in it
+   * cannot be what it says.
+   * @throws {RangeError} if signatures in its chain nest more than 1,000 deep.
+   * @throws {ChordError} if a part could not be returned, or a chord could not
+   * be completed.
+   * @throws as {@linkcode storeResult} does.
    */
   async markAsFailure(
     taskId: string,
     error: unknown,
-    options?: StoreOptions,
+    options?: FailureOptions,
   ): Promise<boolean> {
-    return await this.storeResult(
+    return await this.#fail(
       taskId,
       error,
       "FAILURE",
@@ -404,13 +450,19 @@ export class ResultBackend implements AsyncDisposable {
     );
   }
 
-  /** Stores REVOKED, and why. */
+  /**
+   * Stores REVOKED, and why. With `request`, it reaches what waits for the task,
+   * too: see {@linkcode markAsFailure}. The rest of the chain is REVOKED, then.
+   * (Celery returns the part of the revoked task, and leaves the chain PENDING.)
+   *
+   * @throws as {@linkcode markAsFailure} does.
+   */
   async markAsRevoked(
     taskId: string,
     reason = "",
-    options?: StoreOptions,
+    options: FailureOptions = {},
   ): Promise<boolean> {
-    return await this.storeResult(
+    return await this.#fail(
       taskId,
       {
         excType: "TaskRevokedError",
@@ -594,13 +646,31 @@ export class ResultBackend implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+
+  async #fail(
+    taskId: string,
+    error: unknown,
+    state: FailureState,
+    { request, ...options }: FailureOptions,
+  ): Promise<boolean> {
+    if (request === undefined) {
+      return await this.storeResult(taskId, error, state, options);
+    }
+    if (typeof request !== "object" || request?.taskId !== taskId) {
+      throw new TypeError(
+        `Cannot use what was given as the request of task ${taskId}: give an object ` +
+          "whose taskId is the task's, and what else its message says",
+      );
+    }
+    return await this.#chords.fail(request, error, state, options);
+  }
 }
 
 /** A JavaScript error brings its own traceback, and that of its causes. */
 function withTraceback(
   error: unknown,
-  options: StoreOptions = {},
-): StoreOptions {
+  options: FailureOptions = {},
+): FailureOptions {
   return options.traceback === undefined
     ? { ...options, traceback: tracebackOf(error) }
     : options;

@@ -4,21 +4,29 @@ import {
 } from "./chord_completion.ts";
 import { DONE } from "./chord_count.ts";
 import { ChordCounter, type ChordCounterContext } from "./chord_counter.ts";
+import {
+  failTasks,
+  type FailureContext,
+  type FailureState,
+} from "./chord_failure.ts";
 import type {
   ChordOutcome,
   ChordPartOptions,
   ChordRequest,
+  FailureOptions,
+  TaskRequest,
 } from "./chord_request.ts";
 import type { CallOptions } from "./commands.ts";
 import { ChordError } from "./errors.ts";
 import { encodeChordPart } from "./protocol/chord_part.ts";
 import type { StoredDocument } from "./protocol/decode.ts";
 import type { KeySpace } from "./protocol/keys.ts";
+import { isDict, tasksOf } from "./protocol/signature.ts";
 import { stateProblem, type TaskState } from "./protocol/states.ts";
 
 /** What chords work on. */
 export interface ChordContext
-  extends ChordCounterContext, ChordCompletionContext {
+  extends ChordCounterContext, Omit<ChordCompletionContext, "returnPart"> {
   /** The names of keys. */
   readonly keys: KeySpace;
   /** The largest part that is stored, in bytes. */
@@ -34,13 +42,21 @@ export interface ChordContext
 export class Chords {
   readonly #context: ChordContext;
   readonly #counter: ChordCounter;
+  readonly #failures: FailureContext;
   readonly #completion: ChordCompletion;
 
   /** Works through `context.commands`. */
   constructor(context: ChordContext) {
     this.#context = context;
     this.#counter = new ChordCounter(context);
-    this.#completion = new ChordCompletion(context);
+    const returnPart: FailureContext["returnPart"] = (
+      request,
+      failure,
+      state,
+      options,
+    ) => this.#returnFailed(request, failure, state, options);
+    this.#failures = { store: context.store, returnPart };
+    this.#completion = new ChordCompletion({ ...context, returnPart });
   }
 
   /** Says how many parts a chord has. Published, too, as Celery does. */
@@ -99,19 +115,101 @@ export class Chords {
     result: unknown,
     options: ChordPartOptions,
   ): Promise<ChordOutcome> {
-    const { taskId, groupId, groupIndex = null, chord = null } = request;
+    const { taskId, groupId } = request;
     const { onComplete, claim = crypto.randomUUID(), ...call } = options;
     if (!taskId || !groupId) return { type: "ignored" };
-    const keys = this.#context.keys.chordKeys(groupId);
-    // Throws, where the id could not be one.
-    this.#context.keys.taskKey(taskId);
-    if (groupIndex !== null) checkWhole(0, "groupIndex", groupIndex);
+    this.#check(request);
     checkClaim(claim);
     if (typeof onComplete !== "function") {
       throw new TypeError(
         `Cannot use ${String(onComplete)} as onComplete: give a function`,
       );
     }
+    return await this.#return(
+      { ...request, groupId },
+      state,
+      result,
+      { onComplete, claim, call },
+    );
+  }
+
+  /**
+   * Stores a failure, and passes it on to what waits for the task. False if an
+   * earlier SUCCESS stands.
+   *
+   * @throws the first of what went wrong, once everything was attempted.
+   */
+  async fail(
+    request: TaskRequest,
+    error: unknown,
+    state: FailureState,
+    options: Omit<FailureOptions, "request">,
+  ): Promise<boolean> {
+    const { taskId, groupId, chord, chain } = request;
+    this.#check(request);
+    checkSignatures(request);
+    const waiting = tasksOf(chain ?? []);
+    const isPart = Boolean(groupId) && isDict(chord);
+    const { signal, traceback = null } = options;
+    const [own] = await Promise.allSettled([
+      this.#context.store(taskId, error, state, {
+        ...(groupId ? { groupId } : {}),
+        ...options,
+      }),
+    ]);
+    // The rest of the chain goes on with the SUCCESS of another run.
+    const stands = own.status === "fulfilled" && !own.value;
+    const [rest] = await Promise.allSettled([
+      failTasks(
+        this.#failures,
+        { error, state, traceback },
+        stands ? [] : waiting,
+        isPart ? [request] : [],
+        signal === undefined ? {} : { signal },
+      ),
+    ]);
+    if (own.status === "rejected") throw own.reason;
+    if (rest.status === "rejected") throw rest.reason;
+    return own.value;
+  }
+
+  /**
+   * Returns the part of a task that failed. The claim is the task's: a call that
+   * is made again for the same failure takes up where the first one stopped.
+   */
+  async #returnFailed(
+    request: ChordRequest,
+    error: unknown,
+    state: FailureState,
+    call: CallOptions,
+  ): Promise<void> {
+    const { taskId, groupId } = request;
+    if (!groupId) return;
+    const claim = `failure of task ${taskId}`;
+    const completion = { onComplete: null, claim, call };
+    await this.#return({ ...request, groupId }, state, error, completion);
+  }
+
+  #check({ taskId, groupId, groupIndex = null }: ChordRequest): void {
+    const { keys } = this.#context;
+    // Each throws where the id cannot be one.
+    keys.taskKey(taskId);
+    if (groupId) keys.chordKeys(groupId);
+    if (groupIndex !== null) checkWhole(0, "groupIndex", groupIndex);
+  }
+
+  async #return(
+    request: ChordRequest & { groupId: string },
+    state: TaskState,
+    result: unknown,
+    { onComplete, claim, call }: {
+      onComplete: ChordPartOptions["onComplete"] | null;
+      claim: string;
+      call: CallOptions;
+    },
+  ): Promise<ChordOutcome> {
+    const { taskId, groupId, groupIndex = null, chord = null } = request;
+    const keys = this.#context.keys.chordKeys(groupId);
     const part = this.#encode(groupId, taskId, state, result);
     const counted = await this.#counter.count(
       { groupId, keys, taskId, groupIndex, part, claim },
@@ -189,6 +287,20 @@ function checkWhole(least: number, name: string, value: unknown): void {
     `Cannot use ${
       String(value)
     } as the ${name}: expected a whole number from ${least}`,
+  );
+}
+
+function checkSignatures({ chord, chain }: TaskRequest): void {
+  const isChain = (chain ?? null) === null ||
+    (Array.isArray(chain) && chain.every(isDict));
+  const isChord = (chord ?? null) === null || isDict(chord);
+  if (isChain && isChord) return;
+  throw new TypeError(
+    isChord
+      ? "Cannot use what the request gives as its chain: expected a list of signatures, " +
+        "as the task's message holds it"
+      : "Cannot use what the request gives as its chord: expected a signature, " +
+        "as the task's message holds it",
   );
 }
 

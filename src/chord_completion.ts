@@ -1,5 +1,6 @@
 import { abortable } from "./abortable.ts";
 import { DONE } from "./chord_count.ts";
+import { failTasks, type FailureContext } from "./chord_failure.ts";
 import type { ChordInfo, ChordOutcome } from "./chord_request.ts";
 import { together } from "./chord_slots.ts";
 import type { CallOptions, Commands } from "./commands.ts";
@@ -16,12 +17,12 @@ import {
 } from "./errors.ts";
 import { decodeChordPart } from "./protocol/chord_part.ts";
 import type { Codec } from "./protocol/codec.ts";
-import type { FailureLike, TaskFailure } from "./protocol/exceptions.ts";
+import type { TaskFailure } from "./protocol/exceptions.ts";
 import type { ChordKeys } from "./protocol/keys.ts";
 import { exceptionRepr, pythonRepr } from "./protocol/python_repr.ts";
+import { tasksOf } from "./protocol/signature.ts";
 import type { Command } from "./redis/command.ts";
 import type { RedisText } from "./redis/link.ts";
-import type { StoreOptions } from "./store.ts";
 import { TaskError, toTaskError } from "./task_error.ts";
 import { toError } from "./to_error.ts";
 
@@ -34,7 +35,7 @@ export interface SavedGroup {
 }
 
 /** What the completion of chords works on. */
-export interface ChordCompletionContext {
+export interface ChordCompletionContext extends FailureContext {
   /** What runs commands, and tries them again. */
   readonly commands: Commands;
   /** How parts are written. */
@@ -45,13 +46,6 @@ export interface ChordCompletionContext {
   readonly chordOrdered: boolean;
   /** Milliseconds to wait for the results of a saved group. */
   readonly chordJoinTimeout: number;
-  /** Stores the failure of a body. */
-  store(
-    taskId: string,
-    failure: FailureLike,
-    state: "FAILURE",
-    options: StoreOptions,
-  ): Promise<unknown>;
   /** The group that was saved under this id; null if none was. */
   restoreGroup(
     groupId: string,
@@ -69,8 +63,10 @@ export interface FullChord {
   readonly count: number;
   /** How many parts the chord has. */
   readonly size: number;
-  /** Sends the body. */
-  readonly onComplete: (values: unknown[], info: ChordInfo) => unknown;
+  /** Sends the body; null if the part that completed the chord is a failure's. */
+  readonly onComplete:
+    | ((values: unknown[], info: ChordInfo) => unknown)
+    | null;
   /** What ends the call. */
   readonly options: CallOptions;
 }
@@ -135,6 +131,13 @@ export class ChordCompletion {
       // A worker of Celery's was quicker: it knows of no claims.
       await this.#end(chord, []);
       return { type: "taken", claim: DONE };
+    }
+    if (onComplete === null) {
+      const failure = new ChordError(
+        "A task of the header failed, though all parts are there of tasks that did not: it ran twice",
+        info.groupId,
+      );
+      return await this.#fail(chord, failure, null);
     }
     try {
       await onComplete(values, info);
@@ -207,28 +210,28 @@ export class ChordCompletion {
   }
 
   /**
-   * Stores the failure of the body. As in Celery, the keys are removed only if
-   * it was the callback that failed: a part that comes late must not begin the
-   * count anew. Where nothing expires, they are given a day.
+   * Stores the failure of the body, and returns its part where it belongs to a
+   * chord itself. As in Celery, the keys are removed only if it was the callback
+   * that failed: a part that comes late must not begin the count anew. Where
+   * nothing expires, they are given a day.
    */
   async #fail(
     chord: FullChord,
     error: ChordError,
     values: unknown[] | null,
   ): Promise<ChordOutcome> {
-    const { info: { bodyId }, keys, options, count, size } = chord;
-    if (bodyId !== null) {
-      await this.#context.store(
-        bodyId,
-        {
-          excType: "ChordError",
-          excModule: "celery.exceptions",
-          excArgs: [error.message],
-        },
-        "FAILURE",
-        { ...options, traceback: error.stack ?? null },
-      );
-    }
+    const { info: { chord: body }, keys, options, count, size } = chord;
+    await failTasks(
+      this.#context,
+      {
+        error: bodyFailure(body, error),
+        state: "FAILURE",
+        traceback: error.stack ?? null,
+      },
+      tasksOf([body]),
+      [],
+      options,
+    );
     const { parts, extra, size: total } = keys;
     const isForEver = this.#context.expires === 0;
     const leftBehind = await this.#end(
@@ -283,6 +286,24 @@ export class ChordCompletion {
 
 function removal({ parts, extra, size }: ChordKeys): Command[] {
   return [["DEL", parts], ["DEL", extra], ["DEL", size]];
+}
+
+/**
+ * What is stored for a body. As with Celery from 5.6, the members of a group get
+ * what made the chord fail, where that was a task, and anything else a ChordError.
+ */
+function bodyFailure(
+  body: Record<string, unknown> | null,
+  error: ChordError,
+): unknown {
+  if (body?.subtask_type === "group" && error.cause instanceof TaskError) {
+    return error.cause;
+  }
+  return {
+    excType: "ChordError",
+    excModule: "celery.exceptions",
+    excArgs: [error.message],
+  };
 }
 
 function wasCalledOff(error: unknown, { signal }: CallOptions): boolean {

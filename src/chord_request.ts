@@ -6,6 +6,7 @@
 
 import type { CallOptions } from "./commands.ts";
 import type { ChordError } from "./errors.ts";
+import type { StoreOptions } from "./store.ts";
 
 /** The task whose part returns, as a worker knows it: Celery's `request`. */
 export interface ChordRequest {
@@ -23,6 +24,28 @@ export interface ChordRequest {
    * `request.chord`.
    */
   chord?: Record<string, unknown> | null;
+}
+
+/** A task as its message tells of it, and what waits for it. Celery: `request`. */
+export interface TaskRequest extends ChordRequest {
+  /**
+   * The tasks behind this one in its chain: the `chain` of what the message
+   * calls embed, as it is: signatures, the last task first. Celery:
+   * `request.chain`.
+   */
+  chain?: readonly Record<string, unknown>[] | null;
+}
+
+/** What goes with a failure that is stored. */
+export interface FailureOptions extends StoreOptions {
+  /**
+   * What the task's message says. With it, the failure also reaches all that
+   * waits for the task: the rest of its chain, and the chords that it and the
+   * chain belong to. Its `groupId` is stored with the result, too.
+   *
+   * @default {undefined}, which stores this one result
+   */
+  request?: TaskRequest;
 }
 
 /** What goes with the values of a chord. */

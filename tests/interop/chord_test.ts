@@ -13,6 +13,7 @@ import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import { celeryStage } from "../support/celery_stage.ts";
 import { Completions } from "../support/chord_stage.ts";
 import { connect, type TestClient } from "../support/client.ts";
+import { taskMessage } from "../support/task_message.ts";
 import { until } from "../support/until.ts";
 
 const stage = celeryStage({ worker: true });
@@ -26,18 +27,15 @@ function test(name: string, fn: () => Promise<void>): void {
 /** Takes the next task of the queue, as a worker does, and tells what its chord needs to know. */
 async function takeTask(): Promise<ChordRequest & { args: unknown[] }> {
   await using broker = await connect(new URL("/1", stage.redis.url));
-  const popped = await broker.send("BRPOP", QUEUE, 20);
-  assert(Array.isArray(popped), "no task came");
-  const { body, headers } = JSON.parse(String(popped[1]));
-  const [args, , { chord }] = JSON.parse(
-    new TextDecoder().decode(Uint8Array.fromBase64(body)),
+  const { headers, args, embed } = taskMessage(
+    await broker.send("BRPOP", QUEUE, 20),
   );
   return {
     args,
     taskId: headers.id,
     groupId: headers.group,
     groupIndex: headers.group_index,
-    chord,
+    chord: embed.chord,
   };
 }
 

@@ -124,7 +124,12 @@ def send_canvas(links):
 
 
 def canvas(element):
-    """Of a header's element: a group or a chain of others, or a task, perhaps for a queue."""
+    """Of an element: a group, a chain or a chord of others, or a task, perhaps for a queue."""
+    if "chord" in element:
+        return chord(
+            [canvas(member) for member in element["chord"]],
+            canvas(element["body"]),
+        )
     if "group" in element:
         return group(canvas(member) for member in element["group"])
     if "chain" in element:
@@ -143,6 +148,11 @@ def send_canvas_chord(header, body):
 def send_canvas_group(members):
     """Sends a group of such elements; its result as a tuple."""
     return group(canvas(member) for member in members).apply_async().as_tuple()
+
+
+def send_element(element):
+    """Sends such an element; its result as a tuple."""
+    return canvas(element).apply_async().as_tuple()
 
 
 def send_body(chord_signature, text):
@@ -263,12 +273,19 @@ def store_tuple(task_id, result):
     tasks.app.backend.store_result(task_id, value, "SUCCESS", request=request)
 
 
-def store_failure(task_id, args, trace=None, wrapped=False, serializer="json"):
-    """Stores a ValueError; `wrapped` as workers do where pickle refused it."""
+def store_failure(
+    task_id, args, trace=None, wrapped=False, serializer="json", request=None
+):
+    """Stores a ValueError; `wrapped` as workers do where pickle refused it.
+
+    With a `request`, what waits for the task fails, too.
+    """
     error = ValueError(*args)
     if wrapped:
         error = UnpickleableExceptionWrapper.from_exception(error)
-    app_of(serializer).backend.mark_as_failure(task_id, error, trace)
+    context = None if request is None else Context(request)
+    backend = app_of(serializer).backend
+    backend.mark_as_failure(task_id, error, trace, request=context)
 
 
 def store_group(group_id, task_ids):
@@ -413,6 +430,7 @@ OPERATIONS = {
         send_canvas,
         send_canvas_chord,
         send_canvas_group,
+        send_element,
         send_body,
         set_chord_size,
         return_part,

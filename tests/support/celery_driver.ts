@@ -61,11 +61,12 @@ export interface SentGroup {
   ids: string[];
 }
 
-/** An element of a chord's header; a task may be for a queue that no worker takes from. */
+/** An element of a canvas; a task may be for a queue that no worker takes from. */
 export type CanvasElement =
   | { task: string; args?: unknown[]; queue?: string }
   | { group: CanvasElement[] }
-  | { chain: CanvasElement[] };
+  | { chain: CanvasElement[] }
+  | { chord: CanvasElement[]; body: CanvasElement };
 
 /** The ids of a chord's body, of the group that is its header, and of the group's members. */
 export interface SentChord extends SentGroup {
@@ -186,6 +187,11 @@ export class CeleryDriver implements AsyncDisposable {
     return this.#call("send_canvas_group", { members });
   }
 
+  /** Sends a canvas; returns its result as Celery's tuple. Tasks are named in full. */
+  callElement(element: CanvasElement): Promise<ResultTuple> {
+    return this.#call("send_element", { element });
+  }
+
   /** Sends a chord's body with these values, JSON, as a worker does; returns its id. */
   sendBody(chord: Record<string, unknown>, values: string): Promise<string> {
     return this.#call("send_body", { chord_signature: chord, text: values });
@@ -304,13 +310,17 @@ export class CeleryDriver implements AsyncDisposable {
     return this.#call("store_tuple", { task_id: taskId, result });
   }
 
-  /** Celery's mark_as_failure with a ValueError of these args; `wrapped` as workers do where pickle refused it. */
+  /**
+   * Celery's mark_as_failure with a ValueError of these args; `wrapped` as
+   * workers do where pickle refused it, and `request` as Celery names its members.
+   */
   storeFailure(
     taskId: string,
     args: unknown[],
     options: {
       trace?: string;
       wrapped?: boolean;
+      request?: Record<string, unknown>;
       serializer?: PythonSerializer;
     } = {},
   ): Promise<void> {

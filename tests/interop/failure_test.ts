@@ -1,0 +1,315 @@
+/**
+ * Failures of tasks that ran here, and what Celery has waiting for them: the
+ * rest of a chain, the body of a chord.
+ *
+ * @module
+ */
+
+import type { ResultTuple, TaskRequest } from "../../mod.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import type { CanvasElement, PythonWait } from "../support/celery_driver.ts";
+import { celeryStage } from "../support/celery_stage.ts";
+import { Completions } from "../support/chord_stage.ts";
+import { connect } from "../support/client.ts";
+import { taskMessage } from "../support/task_message.ts";
+import { until } from "../support/until.ts";
+
+const stage = celeryStage({ worker: true });
+/** No worker of Celery's takes from it. */
+const QUEUE = "deno";
+const HERE: CanvasElement = { task: "tasks.add", args: [1, 2], queue: QUEUE };
+const ADD: CanvasElement = { task: "tasks.add", args: [3] };
+const TOTAL: CanvasElement = { task: "tasks.total" };
+/** What fails here. */
+const FAILURE = {
+  excType: "ValueError",
+  excModule: "builtins",
+  excArgs: ["boom", 3],
+};
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test(stage.test(name, fn));
+}
+
+/** Takes the next task of the queue, as a worker does. */
+async function takeTask(): Promise<TaskRequest> {
+  await using broker = await connect(new URL("/1", stage.redis.url));
+  const { headers, embed } = taskMessage(
+    await broker.send("BRPOP", QUEUE, 20),
+  );
+  return {
+    taskId: headers.id,
+    groupId: headers.group,
+    groupIndex: headers.group_index,
+    chord: embed.chord,
+    chain: embed.chain,
+  };
+}
+
+/** What Python's get() raises, which waited before. */
+async function raised(
+  waits: readonly PythonWait[],
+): Promise<[type: string | undefined, text: string | undefined][]> {
+  const outcomes = await stage.inTime(
+    Promise.all(waits.map(({ outcome }) => outcome)),
+  );
+  return outcomes.map(({ raised }) => [raised?.type, raised?.text]);
+}
+
+/** Python waits for these tasks, and has found nothing so far. */
+async function waitFor(ids: readonly string[]): Promise<PythonWait[]> {
+  const waits = ids.map((id) => stage.driver.wait(id));
+  await stage.inTime(Promise.all(waits.map(({ waiting }) => waiting)));
+  return waits;
+}
+
+/** The id of a result, and of what came before it, the last first. A group's is followed by its members'. */
+function idsOf([[id, parent], members]: ResultTuple): string[] {
+  const within = members === null ? [] : members.flatMap(memberIds);
+  return [id, ...within, ...(parent === null ? [] : idsOf(parent))];
+}
+
+function memberIds(member: ResultTuple): string[] {
+  return idsOf(member);
+}
+
+const BOOM: [string, string] = ["ValueError", "('boom', 3)"];
+
+test("a failure here fails the rest of its chain: Python's get() raises", async () => {
+  await using backend = stage.backend();
+  const [third, second, first] = idsOf(
+    await stage.driver.callElement({ chain: [HERE, ADD, ADD] }),
+  );
+  const waits = await waitFor([third!, second!, first!]);
+  const request = await takeTask();
+  assertEquals(request.taskId, first);
+  await backend.markAsFailure(first!, FAILURE, { request });
+  assertEquals(await raised(waits), [BOOM, BOOM, BOOM]);
+});
+
+test("a revoked task here revokes the rest of its chain", async () => {
+  await using backend = stage.backend();
+  const [second] = idsOf(
+    await stage.driver.callElement({ chain: [HERE, ADD] }),
+  );
+  const waits = await waitFor([second!]);
+  const request = await takeTask();
+  await backend.markAsRevoked(request.taskId, "terminated", { request });
+  assertEquals(await raised(waits), [["TaskRevokedError", "terminated"]]);
+});
+
+test("a failure here fails a chord at the end of its chain, with every task in it", async () => {
+  await using backend = stage.backend();
+  const ids = idsOf(
+    await stage.driver.callElement({
+      chain: [HERE, { group: [ADD, ADD] }, TOTAL],
+    }),
+  );
+  // The body, the group, two tasks of the header, the failed task itself.
+  assertEquals(ids.length, 5);
+  const tasks = ids.filter((_, index) => index !== 1);
+  const waits = await waitFor(tasks);
+  const request = await takeTask();
+  await backend.markAsFailure(request.taskId, FAILURE, { request });
+  assertEquals(await raised(waits), tasks.map(() => BOOM));
+});
+
+test("a failure here fails the members of a group at the end of its chain", async () => {
+  await using backend = stage.backend();
+  const [, ...members] = idsOf(
+    await stage.driver.callElement({ chain: [HERE, { group: [ADD, ADD] }] }),
+  );
+  const waits = await waitFor(members);
+  const request = await takeTask();
+  await backend.markAsFailure(request.taskId, FAILURE, { request });
+  assertEquals(await raised(waits), members.map(() => BOOM));
+});
+
+for (const last of ["here", "by Celery"]) {
+  test(`a chain in a chord's header that fails here at its first task fails the chord, completed ${last}`, async () => {
+    await using backend = stage.backend();
+    const other: CanvasElement = last === "here"
+      ? { task: "tasks.value", args: ["float"] }
+      : { task: "tasks.wait_for_gate" };
+    const [body, group, member, before, otherId] = idsOf(
+      await stage.driver.callElement({
+        chord: [{ chain: [HERE, ADD] }, other],
+        body: TOTAL,
+      }),
+    );
+    const waits = await waitFor([body!]);
+    const request = await takeTask();
+    assertEquals(request.taskId, before);
+    assertEquals([request.chord, request.groupId], [null, null]);
+    if (last === "here") await untilParts(group!, 1);
+    await backend.markAsFailure(request.taskId, FAILURE, { request });
+    if (last !== "here") await stage.driver.openGate(otherId!);
+    assertEquals(await raised(waits), [[
+      "ChordError",
+      `Dependency ${member} raised ValueError('boom', 3)`,
+    ]]);
+  });
+}
+
+test("a chain that ends in a group, in a chord's header, returns the part of each member", async () => {
+  await using backend = stage.backend();
+  const [body] = idsOf(
+    await stage.driver.callElement({
+      chord: [{ chain: [HERE, { group: [ADD, ADD] }] }],
+      body: TOTAL,
+    }),
+  );
+  const waits = await waitFor([body!]);
+  const request = await takeTask();
+  await backend.markAsFailure(request.taskId, FAILURE, { request });
+  // Celery saved the header as a group: it is joined.
+  assertEquals(await raised(waits), [[
+    "ChordError",
+    "Join error: ValueError('boom', 3)",
+  ]]);
+});
+
+for (const where of ["before it", "in its header"]) {
+  test(`a chord in a chord's header fails both, where a task ${where} fails here`, async () => {
+    await using backend = stage.backend();
+    const isBefore = where === "before it";
+    const [first, headed] = isBefore ? [HERE, ADD] : [
+      { task: "tasks.identity", args: [1] },
+      { task: "tasks.add", args: [1], queue: QUEUE },
+    ];
+    const [outer, , inner] = idsOf(
+      await stage.driver.callElement({
+        chord: [{ chain: [first!, { group: [headed!, ADD] }, TOTAL] }],
+        body: TOTAL,
+      }),
+    );
+    const waits = await waitFor([outer!, inner!]);
+    const request = await takeTask();
+    if (!isBefore) await untilParts(request.groupId!, 1);
+    await backend.markAsFailure(request.taskId, FAILURE, { request });
+    const innerText =
+      `Dependency ${request.taskId} raised ValueError('boom', 3)`;
+    const innerRepr = isBefore
+      ? "ValueError('boom', 3)"
+      : `ChordError("${innerText}")`;
+    assertEquals(await raised(waits), [
+      ["ChordError", `Dependency ${inner} raised ${innerRepr}`],
+      isBefore ? BOOM : ["ChordError", innerText],
+    ]);
+  });
+}
+
+test("a chord whose body is a group fails its members with the task's own exception", async () => {
+  await using backend = stage.backend();
+  const [group, first, second] = idsOf(
+    await stage.driver.callElement({
+      chord: [HERE, HERE],
+      body: { group: [ADD, { chain: [ADD, ADD] }] },
+    }),
+  );
+  const waits = await waitFor([group!, first!, second!]);
+  const [one, other] = [await takeTask(), await takeTask()];
+  const completions = new Completions();
+  await backend.chordPartReturn(one, "SUCCESS", 3, completions);
+  const outcome = await backend.chordPartReturn(
+    other,
+    "FAILURE",
+    FAILURE,
+    completions,
+  );
+  assertEquals(outcome.type, "failed");
+  assertEquals(await raised(waits), [BOOM, BOOM, BOOM]);
+});
+
+test("a chord whose body is a chain fails every task of it", async () => {
+  await using backend = stage.backend();
+  const [body] = idsOf(
+    await stage.driver.callElement({
+      chord: [HERE, HERE],
+      body: { chain: [TOTAL, ADD] },
+    }),
+  );
+  const waits = await waitFor([body!]);
+  const [one, other] = [await takeTask(), await takeTask()];
+  await backend.chordPartReturn(one, "SUCCESS", 3, new Completions());
+  await backend.markAsFailure(other.taskId, FAILURE, { request: other });
+  assertEquals(await raised(waits), [[
+    "ChordError",
+    `Dependency ${other.taskId} raised ValueError('boom', 3)`,
+  ]]);
+});
+
+test("what a failure stores and returns is what Celery's mark_as_failure() does", async () => {
+  await using backend = stage.backend({ resultExtended: false });
+  await using client = await stage.redis.client();
+  const body = { task: "tasks.total", options: { task_id: "body" } };
+  const chain = [
+    {
+      task: "tasks.add",
+      args: [1],
+      kwargs: {},
+      options: {
+        task_id: "last",
+        group_id: "outer",
+        group_index: 3,
+        chord: body,
+        parent_id: "middle",
+      },
+    },
+    { task: "tasks.add", options: { task_id: "middle" } },
+  ];
+  const found: unknown[] = [];
+  for (const side of ["here", "there"]) {
+    await client.send("FLUSHDB");
+    await backend.setChordSize("header", 2);
+    await backend.setChordSize("outer", 2);
+    const trace = "Traceback: none";
+    if (side === "here") {
+      await backend.markAsFailure("first", FAILURE, {
+        traceback: trace,
+        request: {
+          taskId: "first",
+          groupId: "header",
+          groupIndex: 1,
+          chord: body,
+          chain,
+        },
+      });
+    } else {
+      await stage.driver.storeFailure("first", FAILURE.excArgs, {
+        trace,
+        request: {
+          id: "first",
+          group: "header",
+          group_index: 1,
+          chord: body,
+          chain,
+        },
+      });
+    }
+    const documents: unknown[] = [];
+    for (const id of ["first", "middle", "last"]) {
+      const { children: _, dateDone, ...meta } = await backend.getMeta(id);
+      assert(dateDone instanceof Date);
+      documents.push(meta);
+    }
+    const parts: unknown[] = [];
+    for (const id of ["header", "outer"]) {
+      const key = `celery-taskset-meta-${id}.j`;
+      parts.push(await client.send("ZRANGE", key, 0, -1, "WITHSCORES"));
+    }
+    const keys = await client.send("KEYS", "*") as string[];
+    found.push([documents, parts, keys.toSorted()]);
+  }
+  assertEquals(found[0], found[1]);
+});
+
+/** Workers of Celery's are no processes of ours: only what they left tells. */
+async function untilParts(groupId: string, count: number): Promise<void> {
+  await using client = await stage.redis.client();
+  const key = `celery-taskset-meta-${groupId}.j`;
+  await until(async () => await client.send("ZCARD", key) === count, {
+    what: `${count} parts`,
+    timeout: 20_000,
+  });
+}
