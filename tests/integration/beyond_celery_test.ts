@@ -1,7 +1,7 @@
 // What Celery's own suite does not try: very many tasks, an outcome that is
 // replaced, databases that differ.
 
-import { ResultBackend, TaskError } from "../../mod.ts";
+import { ResultBackend, TaskError, TaskRevokedError } from "../../mod.ts";
 import { FaultProxy } from "../../testing.ts";
 import {
   assertEquals,
@@ -75,6 +75,34 @@ Deno.test(needs("redis-server", {
     await consumer.add(id);
     const next = await events.next();
     assertEquals([next.state, next.result], ["SUCCESS", "after all"]);
+    assertEquals(events.all.length, 2);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name:
+    "a REVOKED that a SUCCESS replaces is the outcome of the waits of its time; the next wait has the SUCCESS",
+  async fn() {
+    await using redis = await startRedis();
+    await using backend = new ResultBackend(redis.url, { reconcile: 0 });
+    await using writer = new ResultBackend(redis.url);
+    const [id] = taskIds(1) as [string];
+    await writer.markAsStarted(id);
+    await using consumer = backend.consumer();
+    await consumer.add(id);
+    const events = inboxOf(consumer.readable);
+    assertEquals((await events.next()).state, "STARTED");
+    // Each worker of Celery 5.6.2 does this when it is told to revoke a task.
+    await writer.markAsRevoked(id, "revoked");
+    await writer.markAsRevoked(id, "revoked");
+    assertEquals((await events.next()).state, "REVOKED");
+    await assertRejects(() => backend.result(id).get(), TaskRevokedError);
+
+    // The task was not terminated.
+    assertEquals(await writer.markAsDone(id, "after all"), true);
+    assertEquals(await writer.markAsRevoked(id, "revoked"), false);
+    assertEquals((await backend.getMeta(id)).state, "SUCCESS");
+    assertEquals(await backend.result(id).get(), "after all");
     assertEquals(events.all.length, 2);
   },
 }));
