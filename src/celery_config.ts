@@ -51,6 +51,9 @@ const REDIS =
 
 const SOCKET = /^(socket|unix|redis\+socket):/i;
 
+/** What names a backend and is no URL: an alias, or a module and its class. */
+const NAME = /^([\w+-]+|\w+(\.\w+)+:\w+)$/;
+
 /** The numbers of Python's `ssl.CERT_NONE` and its kin. */
 const CERT_REQS: readonly string[] = ["none", "optional", "required"];
 
@@ -172,7 +175,7 @@ function urlOf(settings: GivenSettings["settings"]): string {
   }
   if (BARE.has(text)) return fillAddress(`redis:///${db}`, host, port);
   // A socket has neither host nor port.
-  if (SOCKET.test(text)) return text;
+  if (SOCKET.test(text)) return fillDatabase(text, db);
   if (isSentinelUrl(text)) {
     // As Celery does, part by part; but for the port that is missing.
     return text.split(";").map((part) =>
@@ -182,11 +185,23 @@ function urlOf(settings: GivenSettings["settings"]): string {
   }
   if (REDIS.test(text)) return fillAddress(text, host, port);
   // No more of it is shown: a URL may hold a password.
-  const kind = /^[\w+.-]*(?=:\/\/)/.exec(text)?.[0] ?? "this kind";
+  const kind = /^[\w+.-]*(?=:\/\/)/.exec(text)?.[0] ??
+    NAME.exec(text)?.[0] ?? "this kind";
   throw new ConfigurationError(
-    `Cannot use a ${backend.name} of ${kind}: this module reads results from Redis, ` +
+    `Cannot use a ${backend.name} of ${kind}: this module reads results from Redis only, ` +
       "expected redis or a URL such as redis://localhost:6379/0",
   );
+}
+
+/** The URL of a socket with a database, where its query names none. */
+function fillDatabase(url: string, db: number): string {
+  const [, query = ""] = splitOnce(url, "?");
+  const said = new URLSearchParams(query);
+  const isSaid = ["db", "virtual_host"].some((key) =>
+    said.getAll(key).some((value) => value !== "")
+  );
+  if (isSaid || db === 0) return url;
+  return `${url}${url.includes("?") ? "&" : "?"}virtual_host=${db}`;
 }
 
 /** The URL with TLS, if the setting asks for it: what the URL says itself goes before that. */

@@ -1,5 +1,5 @@
 import { ConfigurationError } from "../errors.ts";
-import { nearest } from "./nearest.ts";
+import { closest } from "../nearest.ts";
 import {
   type PolicyName,
   RETRY_POLICY,
@@ -95,17 +95,20 @@ const OLD_NAMES: ReadonlyMap<string, SettingName> = oldNames();
  * Celery's but not about results is left out.
  *
  * @throws {ConfigurationError} if there are names that nobody knows: all of
- * them are listed, with the nearest that is known; if one setting was given two
+ * them are listed, with the one that was probably meant; if one setting was given two
  * values under two names.
  */
 export function givenSettings(config: Record<string, unknown>): GivenSettings {
   const unknown: string[] = [];
+  let hasDjango = false;
   const settings = new Map<SettingName, Given>();
   for (const [name, value] of entriesOf("the Celery configuration", config)) {
     if (value === undefined) continue;
     const setting = settingOf(name);
     if (setting === undefined) {
-      if (!isOther(name)) unknown.push(hint(name, "", SETTINGS));
+      if (isOther(name)) continue;
+      unknown.push(hint(name, "", SETTINGS));
+      hasDjango ||= isOfDjango(name);
       continue;
     }
     const before = settings.get(setting);
@@ -126,6 +129,10 @@ export function givenSettings(config: Record<string, unknown>): GivenSettings {
     throw new ConfigurationError(
       `Cannot use the Celery configuration, which has names that nobody knows: ${
         unknown.join(", ")
+      }${
+        hasDjango
+          ? ". Of Django's settings, hand over those that begin with CELERY_"
+          : ""
       }`,
     );
   }
@@ -184,10 +191,16 @@ function behindNamespace(name: string): string | undefined {
 }
 
 function hint(name: string, before: string, known: object): string {
-  const close = nearest(behindNamespace(name) ?? name, Object.keys(known));
-  return `${JSON.stringify(before + name)} (the nearest is ${
-    JSON.stringify(before + close)
-  })`;
+  const close = closest(behindNamespace(name) ?? name, Object.keys(known));
+  const shown = JSON.stringify(before + name);
+  return close === undefined
+    ? shown
+    : `${shown} (did you mean ${before}${close}?)`;
+}
+
+/** Whether it is named as Django's own settings are: somebody handed over the whole module. */
+function isOfDjango(name: string): boolean {
+  return /^[A-Z][A-Z0-9_]*$/.test(name) && behindNamespace(name) === undefined;
 }
 
 function isKey<Name extends string>(

@@ -106,7 +106,8 @@ export const SETTINGS = {
   redis_port: { becomes: "url", note: "where the URL names no port" },
   redis_db: {
     becomes: "url",
-    note: "with `redis` alone; a URL that names no database means 0",
+    note:
+      "with `redis` alone, and with a Unix socket whose URL names no database; any other URL that names none means 0",
   },
   redis_username: {
     becomes: "username",

@@ -1,3 +1,4 @@
+import { describeArgument } from "../describe_argument.ts";
 import { ConfigurationError } from "../errors.ts";
 import { QueryError } from "./query_error.ts";
 import { TLS_KEYS, tlsOf, type TlsQuery } from "./tls_query.ts";
@@ -39,6 +40,8 @@ const SCHEMES: Readonly<Record<string, Kind>> = {
   sentinel: "sentinel",
 };
 
+const REDIS_ONLY = "of Celery's result backends, only Redis can be read";
+
 const CLUSTER = "a Redis Cluster needs the option `cluster: true`";
 
 /** Why a scheme cannot be used that others have. */
@@ -72,6 +75,7 @@ const ADDRESS =
  * names what is wrong, and shows no password.
  */
 export function parseRedisUrl(input: string | URL): RedisUrl {
+  checkIsUrl(input);
   const text = String(input);
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase();
   // Before the rest: the URL of several Sentinels is none.
@@ -89,6 +93,15 @@ export function parseRedisUrl(input: string | URL): RedisUrl {
     );
   }
   const kind = kindOf(scheme);
+  // A colon may stand before a port, too.
+  const isScheme = scheme !== undefined &&
+    (kind !== undefined || text.startsWith("//", scheme.length + 1));
+  if (!isScheme && text !== "redis") {
+    throw wrong(
+      text,
+      `it is no URL, since its scheme is missing: write redis://localhost:6379/0, say; ${REDIS_ONLY}`,
+    );
+  }
   if (kind === undefined) throw wrong(text, `its scheme is ${scheme}`);
   if (HOSTS.exec(text)?.[1]?.includes(",")) {
     throw wrong(text, `it names several hosts: ${CLUSTER}`);
@@ -130,6 +143,16 @@ export function parseRedisUrl(input: string | URL): RedisUrl {
     ...(password === "" ? {} : { password }),
     ...queryOf(url, text, kind === "tls" || isTlsPart(kind, url)),
   };
+}
+
+/** @throws {ConfigurationError} if it is neither text nor a URL. */
+export function checkIsUrl(url: unknown): void {
+  if (typeof url === "string" || url instanceof URL) return;
+  throw new ConfigurationError(
+    `Cannot use ${
+      describeArgument(url)
+    } as the URL: expected text (or a URL) of the form ${FORM}, which holds host, port and database`,
+  );
 }
 
 /** The URL with a host and a port where it names none. What is malformed stays as it is. */
@@ -227,7 +250,8 @@ function queryOf(
 }
 
 function dbOf(path: string, text: string): number {
-  const name = path.replace(/^\/+/, "");
+  // As Celery does: slashes behind it do no harm.
+  const name = path.replace(/^\/+|\/+$/g, "");
   if (name === "") return 0;
   if (!/^\d{1,9}$/.test(name)) {
     throw wrong(text, `its database ${JSON.stringify(name)} is no number`);
@@ -253,9 +277,16 @@ function wrong(text: string, what: string, cause?: unknown): Error {
       JSON.stringify(maskUrl(text))
     }: ${what} (expected ${
       /^(redis\+)?sentinel:/i.test(text) ? SENTINEL_FORM : FORM
-    })`,
+    }${isForeign(text) ? `; ${REDIS_ONLY}` : ""})`,
     cause === undefined ? undefined : { cause: maskCause(cause) },
   );
+}
+
+/** Whether its scheme is none that Redis is reached by, such as that of another backend of Celery's. */
+function isForeign(text: string): boolean {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
+  return scheme !== undefined && kindOf(scheme) === undefined &&
+    !Object.hasOwn(OTHER_SCHEMES, scheme);
 }
 
 /** V8 and URL put the whole input, secrets and all, into their messages. */

@@ -1,5 +1,5 @@
 import { type GivenSettings, givenSettings } from "../../src/celery/names.ts";
-import { nearest } from "../../src/celery/nearest.ts";
+import { nearest } from "../../src/nearest.ts";
 import { ConfigurationError } from "../../src/errors.ts";
 import {
   assertEquals,
@@ -133,16 +133,17 @@ Deno.test("givenSettings lists every name that nobody knows, with the nearest th
   assertEquals(
     error.message.split(": ")[1],
     [
-      '"result_expire" (the nearest is "result_expires")',
-      '"redis_hostname" (the nearest is "redis_host")',
-      '"CELERY_RESULT_SERIALISER" (the nearest is "result_serializer")',
-      '"RESULT_BACKEND" (the nearest is "result_backend")',
-      '"reslt_extended" (the nearest is "result_extended")',
-      `"DEBUG" (the nearest is "redis_db")`,
+      '"result_expire" (did you mean result_expires?)',
+      '"redis_hostname" (did you mean redis_host?)',
+      '"CELERY_RESULT_SERIALISER" (did you mean result_serializer?)',
+      '"RESULT_BACKEND" (did you mean result_backend?)',
+      '"reslt_extended" (did you mean result_extended?)',
+      '"DEBUG"',
       '"result_backend_transport_options.global_keyprefx" ' +
-      '(the nearest is "result_backend_transport_options.global_keyprefix")',
+      "(did you mean result_backend_transport_options.global_keyprefix?)",
       '"result_backend_transport_options.retry_policy.max_retry" ' +
-      '(the nearest is "result_backend_transport_options.retry_policy.max_retries")',
+      "(did you mean result_backend_transport_options.retry_policy.max_retries?)" +
+      ". Of Django's settings, hand over those that begin with CELERY_",
     ].join(", "),
   );
 });

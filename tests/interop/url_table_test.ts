@@ -60,6 +60,18 @@ const FORMS: readonly Form[] = [
 
   { given: "redis://h/2", here: { ...h, db: 2 } },
   { given: "redis://h//2", here: { ...h, db: 2 } },
+  { given: "redis://h/3/", here: { ...h, db: 3 } },
+  { given: "redis://h/3//", here: { ...h, db: 3 } },
+  {
+    given: "redis://h//",
+    here: h,
+    differs: "Celery fails on it",
+  },
+  { given: "redis://h/3/?db=5", here: { ...h, db: 5 } },
+  {
+    given: "redis+socket:///r?virtual_host=/3/",
+    here: { path: "/r", db: 3 },
+  },
   { given: "redis://h/%32", here: { ...h, db: 2 } },
   { given: "redis:///2", here: { db: 2 } },
   { given: "redis://h/x", here: 'its database "x" is no number' },
@@ -240,6 +252,33 @@ const FORMS: readonly Form[] = [
   {
     given: "redis+socket:///run/redis.sock?virtual_host=3",
     here: { path: "/run/redis.sock", db: 3 },
+  },
+  {
+    given: { result_backend: "redis+socket:///r", redis_db: 3 },
+    here: { path: "/r", db: 3 },
+  },
+  {
+    given: { result_backend: "redis+socket:///r?virtual_host=", redis_db: 3 },
+    here: { path: "/r", db: 3 },
+  },
+  {
+    given: { result_backend: "redis+socket:///r?virtual_host=2", redis_db: 3 },
+    here: { path: "/r", db: 2 },
+  },
+  {
+    given: { result_backend: "redis+socket:///r?db=2", redis_db: 3 },
+    here: { path: "/r", db: 2 },
+  },
+  {
+    given: { result_backend: "redis+socket:///r?virtual_host=0", redis_db: 3 },
+    here: { path: "/r", db: 0 },
+  },
+  {
+    given: {
+      result_backend: "redis+socket://:p@/r?health_check_interval=5",
+      redis_db: "3",
+    },
+    here: { path: "/r", db: 3, password: "p", heartbeat: 5 },
   },
   {
     given: "socket:///run/redis.sock",
