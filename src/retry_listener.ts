@@ -19,7 +19,7 @@ export interface RetryNotice {
   within: number;
   /** Why the last try failed. */
   error: Error;
-  /** The same as a line for a log, worded as Celery's. */
+  /** The same as a line for a log, worded as Celery's. Until the first connection it says why, too. */
   message: string;
 }
 
@@ -36,6 +36,8 @@ const FAILED: Record<RetryNotice["kind"], string> = {
   reconnect: "Connection to Redis lost",
   command: "Command to Redis failed",
 };
+/** What is said in place of a connection that was lost, where there never was one. */
+const NEVER_CONNECTED = "Connection to Redis failed";
 
 /**
  * Both layers of retries ask and tell the caller through this. Whatever the
@@ -70,9 +72,12 @@ export class RetryListener {
     }
   }
 
-  /** Tells the caller of a wait, and gives the line for a log. The caller is not waited for. */
-  tell(notice: Omit<RetryNotice, "message">): string {
-    const message = retryMessage(notice);
+  /**
+   * Tells the caller of a wait, and gives the line for a log. The caller is not
+   * waited for. Without `wasConnected`, there was no connection to lose.
+   */
+  tell(notice: Omit<RetryNotice, "message">, wasConnected = true): string {
+    const message = retryMessage(notice, wasConnected);
     const { onRetry } = this.#callbacks;
     if (onRetry === undefined) return message;
     try {
@@ -99,11 +104,21 @@ export class RetryListener {
   }
 }
 
-/** Celery's log line: `Connection to Redis lost: Retry (0/20) in 1.00 second.` */
-export function retryMessage(notice: Omit<RetryNotice, "message">): string {
-  const { kind, attempt, maxAttempts, within } = notice;
+/**
+ * Celery's log line: `Connection to Redis lost: Retry (0/20) in 1.00 second.`
+ * Where there was no connection yet, it says so, and why: nothing told of it
+ * before.
+ */
+export function retryMessage(
+  notice: Omit<RetryNotice, "message">,
+  wasConnected = true,
+): string {
+  const { kind, attempt, maxAttempts, within, error } = notice;
   const retries = maxAttempts === Infinity ? "Inf" : maxAttempts - 1;
-  return `${FAILED[kind]}: Retry (${attempt - 1}/${retries}) ${when(within)}.`;
+  const isFirst = kind === "reconnect" && !wasConnected;
+  const what = isFirst ? NEVER_CONNECTED : FAILED[kind];
+  const line = `${what}: Retry (${attempt - 1}/${retries}) ${when(within)}.`;
+  return isFirst ? `${line} ${error.message}` : line;
 }
 
 const UNITS: readonly (readonly [name: string, seconds: number])[] = [

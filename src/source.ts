@@ -334,7 +334,10 @@ export class ResultSource {
         }),
         onFailure: (error, attempt, within) => {
           const failure = { attempt, maxAttempts, within, error };
-          const message = retries.tell({ kind: "reconnect", ...failure });
+          const message = retries.tell(
+            { kind: "reconnect", ...failure },
+            this.#wasConnected,
+          );
           this.#options.status.tell({ type: "retrying", ...failure, message });
         },
       });

@@ -29,7 +29,10 @@ export type StatusEvent =
     within: number;
     /** Why the attempt failed. */
     error: Error;
-    /** The same as a line for a log, in Celery's words: `Connection to Redis lost: Retry (0/20) now.` */
+    /**
+     * The same as a line for a log, in Celery's words: `Connection to Redis
+     * lost: Retry (0/20) now.` Until the first connection it says why, too.
+     */
     message: string;
   }
   | {
@@ -53,7 +56,8 @@ export type StatusEvent =
   | {
     /**
      * Something works less well than it should: the server refused what is not
-     * needed, or a function of the options failed.
+     * needed, a function of the options failed, or a duration in them is so
+     * short that seconds were probably meant.
      */
     type: "degraded";
     /** What was refused, or failed. */
@@ -76,11 +80,22 @@ const MAX_UNREAD = 256;
 /** Tells any number of readers how things stand. */
 export class StatusBoard {
   readonly #readers = new Set<(event: StatusEvent) => void>();
+  readonly #warnings: StatusEvent[] = [];
   #present: StatusEvent = { type: "disconnected", error: null };
+
+  /** How things stand. */
+  get present(): StatusEvent["type"] {
+    return this.#present.type;
+  }
+
+  /** Tells the first reader, whenever it comes, of something that is wrong from the beginning. */
+  warn(error: Error): void {
+    this.#warnings.push({ type: "degraded", error });
+  }
 
   /** A stream that begins with the present state. Unread, it keeps the newest events only. */
   stream(): ReadableStream<StatusEvent> {
-    const unread: StatusEvent[] = [this.#present];
+    const unread: StatusEvent[] = [this.#present, ...this.#warnings.splice(0)];
     const add = (event: StatusEvent): void => {
       unread.push(event);
       if (unread.length > MAX_UNREAD) unread.shift();

@@ -226,7 +226,7 @@ Deno.test("a connection that fails is told of by both layers: as reconnect with 
       [
         "reconnect",
         2500,
-        "Connection to Redis lost: Retry (0/Inf) in 2.50 seconds.",
+        "Connection to Redis failed: Retry (0/Inf) in 2.50 seconds. refused",
       ],
       ["command", 100, "Command to Redis failed: Retry (0/9) now."],
     ],

@@ -80,6 +80,14 @@ export class Formats implements Codec {
         failure ??= error;
       }
     }
+    if (!this.#accepted.has("yaml") && isYaml(stored)) {
+      throw new DisallowedFormat(
+        "yaml",
+        `it looks like YAML, which is not accepted here (acceptContent: ${this.#names()}): ` +
+          "import { yaml } from yaml.ts, which is beside mod.ts, and give it as serializer or in acceptContent",
+        { cause: failure },
+      );
+    }
     if (known !== undefined && !this.#accepted.has(known)) {
       throw new DisallowedFormat(
         known,
@@ -130,6 +138,12 @@ export function recognize(stored: StoredDocument): KnownFormat | undefined {
     first === 0xdd;
   if (isMap || isList) return "msgpack";
   return first === 0x7b || first === 0x5b ? "json" : undefined;
+}
+
+/** Whether it begins with a name, and has one of a result: PyYAML writes each at the beginning of a line. */
+function isYaml(stored: StoredDocument): boolean {
+  return typeof stored === "string" && /^(---\s+)?\w+:\s/.test(stored) &&
+    /^(status|result):\s/m.test(stored);
 }
 
 function isBuiltIn(name: string): boolean {
