@@ -83,6 +83,7 @@ export type {
   DenoRedisSubscription,
 } from "./src/redis/deno_redis/package.ts";
 export type {
+  DriverSettings,
   LinkEvents,
   RedisDriver,
   RedisLink,

@@ -31,8 +31,6 @@ import { StatusBoard, type StatusEvent } from "./status.ts";
 import { ResultStore, type StoreOptions } from "./store.ts";
 import { wayOptionsOf, wayTo } from "./way.ts";
 
-const DEFAULT_URL = "redis://127.0.0.1:6379/0";
-
 /** What is known of a result beyond its id. */
 export interface ResultOptions {
   /**
@@ -95,6 +93,8 @@ export class ResultBackend implements AsyncDisposable {
   /**
    * Prepares a backend; nothing is dialled before it is used.
    *
+   * Without a URL it is redis://127.0.0.1:6379/0, or wherever `driver` goes.
+   *
    * The URL is `redis://[user][:password]@host[:port][/db][?query]`; a host
    * that it does not name is localhost. Its query takes the keys that Celery's
    * does: `db`, `username`, `password`, `client_name`,
@@ -131,7 +131,7 @@ export class ResultBackend implements AsyncDisposable {
    * @throws {ConfigurationError} if the URL or an option cannot work.
    */
   constructor(
-    url: string | URL = DEFAULT_URL,
+    url?: string | URL,
     options: ResultBackendOptions = {},
   ) {
     const settings = settingsOf(options, wayOptionsOf(url, options));

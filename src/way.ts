@@ -1,3 +1,4 @@
+import { describeArgument } from "./describe_argument.ts";
 import { ConfigurationError } from "./errors.ts";
 import type { ResultBackendOptions, Settings, WayOptions } from "./options.ts";
 import { KeySpace } from "./protocol/keys.ts";
@@ -17,7 +18,12 @@ import {
 } from "./redis/sentinel/url.ts";
 import { TcpDriver } from "./redis/tcp_link.ts";
 import { tlsSources } from "./redis/tls.ts";
-import { maskUrl, parseRedisUrl, type RedisUrl } from "./redis/url.ts";
+import {
+  checkIsUrl,
+  maskUrl,
+  parseRedisUrl,
+  type RedisUrl,
+} from "./redis/url.ts";
 
 /** The way to reach Redis that a URL and the options lead to. */
 export interface Way {
@@ -27,11 +33,14 @@ export interface Way {
   readonly address: string;
 }
 
-/** What the URL says where the options do not; beside a driver it is not read. */
+const DEFAULT_URL = "redis://127.0.0.1:6379/0";
+
+/** What the URL says where the options do not; beside a driver, it is the driver that reads it. */
 export function wayOptionsOf(
-  url: string | URL,
+  url: string | URL = DEFAULT_URL,
   options: ResultBackendOptions,
 ): WayOptions {
+  checkIsUrl(url);
   if (options.driver !== undefined) return {};
   if (isSentinelUrl(url)) return { ...parseSentinelUrl(url), failsOver: true };
   return isCluster(url, options)
@@ -45,12 +54,13 @@ export function wayOptionsOf(
  * @throws {ConfigurationError} if the URL or an option cannot work.
  */
 export function wayTo(
-  url: string | URL,
+  given: string | URL | undefined,
   options: ResultBackendOptions,
   settings: Settings,
 ): Way {
   const { driver, sentinel } = options;
-  if (driver !== undefined) return { driver, address: "its driver" };
+  if (driver !== undefined) return wayByDriver(driver, given, options);
+  const url = given ?? DEFAULT_URL;
   if (isSentinelUrl(url)) return wayBySentinels(url, options, settings);
   if (sentinel !== undefined) {
     throw new ConfigurationError(
@@ -62,6 +72,47 @@ export function wayTo(
   return isCluster(url, options)
     ? wayToCluster(url, options, settings)
     : wayToServer(url, options, settings);
+}
+
+/** The driver that was handed in, told where to go as far as that was said. */
+function wayByDriver(
+  driver: RedisDriver,
+  url: string | URL | undefined,
+  options: ResultBackendOptions,
+): Way {
+  const { username, password, clientName, connectTimeout, heartbeat } = options;
+  const address = url === undefined ? "its driver" : maskUrl(url);
+  if (driver.configure !== undefined) {
+    return {
+      driver: driver.configure({
+        url,
+        username,
+        password,
+        clientName,
+        connectTimeout,
+        heartbeat,
+      }),
+      address,
+    };
+  }
+  const refused = Object.entries({
+    url,
+    username,
+    password,
+    clientName,
+    heartbeat,
+  }).find(([, value]) => value !== undefined);
+  if (refused === undefined) return { driver, address };
+  const [name] = refused;
+  throw new ConfigurationError(
+    `Cannot use ${
+      name === "url"
+        ? `the URL ${JSON.stringify(address)}`
+        : `the option ${name}`
+    } together with the driver ${
+      describeArgument(driver)
+    }: it has no configure() that would take it; give it to the driver itself, or leave it out`,
+  );
 }
 
 function wayToServer(

@@ -32,8 +32,37 @@ export interface LinkEvents {
   onMoved?(channels: readonly string[]): void;
 }
 
+/**
+ * What a backend was given about its server, to hand to its driver. What is
+ * undefined was not given. Durations are milliseconds.
+ */
+export interface DriverSettings {
+  /** The URL, as it was given. It may hold a user, a password, and a query. */
+  readonly url?: string | URL | undefined;
+  /** The ACL user, who goes before the URL's. */
+  readonly username?: string | undefined;
+  /** The password, which goes before the URL's. */
+  readonly password?: string | undefined;
+  /** The name for CLIENT LIST, which goes before the URL's. */
+  readonly clientName?: string | undefined;
+  /** How long one attempt to connect may take; it goes before the URL's. */
+  readonly connectTimeout?: number | undefined;
+  /** How long the server may be silent before it is probed; it goes before the URL's. */
+  readonly heartbeat?: number | undefined;
+}
+
 /** A way to reach Redis. */
 export interface RedisDriver {
+  /**
+   * Gives a driver that goes where a backend's URL and options say; this one
+   * stays as it is, and may serve other backends. Called once, by the backend's
+   * constructor. A driver that takes no such settings has no such method: a
+   * backend then refuses a URL, or what else it would have to hand over.
+   *
+   * @throws {ConfigurationError} if it cannot work with them, or was itself
+   * given something else.
+   */
+  configure?(settings: DriverSettings): RedisDriver;
   /**
    * Makes one attempt to reach Redis, with fresh connections that are
    * authenticated and on their database. It never tries twice: retrying is its

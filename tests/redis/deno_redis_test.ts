@@ -12,6 +12,7 @@ import {
   RedisError,
   type RedisLink,
   ResultBackend,
+  type ResultBackendOptions,
 } from "../../mod.ts";
 import { FaultProxy, MemoryRedis } from "../../testing.ts";
 import {
@@ -20,6 +21,7 @@ import {
   assertInstanceOf,
   assertRejects,
   assertStrictEquals,
+  assertStringIncludes,
   assertThrows,
 } from "../support/assert.ts";
 import { connect as connectClient } from "../support/client.ts";
@@ -391,6 +393,181 @@ Deno.test("a backend over denoRedis dials anew after it was idle, and says nothi
   assert(!status.all.some(({ type }) => type === "failed"));
 });
 
+Deno.test(needs(["redis-server"], {
+  name:
+    "a backend hands its URL, user, password, name and durations to denoRedis",
+  async fn() {
+    await using redis = await startRedis();
+    await using client = await redis.client();
+    await client.send(
+      "ACL",
+      "SETUSER",
+      "ann",
+      "on",
+      ">pw",
+      "~*",
+      "&*",
+      "+@all",
+    );
+    const server = `${redis.hostname}:${redis.port}`;
+    const cases: [url: string, options: ResultBackendOptions][] = [
+      [`redis://ann:pw@${server}/3?client_name=me`, {}],
+      [`redis://${server}/3/`, {
+        username: "ann",
+        password: "pw",
+        clientName: "me",
+      }],
+      // What an option says goes before the URL.
+      [`redis://x:y@${server}/3?client_name=z`, {
+        username: "ann",
+        password: "pw",
+        clientName: "me",
+      }],
+    ];
+    for (const [url, options] of cases) {
+      await client.send("FLUSHALL");
+      await using backend = new ResultBackend(url, {
+        ...options,
+        driver: denoRedis(denoRedisDouble()),
+      });
+      const got = backend.result("a").get();
+      await backend.markAsDone("a", 1);
+      assertEquals(await got, 1);
+      assertStringIncludes(
+        String(await client.send("CLIENT", "LIST")),
+        "name=me",
+      );
+      await client.send("SELECT", 3);
+      assertEquals(await client.send("DBSIZE"), 1);
+      await client.send("SELECT", 0);
+      assertEquals(
+        Deno.inspect(backend).includes(`${server}/3`),
+        true,
+        Deno.inspect(backend),
+      );
+    }
+  },
+}));
+
+Deno.test("denoRedis takes from a backend what it was not given itself, and the same twice", async () => {
+  const given: Parameters<DenoRedisConnect>[0][] = [];
+  const connect: DenoRedisConnect = (options) => {
+    given.push(options);
+    return Promise.reject(new Error("refused"));
+  };
+  async function dialled(
+    url: string | URL | undefined,
+    own: DenoRedisOptions,
+    options: ResultBackendOptions = {},
+  ): Promise<unknown[]> {
+    given.length = 0;
+    const driver = denoRedis(connect, own);
+    await using backend = new ResultBackend(url, {
+      retry: { maxAttempts: 1 },
+      ...options,
+      driver,
+    });
+    await assertRejects(() => backend.exists("a"));
+    const { hostname, port, tls } = given[0]!;
+    return [hostname, port, tls];
+  }
+  const url = "redis://h:7000/1";
+  assertEquals(await dialled(undefined, {}), ["127.0.0.1", 6379, false]);
+  assertEquals(await dialled(url, {}), ["h", 7000, false]);
+  assertEquals(await dialled(new URL(url), { tls: true }), ["h", 7000, true]);
+  assertEquals(await dialled("rediss://h", {}), ["h", 6379, true]);
+  assertEquals(await dialled(undefined, { url }), ["h", 7000, false]);
+  const same = { hostname: "h", port: "7000", db: 1, url };
+  assertEquals(await dialled(url, same), ["h", 7000, false]);
+  // One driver serves several backends.
+  const driver = denoRedis(connect);
+  for (const hostname of ["one", "two"]) {
+    given.length = 0;
+    await using backend = new ResultBackend(`redis://${hostname}`, {
+      driver,
+      retry: { maxAttempts: 1 },
+    });
+    await assertRejects(() => backend.exists("a"));
+    assertEquals(given[0]!.hostname, hostname);
+  }
+});
+
+Deno.test("denoRedis is given up as soon as the backend's heartbeat and connectTimeout say", async () => {
+  await using redis = await MemoryRedis.start();
+  await using proxy = await FaultProxy.start(redis.url);
+  await using backend = new ResultBackend(proxy.url, {
+    driver: denoRedis(denoRedisDouble()),
+    heartbeat: 100,
+    connectTimeout: 250,
+  });
+  const status = inboxOf(backend.status());
+  const got = backend.result("a").get();
+  await status.until(({ type }) => type === "connected");
+  proxy.silence();
+  await status.until(({ type }) => type === "disconnected");
+  const retrying = await status.until(({ type }) => type === "retrying");
+  assert(retrying.type === "retrying");
+  assertStringIncludes(
+    retrying.error.message,
+    "within 250 ms (connectTimeout)",
+  );
+  await proxy.heal();
+  await backend.markAsDone("a", 1);
+  assertEquals(await got, 1);
+});
+
+Deno.test("what was given to the backend and to denoRedis, and differs, is refused, and shows no password", () => {
+  const connect = denoRedisDouble();
+  const url = "redis://ann:S3CRET@h:7000/1";
+  const cases: [DenoRedisOptions, ResultBackendOptions, string][] = [
+    [
+      { hostname: "other" },
+      {},
+      'hostname: the backend says "h", and denoRedis() "other"',
+    ],
+    [{ port: 1 }, {}, "port: the backend says 7000, and denoRedis() 1"],
+    [{ db: 0 }, {}, "db: the backend says 1, and denoRedis() 0"],
+    [{ url: "redis://other:7000/1" }, {}, 'hostname: the backend says "h"'],
+    [{ username: "bob" }, {}, 'username: the backend says "ann"'],
+    [{ password: "S3CRET2" }, {}, "password: the backend says one"],
+    [{}, { password: "S3CRET2" }, ""],
+    [{ name: "x" }, { clientName: "y" }, 'name: the backend says "y"'],
+    [{ heartbeat: 1000 }, { heartbeat: 2000 }, "heartbeat: the backend says"],
+    [{ tls: false }, {}, ""],
+  ];
+  for (const [own, options, words] of cases) {
+    const driver = denoRedis(connect, own);
+    if (words === "") {
+      new ResultBackend(url, { ...options, driver });
+      continue;
+    }
+    const error = assertThrows(
+      () => new ResultBackend(url, { ...options, driver }),
+      ConfigurationError,
+      words,
+    );
+    assert(!error.message.includes("S3CRET"), error.message);
+  }
+  for (
+    const [other, words] of [
+      ["rediss://h", "tls: the backend says true, and denoRedis() false"],
+      ["sentinel://h", "Cannot use Sentinels by deno.land/x/redis"],
+      ["redis+socket:///path", "a Unix socket by deno.land/x/redis"],
+      ["rediss://h?ssl_ca_certs=/ca.pem", "`caCerts`"],
+      ["nonsense", "it is no URL"],
+    ] as const
+  ) {
+    assertThrows(
+      () =>
+        new ResultBackend(other, {
+          driver: denoRedis(connect, { tls: false }),
+        }),
+      ConfigurationError,
+      words,
+    );
+  }
+});
+
 Deno.test("denoRedis asks the package for no retries, and dials nothing after the first connection", async () => {
   await using redis = await MemoryRedis.start();
   const given: Parameters<DenoRedisConnect>[0][] = [];
@@ -635,7 +812,7 @@ Deno.test("denoRedis refuses what cannot work, by name", () => {
   const cases: [Record<string, unknown>, string][] = [
     [{ maxRetryCount: 3 }, "`reconnect`"],
     [{ healthCheckInterval: 1000 }, "`heartbeat`"],
-    [{ hostName: "x" }, "none of this name"],
+    [{ hostName: "x" }, "did you mean hostname?"],
     [{ port: "x" }, '"x" as port'],
     [{ port: 0 }, "0 as port"],
     [{ db: -1 }, "-1 as db"],

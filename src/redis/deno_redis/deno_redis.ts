@@ -1,6 +1,19 @@
 import { ConfigurationError } from "../../errors.ts";
 import { denoRuntime, type Runtime } from "../../runtime.ts";
-import type { LinkEvents, RedisDriver, RedisLink } from "../link.ts";
+import {
+  checkIsObject,
+  type OptionNames,
+  optionNames,
+  unknownOption,
+} from "../../option_names.ts";
+import type {
+  DriverSettings,
+  LinkEvents,
+  RedisDriver,
+  RedisLink,
+} from "../link.ts";
+import { isSentinelUrl } from "../sentinel/url.ts";
+import { heartbeatOf } from "../silence.ts";
 import { parseRedisUrl, type RedisUrl } from "../url.ts";
 import { type ClientSettings, openClient } from "./client.ts";
 import { DenoRedisCommands } from "./commands.ts";
@@ -83,24 +96,22 @@ export interface DenoRedisOptions {
   runtime?: Runtime | undefined;
 }
 
-const KNOWN: ReadonlySet<string> = new Set(
-  [
-    "url",
-    "hostname",
-    "port",
-    "db",
-    "username",
-    "password",
-    "name",
-    "tls",
-    "caCerts",
-    "connectTimeout",
-    "heartbeat",
-    "idleTimeout",
-    "probePrefix",
-    "runtime",
-  ] satisfies (keyof DenoRedisOptions)[],
-);
+const KNOWN: OptionNames = optionNames<DenoRedisOptions>({
+  url: true,
+  hostname: true,
+  port: true,
+  db: true,
+  username: true,
+  password: true,
+  name: true,
+  tls: true,
+  caCerts: true,
+  connectTimeout: true,
+  heartbeat: true,
+  idleTimeout: true,
+  probePrefix: true,
+  runtime: true,
+});
 /** Options of the package's whose work is done here. */
 const OURS: ReadonlyMap<string, string> = new Map([
   ["maxRetryCount", "the backend's `reconnect` and `retry` say how to retry"],
@@ -112,9 +123,10 @@ const OURS: ReadonlyMap<string, string> = new Map([
 
 /**
  * Reaches Redis by deno.land/x/redis, versions 0.32.1 to 0.41, for a
- * {@linkcode ResultBackend}: hand over the package's own `connect`. The
- * backend's URL, `username`, `password`, `clientName` and `heartbeat` are then
- * not used: give them here.
+ * {@linkcode ResultBackend}: hand over the package's own `connect`. Where the
+ * server is, and who to be there, comes from the backend's URL and options; what
+ * these do not say may be given here. What is given in both places has to be
+ * the same.
  *
  * Each link is a fresh pair of the package's clients. Its retries, its health
  * check and its resubscription are not used: the backend sees to these. In its
@@ -130,8 +142,8 @@ const OURS: ReadonlyMap<string, string> = new Map([
  * ```ts ignore
  * import { connect } from "https://deno.land/x/redis@v0.41.2/mod.ts";
  *
- * await using backend = new ResultBackend(undefined, {
- *   driver: denoRedis(connect, { hostname: "redis.internal", db: 1 }),
+ * await using backend = new ResultBackend("redis://redis.internal/1", {
+ *   driver: denoRedis(connect),
  * });
  * ```
  */
@@ -146,54 +158,61 @@ export function denoRedis(
       } as connect: hand over the function of this name from deno.land/x/redis`,
     );
   }
+  checkIsObject(options, KNOWN);
   for (const name of Object.keys(options)) {
     if (KNOWN.has(name)) continue;
+    const instead = OURS.get(name);
     throw new ConfigurationError(
-      `Cannot use the option ${JSON.stringify(name)} for deno.land/x/redis: ${
-        OURS.get(name) ?? "there is none of this name"
-      }`,
+      instead === undefined
+        ? unknownOption(name, KNOWN)
+        : `Cannot use the option ${
+          JSON.stringify(name)
+        } for deno.land/x/redis: ${instead}`,
     );
   }
   return new DenoRedisDriver(connect, options);
 }
 
 class DenoRedisDriver implements RedisDriver {
+  readonly #connect: DenoRedisConnect;
+  readonly #options: DenoRedisOptions;
   readonly #settings: ClientSettings;
   readonly #idleTimeout: number;
   readonly #probePrefix: string;
 
-  constructor(connect: DenoRedisConnect, options: DenoRedisOptions) {
-    const url = parseRedisUrl(options.url ?? "redis://127.0.0.1");
-    refuseOthers(url);
+  constructor(
+    connect: DenoRedisConnect,
+    options: DenoRedisOptions,
+    server: Server = serverOf(options),
+  ) {
+    this.#connect = connect;
+    this.#options = options;
     this.#settings = {
       connect,
       address: {
-        hostname: options.hostname ?? url.hostname,
-        port: whole("port", options.port, url.port, 1),
+        hostname: server.hostname ?? "127.0.0.1",
+        port: whole("port", server.port, 6379, 1),
       },
-      db: whole("db", options.db, url.db, 0),
-      username: options.username ?? url.username,
-      password: options.password ?? url.password,
-      clientName: options.name ?? url.clientName,
-      tls: options.tls ??
-        (options.caCerts !== undefined || url.tls !== undefined),
+      db: whole("db", server.db, 0, 0),
+      username: server.username,
+      password: server.password,
+      clientName: server.name,
+      tls: server.tls ?? options.caCerts !== undefined,
       caCerts: options.caCerts,
-      connectTimeout: from(
-        1,
-        "connectTimeout",
-        options.connectTimeout ?? url.connectTimeout,
-        5000,
-      ),
-      heartbeat: from(
-        1,
-        "heartbeat",
-        options.heartbeat ?? url.heartbeat,
-        10_000,
-      ),
+      connectTimeout: from(1, "connectTimeout", server.connectTimeout, 5000),
+      heartbeat: from(1, "heartbeat", server.heartbeat, 10_000),
       runtime: options.runtime ?? denoRuntime,
     };
     this.#idleTimeout = from(0, "idleTimeout", options.idleTimeout, 1000);
     this.#probePrefix = options.probePrefix ?? "deno-redis-probe:";
+  }
+
+  configure({ clientName, ...given }: DriverSettings): RedisDriver {
+    const server = merged(
+      serverOf(this.#options),
+      serverOf({ ...given, name: clientName }),
+    );
+    return new DenoRedisDriver(this.#connect, this.#options, server);
   }
 
   async connect(events: LinkEvents, signal: AbortSignal): Promise<RedisLink> {
@@ -212,6 +231,85 @@ class DenoRedisDriver implements RedisDriver {
       events,
     });
   }
+}
+
+/** Where the server is, and who to be there, by whichever words; undefined: not said. */
+type Server = Pick<
+  DenoRedisOptions,
+  | "hostname"
+  | "port"
+  | "db"
+  | "username"
+  | "password"
+  | "name"
+  | "tls"
+  | "connectTimeout"
+  | "heartbeat"
+>;
+
+/** What options and their URL say. */
+function serverOf({ url, ...options }: DenoRedisOptions): Server {
+  const said = url === undefined ? undefined : urlOf(url);
+  return {
+    hostname: options.hostname ?? said?.hostname,
+    port: options.port === "" ? said?.port : options.port ?? said?.port,
+    db: options.db ?? said?.db,
+    username: options.username ?? said?.username,
+    password: options.password ?? said?.password,
+    name: options.name ?? said?.clientName,
+    // A redis:// URL leaves it to the options.
+    tls: options.tls ?? (said?.tls === undefined ? undefined : true),
+    connectTimeout: options.connectTimeout ?? said?.connectTimeout,
+    heartbeat: options.heartbeat ?? said?.heartbeat,
+  };
+}
+
+function urlOf(url: string | URL): RedisUrl {
+  if (isSentinelUrl(url)) {
+    throw new ConfigurationError(
+      "Cannot use Sentinels by deno.land/x/redis: use the built-in driver",
+    );
+  }
+  const said = parseRedisUrl(url);
+  refuseOthers(said);
+  // The server is given up in time, as by the built-in driver.
+  return said.socketTimeout === undefined
+    ? said
+    : { ...said, heartbeat: heartbeatOf(said) };
+}
+
+/** @throws {ConfigurationError} if both say something, and not the same. */
+function merged(ours: Server, backends: Server): Server {
+  const names: (keyof Server)[] = [
+    "hostname",
+    "port",
+    "db",
+    "username",
+    "password",
+    "name",
+    "tls",
+    "connectTimeout",
+    "heartbeat",
+  ];
+  for (const name of names) {
+    const [one, other] = [backends[name], ours[name]];
+    if (one === undefined || other === undefined) continue;
+    if (String(one) === String(other)) continue;
+    const [shown, otherShown] = name === "password"
+      ? ["one", "another"]
+      : [JSON.stringify(one), JSON.stringify(other)];
+    throw new ConfigurationError(
+      `Cannot use two values as ${name}: the backend says ${shown}, and denoRedis() ${otherShown}; ` +
+        "give it to the backend alone, by its URL and options",
+    );
+  }
+  return { ...ours, ...definedOf(backends) };
+}
+
+function definedOf(server: Server): Server {
+  return Object.fromEntries(
+    Object.entries(server).filter(([, value]) => value !== undefined),
+  );
 }
 
 /** What a URL may ask for, and the package cannot do. */

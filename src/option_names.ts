@@ -1,0 +1,95 @@
+import { describeArgument } from "./describe_argument.ts";
+import { closest } from "./nearest.ts";
+
+/** The names that an options object may have. */
+export type OptionNames = ReadonlySet<string>;
+
+/** Lists the names of an options type; the compiler sees to it that none is missing. */
+export function optionNames<Options>(
+  names: Record<keyof Options, true>,
+): OptionNames {
+  return new Set(Object.keys(names));
+}
+
+/**
+ * Checks what a call was given as its options. Every `get()` comes through here:
+ * what is right costs next to nothing.
+ *
+ * @throws {TypeError} if it is no object, has a name that is not known, or a
+ * `signal` that is none.
+ */
+export function checkOptions(options: unknown, known: OptionNames): void {
+  if (options === undefined) return;
+  checkIsObject(options, known);
+  // Not Object.keys: what is inherited is read, too.
+  for (const name in options) {
+    if (!known.has(name)) throw new TypeError(whyUnknown(options, name, known));
+  }
+  if ("signal" in options) checkSignal(options.signal);
+}
+
+/** @throws {TypeError} if `options` is no object; says what to hand over. */
+export function checkIsObject(
+  options: unknown,
+  known: OptionNames,
+): asserts options is object {
+  if (
+    typeof options === "object" && options !== null && !Array.isArray(options)
+  ) return;
+  const shown = describeArgument(options);
+  throw new TypeError(
+    typeof options === "number" && known.has("timeout")
+      ? `Cannot use ${shown} as options: give a timeout in milliseconds, as in get({ timeout: ${shown} })`
+      : `Cannot use ${shown} as options: expected an object with ${
+        choiceOf(known)
+      }`,
+  );
+}
+
+/** Says that an option is unknown, and which one was probably meant. `path` is what it is a part of: `tls.`, say. */
+export function unknownOption(
+  name: string,
+  known: OptionNames,
+  path = "",
+): string {
+  const close = closest(name, known);
+  return `Unknown option ${JSON.stringify(path + name)}: ${
+    close === undefined
+      ? `expected ${choiceOf(known)}`
+      : `did you mean ${path}${close}?`
+  }`;
+}
+
+function whyUnknown(options: object, name: string, known: OptionNames): string {
+  if (known.has("signal")) {
+    if (options instanceof AbortSignal) {
+      return "Cannot use an AbortSignal as options: give it as { signal }";
+    }
+    if (options instanceof AbortController) {
+      return "Cannot use an AbortController as options: give { signal: controller.signal }";
+    }
+    if (/^time_?out/i.test(name) && !known.has("timeout")) {
+      return `Unknown option ${
+        JSON.stringify(name)
+      }: give { signal: AbortSignal.timeout(milliseconds) }`;
+    }
+  }
+  return unknownOption(name, known);
+}
+
+function checkSignal(signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new TypeError(
+    `Cannot use ${describeArgument(signal)} as signal: ${
+      signal instanceof AbortController
+        ? "give its signal, { signal: controller.signal }"
+        : "expected an AbortSignal"
+    }`,
+  );
+}
+
+function choiceOf(known: OptionNames): string {
+  const names = [...known];
+  const last = names.pop();
+  return names.length === 0 ? `${last}` : `${names.join(", ")} or ${last}`;
+}
