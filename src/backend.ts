@@ -1,11 +1,12 @@
 import { mapCeleryConfig } from "./celery_config.ts";
 import { Chords } from "./chord.ts";
 import type { FailureState } from "./chord_failure.ts";
-import type {
-  ChordOutcome,
-  ChordPartOptions,
-  ChordRequest,
-  FailureOptions,
+import {
+  type ChordOutcome,
+  type ChordPartOptions,
+  type ChordRequest,
+  FAILURE_OPTIONS,
+  type FailureOptions,
 } from "./chord_request.ts";
 import { type CallOptions, Commands } from "./commands.ts";
 import {
@@ -17,7 +18,13 @@ import {
 import type { GroupResult } from "./group_result.ts";
 import { GroupStore } from "./group_store.ts";
 import { ResultLookup } from "./lookup.ts";
-import { type ResultBackendOptions, settingsOf } from "./options.ts";
+import { checkOptions, type OptionNames, optionNames } from "./option_names.ts";
+import {
+  checkBackendOptions,
+  doubtsAbout,
+  type ResultBackendOptions,
+  settingsOf,
+} from "./options.ts";
 import { KeySpace } from "./protocol/keys.ts";
 import type { ResultEvent, ResultMeta } from "./protocol/meta.ts";
 import type { TaskState } from "./protocol/states.ts";
@@ -28,7 +35,7 @@ import type { ResultSet } from "./result_set.ts";
 import { RetryListener } from "./retry_listener.ts";
 import { ResultSource } from "./source.ts";
 import { StatusBoard, type StatusEvent } from "./status.ts";
-import { ResultStore, type StoreOptions } from "./store.ts";
+import { ResultStore, STORE_OPTIONS, type StoreOptions } from "./store.ts";
 import { wayOptionsOf, wayTo } from "./way.ts";
 
 /** What is known of a result beyond its id. */
@@ -41,6 +48,10 @@ export interface ResultOptions {
   parent?: AnyResult | null;
 }
 
+const RESULT_OPTIONS: OptionNames = optionNames<ResultOptions>({
+  parent: true,
+});
+
 /** How a group is saved. */
 export interface SaveGroupOptions extends CallOptions {
   /**
@@ -50,6 +61,11 @@ export interface SaveGroupOptions extends CallOptions {
    */
   parent?: AnyResult | null;
 }
+
+const SAVE_GROUP_OPTIONS: OptionNames = optionNames<SaveGroupOptions>({
+  signal: true,
+  parent: true,
+});
 
 /**
  * Celery's Redis result backend: reads, streams and stores task results.
@@ -80,6 +96,7 @@ export interface SaveGroupOptions extends CallOptions {
  * ```
  */
 export class ResultBackend implements AsyncDisposable {
+  readonly #address: string;
   readonly #keys: KeySpace;
   readonly #status = new StatusBoard();
   readonly #source: ResultSource;
@@ -128,19 +145,25 @@ export class ResultBackend implements AsyncDisposable {
    * with `redis+cluster://` (`rediss+cluster://`), names nodes of a Redis
    * Cluster. `--allow-net` has to cover every node.
    *
-   * @throws {ConfigurationError} if the URL or an option cannot work.
+   * @throws {ConfigurationError} if the URL or an option cannot work, or an
+   * option is unknown.
+   * @throws {TypeError} if the options are no object.
    */
   constructor(
     url?: string | URL,
     options: ResultBackendOptions = {},
   ) {
+    checkBackendOptions(options);
     const settings = settingsOf(options, wayOptionsOf(url, options));
     const status = this.#status;
+    for (const doubt of doubtsAbout(options)) status.warn(doubt);
     const keys = this.#keys = new KeySpace(settings.keyPrefix);
     const retries = new RetryListener(options, status);
+    const way = wayTo(url, options, settings);
+    this.#address = way.address;
     const source = this.#source = new ResultSource({
       ...settings,
-      ...wayTo(url, options, settings),
+      ...way,
       closeTimeout: settings.connectTimeout,
       retries,
       keys,
@@ -212,6 +235,7 @@ export class ResultBackend implements AsyncDisposable {
     config: Record<string, unknown>,
     overrides: ResultBackendOptions = {},
   ): ResultBackend {
+    checkBackendOptions(overrides);
     const { url, options } = mapCeleryConfig(config);
     const merged: Record<string, unknown> = { ...options };
     if (overrides.credentials !== undefined) {
@@ -276,6 +300,7 @@ export class ResultBackend implements AsyncDisposable {
     taskId: string,
     options: ResultOptions = {},
   ): AsyncResult<T, Custom> {
+    checkOptions(options, RESULT_OPTIONS);
     // What the task returns is the caller's word, and so are a parent's states.
     return this.#results.result(
       taskId,
@@ -446,7 +471,7 @@ export class ResultBackend implements AsyncDisposable {
       taskId,
       error,
       "RETRY",
-      withTraceback(error, options),
+      withTraceback(error, options, STORE_OPTIONS),
     );
   }
 
@@ -462,6 +487,7 @@ export class ResultBackend implements AsyncDisposable {
     reason = "",
     options: FailureOptions = {},
   ): Promise<boolean> {
+    checkOptions(options, FAILURE_OPTIONS);
     return await this.#fail(
       taskId,
       {
@@ -598,15 +624,17 @@ export class ResultBackend implements AsyncDisposable {
     members: string | Iterable<string | AnyResult>,
     options: SaveGroupOptions = {},
   ): Promise<GroupResult<T>> {
+    checkOptions(options, SAVE_GROUP_OPTIONS);
+    const { parent = null, ...call } = options;
     const group = this.#results.group({
       id: groupId,
       // The states of a member, and of a parent, are the caller's word.
-      members: (typeof members === "string" ? [members] : members) as Iterable<
+      members: listOf(members) as Iterable<
         string | AsyncResult | GroupResult
       >,
-      parent: (options.parent ?? null) as AsyncResult | GroupResult | null,
+      parent: parent as AsyncResult | GroupResult | null,
     });
-    await group.save(options);
+    await group.save(call);
     // What the tasks return is the caller's word.
     return group as GroupResult<T>;
   }
@@ -642,6 +670,15 @@ export class ResultBackend implements AsyncDisposable {
     await this.#source.close();
   }
 
+  /** Shows the URL, without its secrets, and how things stand, to `console.log()`. @internal */
+  [Symbol.for("Deno.customInspect")](
+    inspect: typeof Deno.inspect,
+    options: Deno.InspectOptions,
+  ): string {
+    const shown = { url: this.#address, status: this.#status.present };
+    return `ResultBackend ${inspect(shown, options)}`;
+  }
+
   /** Closes the backend: see {@linkcode close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
@@ -670,7 +707,10 @@ export class ResultBackend implements AsyncDisposable {
 function withTraceback(
   error: unknown,
   options: FailureOptions = {},
+  known: OptionNames = FAILURE_OPTIONS,
 ): FailureOptions {
+  // Before they are copied: the copy of a number has no options that are wrong.
+  checkOptions(options, known);
   return options.traceback === undefined
     ? { ...options, traceback: tracebackOf(error) }
     : options;

@@ -9,15 +9,17 @@ import {
   type FailureContext,
   type FailureState,
 } from "./chord_failure.ts";
-import type {
-  ChordOutcome,
-  ChordPartOptions,
-  ChordRequest,
-  FailureOptions,
-  TaskRequest,
+import {
+  CHORD_PART_OPTIONS,
+  type ChordOutcome,
+  type ChordPartOptions,
+  type ChordRequest,
+  type FailureOptions,
+  type TaskRequest,
 } from "./chord_request.ts";
-import type { CallOptions } from "./commands.ts";
+import { CALL_OPTIONS, type CallOptions } from "./commands.ts";
 import { ChordError } from "./errors.ts";
+import { checkOptions } from "./option_names.ts";
 import { encodeChordPart } from "./protocol/chord_part.ts";
 import type { StoredDocument } from "./protocol/decode.ts";
 import type { KeySpace } from "./protocol/keys.ts";
@@ -65,6 +67,7 @@ export class Chords {
     size: number,
     options: CallOptions,
   ): Promise<void> {
+    checkOptions(options, CALL_OPTIONS);
     const { commands, expires, keys } = this.#context;
     const { size: key } = keys.chordKeys(groupId);
     checkWhole(0, "size of a chord", size);
@@ -90,6 +93,7 @@ export class Chords {
     count: number,
     options: CallOptions,
   ): Promise<void> {
+    checkOptions(options, CALL_OPTIONS);
     const { extra } = this.#context.keys.chordKeys(groupId);
     checkWhole(1, "number of parts to add to a chord", count);
     const failed = `Failed to add ${count} to the size of chord ${groupId}`;
@@ -115,6 +119,7 @@ export class Chords {
     result: unknown,
     options: ChordPartOptions,
   ): Promise<ChordOutcome> {
+    checkOptions(options, CHORD_PART_OPTIONS);
     const { taskId, groupId } = request;
     const { onComplete, claim = crypto.randomUUID(), ...call } = options;
     if (!taskId || !groupId) return { type: "ignored" };

@@ -6,7 +6,8 @@
 
 import type { CallOptions } from "./commands.ts";
 import type { ChordError } from "./errors.ts";
-import type { StoreOptions } from "./store.ts";
+import { type OptionNames, optionNames } from "./option_names.ts";
+import { STORE_OPTIONS, type StoreOptions } from "./store.ts";
 
 /** The task whose part returns, as a worker knows it: Celery's `request`. */
 export interface ChordRequest {
@@ -48,6 +49,12 @@ export interface FailureOptions extends StoreOptions {
   request?: TaskRequest;
 }
 
+/** The names in {@linkcode FailureOptions}. */
+export const FAILURE_OPTIONS: OptionNames = new Set([
+  ...STORE_OPTIONS,
+  "request" satisfies keyof FailureOptions,
+]);
+
 /** What goes with the values of a chord. */
 export interface ChordInfo {
   /** The group that was the chord's header. */
@@ -79,6 +86,13 @@ export interface ChordPartOptions extends CallOptions {
    */
   claim?: string;
 }
+
+/** The names in {@linkcode ChordPartOptions}. */
+export const CHORD_PART_OPTIONS: OptionNames = optionNames<ChordPartOptions>({
+  signal: true,
+  onComplete: true,
+  claim: true,
+});
 
 /** What the return of a part led to. Counts are those that the server saw with the part. */
 export type ChordOutcome =

@@ -1,5 +1,6 @@
 import { abortable } from "./abortable.ts";
 import { RedisError, RetryLimitError } from "./errors.ts";
+import { type OptionNames, optionNames } from "./option_names.ts";
 import type { RedisLink } from "./redis/link.ts";
 import { UnreachableNodeError } from "./redis/unreachable.ts";
 import { AttemptsExhausted, retried, type RetryPolicy } from "./retry.ts";
@@ -13,6 +14,11 @@ export interface CallOptions {
   /** Ends the wait: the call rejects with the signal's reason. */
   signal?: AbortSignal;
 }
+
+/** The names in {@linkcode CallOptions}. */
+export const CALL_OPTIONS: OptionNames = optionNames<CallOptions>({
+  signal: true,
+});
 
 /** How commands are tried again. */
 export interface CommandsOptions {

@@ -1,6 +1,9 @@
+import { describeArgument } from "./describe_argument.ts";
 import { EventQueue } from "./event_queue.ts";
+import { checkOptions, type OptionNames, optionNames } from "./option_names.ts";
 import { Outlet } from "./outlet.ts";
 import type { ResultEvent } from "./protocol/meta.ts";
+import { memberOf } from "./protocol/text.ts";
 import type { ResultSource } from "./source.ts";
 import { toError } from "./to_error.ts";
 import type { Reader } from "./watch_table.ts";
@@ -38,6 +41,14 @@ export interface ConsumerOptions {
    */
   maxAttaching?: number;
 }
+
+const CONSUMER_OPTIONS: OptionNames = optionNames<ConsumerOptions>({
+  signal: true,
+  highWaterMark: true,
+  maxQueueBytes: true,
+  maxPending: true,
+  maxAttaching: true,
+});
 
 /** What the stream may hold without being counted, per event, in bytes. */
 const MAX_SIZE_AHEAD = 4096;
@@ -146,6 +157,7 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
 
   /** Made by `ResultBackend.consumer()`. @internal */
   constructor(context: ConsumerContext, options: ConsumerOptions = {}) {
+    checkOptions(options, CONSUMER_OPTIONS);
     this.#source = context.source;
     this.#options = {
       highWaterMark: atLeast(
@@ -327,9 +339,27 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
   readonly #onAbort = (): void => this.#abort(this.#signal?.reason);
 }
 
-/** A string is one id, never its letters. */
-export function listOf(taskIds: string | Iterable<string>): Iterable<string> {
-  return typeof taskIds === "string" ? [taskIds] : taskIds;
+/**
+ * A string is one id, never its letters.
+ *
+ * @throws {TypeError} if it is neither that nor a list; says what to hand over.
+ */
+export function listOf<T>(
+  taskIds: string | Iterable<T>,
+): Iterable<string | T> {
+  if (typeof taskIds === "string") return [taskIds];
+  if (typeof memberOf(taskIds, Symbol.iterator) === "function") return taskIds;
+  throw new TypeError(
+    `Cannot use ${describeArgument(taskIds)} as task ids: ${
+      Array.isArray(memberOf(taskIds, "ids"))
+        ? "give its `ids`"
+        : typeof memberOf(taskIds, "id") === "string"
+        ? "give its `id`"
+        : typeof memberOf(taskIds, Symbol.asyncIterator) === "function"
+        ? "pipe them, as in ReadableStream.from(taskIds).pipeThrough(backend.consumer())"
+        : "give one id, or a list of ids"
+    }`,
+  );
 }
 
 function aborted(why: string): DOMException {

@@ -1,9 +1,10 @@
-import type { CallOptions, Commands } from "./commands.ts";
+import { CALL_OPTIONS, type CallOptions, type Commands } from "./commands.ts";
 import {
   BackendGetMetaError,
   BackendStoreError,
   DecodeError,
 } from "./errors.ts";
+import { checkOptions } from "./option_names.ts";
 import type { Codec } from "./protocol/codec.ts";
 import type { StoredDocument } from "./protocol/decode.ts";
 import type { KeySpace } from "./protocol/keys.ts";
@@ -48,6 +49,7 @@ export class GroupStore {
 
   /** Saves a group, over what is saved for it. It is published, too, as Celery does. */
   async save(tuple: GroupTuple, options?: CallOptions): Promise<void> {
+    checkOptions(options, CALL_OPTIONS);
     const { commands, expires, keys } = this.#context;
     const [[groupId]] = tuple;
     const key = keys.groupKey(groupId);
@@ -73,6 +75,7 @@ export class GroupStore {
     groupId: string,
     options?: CallOptions,
   ): Promise<GroupNode | null> {
+    checkOptions(options, CALL_OPTIONS);
     const key = this.#context.keys.groupKey(groupId);
     const document = await this.#context.commands.run(
       (link) => link.command(["GET", key]),
@@ -104,6 +107,7 @@ export class GroupStore {
 
   /** Forgets what is in a group; the results of its members stay. */
   async delete(groupId: string, options?: CallOptions): Promise<void> {
+    checkOptions(options, CALL_OPTIONS);
     const key = this.#context.keys.groupKey(groupId);
     await this.#context.commands.run(
       (link) => link.command(["DEL", key]),

@@ -1,6 +1,7 @@
 import { ReadSize } from "./attachment.ts";
-import type { CallOptions, Commands } from "./commands.ts";
+import { CALL_OPTIONS, type CallOptions, type Commands } from "./commands.ts";
 import { BackendGetMetaError, DecodeError } from "./errors.ts";
+import { checkOptions } from "./option_names.ts";
 import {
   decodeDocument,
   pendingMeta,
@@ -39,6 +40,7 @@ export class ResultLookup {
 
   /** The present meta of a task. Unlike MGET, the GET that reads it tells a key of another type. */
   async getMeta(taskId: string, options?: CallOptions): Promise<ResultMeta> {
+    checkOptions(options, CALL_OPTIONS);
     const key = this.#context.keys.taskKey(taskId);
     const reply = await this.#run(
       taskId,
@@ -54,6 +56,7 @@ export class ResultLookup {
     taskIds: Iterable<string>,
     options?: CallOptions,
   ): Promise<ResultMeta[]> {
+    checkOptions(options, CALL_OPTIONS);
     const metas: ResultMeta[] = [];
     for await (const [taskId, document] of this.#read(taskIds, options)) {
       metas.push(this.#decode(taskId, document));
@@ -77,6 +80,7 @@ export class ResultLookup {
 
   /** Whether anything is stored for a task. */
   async exists(taskId: string, options?: CallOptions): Promise<boolean> {
+    checkOptions(options, CALL_OPTIONS);
     const key = this.#context.keys.taskKey(taskId);
     return await this.#run(
       taskId,

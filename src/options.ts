@@ -1,5 +1,13 @@
+import { describeArgument } from "./describe_argument.ts";
 import { ConfigurationError } from "./errors.ts";
+import {
+  checkIsObject,
+  type OptionNames,
+  optionNames,
+  unknownOption,
+} from "./option_names.ts";
 import type { Formats } from "./protocol/formats.ts";
+import { memberOf } from "./protocol/text.ts";
 import type { CredentialsProvider } from "./redis/credentials.ts";
 import type { RedisDriver } from "./redis/link.ts";
 import {
@@ -74,7 +82,8 @@ export interface ResultBackendOptions extends SerializerOptions {
   /**
    * Milliseconds of silence after which a connection is probed; it is given up
    * when no byte comes within as many again. The URL's, if not given, and at
-   * most half of its `socket_timeout`. Celery:
+   * most half of its `socket_timeout`. Below 50, `status()` warns that seconds
+   * were probably meant. Celery:
    * `redis_backend_health_check_interval`, `redis_socket_timeout`.
    *
    * @default {10000}
@@ -83,7 +92,8 @@ export interface ResultBackendOptions extends SerializerOptions {
   /**
    * Milliseconds within which every awaited key is read again once, spread out,
    * at most 1,000 a second; 0 turns it off. It bounds the delay of a result
-   * whose message nothing brought.
+   * whose message nothing brought. Below 100, `status()` warns that seconds were
+   * probably meant.
    *
    * @default {30000}
    */
@@ -195,10 +205,12 @@ export interface ResultBackendOptions extends SerializerOptions {
    */
   sharded?: boolean;
   /**
-   * Another way to reach Redis than the one built in, such as `denoRedis()`. The
-   * URL is then not used, nor are `username`, `password`, `clientName` and
-   * `heartbeat`: a driver has its own. `tls` and `credentials` are refused
-   * beside it.
+   * Another way to reach Redis than the one built in, such as `denoRedis()`. It
+   * is handed the URL, `username`, `password`, `clientName`, `connectTimeout`
+   * and `heartbeat`, as far as they are given; a driver that cannot take them
+   * (see `RedisDriver.configure`) has its own, and a URL or one of the others
+   * is refused beside it. `tls`, `credentials`, `sentinel`, `cluster` and
+   * `sharded` are refused beside any driver.
    */
   driver?: RedisDriver;
   /** Replaces sockets, time and chance, for simulations. */
@@ -209,6 +221,27 @@ export interface ResultBackendOptions extends SerializerOptions {
 export interface WayOptions extends UrlOptions {
   /** Whether a server there may be replaced by another, which takes its time. */
   readonly failsOver?: boolean;
+}
+
+/** Shorter than these, in milliseconds, and seconds were probably meant. */
+const SHORTEST = { heartbeat: 50, reconcile: 100 };
+
+/**
+ * What is allowed, and probably meant otherwise: Celery's durations are seconds.
+ * A heartbeat of 10 ms would take each pause of a busy server for its end.
+ */
+export function* doubtsAbout(
+  options: ResultBackendOptions,
+): Generator<Error, void> {
+  for (const name of ["heartbeat", "reconcile"] as const) {
+    const given = options[name];
+    if (given === undefined || given === 0 || given >= SHORTEST[name]) continue;
+    yield new ConfigurationError(
+      `The option ${name} is ${given} milliseconds: if you meant seconds, give ${
+        given * 1000
+      }`,
+    );
+  }
 }
 
 /** The options as the rooms use them: checked, and with every default filled in. */
@@ -251,58 +284,90 @@ export interface Settings {
   readonly runtime: Runtime;
 }
 
-const KNOWN: ReadonlySet<string> = new Set(
-  [
-    "keyPrefix",
-    "expires",
-    "reconnect",
-    "retry",
-    "onRetry",
-    "isRetriable",
-    "connectTimeout",
-    "heartbeat",
-    "reconcile",
-    "highWaterMark",
-    "maxQueueBytes",
-    "integers",
-    "maxResultBytes",
-    "serializer",
-    "acceptContent",
-    "jsonTypes",
-    "resultExtended",
-    "chordOrdered",
-    "chordJoinTimeout",
-    "username",
-    "password",
-    "credentials",
-    "tls",
-    "sentinel",
-    "clientName",
-    "cluster",
-    "sharded",
-    "driver",
-    "runtime",
-  ] satisfies (keyof ResultBackendOptions)[],
-);
+const KNOWN: OptionNames = optionNames<ResultBackendOptions>({
+  keyPrefix: true,
+  expires: true,
+  reconnect: true,
+  retry: true,
+  onRetry: true,
+  isRetriable: true,
+  connectTimeout: true,
+  heartbeat: true,
+  reconcile: true,
+  highWaterMark: true,
+  maxQueueBytes: true,
+  integers: true,
+  maxResultBytes: true,
+  serializer: true,
+  acceptContent: true,
+  jsonTypes: true,
+  resultExtended: true,
+  chordOrdered: true,
+  chordJoinTimeout: true,
+  username: true,
+  password: true,
+  credentials: true,
+  tls: true,
+  sentinel: true,
+  clientName: true,
+  cluster: true,
+  sharded: true,
+  driver: true,
+  runtime: true,
+});
+
+const IN_URL = "the address goes in the URL: redis://host:6379/0";
+const DATABASE = "the database goes in the URL: redis://host/1";
+const PER_CALL = "give it to each call, such as get({ timeout, signal })";
+
+/** What to do instead of names that are no slips of others. */
+const INSTEAD: ReadonlyMap<string, string> = new Map([
+  ["connect", "give a driver as { driver: denoRedis(connect) }"],
+  ["database", DATABASE],
+  ["db", DATABASE],
+  ["host", IN_URL],
+  ["hostname", IN_URL],
+  ["path", "the socket goes in the URL: redis+socket:///path"],
+  ["port", IN_URL],
+  ["prefix", "did you mean keyPrefix?"],
+  ["signal", PER_CALL],
+  ["ssl", "did you mean tls?"],
+  ["timeout", PER_CALL],
+  ["ttl", "did you mean expires?"],
+  ["url", "the URL is the first argument: new ResultBackend(url)"],
+]);
 
 /**
- * Checks the options, and fills in what the URL says and then the defaults.
+ * Checks that the options of a backend are options at all: before anything is
+ * read from them.
  *
- * @throws {ConfigurationError} if an option is unknown, or out of its range.
+ * @throws {TypeError} if they are no object.
+ * @throws {ConfigurationError} if a name is unknown.
+ */
+export function checkBackendOptions(options: ResultBackendOptions): void {
+  checkIsObject(options, KNOWN);
+  // A driver's own `connect` is in its prototype.
+  const names = "connect" in options ? ["connect"] : Object.keys(options);
+  for (const name of names) {
+    if (KNOWN.has(name)) continue;
+    const instead = INSTEAD.get(name);
+    throw new ConfigurationError(
+      instead === undefined
+        ? unknownOption(name, KNOWN)
+        : `Unknown option ${JSON.stringify(name)}: ${instead}`,
+    );
+  }
+}
+
+/**
+ * Checks what options say, and fills in what the URL says and then the defaults.
+ *
+ * @throws {ConfigurationError} if an option is out of its range.
  */
 export function settingsOf(
   options: ResultBackendOptions,
   url: WayOptions = {},
 ): Settings {
-  for (const name of Object.keys(options)) {
-    if (!KNOWN.has(name)) {
-      throw new ConfigurationError(
-        `Cannot use the option ${
-          JSON.stringify(name)
-        }: there is none of this name`,
-      );
-    }
-  }
   for (const name of ["onRetry", "isRetriable", "credentials"] as const) {
     const given: unknown = options[name];
     if (given === undefined || typeof given === "function") continue;
@@ -345,6 +410,7 @@ export function settingsOf(
       );
     }
   }
+  if (options.driver !== undefined) checkDriver(options.driver);
   const { integers = "bigint" } = options;
   if (integers !== "bigint" && integers !== "number") {
     throw new ConfigurationError(
@@ -398,6 +464,17 @@ export function settingsOf(
     sharded: flag("sharded", options.sharded, false),
     runtime: runtimeOf(options.runtime),
   };
+}
+
+function checkDriver(driver: unknown): void {
+  if (typeof memberOf(driver, "connect") === "function") return;
+  throw new ConfigurationError(
+    `Cannot use ${describeArgument(driver)} as driver: ${
+      typeof driver === "function"
+        ? "wrap `connect` of deno.land/x/redis, as in { driver: denoRedis(connect) }"
+        : "expected a RedisDriver, such as denoRedis(connect)"
+    }`,
+  );
 }
 
 /** The members that were given, and the real ones for the rest. An instance of a class has them in its prototype. */

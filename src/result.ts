@@ -1,5 +1,6 @@
 import type { CallOptions } from "./commands.ts";
 import type { GroupResult } from "./group_result.ts";
+import { checkOptions, type OptionNames, optionNames } from "./option_names.ts";
 import type { ResultEvent, ResultMeta } from "./protocol/meta.ts";
 import {
   ancestorsOf,
@@ -11,11 +12,13 @@ import type { TaskState } from "./protocol/states.ts";
 import type { ResultContext } from "./result_context.ts";
 import {
   collect,
+  COLLECT_OPTIONS,
   type CollectOptions,
   dependencies,
   type Dependency,
   graph,
   type ResultGraph,
+  WALK_OPTIONS,
   type WalkOptions,
 } from "./result_tree.ts";
 import type { TaskError } from "./task_error.ts";
@@ -38,6 +41,14 @@ export interface GetOptions<T = unknown, Custom extends string = "PROGRESS">
    */
   followParents?: boolean;
 }
+
+const GET_OPTIONS: OptionNames = optionNames<GetOptions>({
+  signal: true,
+  timeout: true,
+  propagate: true,
+  onEvent: true,
+  followParents: true,
+});
 
 /** A result that is handed in, whatever its own states are. */
 export type AnyResult = AsyncResult<unknown, string> | GroupResult;
@@ -109,6 +120,7 @@ export class AsyncResult<T = unknown, Custom extends string = "PROGRESS"> {
    * @throws {TaskError} if the task failed, or one before it; a TaskRevokedError if it was revoked.
    * @throws {ResultTimeoutError} if there was no outcome in time.
    * @throws {RangeError} if the timeout is negative, or no number.
+   * @throws {TypeError} if the options are no object, or have an unknown name.
    * @throws {DecodeError} if what is stored is no document; a
    * ContentDisallowedError if it is in a format that is not accepted.
    * @throws {RetryLimitError} if the connection was given up.
@@ -121,6 +133,7 @@ export class AsyncResult<T = unknown, Custom extends string = "PROGRESS"> {
   /** Waits for the outcome; with `propagate: false`, a TaskError is resolved to and not thrown. */
   get(options: GetOptions<T, Custom>): Promise<T | TaskError>;
   async get(options: GetOptions<T, Custom> = {}): Promise<T | TaskError> {
+    checkOptions(options, GET_OPTIONS);
     const { propagate = true, followParents = true } = options;
     const ancestors = propagate && followParents ? ancestorsOf(this) : [];
     let value: unknown;
@@ -210,6 +223,7 @@ export class AsyncResult<T = unknown, Custom extends string = "PROGRESS"> {
     [result: AsyncResult | GroupResult, value: unknown],
     void
   > {
+    checkOptions(options, COLLECT_OPTIONS);
     // Its own states do not matter to the walk, here and below.
     return collect(this as AsyncResult, this.#context, options);
   }
@@ -239,6 +253,7 @@ export class AsyncResult<T = unknown, Custom extends string = "PROGRESS"> {
    * @throws {DecodeError} if a stored document is none, or its children are none.
    */
   dependencies(options?: WalkOptions): AsyncGenerator<Dependency, void> {
+    checkOptions(options, WALK_OPTIONS);
     return dependencies(this as AsyncResult, this.#context, options);
   }
 
@@ -248,6 +263,7 @@ export class AsyncResult<T = unknown, Custom extends string = "PROGRESS"> {
    * @throws as {@linkcode dependencies} does.
    */
   async graph(options?: WalkOptions): Promise<ResultGraph> {
+    checkOptions(options, WALK_OPTIONS);
     return await graph(this as AsyncResult, this.#context, options);
   }
 

@@ -1,5 +1,6 @@
-import type { CallOptions } from "./commands.ts";
+import { CALL_OPTIONS, type CallOptions } from "./commands.ts";
 import type { GroupResult } from "./group_result.ts";
+import { checkOptions, type OptionNames, optionNames } from "./option_names.ts";
 import { undecodableError } from "./protocol/decode.ts";
 import type { ResultEvent } from "./protocol/meta.ts";
 import {
@@ -12,6 +13,13 @@ import type { AsyncResult } from "./result.ts";
 import type { ResultContext } from "./result_context.ts";
 import type { TaskError } from "./task_error.ts";
 import { type JoinOptions, valueOf, waitForOutcomes } from "./wait.ts";
+
+const JOIN_OPTIONS: OptionNames = optionNames<JoinOptions>({
+  signal: true,
+  timeout: true,
+  propagate: true,
+  onEvent: true,
+});
 
 /** The event that is a task's outcome. */
 export type OutcomeEvent<T = unknown> = Extract<
@@ -83,11 +91,13 @@ export class ResultSet<T = unknown> implements AsyncIterable<OutcomeEvent<T>> {
    * @throws {DecodeError} as soon as a stored document is none.
    * @throws {RetryLimitError} if the connection was given up.
    * @throws {BackendClosedError} if the backend was closed.
+   * @throws {TypeError} if the options are no object, or have an unknown name.
    */
   get(options?: JoinOptions & { propagate?: true }): Promise<T[]>;
   /** Waits for every outcome; with `propagate: false`, the TaskErrors of those that failed stand in their places. */
   get(options: JoinOptions): Promise<(T | TaskError)[]>;
   async get(options: JoinOptions = {}): Promise<(T | TaskError)[]> {
+    checkOptions(options, JOIN_OPTIONS);
     const { propagate = true } = options;
     const values = new Map<string, unknown>();
     await waitForOutcomes(this.#context, {
@@ -190,6 +200,7 @@ export class ResultSet<T = unknown> implements AsyncIterable<OutcomeEvent<T>> {
   async #states(
     options: CallOptions | undefined,
   ): Promise<Map<string, TaskState>> {
+    checkOptions(options, CALL_OPTIONS);
     const states = new Map<string, TaskState>();
     await this.#context.lookup.each(taskIdsOf(this.results), (meta) => {
       if (meta.state === "UNDECODABLE") {

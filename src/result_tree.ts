@@ -1,6 +1,7 @@
 import type { CallOptions } from "./commands.ts";
 import { IncompleteStreamError, ResultTimeoutError } from "./errors.ts";
 import type { GroupResult } from "./group_result.ts";
+import { type OptionNames, optionNames } from "./option_names.ts";
 import { undecodableError } from "./protocol/decode.ts";
 import type { ResultMeta } from "./protocol/meta.ts";
 import { ancestorsOf, taskIdsOf } from "./protocol/result_node.ts";
@@ -20,6 +21,16 @@ export interface CollectOptions extends GetOptions {
   intermediate?: boolean;
 }
 
+/** The names in {@linkcode CollectOptions}. */
+export const COLLECT_OPTIONS: OptionNames = optionNames<CollectOptions>({
+  signal: true,
+  timeout: true,
+  propagate: true,
+  onEvent: true,
+  followParents: true,
+  intermediate: true,
+});
+
 /** How a tree of results is walked through. */
 export interface WalkOptions extends CallOptions {
   /**
@@ -30,6 +41,12 @@ export interface WalkOptions extends CallOptions {
    */
   intermediate?: boolean;
 }
+
+/** The names in {@linkcode WalkOptions}. */
+export const WALK_OPTIONS: OptionNames = optionNames<WalkOptions>({
+  signal: true,
+  intermediate: true,
+});
 
 /** A result in a tree, and the one that led to it. */
 export interface Dependency {

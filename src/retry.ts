@@ -1,5 +1,10 @@
 import { delay, retry, RetryError } from "./deps/async.ts";
 import { ConfigurationError } from "./errors.ts";
+import {
+  type OptionNames,
+  optionNames,
+  unknownOption,
+} from "./option_names.ts";
 import { isRetriable } from "./redis/retriable.ts";
 
 /**
@@ -59,17 +64,15 @@ export interface RetryPolicy {
 /** The longest wait, in milliseconds: beyond it, setTimeout fires at once. */
 const LONGEST = 2 ** 31 - 1;
 
-const KNOWN: ReadonlySet<string> = new Set(
-  [
-    "maxAttempts",
-    "minTimeout",
-    "maxTimeout",
-    "multiplier",
-    "jitter",
-    "delay",
-    "timeout",
-  ] satisfies (keyof RetryOptions)[],
-);
+const KNOWN: OptionNames = optionNames<RetryOptions>({
+  maxAttempts: true,
+  minTimeout: true,
+  maxTimeout: true,
+  multiplier: true,
+  jitter: true,
+  delay: true,
+  timeout: true,
+});
 
 /**
  * Fills in the defaults, and checks what was given before anything is done.
@@ -84,11 +87,7 @@ export function retryPolicy(
   const given = options ?? {};
   for (const option of Object.keys(given)) {
     if (KNOWN.has(option)) continue;
-    throw new ConfigurationError(
-      `Cannot use the option ${
-        JSON.stringify(`${name}.${option}`)
-      }: there is none of this name`,
-    );
+    throw new ConfigurationError(unknownOption(option, KNOWN, `${name}.`));
   }
   const minTimeout = given.minTimeout ?? defaults.minTimeout;
   const policy: RetryPolicy = {

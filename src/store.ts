@@ -1,6 +1,7 @@
 import { abortable } from "./abortable.ts";
-import type { CallOptions, Commands } from "./commands.ts";
+import { CALL_OPTIONS, type CallOptions, type Commands } from "./commands.ts";
 import { BackendStoreError, RedisError } from "./errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "./option_names.ts";
 import type { StoredDocument } from "./protocol/decode.ts";
 import { encodeDocument } from "./protocol/encode.ts";
 import type { Formats } from "./protocol/formats.ts";
@@ -25,6 +26,22 @@ export interface StoreOptions extends CallOptions, RequestFields {
   /** The traceback of a failure, as text. */
   traceback?: string | null;
 }
+
+/** The names in {@linkcode StoreOptions}. */
+export const STORE_OPTIONS: OptionNames = optionNames<StoreOptions>({
+  signal: true,
+  traceback: true,
+  children: true,
+  groupId: true,
+  parentId: true,
+  name: true,
+  args: true,
+  kwargs: true,
+  worker: true,
+  retries: true,
+  queue: true,
+  stamps: true,
+});
 
 /** What the write side works on. */
 export interface StoreContext {
@@ -93,6 +110,7 @@ export class ResultStore {
     state: TaskState,
     options: StoreOptions,
   ): Promise<boolean> {
+    checkOptions(options, STORE_OPTIONS);
     const key = this.#context.keys.taskKey(taskId);
     // Encoded now: what the caller changes afterwards is not what was stored.
     const document = this.#encode(taskId, result, state, options);
@@ -117,6 +135,7 @@ export class ResultStore {
     taskIds: Iterable<string>,
     options?: CallOptions,
   ): Promise<void> {
+    checkOptions(options, CALL_OPTIONS);
     const { commands, keys } = this.#context;
     const forgotten: string[] = [];
     for (const taskId of taskIds) forgotten.push(keys.taskKey(taskId));

@@ -1,5 +1,7 @@
 import { ConfigurationError } from "../src/errors.ts";
+import { denoRedis, ResultBackend } from "../mod.ts";
 import {
+  checkBackendOptions,
   expiry,
   type ResultBackendOptions,
   settingsOf,
@@ -11,6 +13,7 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "./support/assert.ts";
+import { denoRedisDouble } from "./support/deno_redis_double.ts";
 import { FakeRuntime } from "./support/fake_runtime.ts";
 
 Deno.test("settingsOf fills in the defaults", () => {
@@ -62,11 +65,10 @@ Deno.test("settingsOf has no budget for the first connection where the number of
 
 Deno.test("settingsOf refuses what it does not know, and what is out of range, by name", () => {
   const cases: [Record<string, unknown>, string][] = [
-    [{ prefix: "x" }, '"prefix"'],
-    [{ Expires: 1 }, '"Expires"'],
     [{ integers: "string" }, "integers"],
     [{ expires: -1 }, "expires"],
     [{ reconnect: { jitter: 2 } }, "reconnect.jitter"],
+    [{ retry: { max_attempts: 1 } }, "did you mean retry.maxAttempts?"],
     [{ retry: { maxAttempts: 0 } }, "retry.maxAttempts"],
     [{ connectTimeout: 0 }, "connectTimeout"],
     [{ connectTimeout: "5" }, "connectTimeout"],
@@ -93,6 +95,64 @@ Deno.test("settingsOf refuses what it does not know, and what is out of range, b
     );
   }
   settingsOf({ reconcile: 0, highWaterMark: 0, heartbeat: Infinity });
+});
+
+Deno.test("checkBackendOptions refuses an unknown name, and says what was meant, or what to do instead", () => {
+  const cases: [Record<string, unknown>, string][] = [
+    [{ prefix: "x" }, 'Unknown option "prefix": did you mean keyPrefix?'],
+    [{ keyprefix: "x" }, "did you mean keyPrefix?"],
+    [{ global_keyprefix: "x" }, "did you mean keyPrefix?"],
+    [{ Expires: 1 }, "did you mean expires?"],
+    [{ result_expires: 1 }, "did you mean expires?"],
+    [{ hartbeat: 1 }, "did you mean heartbeat?"],
+    [{ db: 1 }, "the database goes in the URL: redis://host/1"],
+    [{ host: "h" }, "the address goes in the URL: redis://host:6379/0"],
+    [{ url: "redis://h" }, "the URL is the first argument"],
+    [{ timeout: 5 }, "get({ timeout, signal })"],
+    [{ ssl: {} }, 'Unknown option "ssl": did you mean tls?'],
+    [{ colour: undefined }, 'Unknown option "colour": expected keyPrefix, '],
+    [denoRedis(denoRedisDouble()) as object as never, "{ driver: denoRedis("],
+  ];
+  for (const [options, words] of cases) {
+    assertThrows(
+      () => checkBackendOptions(options),
+      ConfigurationError,
+      words,
+    );
+  }
+  for (const options of [null, 5, "redis://h", ["json"], () => {}]) {
+    assertThrows(
+      () => new ResultBackend(undefined, options as never),
+      TypeError,
+      "as options: expected an object with keyPrefix, ",
+    );
+    assertThrows(
+      () =>
+        ResultBackend.fromCeleryConfig(
+          { result_backend: "redis" },
+          options as never,
+        ),
+      TypeError,
+      "as options: expected an object",
+    );
+  }
+});
+
+Deno.test("settingsOf refuses a driver that is none, in words", () => {
+  const cases: [unknown, string][] = [
+    [denoRedisDouble(), "as driver: wrap `connect` of deno.land/x/redis"],
+    [denoRedis, "the function denoRedis as driver: wrap `connect`"],
+    ["redis", 'Cannot use "redis" as driver: expected a RedisDriver'],
+    [null, "Cannot use null as driver"],
+    [{}, "Cannot use an object as driver"],
+  ];
+  for (const [driver, words] of cases) {
+    assertThrows(
+      () => settingsOf({ driver } as ResultBackendOptions),
+      ConfigurationError,
+      words,
+    );
+  }
 });
 
 Deno.test("settingsOf puts an option before the URL, and the URL before the default", () => {

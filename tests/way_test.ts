@@ -1,5 +1,10 @@
 import { ConfigurationError, ResultBackend } from "../mod.ts";
-import type { ResultBackendOptions } from "../mod.ts";
+import type {
+  DriverSettings,
+  RedisDriver,
+  RedisLink,
+  ResultBackendOptions,
+} from "../mod.ts";
 import { settingsOf } from "../src/options.ts";
 import type { Address } from "../src/runtime.ts";
 import { wayOptionsOf } from "../src/way.ts";
@@ -90,7 +95,11 @@ Deno.test("user, password and database are the servers'; the Sentinels have thei
 Deno.test("the option sentinel is refused where it cannot work, and shows no password", () => {
   const cases: [string, unknown, string][] = [
     ["redis://:S3CRET@h", {}, 'with the URL "redis://:**@h"'],
-    ["sentinel://s", { name: "m" }, "sentinel.name: there is none"],
+    [
+      "sentinel://s",
+      { name: "m" },
+      '"sentinel.name": did you mean sentinel.masterName?',
+    ],
     ["sentinel://s", { masterName: "" }, "sentinel.masterName is"],
     ["sentinel://s", { password: 5 }, "of the type number"],
     ["sentinel://s", { username: "u" }, "without sentinel.password"],
@@ -132,6 +141,74 @@ Deno.test("a backend by Sentinels is called by its URL, each part masked", async
     "Gave up connecting to sentinel://:**@s1/1;sentinel://:**@s2 after 1",
   );
   assert(!Deno.inspect(error).includes("S3CRET"));
+});
+
+Deno.test("what a driver cannot take is refused beside it, and named", async () => {
+  class OtherDriver implements RedisDriver {
+    connect(): Promise<RedisLink> {
+      return Promise.reject(new Error("no"));
+    }
+  }
+  const driver = new OtherDriver();
+  const cases: [string | undefined, ResultBackendOptions, string][] = [
+    [
+      "redis://u:S3CRET@h/1",
+      {},
+      'Cannot use the URL "redis://u:**@h/1" together with the driver an OtherDriver',
+    ],
+    [undefined, { username: "u" }, "the option username together with"],
+    [undefined, { password: "S3CRET" }, "the option password together with"],
+    [undefined, { clientName: "me" }, "the option clientName together with"],
+    [undefined, { heartbeat: 1000 }, "the option heartbeat together with"],
+  ];
+  for (const [url, options, words] of cases) {
+    const error = assertThrows(
+      () => new ResultBackend(url, { ...options, driver }),
+      ConfigurationError,
+      words,
+    );
+    assert(!error.message.includes("S3CRET"));
+  }
+  await using backend = new ResultBackend(undefined, {
+    driver,
+    connectTimeout: 1000,
+    retry: { maxAttempts: 1 },
+  });
+  await assertRejects(() => backend.exists("a"), Error, "no");
+});
+
+Deno.test("a driver is configured with what the backend was given, and nothing else", async () => {
+  const given: DriverSettings[] = [];
+  const configured: RedisDriver = {
+    connect: () => Promise.reject(new Error("configured")),
+  };
+  const driver: RedisDriver = {
+    connect: () => Promise.reject(new Error("not configured")),
+    configure(settings) {
+      given.push(settings);
+      return configured;
+    },
+  };
+  const options = { driver, retry: { maxAttempts: 1 } };
+  await using backend = new ResultBackend("redis://u:p@h/1", {
+    ...options,
+    username: "v",
+    heartbeat: 2000,
+  });
+  await assertRejects(() => backend.exists("a"), Error, "configured");
+  await using _other = new ResultBackend(undefined, options);
+  const none = {
+    url: undefined,
+    username: undefined,
+    password: undefined,
+    clientName: undefined,
+    connectTimeout: undefined,
+    heartbeat: undefined,
+  };
+  assertEquals(given, [
+    { ...none, url: "redis://u:p@h/1", username: "v", heartbeat: 2000 },
+    none,
+  ]);
 });
 
 Deno.test("stores have more attempts where a server may be replaced by another", () => {

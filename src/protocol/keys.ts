@@ -1,3 +1,6 @@
+import { describeArgument } from "../describe_argument.ts";
+import { memberOf } from "./text.ts";
+
 /** What the Celery backends put before a task's id; the channel of the same name carries its documents. */
 const TASK_PREFIX = "celery-task-meta-";
 /** What they put before a group's id. */
@@ -42,7 +45,9 @@ export class KeySpace {
   constructor(keyPrefix = "") {
     if (typeof keyPrefix !== "string") {
       throw new TypeError(
-        `Cannot use ${describe(keyPrefix)} as a key prefix: give a string`,
+        `Cannot use ${
+          describeArgument(keyPrefix)
+        } as a key prefix: give a string`,
       );
     }
     this.prefix = keyPrefix === "" || SEPARATORS.includes(keyPrefix.at(-1)!)
@@ -107,8 +112,8 @@ export class KeySpace {
     const prefix = this.#taskPrefix;
     if (key.length === prefix.length || !key.startsWith(prefix)) {
       throw new TypeError(
-        `Cannot read a task id from the key ${describe(key)}: ` +
-          `expected one that starts with ${describe(prefix)}`,
+        `Cannot read a task id from the key ${describeArgument(key)}: ` +
+          `expected one that starts with ${describeArgument(prefix)}`,
       );
     }
     return key.slice(prefix.length);
@@ -125,16 +130,17 @@ function refuse(kind: "task" | "group", id: unknown): never {
   if (typeof id === "string") {
     // Redis would be sent another id, and the caller would wait for ever.
     throw new TypeError(
-      `Cannot use ${describe(id)} as a ${kind} id: ` +
+      `Cannot use ${describeArgument(id)} as a ${kind} id: ` +
         "it holds half a surrogate pair, which UTF-8 cannot write",
     );
   }
   throw new TypeError(
-    `Cannot use ${describe(id)} as a ${kind} id: give a non-empty string`,
+    `Cannot use ${describeArgument(id)} as a ${kind} id: ${
+      Array.isArray(id)
+        ? "give one id, or all of them to resultSet()"
+        : typeof memberOf(id, "id") === "string"
+        ? "give its `id`"
+        : "give a non-empty string"
+    }`,
   );
-}
-
-/** A short text for a value in an error message. */
-function describe(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
 }

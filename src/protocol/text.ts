@@ -3,11 +3,11 @@ import { toJsonSafe } from "./json_safe.ts";
 import { datetimeText } from "./values.ts";
 
 /** The member of anything; undefined where there is none, or reading it throws. */
-export function memberOf(value: unknown, key: string): unknown {
+export function memberOf(value: unknown, key: string | symbol): unknown {
   if (value === null || value === undefined) return undefined;
   try {
     // Any value but these two has members, or none.
-    return (value as Record<string, unknown>)[key];
+    return (value as Record<string | symbol, unknown>)[key];
   } catch {
     return undefined;
   }

@@ -1,4 +1,9 @@
 import { ConfigurationError } from "../errors.ts";
+import {
+  type OptionNames,
+  optionNames,
+  unknownOption,
+} from "../option_names.ts";
 import type { Runtime, TlsSettings } from "../runtime.ts";
 import { grantAdvice } from "./grant.ts";
 import type { TlsQuery } from "./tls_query.ts";
@@ -28,9 +33,11 @@ const BEGINNINGS: Readonly<Record<PemKind, RegExp>> = {
 const ENCRYPTED = "the key is encrypted, and Deno asks for no passphrase: " +
   "take it off (openssl pkey -in key.pem -out plain.pem), and guard the file by its permissions";
 
-const NAMES: ReadonlySet<string> = new Set(
-  ["caCerts", "cert", "key"] satisfies (keyof TlsOptions)[],
-);
+const NAMES: OptionNames = optionNames<TlsOptions>({
+  caCerts: true,
+  cert: true,
+  key: true,
+});
 
 /**
  * How TLS is to be spoken, by an option and a URL; undefined: not at all.
@@ -116,11 +123,7 @@ function checkOptions(options: TlsOptions): void {
   }
   for (const name of Object.keys(given)) {
     if (NAMES.has(name)) continue;
-    throw new ConfigurationError(
-      `Cannot use tls.${name}: there is none of this name, expected ${
-        [...NAMES].join(", ")
-      }`,
-    );
+    throw new ConfigurationError(unknownOption(name, NAMES, "tls."));
   }
   const { caCerts, cert, key } = options;
   if (

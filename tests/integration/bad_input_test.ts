@@ -322,7 +322,7 @@ Deno.test("a wrong URL or option is refused by the constructor, and shows no pas
       [{ reconnect: { jitter: 2 } }, "reconnect.jitter"],
       [{ ssl: {} }, '"ssl"'],
       [{ tls: true }, "expected an object"],
-      [{ tls: { ca: "" } }, "tls.ca: there is none of this name"],
+      [{ tls: { ca: "" } }, '"tls.ca": did you mean'],
       [{ tls: { caCerts: ["/etc/ca.pem"] } }, "not the name of a file"],
       [{ tls: { caCerts: "-----BEGIN CERTIFICATE-----" } }, "a list"],
       [{ tls: { cert: "-----BEGIN CERTIFICATE-----" } }, "without tls.key"],

@@ -1,4 +1,9 @@
 import { ConfigurationError } from "../../errors.ts";
+import {
+  type OptionNames,
+  optionNames,
+  unknownOption,
+} from "../../option_names.ts";
 import type { TlsOptions } from "../tls.ts";
 
 /** What a `sentinel://` URL does not say about the Sentinels. */
@@ -26,15 +31,13 @@ export interface SentinelOptions {
   tls?: TlsOptions | false;
 }
 
-const NAMES: ReadonlySet<string> = new Set(
-  [
-    "masterName",
-    "minOtherSentinels",
-    "username",
-    "password",
-    "tls",
-  ] satisfies (keyof SentinelOptions)[],
-);
+const NAMES: OptionNames = optionNames<SentinelOptions>({
+  masterName: true,
+  minOtherSentinels: true,
+  username: true,
+  password: true,
+  tls: true,
+});
 
 /**
  * Checks the option `sentinel`, but for its `tls`.
@@ -51,11 +54,7 @@ export function checkSentinelOptions(options: SentinelOptions): void {
   }
   for (const name of Object.keys(given)) {
     if (NAMES.has(name)) continue;
-    throw new ConfigurationError(
-      `Cannot use sentinel.${name}: there is none of this name, expected one of ${
-        [...NAMES].join(", ")
-      }`,
-    );
+    throw new ConfigurationError(unknownOption(name, NAMES, "sentinel."));
   }
   for (const name of ["masterName", "username", "password"] as const) {
     const value: unknown = options[name];
