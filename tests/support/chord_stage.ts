@@ -71,19 +71,31 @@ export class ChordStage implements AsyncDisposable {
 
 /** Takes the values of completed chords. */
 export class Completions {
-  /** The values, call by call. */
-  readonly values: unknown[][] = [];
-  /** What came with them. */
-  readonly infos: ChordInfo[] = [];
-  /** Does what the body's sender would do. */
-  onCall: () => unknown = () => {};
+  readonly #values: unknown[][] = [];
+  readonly #infos: ChordInfo[] = [];
+  #onCall: () => unknown = () => {};
 
-  /** For `chordPartReturn`. */
+  /** For `chordPartReturn`: the one member that is an option of it. */
   readonly onComplete: ChordPartOptions["onComplete"] = (values, info) => {
-    this.values.push(values);
-    this.infos.push(info);
-    return this.onCall();
+    this.#values.push(values);
+    this.#infos.push(info);
+    return this.#onCall();
   };
+
+  /** The values, call by call. */
+  get values(): readonly unknown[][] {
+    return this.#values;
+  }
+
+  /** What came with them. */
+  get infos(): readonly ChordInfo[] {
+    return this.#infos;
+  }
+
+  /** Does what the body's sender would do. */
+  set onCall(call: () => unknown) {
+    this.#onCall = call;
+  }
 }
 
 /** What returns parts: a backend. */
