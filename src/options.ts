@@ -19,7 +19,7 @@ import type { TlsOptions } from "./redis/tls.ts";
 import type { UrlOptions } from "./redis/url_query.ts";
 import { type RetryOptions, type RetryPolicy, retryPolicy } from "./retry.ts";
 import type { RetryNotice } from "./retry_listener.ts";
-import { denoRuntime, type Runtime } from "./runtime.ts";
+import { denoRuntime, longTimers, type Runtime } from "./runtime.ts";
 import { formatsOf, type SerializerOptions } from "./serializers.ts";
 
 /** What a {@linkcode ResultBackend} can be told. Durations are milliseconds, except `expires`. */
@@ -477,11 +477,14 @@ function checkDriver(driver: unknown): void {
   );
 }
 
-/** The members that were given, and the real ones for the rest. An instance of a class has them in its prototype. */
+/**
+ * The members that were given, and the real ones for the rest. An instance of a
+ * class has them in its prototype. Timers may be of any length from here on.
+ */
 function runtimeOf(given: Partial<Runtime> = {}): Runtime {
   const { dial, readTextFile, now, date, random, setTimer, clearTimer } =
     denoRuntime;
-  return {
+  const runtime: Runtime = {
     dial: given.dial?.bind(given) ?? dial,
     readTextFile: given.readTextFile?.bind(given) ?? readTextFile,
     now: given.now?.bind(given) ?? now,
@@ -490,6 +493,7 @@ function runtimeOf(given: Partial<Runtime> = {}): Runtime {
     setTimer: given.setTimer?.bind(given) ?? setTimer,
     clearTimer: given.clearTimer?.bind(given) ?? clearTimer,
   };
+  return { ...runtime, ...longTimers(runtime) };
 }
 
 /**

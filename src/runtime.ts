@@ -67,13 +67,17 @@ export interface Runtime {
   /** A number from 0 to just below 1. */
   random(): number;
   /**
-   * Calls back once after `ms` milliseconds. A timer that is not `persistent`
-   * does not keep the process alive.
+   * Calls back once after `ms` milliseconds, which are at most 2^31 - 1, the
+   * longest that `setTimeout` waits: a longer wait is made of several timers. A
+   * timer that is not `persistent` does not keep the process alive.
    */
   setTimer(callback: () => void, ms: number, persistent: boolean): Timer;
   /** Forgets a timer. */
   clearTimer(timer: Timer): void;
 }
+
+/** What `setTimeout` waits at most, in milliseconds: with more, it fires at once. */
+const LONGEST = 2 ** 31 - 1;
 
 /** The real world. Global functions are looked up on each call, so that fake timers take hold. */
 export const denoRuntime: Runtime = {
@@ -99,16 +103,68 @@ export const denoRuntime: Runtime = {
   random(): number {
     return Math.random();
   },
-  setTimer(callback: () => void, ms: number, persistent: boolean): Timer {
-    // Longer than this, and setTimeout fires at once.
-    const timer = setTimeout(callback, Math.min(ms, 2 ** 31 - 1));
-    if (!persistent) Deno.unrefTimer(timer);
-    return timer;
-  },
-  clearTimer(timer: Timer): void {
-    clearTimeout(timer);
-  },
+  ...longTimers({
+    now(): number {
+      return performance.now();
+    },
+    setTimer(callback: () => void, ms: number, persistent: boolean): Timer {
+      const timer = setTimeout(callback, ms);
+      if (!persistent) Deno.unrefTimer(timer);
+      return timer;
+    },
+    clearTimer(timer: Timer): void {
+      clearTimeout(timer);
+    },
+  }),
 };
+
+/**
+ * Timers of any length, made of those of `runtime`: where one is longer than
+ * `setTimeout` can wait, others follow it until its time has come. `Infinity`
+ * never comes.
+ */
+export function longTimers(
+  runtime: Pick<Runtime, "now" | "setTimer" | "clearTimer">,
+): Pick<Runtime, "setTimer" | "clearTimer"> {
+  // The timer that runs now, by the one that was handed out.
+  const running = new Map<Timer, Timer>();
+
+  function setLong(
+    callback: () => void,
+    ms: number,
+    persistent: boolean,
+  ): Timer {
+    const due = runtime.now() + ms;
+    const handle = runtime.setTimer(goOn, LONGEST, persistent);
+    running.set(handle, handle);
+    function goOn(): void {
+      const left = due - runtime.now();
+      running.set(
+        handle,
+        left > LONGEST
+          ? runtime.setTimer(goOn, LONGEST, persistent)
+          : runtime.setTimer(finish, Math.max(0, left), persistent),
+      );
+    }
+    function finish(): void {
+      running.delete(handle);
+      callback();
+    }
+    return handle;
+  }
+
+  return {
+    setTimer(callback: () => void, ms: number, persistent: boolean): Timer {
+      return ms > LONGEST
+        ? setLong(callback, ms, persistent)
+        : runtime.setTimer(callback, ms, persistent);
+    },
+    clearTimer(timer: Timer): void {
+      runtime.clearTimer(running.get(timer) ?? timer);
+      running.delete(timer);
+    },
+  };
+}
 
 async function dialTcp(
   { hostname, port }: TcpAddress,
