@@ -73,8 +73,8 @@ export class Commands {
           }, {
             signal: waits,
             isRetriable: (error) => retries.isRetriable(error),
-            random: () => runtime.random(),
-            now: () => runtime.now(),
+            drawsWaits: true,
+            runtime,
             onFailure: (error, attempt, within) => {
               const kind = "command";
               retries.tell({ kind, attempt, maxAttempts, within, error });

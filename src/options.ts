@@ -213,7 +213,11 @@ export interface ResultBackendOptions extends SerializerOptions {
    * `sharded` are refused beside any driver.
    */
   driver?: RedisDriver;
-  /** Replaces sockets, time and chance, for simulations. */
+  /**
+   * Replaces sockets, time and chance, for simulations. What std/async's `retry`
+   * does itself stays on the global `setTimeout` and `Math.random`: see
+   * {@linkcode Runtime}.
+   */
   runtime?: Partial<Runtime>;
 }
 

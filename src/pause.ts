@@ -1,18 +1,19 @@
 import type { Runtime } from "./runtime.ts";
 
 /**
- * Waits for `ms` milliseconds, or until the signal aborts: whoever waits looks
- * at it. The process is not kept alive for it.
+ * Waits for `ms` milliseconds, or until the signal aborts: the caller looks at
+ * it. Only a pause that is `persistent` keeps the process alive.
  */
 export async function pause(
   ms: number,
-  runtime: Runtime,
+  runtime: Pick<Runtime, "setTimer" | "clearTimer">,
   signal: AbortSignal,
+  { persistent = false }: { persistent?: boolean } = {},
 ): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const stop = (): void => resolve();
   signal.addEventListener("abort", stop, { once: true });
-  const timer = runtime.setTimer(resolve, ms, false);
+  const timer = runtime.setTimer(resolve, ms, persistent);
   if (signal.aborted) resolve();
   await promise;
   runtime.clearTimer(timer);

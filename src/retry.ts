@@ -1,11 +1,13 @@
-import { delay, retry, RetryError } from "./deps/async.ts";
+import { retry, RetryError } from "./deps/async.ts";
 import { ConfigurationError } from "./errors.ts";
 import {
   type OptionNames,
   optionNames,
   unknownOption,
 } from "./option_names.ts";
+import { pause } from "./pause.ts";
 import { isRetriable } from "./redis/retriable.ts";
+import type { Runtime } from "./runtime.ts";
 
 /**
  * How often, and after which waits, something is tried again: std/async's
@@ -60,9 +62,6 @@ export interface RetryPolicy {
   /** Milliseconds since the first call after which a failure is the last one; may be `Infinity`. */
   readonly timeout: number;
 }
-
-/** The longest wait, in milliseconds: beyond it, setTimeout fires at once. */
-const LONGEST = 2 ** 31 - 1;
 
 const KNOWN: OptionNames = optionNames<RetryOptions>({
   maxAttempts: true,
@@ -171,17 +170,23 @@ export interface RetryHooks {
   /** Whether a failure is worth another call; on top of that, none may be left. */
   readonly isRetriable?: (error: Error) => boolean;
   /**
-   * Draws the waits, in whole milliseconds as Celery does; without it they are
-   * std's, and only their ceiling is known.
+   * Whether the waits are drawn here, in whole milliseconds as Celery does, and
+   * made by the runtime. If not, they are std's own unless the policy has a
+   * schedule, and only their ceiling is known.
+   *
+   * @default {false}
    */
-  readonly random?: () => number;
+  readonly drawsWaits?: boolean;
   /**
    * Ends a wait early by resolving; it does so, too, when its signal aborts.
-   * Needs `random`, since std's waits cannot be ended.
+   * Needs `drawsWaits`, since std's waits cannot be ended.
    */
   readonly news?: ((signal: AbortSignal) => Promise<void>) | undefined;
-  /** A clock that only goes forward, in milliseconds. */
-  readonly now?: () => number;
+  /** The clock, the timers and the chance that waits are made of. */
+  readonly runtime: Pick<
+    Runtime,
+    "now" | "random" | "setTimer" | "clearTimer"
+  >;
 }
 
 /** The last allowed call has failed. */
@@ -214,15 +219,15 @@ export async function retried<T>(
   call: (attempt: number) => Promise<T>,
   hooks: RetryHooks,
 ): Promise<T> {
-  const { signal, onFailure, random, news, now = monotonic } = hooks;
+  const { signal, onFailure, drawsWaits = false, runtime } = hooks;
   const worthIt = hooks.isRetriable ?? isRetriable;
   // Such waits are made here, and std's own are 0.
-  const isOurs = policy.delay !== undefined || random !== undefined;
-  const end = now() + policy.timeout;
+  const isOurs = policy.delay !== undefined || drawsWaits;
+  const end = runtime.now() + policy.timeout;
   let attempt = 0;
   let wait = 0;
   const once = async (): Promise<T> => {
-    if (wait > 0) await pause(wait, signal, news);
+    if (wait > 0) await pauseForNews(wait, hooks);
     attempt++;
     return await call(attempt);
   };
@@ -240,10 +245,10 @@ export async function retried<T>(
         if (!worthIt(failure)) return false;
         // With none left, std ends it.
         if (attempt >= policy.maxAttempts) return true;
-        if (now() > end) throw new AttemptsExhausted(failure, attempt);
-        const within = random === undefined
-          ? backoffCeiling(policy, attempt)
-          : backoff(policy, attempt, random);
+        if (runtime.now() > end) throw new AttemptsExhausted(failure, attempt);
+        const within = drawsWaits
+          ? backoff(policy, attempt, () => runtime.random())
+          : backoffCeiling(policy, attempt);
         if (isOurs) wait = within;
         onFailure?.(failure, attempt, within);
         return true;
@@ -262,19 +267,18 @@ export async function retried<T>(
 }
 
 /** Waits, but not after there is news. */
-async function pause(
+async function pauseForNews(
   ms: number,
-  signal: AbortSignal,
-  news: RetryHooks["news"],
+  { news, runtime, signal }: RetryHooks,
 ): Promise<void> {
-  if (news === undefined) return await delay(ms, { signal });
   const over = new AbortController();
-  const abort = (): void => over.abort(signal.reason);
+  const abort = (): void => over.abort();
   signal.addEventListener("abort", abort, { once: true });
   if (signal.aborted) abort();
-  const told = news(over.signal);
+  const told = news?.(over.signal);
   try {
-    await Promise.race([delay(ms, { signal: over.signal }), told]);
+    const paused = pause(ms, runtime, over.signal, { persistent: true });
+    await Promise.race(told === undefined ? [paused] : [paused, told]);
   } finally {
     signal.removeEventListener("abort", abort);
     over.abort();
@@ -311,7 +315,7 @@ export function backoffCeiling(policy: RetryPolicy, attempt: number): number {
   if (policy.delay !== undefined) {
     const ms: unknown = policy.delay(attempt);
     if (typeof ms === "number" && !Number.isNaN(ms)) {
-      return Math.min(LONGEST, Math.max(0, ms));
+      return Math.max(0, ms);
     }
     throw new ConfigurationError(
       `Cannot wait ${
@@ -321,13 +325,5 @@ export function backoffCeiling(policy: RetryPolicy, attempt: number): number {
   }
   // 0 times the Infinity of a late attempt is no number.
   if (minTimeout === 0) return 0;
-  return Math.min(
-    LONGEST,
-    maxTimeout,
-    minTimeout * multiplier ** (attempt - 1),
-  );
-}
-
-function monotonic(): number {
-  return performance.now();
+  return Math.min(maxTimeout, minTimeout * multiplier ** (attempt - 1));
 }

@@ -54,7 +54,20 @@ export type Address = TcpAddress | UnixAddress;
 /** What `setTimeout` gives. */
 export type Timer = ReturnType<typeof setTimeout>;
 
-/** The world, as this module sees it. */
+/**
+ * The world, as this module sees it. Every wait of this module goes through
+ * `setTimer` and `now`, and every choice by chance through `random`, but for
+ * what std/async's `retry` does itself:
+ *
+ * - The wait between two attempts to connect is its own, on the global
+ *   `setTimeout`, with `Math.random` for its jitter; unless `reconnect.delay`
+ *   gives the schedule, or the driver may end the wait early (Sentinels do).
+ * - Between two tries of a store or a read, and between two attempts to connect
+ *   in those cases, it sets a global timer of 0 ms and asks `Math.random` once;
+ *   the wait itself is on `setTimer`.
+ *
+ * A simulation that is to control all of time patches those two as well.
+ */
 export interface Runtime {
   /** Opens a connection; gives up when `signal` aborts. */
   dial(address: Address, signal: AbortSignal): Promise<Transport>;

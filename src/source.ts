@@ -1,7 +1,7 @@
-import { delay } from "./deps/async.ts";
 import { Delivery } from "./delivery.ts";
 import { BackendClosedError, RetryLimitError } from "./errors.ts";
 import { type KeptLink, LinkKeeper } from "./link_keeper.ts";
+import { pause } from "./pause.ts";
 import { decodeEvent } from "./protocol/decode.ts";
 import type { Formats } from "./protocol/formats.ts";
 import type { KeySpace } from "./protocol/keys.ts";
@@ -275,7 +275,9 @@ export class ResultSource {
           });
           // As std's `retry` has it; a schedule of the caller's is exact.
           const jitter = reconnect.delay === undefined ? reconnect.jitter : 0;
-          await delay(ceiling * (1 - jitter * runtime.random()), { signal });
+          const wait = ceiling * (1 - jitter * runtime.random());
+          await pause(wait, runtime, signal, { persistent: true });
+          signal.throwIfAborted();
         }
         let place = await this.#connect(signal);
         for (;;) {
@@ -327,9 +329,9 @@ export class ResultSource {
       }, {
         signal: either,
         isRetriable: (error) => retries.isRetriable(error),
-        now: () => runtime.now(),
+        runtime,
         ...(driver.news === undefined ? {} : {
-          random: () => runtime.random(),
+          drawsWaits: true,
           news: (signal) => driver.news?.(signal) ?? Promise.resolve(),
         }),
         onFailure: (error, attempt, within) => {

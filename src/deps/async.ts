@@ -4,5 +4,3 @@
 
 // @ts-types="./async_retry.d.ts"
 export { retry, RetryError } from "npm:deno-std@1.4.0/async/retry.js";
-// @ts-types="./async_delay.d.ts"
-export { delay } from "npm:deno-std@1.4.0/async/delay.js";
