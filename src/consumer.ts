@@ -1,4 +1,5 @@
 import { describeArgument } from "./describe_argument.ts";
+import { located } from "./call_site.ts";
 import { EventQueue } from "./event_queue.ts";
 import { checkOptions, type OptionNames, optionNames } from "./option_names.ts";
 import { Outlet } from "./outlet.ts";
@@ -146,6 +147,9 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
   readonly #queue: EventQueue;
   readonly #outlet: Outlet<ResultEvent>;
   readonly #reader: Reader;
+  // Where it was made, which is all that an error of its stream can tell of the
+  // caller: nothing that reads a stream is on the stack when it errors.
+  readonly #site = new Error();
   #ids!: WritableStreamDefaultController;
   #attaching = 0;
   // A write that is held back.
@@ -237,7 +241,7 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
     try {
       this.#source.add(this.#reader, taskIds);
     } catch (error) {
-      this.#abort(error);
+      this.#abort(located(error, this.#site));
       return;
     }
     this.#complete();
@@ -314,8 +318,9 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
 
   /** The source has nothing more to say: told after what is queued. */
   #fail(error: Error): void {
-    this.#stop(error);
-    this.#outlet.fail(error);
+    const reason = located(error, this.#site);
+    this.#stop(reason);
+    this.#outlet.fail(reason);
   }
 
   /** Ends both streams now. */

@@ -1,3 +1,4 @@
+import { located } from "./call_site.ts";
 import type { CallOptions } from "./commands.ts";
 import { IncompleteStreamError, ResultTimeoutError } from "./errors.ts";
 import type { GroupResult } from "./group_result.ts";
@@ -217,7 +218,7 @@ export async function* collect(
         value = await outcomes.valueOf(result);
       } catch (error) {
         if (intermediate && error instanceof ResultTimeoutError) continue;
-        throw error;
+        throw located(error, new Error());
       }
       yield [result, value];
       for (const child of await outcomes.childrenOf(result)) {

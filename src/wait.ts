@@ -1,3 +1,4 @@
+import { located } from "./call_site.ts";
 import type { CallOptions } from "./commands.ts";
 import { ResultTimeoutError } from "./errors.ts";
 import { undecodableError } from "./protocol/decode.ts";
@@ -78,10 +79,16 @@ export async function waitForOutcomes(
   signal?.throwIfAborted();
   checkTimeout(timeout);
   if (wanted.taskIds.size === 0) return;
-  if (timeout === 0) {
-    await look(context, wanted, signal === undefined ? {} : { signal });
-  } else {
-    await new OutcomeWait(context, wanted, options).run();
+  try {
+    if (timeout === 0) {
+      await look(context, wanted, signal === undefined ? {} : { signal });
+    } else {
+      await new OutcomeWait(context, wanted, options).run();
+    }
+  } catch (error) {
+    // A stack that is taken behind an await names those who await this. So it
+    // need not be taken when the wait begins, and one that succeeds pays nothing.
+    throw located(error, new Error());
   }
 }
 

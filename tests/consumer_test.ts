@@ -353,7 +353,9 @@ Deno.test("ResultConsumer errors with what no retry can mend", async () => {
   const writer = consumer.writable.getWriter();
   writer.closed.catch(() => {});
   writer.write("a").catch(() => {});
-  assertStrictEquals((await readAll(consumer.readable)).error, refused);
+  const { error } = await readAll(consumer.readable);
+  assertInstanceOf(error, RedisError);
+  assertEquals([error.message, error.code], [refused.message, refused.code]);
   await stage.close();
 });
 

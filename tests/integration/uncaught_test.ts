@@ -1,0 +1,56 @@
+// What a program prints that dies of an uncaught error.
+
+import {
+  assert,
+  assertRejects,
+  assertStringIncludes,
+} from "../support/assert.ts";
+import { ChildDeno } from "../support/child_deno.ts";
+
+const program = new URL("../support/uncaught.ts", import.meta.url);
+const folder = new URL("./", program);
+
+/** Where the program makes a call: `uncaught.ts:12:`. */
+async function lineOf(call: string): Promise<string> {
+  const lines = (await Deno.readTextFile(program)).split("\n");
+  const index = lines.findIndex((line) => line.endsWith(`// ${call}`));
+  assert(index >= 0, call);
+  return `/uncaught.ts:${index + 1}:`;
+}
+
+/** The error output of a program that dies of `error` in `call`. */
+async function lastWords(call: string, error: string): Promise<string> {
+  await using child = new ChildDeno(
+    ["run", "--no-check", "--allow-net=127.0.0.1", program.href, call, error],
+    folder.pathname,
+  );
+  const { message } = await assertRejects(() => child.end(), Error);
+  return message;
+}
+
+const CALLS: Record<string, string[]> = {
+  TaskError: ["get", "look", "set.get", "join", "all", "leaf"],
+  ResultTimeoutError: ["get", "look", "join", "leaf"],
+  BackendClosedError: ["get", "join", "leaf", "stream", "events", "iterate"],
+  RetryLimitError: [
+    "get",
+    "set.get",
+    "leaf",
+    "stream",
+    "events",
+    "iterate",
+    "consumer",
+  ],
+};
+
+for (const [error, calls] of Object.entries(CALLS)) {
+  Deno.test(`an uncaught ${error} names the file and the line of the caller`, async () => {
+    for (const call of calls) {
+      const words = await lastWords(call, error);
+      assertStringIncludes(words, `Uncaught (in promise) ${error}: `, call);
+      // Of the error itself: not of what caused it, nor of a line of code.
+      const [stack] = words.split(/^Caused by:/m);
+      assertStringIncludes(stack!, await lineOf(call), call);
+    }
+  });
+}
