@@ -409,7 +409,8 @@ export class ContentDisallowedError extends DecodeError {
 /**
  * No outcome in time. A task that is still running, one whose result has
  * expired or was forgotten, and an id that was never sent look alike from
- * here: Redis holds no outcome for any of them.
+ * here: Redis holds no outcome for any of them. If the key could not even be
+ * read in that time, the error says so, and what the connection was doing.
  *
  * Celery: `celery.exceptions.TimeoutError`.
  *
@@ -437,6 +438,11 @@ export class ResultTimeoutError extends Error {
   readonly taskId: string;
   /** The last state that was seen of it; undefined if none was. */
   readonly lastState: string | undefined;
+  /**
+   * Whether the task's key was read during the wait. If not, it is not known
+   * whether Redis holds an outcome: the connection was not made in time, say.
+   */
+  readonly wasRead: boolean;
   /** The last connection error, if the connection was down when the time was up. */
   readonly lastConnectionError: Error | undefined;
   /** How many of the awaited tasks have no outcome. */
@@ -444,7 +450,11 @@ export class ResultTimeoutError extends Error {
   /** The first of them, at most ten. */
   readonly missingIds: readonly string[];
 
-  /** Says how long the wait was, and what was seen of the task, or of the first of those that are `missing`. */
+  /**
+   * Says how long the wait was, and what was seen of the task, or of the first of
+   * those that are `missing`. If its key was not read, `unread` says what the
+   * connection was doing.
+   */
   constructor(
     taskId: string,
     timeout: number,
@@ -455,8 +465,12 @@ export class ResultTimeoutError extends Error {
       count: 1,
       taskIds: [taskId],
     },
+    unread?: string,
   ) {
-    const seen = lastState === undefined || lastState === "PENDING"
+    const isUnknown = lastState === undefined || lastState === "PENDING";
+    const seen = isUnknown && unread !== undefined
+      ? `its key was not read in that time, so what is stored for it is not known (${unread})`
+      : isUnknown
       ? "nothing is stored for it: it may be waiting or running without reporting so, its result may " +
         "have expired or been forgotten, its result may be ignored, or the id (or the database, or the " +
         "key prefix) may be wrong"
@@ -478,6 +492,7 @@ export class ResultTimeoutError extends Error {
     );
     this.taskId = taskId;
     this.lastState = lastState;
+    this.wasRead = unread === undefined;
     this.lastConnectionError = lastConnectionError;
     this.missingCount = missing.count;
     this.missingIds = missing.taskIds;

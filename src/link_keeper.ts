@@ -101,8 +101,14 @@ export class LinkKeeper {
     this.#rotation?.abort(reason);
   }
 
-  /** Makes a link, whose messages are dropped until it gets its place. */
-  async open(signal: AbortSignal): Promise<KeptLink> {
+  /**
+   * Makes a link, whose messages are dropped until it gets its place. `onStep`
+   * is told what it waits for meanwhile, and later when it dials again.
+   */
+  async open(
+    signal: AbortSignal,
+    onStep: (step: string | undefined) => void = () => {},
+  ): Promise<KeptLink> {
     const { delivery, driver, runtime, table } = this.#options;
     const gate = { isOpen: false };
     const expiry = new Expiry(runtime, () =>
@@ -121,6 +127,7 @@ export class LinkKeeper {
       },
       onNotice: (error) => this.#degraded(error),
       onExpires: (at) => expiry.tell(at),
+      onStep,
       onMoved: (channels) => {
         if (!gate.isOpen) return;
         for (const channel of channels) {

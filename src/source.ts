@@ -56,6 +56,13 @@ export interface SourceOptions {
   readonly runtime: Runtime;
 }
 
+/** An attempt to make a link, and what that does later. */
+interface Attempt {
+  isOver: boolean;
+  /** What it waits for. */
+  step: string | undefined;
+}
+
 /** A command under way. */
 interface Using {
   readonly controller: AbortController;
@@ -81,6 +88,8 @@ export class ResultSource {
   readonly #commands = new Set<Using>();
   #wasConnected = false;
   #lastError: Error | undefined;
+  // The newest one; those before it may still tell of their steps.
+  #attempted: Attempt = { isOver: true, step: undefined };
   #closed: Error | undefined;
   // Told when no command is under way; only `close` waits for that.
   #finished: PromiseWithResolvers<void> | undefined;
@@ -111,6 +120,25 @@ export class ResultSource {
   /** The last error of a link or of an attempt to make one; undefined while all is well. */
   get lastError(): Error | undefined {
     return this.#lastError ?? this.#keeper.attachment?.unreachable;
+  }
+
+  /** What is done at the moment to reach the server and to read keys, for messages. */
+  get activity(): string {
+    const { address } = this.#options;
+    const { isOver, step } = this.#attempted;
+    const activity = this.#keeper.link !== undefined
+      ? `subscribing to keys at ${address} and reading them`
+      : isOver
+      ? `waiting to connect to ${address} again`
+      : `connecting to ${address}`;
+    return step === undefined ? activity : `${activity}: ${step}`;
+  }
+
+  /** Whether the key of a task that `reader` awaits was read since it began to. */
+  wasRead(reader: Reader, taskId: string): boolean {
+    return reader.waits.some(({ watch, ticket }) =>
+      watch.taskId === taskId && ticket === undefined
+    );
   }
 
   /**
@@ -369,8 +397,10 @@ export class ResultSource {
     const { status } = this.#options;
     status.tell({ type: "connecting", attempt });
     let kept: KeptLink;
+    const attempted: Attempt = { isOver: false, step: undefined };
+    this.#attempted = attempted;
     try {
-      kept = await this.#keeper.open(signal);
+      kept = await this.#keeper.open(signal, (step) => attempted.step = step);
     } catch (error) {
       // One that was called off is no attempt: the next one, or the end of
       // retrying, tells those who wait.
@@ -378,6 +408,9 @@ export class ResultSource {
       if (error instanceof Error) this.#lastError = error;
       this.#takeNext().reject(error);
       throw error;
+    } finally {
+      attempted.isOver = true;
+      attempted.step = undefined;
     }
     if (signal.aborted) {
       this.#track(kept.link.end(toError(signal.reason)));

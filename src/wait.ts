@@ -140,7 +140,7 @@ async function look(
   } else {
     await lookup.each(parentIds.union(taskIds), take, options);
   }
-  if (missing.size > 0) throw timeoutError(missing, taskIds.size, 0, undefined);
+  if (missing.size > 0) throw timeoutError(missing, taskIds.size, 0);
 }
 
 /** One wait on the source; made for one {@linkcode run}. */
@@ -232,12 +232,15 @@ class OutcomeWait implements Reader {
       this.#settle();
       return;
     }
+    const { source } = this.#context;
+    const [first] = this.#missing.keys();
     this.#reject(
       timeoutError(
         this.#missing,
         this.#wanted.taskIds.size,
         timeout,
-        this.#context.source.lastError,
+        source.lastError,
+        source.wasRead(this, first!) ? undefined : source.activity,
       ),
     );
   }
@@ -271,7 +274,8 @@ function timeoutError(
   missing: ReadonlyMap<string, string | undefined>,
   total: number,
   timeout: number,
-  connectionError: Error | undefined,
+  connectionError?: Error,
+  unread?: string,
 ): ResultTimeoutError {
   const taskIds = [...missing.keys().take(NAMED)];
   const first = taskIds[0]!;
@@ -281,6 +285,7 @@ function timeoutError(
     missing.get(first),
     connectionError,
     { total, count: missing.size, taskIds },
+    unread,
   );
 }
 

@@ -206,6 +206,85 @@ Deno.test("waitForOutcomes tells in its timeout that Redis is not reached", asyn
   await stage.close();
 });
 
+Deno.test("waitForOutcomes tells in its timeout whether the key was read, and if not, what the connection was doing", async () => {
+  const cases: [
+    name: string,
+    arrange: (stage: WaitStage) => void,
+    unread: string | undefined,
+  ][] = [
+    ["read", () => {}, undefined],
+    ["no answer to the dial", ({ driver }) => {
+      driver.isBlackHole = true;
+    }, "connecting to redis://redis.test"],
+    ["a step of the dial", ({ driver }) => {
+      driver.isBlackHole = true;
+      const connect = driver.connect.bind(driver);
+      driver.connect = (events, signal) => {
+        events.onStep?.("asking the porter");
+        return connect(events, signal);
+      };
+    }, "connecting to redis://redis.test: asking the porter"],
+    ["between two attempts", ({ driver }) => {
+      driver.onConnect = () => new RedisConnectionError("refused");
+    }, "waiting to connect to redis://redis.test again"],
+    ["no confirmation", ({ driver }) => {
+      driver.onLink = (link) => link.held.add("subscribe");
+    }, "subscribing to keys at redis://redis.test and reading them"],
+    ["no reply", ({ driver }) => {
+      driver.onLink = (link) => link.held.add("read");
+    }, "subscribing to keys at redis://redis.test and reading them"],
+  ];
+  for (const [name, arrange, unread] of cases) {
+    using stage = new WaitStage();
+    arrange(stage);
+    const wait = assertRejects(
+      () => stage.wait(["a"], { timeout: 950 }),
+      ResultTimeoutError,
+    );
+    await stage.runtime.advance(950);
+    const { message, wasRead } = await wait;
+    assertEquals(wasRead, unread === undefined, name);
+    assertEquals(message.includes("nothing is stored for it"), wasRead, name);
+    if (unread !== undefined) {
+      assertStringIncludes(
+        message,
+        `Task a has no outcome after 950 ms: its key was not read in that time, so what is stored for it is not known (${unread})`,
+        name,
+      );
+    }
+    await stage.close();
+  }
+});
+
+Deno.test("waitForOutcomes knows of each task whether it was read, and tells a state that came by itself", async () => {
+  using stage = new WaitStage();
+  const other = stage.wait(["a"]);
+  await turn();
+  stage.driver.link.held.add("subscribe");
+  const waits = [["a", "b"], ["b", "a"]].map((ids) =>
+    assertRejects(() => stage.wait(ids, { timeout: 100 }), ResultTimeoutError)
+  );
+  await stage.runtime.advance(100);
+  assertEquals((await Promise.all(waits)).map(({ wasRead }) => wasRead), [
+    true,
+    false,
+  ]);
+  // Its key is subscribed, and not read yet.
+  stage.driver.link.held.add("read");
+  const late = assertRejects(
+    () => stage.wait(["a"], { timeout: 100 }),
+    ResultTimeoutError,
+    "the last state seen is STARTED",
+  );
+  await turn();
+  stage.put("a", "STARTED");
+  await stage.runtime.advance(100);
+  assertEquals((await late).wasRead, false);
+  stage.put("a", "SUCCESS");
+  await other;
+  await stage.close();
+});
+
 Deno.test("waitForOutcomes finds what was stored while the link was down", async () => {
   using stage = new WaitStage();
   const wait = stage.wait(["a", "b"]);

@@ -41,6 +41,8 @@ export interface ConnectionEvents {
   onNotice(notice: Error): void;
   /** Told until when the connection may live, if its credentials say so. */
   onExpires?(at: Date): void;
+  /** Told what is waited for while the connection is made; undefined when that is over. */
+  onStep?(step: string | undefined): void;
 }
 
 interface Pending {
@@ -146,6 +148,7 @@ export class Connection {
     try {
       let identified = options;
       if (options.credentials !== undefined) {
+        events.onStep?.("waiting for credentials()");
         // Before the dial: a server may hang up on who is silent for long.
         const { username, password, expiresAt } = await askCredentials(
           options.credentials,
@@ -156,7 +159,15 @@ export class Connection {
         identified = { ...options, username, password };
         if (expiresAt !== undefined) events.onExpires?.(expiresAt);
       }
+      events.onStep?.(
+        `dialling ${nameOf(address)}${
+          tls === undefined
+            ? ""
+            : " with TLS, to which a server that expects none is silent"
+        }`,
+      );
       const transport = await dial(address, runtime, giveUp.signal, tls);
+      events.onStep?.(`waiting for the first reply of ${nameOf(address)}`);
       const connection = new Connection(transport, identified, events);
       const end = (): void => connection.end(giveUp.signal.reason);
       giveUp.signal.addEventListener("abort", end, { once: true });
@@ -179,6 +190,7 @@ export class Connection {
     } finally {
       runtime.clearTimer(timer);
       signal.removeEventListener("abort", abort);
+      events.onStep?.(undefined);
     }
   }
 

@@ -30,6 +30,12 @@ export interface LinkEvents {
    * calls it.
    */
   onMoved?(channels: readonly string[]): void;
+  /**
+   * Told what the link waits for while a connection is made, such as `dialling
+   * redis.test:6379`; undefined when that is over. An error tells of it when the
+   * time is up before anything was read.
+   */
+  onStep?(step: string | undefined): void;
 }
 
 /**

@@ -35,7 +35,11 @@ export class TcpDriver implements RedisDriver {
     const { onNotice } = events;
     const commands = await Connection.open(
       this.#options,
-      { onNotice, onExpires: (at) => events.onExpires?.(at) },
+      {
+        onNotice,
+        onExpires: (at) => events.onExpires?.(at),
+        onStep: (step) => events.onStep?.(step),
+      },
       signal,
     );
     return this.adopt(commands, events);

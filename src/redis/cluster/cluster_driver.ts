@@ -87,6 +87,7 @@ export class ClusterDriver implements RedisDriver {
       {
         onNotice: (notice) => events.onNotice(notice),
         onExpires: (at) => events.onExpires?.(at),
+        onStep: (step) => events.onStep?.(step),
       },
       signal,
     );

@@ -140,6 +140,7 @@ export class SentinelDriver implements RedisDriver {
     this.#hasMoved = false;
     this.#last = undefined;
     for (;;) {
+      events.onStep?.("asking the Sentinels for the master");
       const verdict = await this.#ask(events, signal);
       const { why } = verdict;
       if (verdict.master === undefined) throw why;
