@@ -26,6 +26,7 @@ export {
 } from "./src/errors.ts";
 export { GroupResult } from "./src/group_result.ts";
 export { denoRedis } from "./src/redis/deno_redis/deno_redis.ts";
+export { UnreachableChannelsError } from "./src/redis/unreachable.ts";
 export { datetimeText } from "./src/protocol/values.ts";
 export { toJsonSafe } from "./src/protocol/json_safe.ts";
 export { AsyncResult } from "./src/result.ts";

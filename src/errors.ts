@@ -122,7 +122,7 @@ export class RedisError extends Error {
  */
 export class RedisConnectionError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
-  override readonly name = "RedisConnectionError";
+  override readonly name: string = "RedisConnectionError";
 }
 
 /**

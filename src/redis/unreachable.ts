@@ -4,14 +4,39 @@ import { RedisConnectionError } from "../errors.ts";
 export class UnreachableNodeError extends RedisConnectionError {}
 
 /**
- * Some of the channels that were to be subscribed to are at a node of a
- * cluster that cannot be reached now. The others are subscribed.
+ * A subscription that was carried out in part: some of the channels are at a
+ * node of a cluster that cannot be reached now, and the others are subscribed.
+ * The link lives on, and the channels are subscribed again a little later.
+ *
+ * Only a driver throws it, from `RedisLink.subscribe()`. A backend that waits
+ * for such a channel meets it as the connection's last error.
+ *
+ * @example In a driver: one of two nodes is away
+ * ```ts
+ * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
+ * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
+ * import { RedisConnectionError, UnreachableChannelsError } from "../../mod.ts";
+ *
+ * // "a" is subscribed; the node of "b" is away.
+ * function subscribe(_channels: readonly string[]): Promise<void> {
+ *   const cause = new RedisConnectionError("Cannot connect to 10.0.0.2:6379");
+ *   return Promise.reject(new UnreachableChannelsError(["b"], cause));
+ * }
+ *
+ * const error = await assertRejects(
+ *   () => subscribe(["a", "b"]),
+ *   UnreachableChannelsError,
+ * );
+ * assertEquals(error.channels, new Set(["b"]));
+ * ```
  */
 export class UnreachableChannelsError extends RedisConnectionError {
-  /** Those that are not subscribed. */
+  /** The name of the class, so that it survives where `instanceof` does not. */
+  override readonly name = "UnreachableChannelsError";
+  /** The channels that are not subscribed; all others of the call are. */
   readonly channels: ReadonlySet<string>;
 
-  /** Says in the words of `cause` why. */
+  /** Names the channels that are not subscribed, and says why in the words of `cause`. */
   constructor(channels: Iterable<string>, cause: Error) {
     super(cause.message, { cause });
     this.channels = new Set(channels);
