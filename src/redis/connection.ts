@@ -3,6 +3,7 @@ import { RedisConnectionError, RedisError } from "../errors.ts";
 import type { Address, Runtime, Transport } from "../runtime.ts";
 import { toError } from "../to_error.ts";
 import { explainReply, withoutAbort } from "./advice.ts";
+import { AnswerDeadline } from "./answer_deadline.ts";
 import { type Command, CommandBuffer } from "./command.ts";
 import { askCredentials, type CredentialsProvider } from "./credentials.ts";
 import { dial, nameOf } from "./dial.ts";
@@ -22,7 +23,10 @@ export interface ConnectionOptions extends Identity {
   readonly gone?: AbortSignal;
   /** Milliseconds from the dial to the last reply of the set-up. */
   readonly connectTimeout: number;
-  /** Milliseconds of silence after which the server is probed; as many again, and it is given up. */
+  /**
+   * Milliseconds of silence after which the server is probed; as many again,
+   * and it is given up. A command has as long in all to be answered. 0 is off.
+   */
   readonly heartbeat: number;
   /** The world outside. */
   readonly runtime: Runtime;
@@ -56,6 +60,10 @@ interface Pending {
     | "ssubscribe"
     | "sunsubscribe";
   missing: number;
+  /** Elements of the array that it is answered with; undefined where that may vary. */
+  readonly elements: number | undefined;
+  /** The batch of commands that it is written with. */
+  readonly batch: number;
   readonly resolve: (value: RespValue) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -65,7 +73,8 @@ interface Pending {
  * to them first in, first out.
  *
  * It ends once, for good, at its first error; nothing here dials again. A
- * silent peer is noticed by a PING that gets no answer.
+ * silent peer is noticed by a PING that gets no answer, and a way to the peer
+ * that is dead by any command that gets none, whatever else comes in.
  */
 export class Connection {
   readonly #options: ConnectionOptions;
@@ -74,11 +83,16 @@ export class Connection {
   readonly #pending = new Deque<Pending>();
   readonly #commands = new CommandBuffer();
   readonly #ended = Promise.withResolvers<Error>();
+  readonly #decoder: RespDecoder;
+  readonly #deadline: AnswerDeadline;
   readonly #finished: Promise<unknown>;
   #idle: PromiseWithResolvers<void> | undefined;
   #reason: Error | undefined;
   #established = false;
   #writing: Promise<void> | undefined;
+  // The number of the batch that takes commands; those before it are written,
+  // or being written.
+  #batch = 0;
   readonly #heartbeat: Heartbeat;
   readonly #onGone = (): void => this.end(this.#options.gone?.reason);
 
@@ -90,11 +104,21 @@ export class Connection {
     this.#transport = transport;
     this.#options = options;
     this.#events = events;
+    this.#decoder = new RespDecoder({
+      onValue: (value) => this.#take(value),
+      onMessage: events.onMessage,
+      onArray: (length) => this.#checkLength(length),
+    });
     this.#heartbeat = new Heartbeat({
       period: options.heartbeat,
       runtime: options.runtime,
-      // Whoever waits learns of its failure from `ended`.
-      probe: () => void this.request(["PING"]).catch(ignore),
+      probe: () => {
+        // The answer could not come before the rest of the reply, and would be
+        // taken for a part of it.
+        if (this.#decoder.partial === "reply") return;
+        // Whoever waits learns of its failure from `ended`.
+        this.request(["PING"]).catch(ignore);
+      },
       onSilence: (ms) =>
         this.end(
           lost(
@@ -102,6 +126,19 @@ export class Connection {
             `it was silent for ${ms} ms and did not answer a PING`,
           ),
         ),
+    });
+    this.#deadline = new AnswerDeadline({
+      heartbeat: options.heartbeat,
+      runtime: options.runtime,
+      onOverdue: (failure, ms) => {
+        const command = this.#pending.peekFront()?.subject.command;
+        this.end(
+          lost(
+            options.address,
+            `it did not ${failure} ${command?.toUpperCase()} within ${ms} ms`,
+          ),
+        );
+      },
     });
     this.#finished = this.#read();
     options.gone?.addEventListener("abort", this.#onGone, { once: true });
@@ -261,6 +298,7 @@ export class Connection {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
     this.#heartbeat.stop();
+    this.#deadline.stop();
     this.#options.gone?.removeEventListener("abort", this.#onGone);
     try {
       this.#transport.close();
@@ -287,7 +325,16 @@ export class Connection {
     if (this.#reason !== undefined) return Promise.reject(this.#reason);
     const { promise, resolve, reject } = Promise.withResolvers<RespValue>();
     const subject = subjectOf(command);
-    this.#pending.pushBack({ subject, kind, missing, resolve, reject });
+    this.#pending.pushBack({
+      subject,
+      kind,
+      missing,
+      elements: command[0] === "MGET" ? command.length - 1 : undefined,
+      batch: this.#batch,
+      resolve,
+      reject,
+    });
+    if (this.#pending.length === 1) this.#deadline.restart();
     this.#commands.add(command);
     this.#writing ??= this.#write();
     return promise;
@@ -316,6 +363,7 @@ export class Connection {
     await Promise.resolve();
     try {
       while (!this.#commands.isEmpty && this.#reason === undefined) {
+        const batch = this.#batch++;
         for (const chunk of this.#commands.take()) {
           for (let offset = 0; offset < chunk.length;) {
             offset += await this.#transport.write(
@@ -323,6 +371,10 @@ export class Connection {
             );
             // A peer that takes a long command bit by bit is no silent one.
             if (offset < chunk.length) this.#heartbeat.heard();
+            // What was written before waits for its answer, whatever follows it.
+            if (this.#pending.peekFront()?.batch === batch) {
+              this.#deadline.restart();
+            }
           }
         }
       }
@@ -336,10 +388,7 @@ export class Connection {
   /** Reads until the end, whatever else goes on: nobody who is slow can hold this up. */
   async #read(): Promise<void> {
     const { address } = this.#options;
-    const decoder = new RespDecoder({
-      onValue: (value) => this.#take(value),
-      onMessage: this.#events.onMessage,
-    });
+    const decoder = this.#decoder;
     try {
       for (;;) {
         const length = await this.#transport.read(decoder.reserve());
@@ -349,7 +398,13 @@ export class Connection {
         // What comes behind the end is no reply, and the next attach reads it.
         if (this.#reason !== undefined) return;
         this.#heartbeat.heard();
+        const { messages } = decoder;
         decoder.commit(length);
+        this.#deadline.received(
+          length,
+          decoder.partial,
+          decoder.messages > messages,
+        );
       }
     } catch (error) {
       const strange = error instanceof RespError && !this.#established;
@@ -391,9 +446,21 @@ export class Connection {
         );
       }
     }
-    if (--pending.missing > 0) return;
+    if (--pending.missing > 0) {
+      this.#deadline.restart();
+      return;
+    }
     this.#settled();
     pending.resolve(value);
+  }
+
+  /** Ends a reply that cannot be the right one before it has come: it may never. */
+  #checkLength(length: number): void {
+    const { elements = length } = this.#pending.peekFront() ?? {};
+    if (length === elements) return;
+    throw new RespError(
+      `Read ${length} values as the reply to an MGET of ${elements} keys`,
+    );
   }
 
   /** Takes what the server says of a sharded channel that it has dropped. */
@@ -410,10 +477,13 @@ export class Connection {
 
   #settled(): void {
     this.#pending.popFront();
-    if (this.#pending.length === 0) {
-      this.#idle?.resolve();
-      this.#idle = undefined;
+    if (this.#pending.length > 0) {
+      this.#deadline.restart();
+      return;
     }
+    this.#deadline.clear();
+    this.#idle?.resolve();
+    this.#idle = undefined;
   }
 }
 

@@ -2,7 +2,7 @@ import type { Runtime, Timer } from "../runtime.ts";
 
 /** What a heartbeat watches over, and what it does. */
 export interface HeartbeatOptions {
-  /** Milliseconds of silence before a probe; as many again, and the peer is dead. */
+  /** Milliseconds of silence before a probe; as many again, and the peer is dead. 0 is off. */
   readonly period: number;
   /** The world outside. */
   readonly runtime: Runtime;
@@ -26,7 +26,7 @@ export class Heartbeat {
   constructor(options: HeartbeatOptions) {
     this.#options = options;
     this.#lastSign = options.runtime.now();
-    this.#watch(options.period);
+    if (options.period > 0) this.#watch(options.period);
   }
 
   /** The peer gave a sign of life: a byte that came, or one that it took. */

@@ -35,6 +35,11 @@ export interface RespDecoderOptions {
    * it, because a reply to MGET can look the same.
    */
   onMessage?: MessageHandler | undefined;
+  /**
+   * Told of the length of an array that is a value of its own, before its
+   * elements are read. It may throw what ends the reading.
+   */
+  onArray?(length: number): void;
   /** The longest bulk string accepted, in bytes. @default {536870912} */
   maxBulkLength?: number;
   /** The longest array accepted, in elements. @default {1048576} */
@@ -77,6 +82,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export class RespDecoder {
   readonly #onValue: (value: RespValue) => void;
   readonly #onMessage: RespDecoderOptions["onMessage"];
+  readonly #onArray: RespDecoderOptions["onArray"];
   readonly #maxBulkLength: number;
   readonly #maxArrayLength: number;
   readonly #maxDepth: number;
@@ -91,6 +97,7 @@ export class RespDecoder {
   // not; undefined, when nobody asked yet. #textAt is where it begins.
   #text: string | false | undefined;
   #textAt = 0;
+  #messages = 0;
   // Where the bulk string that #bounds found lies, and what comes behind it.
   #from = 0;
   #to = 0;
@@ -100,6 +107,7 @@ export class RespDecoder {
   constructor(options: RespDecoderOptions) {
     this.#onValue = options.onValue;
     this.#onMessage = options.onMessage;
+    this.#onArray = options.onArray;
     this.#maxBulkLength = options.maxBulkLength ?? 536_870_912;
     this.#maxArrayLength = options.maxArrayLength ?? 1_048_576;
     this.#maxDepth = options.maxDepth ?? 8;
@@ -151,6 +159,21 @@ export class RespDecoder {
       // #element advances.
     }
     this.#text = undefined;
+  }
+
+  /**
+   * What the last bytes began and did not complete. The beginning of an array
+   * may become a message.
+   */
+  get partial(): "reply" | "message" | undefined {
+    if (this.#stack.length > 0) return "reply";
+    if (this.#start === this.#end) return undefined;
+    return this.#buffer[this.#start] === STAR ? "message" : "reply";
+  }
+
+  /** How many messages have come. */
+  get messages(): number {
+    return this.#messages;
   }
 
   /** Takes a chunk from elsewhere: `reserve` and `commit` with a copy. */
@@ -225,6 +248,7 @@ export class RespDecoder {
         `Read arrays nested deeper than ${this.#maxDepth}`,
       );
     }
+    if (this.#stack.length === 0) this.#onArray?.(length);
     this.#stack.push({ items: [], missing: length });
     this.#start = end + 2;
     this.#needed = 1;
@@ -244,6 +268,7 @@ export class RespDecoder {
     if (payload === undefined) return false;
     this.#start = this.#next;
     this.#needed = 1;
+    this.#messages++;
     if (payload === null || typeof channel !== "string") return true;
     this.#onMessage?.(channel, payload);
     return true;

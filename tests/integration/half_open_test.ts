@@ -6,6 +6,7 @@ import { assert, assertEquals } from "../support/assert.ts";
 import { needs } from "../support/needs.ts";
 import { startRedis } from "../support/redis_server.ts";
 import { inboxOf, taskIds } from "../support/results.ts";
+import { within } from "../support/until.ts";
 
 const HEARTBEAT = 500;
 
@@ -43,3 +44,40 @@ for (const which of ["all", "subscribed", "command"] as const) {
     },
   }));
 }
+
+Deno.test(needs("redis-server", {
+  name:
+    "a wait outlasts a way to the server that is dead while messages still come in",
+  async fn() {
+    await using redis = await startRedis();
+    await using proxy = await FaultProxy.start(redis.url);
+    await using backend = new ResultBackend(proxy.url, {
+      heartbeat: HEARTBEAT,
+      reconcile: 0,
+    });
+    await using writer = new ResultBackend(redis.url);
+    const [busy, id] = taskIds(2) as [string, string];
+    const status = inboxOf(backend.status());
+    const events = backend.stream(busy).getReader();
+    await status.until(({ type }) => type === "connected");
+
+    using hold = proxy.hold("SUBSCRIBE");
+    const result = within(backend.result(id).get(), { what: "the result" });
+    await hold.reached;
+    await writer.markAsDone(id, "stored");
+    const lost = status.until((event) =>
+      event.type === "disconnected" && event.error !== null
+    );
+    let isLost = false;
+    lost.then(() => isLost = true);
+    for (let count = 0; !isLost; count++) {
+      await writer.storeResult(busy, { count }, "PROGRESS");
+      await events.read();
+    }
+    const event = await lost;
+    const words = event.type === "disconnected" ? event.error?.message : "";
+    assert(words?.includes("it did not answer SUBSCRIBE within"), words);
+    assertEquals(await result, "stored");
+    await events.cancel();
+  },
+}));

@@ -653,6 +653,236 @@ Deno.test("Connection forgives a timer that comes late: the answer may lie unrea
   await stage.end(connection);
 });
 
+/** Lets a subscriber hear `text` every `every` milliseconds, for as long as it lives or `ms` milliseconds. */
+async function chatter(
+  stage: Stage,
+  connection: Connection,
+  { text, every, ms }: { text: string; every: number; ms: number },
+): Promise<number> {
+  const peer = stage.network.peer(0);
+  let passed = 0;
+  for (; passed < ms && connection.reason === undefined; passed += every) {
+    if (text !== "") peer.say(text);
+    await stage.runtime.advance(every);
+  }
+  return passed;
+}
+
+Deno.test("Connection ends when a command is not answered within two heartbeats, though messages come in", async () => {
+  const cases: [
+    name: string,
+    send: (connection: Connection) => Promise<unknown>,
+  ][] = [
+    ["SUBSCRIBE", (connection) => connection.subscribe(["k", "l"])],
+    ["UNSUBSCRIBE", (connection) => connection.unsubscribe(["k"])],
+    ["PING", (connection) => connection.request(["PING", "nonce"])],
+  ];
+  for (const [name, send] of cases) {
+    const stage = new Stage();
+    const connection = await stage.open({ heartbeat: 1000 });
+    stage.network.peer(0).answers[name] = null;
+    const sent = assertRejects(
+      () => send(connection),
+      RedisConnectionError,
+      `it did not answer ${name} within 2000 ms`,
+    );
+    const passed = await chatter(stage, connection, {
+      text: message("k", "v"),
+      every: 100,
+      ms: 10_000,
+    });
+    assertEquals(passed, 2000);
+    await sent;
+    await stage.end(connection);
+  }
+});
+
+Deno.test("Connection counts a command's age from when it is the oldest and was written", async () => {
+  const stage = new Stage();
+  const connection = await stage.open({ heartbeat: 1000 });
+  const peer = stage.network.peer(0);
+  peer.answers.GET = null;
+  const text = message("k", "v");
+  // Each is answered in time, and the last ten times as long after it was sent.
+  const replies = Promise.all(
+    Array.from({ length: 10 }, (_, key) => connection.request(["GET", key])),
+  );
+  for (let key = 0; key < 10; key++) {
+    await chatter(stage, connection, { text, every: 100, ms: 1900 });
+    peer.say(bulk(`value of ${key}`));
+  }
+  assertEquals((await replies).at(-1), "value of 9");
+  // What is sent later makes it no younger.
+  let age = 0;
+  const lost = assertRejects(() => connection.request(["GET", "last"]));
+  for (; connection.reason === undefined; age += 100) {
+    connection.request(["GET", age]).catch(() => {});
+    peer.say(text);
+    await stage.runtime.advance(100);
+  }
+  assertEquals(age, 2000);
+  await lost;
+  await stage.end(connection);
+});
+
+Deno.test("Connection takes each confirmation of a SUBSCRIBE for progress", async () => {
+  const stage = new Stage();
+  const connection = await stage.open({ heartbeat: 1000 });
+  const peer = stage.network.peer(0);
+  peer.answers.SUBSCRIBE = null;
+  const subscribed = connection.subscribe(["a", "b", "c"]);
+  for (const channel of ["a", "b", "c"]) {
+    await chatter(stage, connection, {
+      text: message("k", "v"),
+      every: 100,
+      ms: 1900,
+    });
+    peer.say(array(bulk("subscribe"), bulk(channel), ":1\r\n"));
+  }
+  await subscribed;
+  await stage.end(connection);
+});
+
+Deno.test("Connection waits for a confirmation behind a backlog of messages, but not without end", async () => {
+  const backlog = {
+    text: message("k", "v".repeat(100_000)),
+    every: 500,
+    ms: 10_000,
+  };
+  const stage = new Stage();
+  const connection = await stage.open({ heartbeat: 1000 });
+  const peer = stage.network.peer(0);
+  peer.answers.SUBSCRIBE = null;
+  const subscribed = connection.subscribe(["a"]);
+  await chatter(stage, connection, { ...backlog, ms: 5000 });
+  peer.say(array(bulk("subscribe"), bulk("a"), ":1\r\n"));
+  await subscribed;
+  const lost = assertRejects(() => connection.subscribe(["b"]));
+  assertEquals(await chatter(stage, connection, backlog), 6000);
+  await lost;
+  await stage.end(connection);
+
+  // Behind a burst there is nothing: the answer would have come.
+  const other = new Stage();
+  const second = await other.open({ heartbeat: 1000 });
+  other.network.peer(0).answers.SUBSCRIBE = null;
+  const late = assertRejects(() => second.subscribe(["a"]));
+  await chatter(other, second, { ...backlog, ms: 1900, every: 100 });
+  const passed = await chatter(other, second, {
+    text: message("k", "v"),
+    every: 100,
+    ms: 10_000,
+  });
+  assertEquals(passed, 2100);
+  await late;
+  await other.end(second);
+});
+
+Deno.test("Connection lets a message take its time that is in front of an answer", async () => {
+  const stage = new Stage();
+  const connection = await stage.open({ heartbeat: 1000 });
+  const peer = stage.network.peer(0);
+  peer.answers.SUBSCRIBE = null;
+  const subscribed = connection.subscribe(["a"]);
+  const text = message("k", "v".repeat(9000));
+  for (let at = 0; at < text.length; at += 1000) {
+    await stage.runtime.advance(900);
+    peer.say(text.slice(at, at + 1000));
+  }
+  peer.say(array(bulk("subscribe"), bulk("a"), ":1\r\n"));
+  await subscribed;
+  await stage.end(connection);
+});
+
+Deno.test("Connection waits for a large reply that arrives slowly, and sends no PING into it", async () => {
+  const stage = new Stage();
+  const connection = await stage.open({ heartbeat: 1000 });
+  const peer = stage.network.peer(0);
+  peer.answers.MGET = null;
+  const values = Array.from({ length: 30 }, (_, key) => `${key} `.repeat(1000));
+  const read = connection.request(["MGET", ...values.keys()]);
+  await stage.runtime.advance(900);
+  const { length } = peer.commands;
+  peer.say(`*${values.length}\r\n`);
+  for (const value of values) {
+    await stage.runtime.advance(1900);
+    peer.say(bulk(value));
+  }
+  assertEquals(await read, values);
+  assertEquals(peer.commands.length, length);
+  await stage.end(connection);
+});
+
+Deno.test("Connection ends when a reply does not go on, or only trickles", async () => {
+  // Answers to no PING, too: each would be an element.
+  const cases: [beginning: string, text: string, ms: number][] = [
+    ["*1048576\r\n", "+PONG\r\n", 8000],
+    ["$500000\r\n", "v", 8000],
+    ["*2\r\n$1\r\nv\r\n", "", 2000],
+  ];
+  for (const [beginning, text, least] of cases) {
+    const stage = new Stage();
+    const connection = await stage.open({ heartbeat: 1000 });
+    const peer = stage.network.peer(0);
+    peer.answers.LRANGE = beginning;
+    const read = assertRejects(
+      () => connection.request(["LRANGE", "list", 0, -1]),
+      RedisConnectionError,
+      text === "" ? "silent for" : "it did not finish its answer to LRANGE",
+    );
+    await turn();
+    const passed = await chatter(stage, connection, {
+      text,
+      every: 100,
+      ms: 100_000,
+    });
+    assert(passed >= least && passed < least + 1000, String(passed));
+    await read;
+    assertEquals(peer.commands.length, 2);
+    await stage.end(connection);
+  }
+});
+
+Deno.test("Connection ends at once when an MGET is answered with another number of values", async () => {
+  const stage = new Stage();
+  const connection = await stage.open();
+  stage.network.peer(0).answers.MGET = "*1048576\r\n+PONG\r\n";
+  await assertRejects(
+    () => connection.request(["MGET", "a", "b"]),
+    RedisConnectionError,
+    "Read 1048576 values as the reply to an MGET of 2 keys",
+  );
+  await stage.end(connection);
+});
+
+Deno.test("Connection forgives an event loop that was blocked when a command is due", async () => {
+  const stage = new Stage();
+  const connection = await stage.open({ heartbeat: 1000 });
+  const peer = stage.network.peer(0);
+  peer.answers.SUBSCRIBE = peer.answers.PING = null;
+  const subscribed = connection.subscribe(["k"]);
+  await stage.runtime.advance(900);
+  peer.say(message("k", "v"));
+  await stage.runtime.block(5000);
+  assertEquals(connection.reason, undefined);
+  peer.say(array(bulk("subscribe"), bulk("k"), ":1\r\n"));
+  await subscribed;
+  await stage.end(connection);
+});
+
+Deno.test("Connection with a heartbeat of 0 waits without limit", async () => {
+  const stage = new Stage();
+  const connection = await stage.open({ heartbeat: 0 });
+  const peer = stage.network.peer(0);
+  peer.answers.GET = null;
+  const reply = connection.request(["GET", "k"]);
+  await stage.runtime.advance(1e9);
+  assertEquals(peer.commands, ["PING", "GET k"]);
+  peer.say(bulk("value"));
+  assertEquals(await reply, "value");
+  await stage.end(connection);
+});
+
 Deno.test("Connection.keepAlive lets the process end, or not", async () => {
   const stage = new Stage();
   const connection = await stage.open();
