@@ -216,6 +216,8 @@ export class Connection {
           (notice) => events.onNotice(notice),
         );
         connection.#established = true;
+        // Its last reply may have brought more than that.
+        if (connection.#reason !== undefined) throw connection.#reason;
       } catch (error) {
         connection.end(toError(error));
         await connection.finished();
@@ -407,8 +409,11 @@ export class Connection {
         );
       }
     } catch (error) {
-      const strange = error instanceof RespError && !this.#established;
-      this.end(strange ? error : lost(address, error));
+      // Who has answered everything speaks Redis's protocol: what it says
+      // beyond that is a fault of this connection.
+      const isStrange = error instanceof RespError && !this.#established &&
+        this.#pending.length > 0;
+      this.end(isStrange ? error : lost(address, error));
     }
   }
 

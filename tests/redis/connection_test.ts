@@ -883,6 +883,21 @@ Deno.test("Connection with a heartbeat of 0 waits without limit", async () => {
   await stage.end(connection);
 });
 
+Deno.test("Connection.open takes one reply too many behind its last for a lost connection", async () => {
+  for (const extra of ["+OK\r\n", "garbage\r\n"]) {
+    const stage = new Stage();
+    stage.network.onDial = (peer) => {
+      peer.answers.PING = `+PONG\r\n${extra}`;
+    };
+    await assertRejects(
+      () => stage.open({ password: "p" }),
+      RedisConnectionError,
+      "Lost the connection to Redis at redis.test:6379: Read ",
+    );
+    await stage.end();
+  }
+});
+
 Deno.test("Connection.keepAlive lets the process end, or not", async () => {
   const stage = new Stage();
   const connection = await stage.open();
