@@ -56,8 +56,14 @@ const MEANINGS: readonly (readonly [
     "its certificate is for another host: use a name that it is for, " +
     "or ssl_check_hostname=false in the URL, which lets any name pass that the authority signed",
   ],
-  [/NotValidYet/, "its certificate is not valid yet: check the clocks"],
-  [/Expired/, "its certificate has expired: renew it, or check the clocks"],
+  [
+    /not valid yet|NotValidYet/,
+    "its certificate is not valid yet: check the clocks",
+  ],
+  [
+    /certificate expired|Expired/,
+    "its certificate has expired, or its authority's: renew it, or check the clocks",
+  ],
   [
     /KeyMismatch/,
     "the key of the client is not the one of its certificate: check ssl_certfile and ssl_keyfile, or `tls.cert` and `tls.key`",

@@ -88,12 +88,20 @@ test("the option `tls` makes TLS of a redis URL, with its texts before the URL's
 });
 
 test("a certificate that is not accepted is told at once, in words", async () => {
-  const { server, authority, otherAuthority, wrongName, expired, client } =
-    await certificates();
+  const {
+    server,
+    authority,
+    otherAuthority,
+    wrongName,
+    expired,
+    notYetValid,
+    client,
+  } = await certificates();
   await using redis = await startRedis({ tls: { server } });
   await using strict = await startRedis({ tls: { server, authority } });
   await using wrong = await startRedis({ tls: { server: wrongName } });
   await using old = await startRedis({ tls: { server: expired } });
+  await using early = await startRedis({ tls: { server: notYetValid } });
   const ca = `ssl_ca_certs=${authority.cert}`;
   const mine = `ssl_certfile=${client.cert}&ssl_keyfile=${client.key}`;
   const cases: [port: number, query: string, words: string[]][] = [
@@ -104,7 +112,8 @@ test("a certificate that is not accepted is told at once, in words", async () =>
       "ssl_ca_certs",
     ]],
     [wrong.tlsPort, ca, ["for another host", "ssl_check_hostname"]],
-    [old.tlsPort, ca, ["has expired"]],
+    [old.tlsPort, ca, ["its certificate has expired", "renew it"]],
+    [early.tlsPort, ca, ["is not valid yet: check the clocks"]],
     [strict.tlsPort, ca, ["asks for a client certificate"]],
     [strict.tlsPort, `${ca}&ssl_certfile=${client.cert}`, [
       "ssl_keyfile",

@@ -24,6 +24,8 @@ export interface Certificates {
   readonly wrongName: CertificateFiles;
   /** As `server`, until yesterday. */
   readonly expired: CertificateFiles;
+  /** As `server`, from tomorrow on. */
+  readonly notYetValid: CertificateFiles;
   /** As `server`, but with a common name in place of subjectAltName. */
   readonly nameless: CertificateFiles;
   /** An authority's own, for localhost: what `openssl req -x509` makes. */
@@ -38,6 +40,10 @@ export interface Certificates {
 
 const LOCAL = "subjectAltName=DNS:localhost,IP:127.0.0.1";
 
+/** From when and until when a certificate is valid, in days from now. */
+type Validity = readonly [from: number, until: number];
+
+const DAY = 24 * 60 * 60 * 1000;
 const CLIENT = "extendedKeyUsage=clientAuth";
 
 let made: Promise<Certificates> | undefined;
@@ -57,9 +63,9 @@ async function make(): Promise<Certificates> {
   function sign(
     name: string,
     extension: string,
-    days = 2,
+    validity: Validity = [-1, 2],
   ): Promise<CertificateFiles> {
-    return signed(dir, authority, { name, extension, days });
+    return signed(dir, authority, { name, extension, validity });
   }
   const client = await sign("client", CLIENT);
   const encryptedKey = `${dir}/client.encrypted.key`;
@@ -72,11 +78,12 @@ async function make(): Promise<Certificates> {
     otherAuthority: await selfSigned(dir, "other-authority"),
     server: await sign("server", LOCAL),
     wrongName: await sign("wrong-name", "subjectAltName=DNS:other.test"),
-    expired: await sign("expired", LOCAL, -1),
+    expired: await sign("expired", LOCAL, [-2, -1]),
+    notYetValid: await sign("not-yet-valid", LOCAL, [1, 2]),
     nameless: await sign("localhost", "basicConstraints=CA:FALSE"),
     selfSigned: await selfSigned(dir, "self-signed", LOCAL),
     client,
-    expiredClient: await sign("expired-client", CLIENT, -1),
+    expiredClient: await sign("expired-client", CLIENT, [-2, -1]),
     encryptedKey,
   };
 }
@@ -99,7 +106,11 @@ async function selfSigned(
 async function signed(
   dir: string,
   authority: CertificateFiles,
-  { name, extension, days }: { name: string; extension: string; days: number },
+  { name, extension, validity }: {
+    name: string;
+    extension: string;
+    validity: Validity;
+  },
 ): Promise<CertificateFiles> {
   const files = filesOf(dir, name);
   const request = `${dir}/${name}.csr`;
@@ -109,12 +120,39 @@ async function signed(
     ...["req", "-subj", `/CN=${name}`, "-out", request],
     ...keyArguments(files),
   );
+  // Before version 3.4, only `ca` can be told when a certificate begins.
+  const config = `${dir}/${name}.cnf`;
+  const database = `${dir}/${name}.db`;
+  await Deno.writeTextFile(database, "");
+  await Deno.writeTextFile(config, caConfig(dir, database));
+  const [from, until] = validity.map(dateFromNow) as [string, string];
   await openssl(
-    ...["x509", "-req", "-in", request, "-extfile", extensions],
-    ...["-CA", authority.cert, "-CAkey", authority.key, "-CAcreateserial"],
-    ...["-days", String(days), "-out", files.cert],
+    ...["ca", "-batch", "-notext", "-config", config, "-in", request],
+    ...["-cert", authority.cert, "-keyfile", authority.key],
+    ...["-extfile", extensions, "-startdate", from, "-enddate", until],
+    ...["-out", files.cert],
   );
   return files;
+}
+
+function caConfig(dir: string, database: string): string {
+  return `[ca]
+default_ca = authority
+[authority]
+database = ${database}
+new_certs_dir = ${dir}
+rand_serial = yes
+default_md = sha256
+policy = policy
+[policy]
+commonName = supplied
+`;
+}
+
+/** As openssl writes dates: `20260102030405Z`. */
+function dateFromNow(days: number): string {
+  const date = new Date(Date.now() + days * DAY);
+  return date.toISOString().replace(/\.\d+/, "").replaceAll(/[-:T]/g, "");
 }
 
 function filesOf(dir: string, name: string): CertificateFiles {
