@@ -3,6 +3,7 @@ import type { CommandArgument } from "./redis/command.ts";
 import type { RedisLink } from "./redis/link.ts";
 import { isCommandRefusal } from "./redis/permission.ts";
 import type { RespValue } from "./redis/resp.ts";
+import { rememberScript } from "./redis/script_commands.ts";
 
 /** A Lua script that is sent whole only to a server that does not know it yet. */
 export class Script {
@@ -26,7 +27,7 @@ export class Script {
     words: readonly CommandArgument[],
     signal?: AbortSignal,
   ): Promise<RespValue> {
-    this.#digest ??= sha1(this.#text);
+    this.#digest ??= this.#remembered();
     try {
       return await link.command(["EVALSHA", await this.#digest, ...words]);
     } catch (error) {
@@ -37,6 +38,13 @@ export class Script {
       signal?.throwIfAborted();
       return await link.command(["EVAL", this.#text, ...words]);
     }
+  }
+
+  /** The digest; from now on, a refusal can be explained. */
+  async #remembered(): Promise<string> {
+    const digest = await sha1(this.#text);
+    rememberScript(digest, this.#text);
+    return digest;
   }
 }
 

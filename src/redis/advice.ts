@@ -11,6 +11,7 @@ import {
   type Subject,
 } from "./permission.ts";
 import { RespError } from "./resp.ts";
+import { scriptFault } from "./script_commands.ts";
 import type { TlsSources } from "./tls.ts";
 import { explainTls } from "./tls_advice.ts";
 
@@ -52,14 +53,32 @@ export function explainReply(
     : new RedisError(told.message, hint, { cause: told });
 }
 
-/** What kind of server it is that says so, where it is not the kind that was meant. */
+/** What can be done where the server is not the kind that was meant, or lacks a command. */
 function hintOf({ code, message }: RedisError): string | undefined {
   if (CLUSTER_CODES.has(code)) {
     return "this server is a node of a Redis Cluster: use the option `cluster: true`";
   }
-  return /unknown command .?M?GET\b/i.test(message)
-    ? "a Sentinel answers like this: then write sentinel:// in place of redis://"
-    : undefined;
+  if (code === "READONLY") {
+    return "give the address of the master, or let Sentinels find it: sentinel://";
+  }
+  if (/unknown command .?M?GET\b/i.test(message)) {
+    return "a Sentinel answers like this: then write sentinel:// in place of redis://; " +
+      "otherwise see rename-command in redis.conf";
+  }
+  const unknown = unknownCommand(message);
+  return unknown === undefined
+    ? undefined
+    : `the server does not know ${unknown}, which is needed by this name: see rename-command in redis.conf`;
+}
+
+/** The command that a server does not know, alone or in a script. */
+function unknownCommand(message: string): string | undefined {
+  if (!/unknown redis command/i.test(message)) {
+    return /unknown command .?(\w+)/i.exec(message)?.[1]?.toUpperCase();
+  }
+  const fault = scriptFault(message);
+  return fault?.failed?.toUpperCase() ??
+    fault?.commands.map((name) => name.toUpperCase()).join(" or ");
 }
 
 /** What EXEC itself is refused for counts as it does for any other command. */
@@ -146,6 +165,10 @@ function adviceFor(
   }
   // It says what would allow it.
   if (code === "NOPERM") return "while the connection was set up";
+  if (/without any password configured|no password is set/.test(message)) {
+    return "this server asks for no password: leave the user name and the password out, " +
+      "in the URL and in the options `username` and `password`";
+  }
   if (isWrongPassword({ code, message }) || message.includes("AUTH")) {
     return `check the user name (${
       username === undefined ? "none given: the default user" : username

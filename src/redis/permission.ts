@@ -1,5 +1,6 @@
 import { RedisError } from "../errors.ts";
 import type { Command } from "./command.ts";
+import { scriptFault } from "./script_commands.ts";
 
 /** What a command was about, as far as an ACL asks. */
 export interface Subject {
@@ -58,7 +59,11 @@ export function permissionAdvice(
   } else if (refused === "key") {
     rule = `~${pattern}`;
   } else if (inScript) {
-    return `the ACL of user ${username} must allow every command that the script runs`;
+    const fault = scriptFault(message);
+    if (fault === undefined) {
+      return `the ACL of user ${username} must allow every command that the script runs`;
+    }
+    rule = fault.commands.map((name) => `+${name}`).join(" ");
   } else {
     rule = command.startsWith("eval") ? "+eval +evalsha" : `+${command}`;
   }

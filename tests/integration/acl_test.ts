@@ -284,6 +284,58 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
+  name:
+    "a script that is refused a command is told with all that it runs, and these are enough",
+  async fn() {
+    await using redis = await startRedis();
+    await using client = await redis.client();
+    const scripts: [
+      left: string,
+      use: (b: ResultBackend) => Promise<unknown>,
+    ][] = [
+      ["+getrange", (backend) => backend.markAsDone("a", 1)],
+      ["+zscore", chordPart],
+      ["+zrangebyscore", chordPart],
+    ];
+    async function chordPart(backend: ResultBackend): Promise<void> {
+      await backend.setChordSize("group", 2);
+      const request = { taskId: "part", groupId: "group", groupIndex: 0 };
+      await backend.chordPartReturn(request, "SUCCESS", 1, { onComplete() {} });
+    }
+    const rules = await rulesOf("worker");
+    for (const [left, use] of scripts) {
+      await client.send("FLUSHALL");
+      await using backend = await backendOf(
+        redis,
+        client,
+        "app",
+        rules.filter((rule) => rule !== left),
+      );
+      const complaint = await complaintOf(backend, async () => {
+        await use(backend);
+      });
+      assert(complaint !== undefined && "type" in complaint);
+      assert(complaint.type === "degraded");
+      const { message } = complaint.error;
+      const [, line = ""] = /what would allow it: ACL SETUSER app (.*)\)$/
+        .exec(message) ?? [];
+      const commands = line.split(" ");
+      assert(commands.includes(left), message);
+      await client.send("ACL", "SETUSER", "app", ...commands);
+      await using allowed = new ResultBackend(
+        `redis://app:secret@127.0.0.1:${redis.port}/1`,
+      );
+      assertEquals(
+        await complaintOf(allowed, async () => {
+          await use(allowed);
+        }),
+        undefined,
+      );
+    }
+  },
+}));
+
+Deno.test(needs("redis-server", {
   name: "the README's rows for Cluster and sharded channels are what is needed",
   async fn(t) {
     await using cluster = await startCluster({ replicas: 0 });

@@ -72,6 +72,49 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
+  name: "a password that the server does not ask for is to be left out",
+  async fn() {
+    await using redis = await startRedis();
+    for (
+      const error of await failuresOf(
+        `redis://:needless-secret@127.0.0.1:${redis.port}`,
+      )
+    ) {
+      assertInstanceOf(error, RedisError);
+      assertStringIncludes(error.message, "this server asks for no password");
+      assert(!error.message.includes("ACL SETUSER"), error.message);
+      assert(!error.message.includes("needless-secret"), error.message);
+    }
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name: "a command that was renamed away is named, with what to do",
+  async fn() {
+    const cases: [
+      command: string,
+      use: (b: ResultBackend) => Promise<unknown>,
+    ][] = [
+      ["PING", (backend) => backend.getMeta("id")],
+      ["PING", (backend) => backend.result("id").get()],
+      ["PUBLISH", (backend) => backend.markAsDone("id", 1)],
+      ["SETEX", (backend) => backend.markAsDone("id", 1)],
+      ["SUBSCRIBE", (backend) => backend.result("id").get()],
+      ["MGET", (backend) => backend.result("id").get()],
+    ];
+    for (const [command, use] of cases) {
+      await using redis = await startRedis({
+        args: ["--rename-command", command, ""],
+      });
+      await using backend = new ResultBackend(redis.url);
+      const error = await assertRejects(() => use(backend), RedisError);
+      assertStringIncludes(error.message, command);
+      assertStringIncludes(error.message, "rename-command in redis.conf");
+    }
+  },
+}));
+
+Deno.test(needs("redis-server", {
   name: "a db out of range ends every call at once, naming the number",
   async fn() {
     await using redis = await startRedis();

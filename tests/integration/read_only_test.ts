@@ -1,8 +1,8 @@
 // A master that becomes a replica, as behind a name that leads to another one
 // after a fail-over.
 
-import { ResultBackend } from "../../mod.ts";
-import { assert, assertEquals } from "../support/assert.ts";
+import { BackendStoreError, ResultBackend } from "../../mod.ts";
+import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import { needs } from "../support/needs.ts";
 import { freePort, startRedis } from "../support/redis_server.ts";
 import { inboxOf } from "../support/results.ts";
@@ -41,5 +41,34 @@ Deno.test(needs("redis-server", {
     assertEquals(await result, 1);
     const group = await backend.restoreGroup("transaction");
     assertEquals(await group?.join(), [1]);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name: "a store on a replica that stays one says to use the master",
+  async fn() {
+    await using redis = await startRedis();
+    await using client = await redis.client();
+    await client.send("REPLICAOF", "127.0.0.1", String(freePort()));
+    await using backend = new ResultBackend(redis.url, {
+      retry: { maxAttempts: 2, minTimeout: 1 },
+      reconnect: { minTimeout: 1 },
+    });
+    for (
+      const store of [
+        () => backend.markAsDone("script", 1),
+        () => backend.saveGroup("transaction", []),
+      ]
+    ) {
+      const error = await assertRejects(
+        store,
+        BackendStoreError,
+        "READONLY You can't write against a read only replica.",
+      );
+      assert(
+        error.message.includes("give the address of the master"),
+        error.message,
+      );
+    }
   },
 }));

@@ -129,7 +129,21 @@ Deno.test("Connection.open adds advice to the server's own words", async () => {
       "-ERR AUTH <password> called without any password configured",
       { password: "secret" },
       "ERR",
-      "and the password",
+      "this server asks for no password: leave the user name and the password out",
+    ],
+    [
+      "AUTH",
+      "-ERR Client sent AUTH, but no password is set",
+      { password: "secret" },
+      "ERR",
+      "this server asks for no password",
+    ],
+    [
+      "PING",
+      "-ERR unknown command 'PING', with args beginning with: ",
+      {},
+      "ERR",
+      "the server does not know PING, which is needed by this name: see rename-command",
     ],
     [
       "SELECT",
@@ -173,7 +187,7 @@ Deno.test("Connection.open adds advice to the server's own words", async () => {
       words,
     );
     assertEquals(error.code, code);
-    assertStringIncludes(error.message, reply.slice(1));
+    assertStringIncludes(error.message, reply.slice(1).split(", with")[0]!);
     assert(!error.message.includes("secret"));
     await stage.end();
   }

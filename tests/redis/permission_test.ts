@@ -5,6 +5,7 @@ import {
   permissionAdvice,
   subjectOf,
 } from "../../src/redis/permission.ts";
+import { rememberScript } from "../../src/redis/script_commands.ts";
 import type { Command } from "../../src/redis/command.ts";
 import { assertEquals } from "../support/assert.ts";
 
@@ -70,6 +71,30 @@ Deno.test("permissionAdvice names the line that would allow what was refused", (
     assertEquals(
       permissionAdvice(new RedisError(message), subjectOf(["GET"]), ACL),
       undefined,
+    );
+  }
+});
+
+Deno.test("permissionAdvice lists what a known script runs", () => {
+  const digest = "0123456789abcdef0123456789abcdef01234567";
+  rememberScript(
+    digest,
+    "local a = redis.call('GET', KEYS[1])\nredis.call('SET', KEYS[1], a)\nredis.call('GET', KEYS[1])",
+  );
+  for (const message of IN_SCRIPT) {
+    assertEquals(
+      permissionAdvice(
+        new RedisError(
+          message.replace(
+            /\babc\b|f_abc/,
+            (name) => name.replace("abc", digest),
+          ),
+        ),
+        subjectOf(["EVALSHA", digest, 1, KEY]),
+        ACL,
+      ),
+      "what would allow it: ACL SETUSER app +get +set",
+      message,
     );
   }
 });
