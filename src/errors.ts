@@ -88,10 +88,18 @@ export class RedisError extends Error {
   /** The reply's first word: `WRONGTYPE`, `NOPERM`, `LOADING`, `ERR`, and so on. */
   readonly code: string;
 
-  /** Takes the server's own words; what follows them in `message` is advice. */
-  constructor(reply: string, advice?: string, options?: ErrorOptions) {
+  /**
+   * Takes the server's own words; what follows them in `message` is advice. A
+   * `code` is given where the words are masked.
+   */
+  constructor(
+    reply: string,
+    advice?: string,
+    options?: ErrorOptions & { code?: string },
+  ) {
     super(advice === undefined ? reply : `${reply} (${advice})`, options);
-    this.code = SCRIPT_CODE.exec(reply)?.[1] ?? CODE.exec(reply)?.[1] ?? "ERR";
+    this.code = options?.code ?? SCRIPT_CODE.exec(reply)?.[1] ??
+      CODE.exec(reply)?.[1] ?? "ERR";
   }
 }
 

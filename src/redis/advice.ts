@@ -11,6 +11,7 @@ import {
   type Subject,
 } from "./permission.ts";
 import { RespError } from "./resp.ts";
+import { isRetriable } from "./retriable.ts";
 import { scriptFault } from "./script_commands.ts";
 import type { TlsSources } from "./tls.ts";
 import { explainTls } from "./tls_advice.ts";
@@ -96,9 +97,14 @@ function withoutArguments(error: RedisError): RedisError {
   return at < 0 ? error : new RedisError(error.message.slice(0, at));
 }
 
+/** What servers before Redis 7 say of PUBSUB SHARDNUMSUB, and those that have no PUBSUB. */
+const NO_SHARDED = /unknown (PUBSUB )?(sub)?command/i;
+
 /** Adds to a server's refusal to do with sharded channels what can be done. */
 export function explainSharded(error: unknown, address: Address): unknown {
-  if (!(error instanceof RedisError) || error.code !== "ERR") return error;
+  if (!(error instanceof RedisError) || !NO_SHARDED.test(error.message)) {
+    return error;
+  }
   return new ConfigurationError(
     `Cannot use \`sharded\` with the server at ${nameOf(address)}: ` +
       `it has no sharded channels, which came with Redis 7 (${error.message})`,
@@ -120,19 +126,40 @@ export function explainSetUp(
     );
   }
   if (!(error instanceof RedisError)) return error;
+  // What it means is told from the server's own words, in which the password
+  // may be part of any.
+  const shown = withoutSecret(error, options.password);
   if (
     options.credentials !== undefined &&
     (isWrongPassword(error) || error.code === "NOAUTH")
   ) {
     return new RedisConnectionError(
-      `Cannot log in to Redis at ${at} with what credentials() gave: ${error.message}; it is asked again`,
-      { cause: error },
+      `Cannot log in to Redis at ${at} with what credentials() gave: ${shown.message}; it is asked again`,
+      { cause: shown },
+    );
+  }
+  if (shown !== error && isRetriable(error)) {
+    // Nobody can tell that from the masked words.
+    return new RedisConnectionError(
+      `Cannot connect to Redis at ${at}: ${shown.message}`,
+      { cause: shown },
     );
   }
   const advice = adviceFor(error, options);
   return advice === undefined
+    ? shown
+    : new RedisError(shown.message, `${at}: ${advice}`, {
+      cause: shown,
+      code: error.code,
+    });
+}
+
+/** The same error with the password masked: some servers repeat what they do not understand. */
+function withoutSecret(error: RedisError, password = ""): RedisError {
+  const { code, message } = error;
+  return password === "" || !message.includes(password)
     ? error
-    : new RedisError(error.message, `${at}: ${advice}`, { cause: error });
+    : new RedisError(message.replaceAll(password, "**"), undefined, { code });
 }
 
 /**

@@ -6,6 +6,7 @@ import {
   type SetUpOptions,
 } from "./advice.ts";
 import { RespError, type RespValue } from "./resp.ts";
+import { isRetriable } from "./retriable.ts";
 import { type Asked, expectMaster } from "./role.ts";
 import type { TlsSources } from "./tls.ts";
 
@@ -44,17 +45,14 @@ export async function setUp(
     const words = username === undefined
       ? [password ?? ""]
       : [username, password ?? ""];
-    steps.push(
-      server.request(["AUTH", ...words]).catch((error) => {
-        throw withoutSecret(error, password ?? "");
-      }),
-    );
+    steps.push(server.request(["AUTH", ...words]));
   }
   if (db !== 0) steps.push(server.request(["SELECT", db]));
   if (clientName !== undefined) {
     steps.push(
       server.request(["CLIENT", "SETNAME", clientName]).catch((error) => {
-        if (!(error instanceof RedisError)) throw error;
+        // A server that is full says so to whatever comes first.
+        if (!(error instanceof RedisError) || isRetriable(error)) throw error;
         onNotice(error);
       }),
     );
@@ -84,12 +82,4 @@ function expectPong(reply: RespValue): void {
   if (reply !== "PONG") {
     throw new RespError(`Read ${JSON.stringify(reply)} as the reply to PING`);
   }
-}
-
-/** A server that knows no AUTH says so with all of its words. */
-function withoutSecret(error: unknown, password: string): unknown {
-  return error instanceof RedisError && password !== "" &&
-      error.message.includes(password)
-    ? new RedisError(error.message.replaceAll(password, "**"))
-    : error;
 }

@@ -7,6 +7,7 @@ import { needs } from "../support/needs.ts";
 import { startRedis } from "../support/redis_server.ts";
 import {
   collect,
+  inboxOf,
   outcomesOf,
   taskIds,
   untilStatus,
@@ -52,6 +53,34 @@ Deno.test(needs("redis-server", {
     await using client = await redis.client();
     await client.send("ACL", "SETUSER", "default", "-@scripting");
     await streamAll(redis.url);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name:
+    "a wait on sharded channels outlasts a server that has too many clients",
+  async fn() {
+    await using redis = await startRedis();
+    await using client = await redis.client();
+    await using backend = new ResultBackend(redis.url, {
+      sharded: true,
+      reconnect: { minTimeout: 5, maxTimeout: 20 },
+    });
+    const status = inboxOf(backend.status());
+    const result = within(backend.result("a").get(), LOSS);
+    await status.until(({ type }) => type === "connected");
+    await client.send("CONFIG", "SET", "maxclients", "1");
+    await client.send("CLIENT", "KILL", "TYPE", "pubsub");
+    await client.send("CLIENT", "KILL", "TYPE", "normal");
+    const refused = await status.until((event) =>
+      event.type === "failed" ||
+      event.type === "retrying" && event.error.message.includes("max number")
+    );
+    assertEquals(refused.type, "retrying");
+    await client.send("CONFIG", "SET", "maxclients", "100");
+    await using writer = new ResultBackend(redis.url, { sharded: true });
+    await writer.markAsDone("a", 1);
+    assertEquals(await result, 1);
   },
 }));
 

@@ -8,6 +8,7 @@ import {
   type ConnectionEvents,
   type ConnectionOptions,
 } from "../../src/redis/connection.ts";
+import { isRetriable } from "../../src/redis/retriable.ts";
 import {
   assert,
   assertEquals,
@@ -189,6 +190,71 @@ Deno.test("Connection.open adds advice to the server's own words", async () => {
     assertEquals(error.code, code);
     assertStringIncludes(error.message, reply.slice(1).split(", with")[0]!);
     assert(!error.message.includes("secret"));
+    await stage.end();
+  }
+});
+
+Deno.test("Connection.open judges a refusal before it masks the password in it", async () => {
+  const full = "-ERR max number of clients reached";
+  const cases: [reply: string, password: string, shown: string][] = [
+    [full, "x", "ma** number"],
+    [full, "clients", "max number of ** reached"],
+    ["-LOADING Redis is loading", "LOADING", "** Redis is loading"],
+    ["-BUSY Redis is busy", "B", "**USY Redis"],
+  ];
+  for (const [reply, password, shown] of cases) {
+    const stage = new Stage();
+    stage.network.onDial = (peer) => {
+      peer.answers.AUTH = `${reply}\r\n`;
+    };
+    const error = await assertRejects(() => stage.open({ password }), Error);
+    assert(isRetriable(error), error.message);
+    assertStringIncludes(error.message, shown);
+    assert(!Deno.inspect(error).includes(reply.slice(1)), Deno.inspect(error));
+    await stage.end();
+  }
+  const stage = new Stage();
+  stage.network.onDial = (peer) => {
+    peer.answers.AUTH = "-WRONGPASS invalid username-password pair\r\n";
+  };
+  const wrong = await assertRejects(
+    () => stage.open({ password: "WRONGPASS" }),
+    RedisError,
+    "** invalid username-password pair",
+  );
+  assertEquals(wrong.code, "WRONGPASS");
+  assertStringIncludes(wrong.message, "check the user name");
+  // The same where the next password may be right.
+  const error = await assertRejects(
+    () => stage.open({ credentials: () => ({ password: "pair" }) }),
+    RedisConnectionError,
+    "with what credentials() gave: WRONGPASS invalid username-password **",
+  );
+  assert(!Deno.inspect(error).includes("pair"), Deno.inspect(error));
+  await stage.end();
+});
+
+Deno.test("Connection.open retries a server that is full, whatever was asked first", async () => {
+  for (
+    const [command, options] of [
+      ["AUTH", { password: "secret" }],
+      ["SELECT", { db: 1 }],
+      ["CLIENT", { clientName: "name" }],
+      ["PUBSUB", { sharded: true }],
+      ["PING", {}],
+    ] as const
+  ) {
+    const stage = new Stage();
+    stage.network.onDial = (peer) => {
+      peer.answers[command] = "-ERR max number of clients reached\r\n";
+    };
+    const error = await assertRejects(
+      () => stage.open(options),
+      RedisError,
+      "max number of clients reached",
+    );
+    assert(isRetriable(error), error.message);
+    assertEquals(stage.notices, []);
     await stage.end();
   }
 });
@@ -438,15 +504,23 @@ Deno.test("Connection confirms SUBSCRIBE, UNSUBSCRIBE and SUBSCRIBE of one chann
 
 Deno.test("Connection.open refuses a server without sharded channels, where they are wanted and it may be asked", async () => {
   const stage = new Stage();
-  stage.network.onDial = (peer) => {
-    peer.answers.PUBSUB =
-      "-ERR Unknown subcommand or wrong number of arguments for 'SHARDNUMSUB'. Try PUBSUB HELP.\r\n";
-  };
-  await assertRejects(
-    () => stage.open({ sharded: true }),
-    ConfigurationError,
-    "Redis 7",
-  );
+  // As Redis 6, Redis 5 and a proxy without PUBSUB word it.
+  for (
+    const words of [
+      "Unknown subcommand or wrong number of arguments for 'SHARDNUMSUB'. Try PUBSUB HELP.",
+      "Unknown PUBSUB subcommand or wrong number of arguments for 'SHARDNUMSUB'",
+      "unknown command `PUBSUB`, with args beginning with: `SHARDNUMSUB`, ",
+    ]
+  ) {
+    stage.network.onDial = (peer) => {
+      peer.answers.PUBSUB = `-ERR ${words}\r\n`;
+    };
+    await assertRejects(
+      () => stage.open({ sharded: true }),
+      ConfigurationError,
+      "Redis 7",
+    );
+  }
   await stage.end(await stage.open());
   stage.network.onDial = (peer) => {
     peer.answers.PUBSUB = "-NOPERM no permissions\r\n";

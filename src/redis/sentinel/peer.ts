@@ -135,7 +135,7 @@ export class SentinelPeer {
       return new RedisError(
         message,
         `Sentinel ${this.name}: ${adviceFor(error.code, message)}`,
-        { cause: error },
+        { cause: error, code: error.code },
       );
     }
     const words = toError(error).message;
