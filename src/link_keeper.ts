@@ -3,6 +3,7 @@ import type { Delivery } from "./delivery.ts";
 import { RedisConnectionError } from "./errors.ts";
 import { Reconciler } from "./reconciler.ts";
 import type { RedisDriver, RedisLink } from "./redis/link.ts";
+import { mayPass } from "./redis/retriable.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { RetryListener } from "./retry_listener.ts";
 import { chunks, Expiry, rotate } from "./rotation.ts";
@@ -288,7 +289,8 @@ export class LinkKeeper {
           error: new Error(message, { cause: error }),
         });
       }
-      if (isWanted()) return retries.isRetriable(error);
+      // The link that is to be replaced worked.
+      if (isWanted()) return retries.isRetriable(error) || mayPass(error);
       track(endIdle(old.link));
       return false;
     };

@@ -1,11 +1,16 @@
 import { Delivery } from "./delivery.ts";
-import { BackendClosedError, RetryLimitError } from "./errors.ts";
+import {
+  BackendClosedError,
+  RedisConnectionError,
+  RetryLimitError,
+} from "./errors.ts";
 import { type KeptLink, LinkKeeper } from "./link_keeper.ts";
 import { pause } from "./pause.ts";
 import { decodeEvent } from "./protocol/decode.ts";
 import type { Formats } from "./protocol/formats.ts";
 import type { KeySpace } from "./protocol/keys.ts";
 import type { RedisDriver, RedisLink } from "./redis/link.ts";
+import { mayPass } from "./redis/retriable.ts";
 import {
   AttemptsExhausted,
   backoffCeiling,
@@ -90,6 +95,8 @@ export class ResultSource {
   #lastError: Error | undefined;
   // The newest one; those before it may still tell of their steps.
   #attempted: Attempt = { isOver: true, step: undefined };
+  // What was last told of a fault that may pass, in this outage.
+  #toldFault: string | undefined;
   #closed: Error | undefined;
   // Told when no command is under way; only `close` waits for that.
   #finished: PromiseWithResolvers<void> | undefined;
@@ -314,7 +321,7 @@ export class ResultSource {
           // At once: the old one may take its time to end, and this one die.
           place = place.successor;
         }
-        const reason = await place.link.ended;
+        const reason = this.#asLoss(await place.link.ended);
         if (this.#closed !== undefined) break;
         status.tell({ type: "disconnected", error: reason });
         if (!retries.isRetriable(reason)) throw reason;
@@ -401,11 +408,11 @@ export class ResultSource {
     this.#attempted = attempted;
     try {
       kept = await this.#keeper.open(signal, (step) => attempted.step = step);
-    } catch (error) {
+    } catch (thrown) {
       // One that was called off is no attempt: the next one, or the end of
       // retrying, tells those who wait.
-      if (signal.aborted) throw error;
-      if (error instanceof Error) this.#lastError = error;
+      if (signal.aborted) throw thrown;
+      const error = this.#lastError = this.#asLoss(toError(thrown));
       this.#takeNext().reject(error);
       throw error;
     } finally {
@@ -419,13 +426,37 @@ export class ResultSource {
     const { ended, attachment } = this.#keeper.place(kept);
     this.#takeNext().resolve(kept.link);
     const keys = this.#table.awaited;
-    await Promise.race([attachment.attached, ended]);
-    this.#lastError = undefined;
+    try {
+      await Promise.race([attachment.attached, ended]);
+    } catch (reason) {
+      throw this.#asLoss(toError(reason));
+    }
+    this.#lastError = this.#toldFault = undefined;
     status.tell({ type: "connected" });
     if (this.#wasConnected) status.tell({ type: "resynced", keys });
     this.#wasConnected = true;
     this.#keeper.settled(kept, attachment);
     return kept;
+  }
+
+  /**
+   * What worked before is given time: a fault that may pass is retried like a
+   * lost connection, and reported once in each outage.
+   */
+  #asLoss(error: Error): Error {
+    const { retries, status } = this.#options;
+    if (
+      !this.#wasConnected || retries.isRetriable(error) || !mayPass(error)
+    ) return error;
+    const loss = new RedisConnectionError(
+      `${error.message}; it worked before, so it is tried again`,
+      { cause: error },
+    );
+    if (this.#toldFault !== loss.message) {
+      this.#toldFault = loss.message;
+      status.tell({ type: "degraded", error: loss });
+    }
+    return loss;
   }
 
   /** Tells everybody who waits that nothing more will come. */

@@ -56,8 +56,9 @@ export type StatusEvent =
   | {
     /**
      * Something works less well than it should: the server refused what is not
-     * needed, a function of the options failed, or a duration in them is so
-     * short that seconds were probably meant.
+     * needed, a function of the options failed, a duration in them is so short
+     * that seconds were probably meant, or a server that worked before shows a
+     * certificate that is not accepted, or answers as no Redis does.
      */
     type: "degraded";
     /** What was refused, or failed. */

@@ -234,6 +234,20 @@ Deno.test("commands go on with the link that they have; it ends behind them", as
   await stage.close();
 });
 
+Deno.test("a rotation is tried again after a fault that may pass", async () => {
+  using stage = new SourceStage();
+  const reader = await rotating(stage);
+  stage.driver.onConnect = (attempt) =>
+    attempt < 4 ? new RedisError("ERR upstream not ready") : undefined;
+  await stage.runtime.advance(RENEWED + 5000);
+  assertEquals(stage.driver.attempts, 4);
+  assert(stage.driver.links[0]?.reason !== undefined);
+  assertEquals(stage.driver.link.reason, undefined);
+  assertEquals(reader.failures, []);
+  assertEquals(stage.types.filter((type) => type === "degraded").length, 1);
+  await stage.close();
+});
+
 Deno.test("close during a rotation leaves nothing behind", async () => {
   for (const held of ["connect", "subscribe", "fence"] as const) {
     using stage = new SourceStage();

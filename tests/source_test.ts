@@ -1,5 +1,6 @@
 import {
   BackendClosedError,
+  ConfigurationError,
   RedisConnectionError,
   RedisError,
   RetryLimitError,
@@ -14,6 +15,7 @@ import {
   assertThrows,
 } from "./support/assert.ts";
 import type { RedisDriver } from "../src/redis/link.ts";
+import { RespError } from "../src/redis/resp.ts";
 import type { RetryNotice } from "../src/retry_listener.ts";
 import {
   documentOf,
@@ -282,6 +284,52 @@ Deno.test("ResultSource ends at once with an error that no attempt can mend", as
   assertEquals(reader.failures, [wrong, refused]);
   assertEquals(stage.driver.attempts, 3);
   await stage.close();
+});
+
+Deno.test("ResultSource retries what may pass once it has worked, and tells it once in each outage", async () => {
+  const faults = [
+    new RedisError("ERR upstream not ready"),
+    new ConfigurationError("no Redis", { cause: new RespError("garbage") }),
+  ];
+  for (const fault of faults) {
+    using stage = new SourceStage();
+    const reader = new RecordingReader();
+    stage.driver.onConnect = () => fault;
+    // Never before: it ends at once.
+    assertEquals(
+      await assertRejects(() => stage.source.add(reader, ["a"])),
+      fault,
+    );
+    stage.driver.onConnect = () => {};
+    await stage.source.add(reader, ["a"]);
+    for (let outage = 1; outage <= 2; outage++) {
+      stage.driver.onConnect = () => fault;
+      stage.driver.link.die(fault);
+      await turn();
+      // What a command is told of it can be retried, too.
+      const refused = assertRejects(
+        () => stage.source.link(),
+        RedisConnectionError,
+        fault.message,
+      );
+      await stage.runtime.advance(1000);
+      await refused;
+      // Refused while it attaches: that is no success.
+      stage.driver.onConnect = () => {};
+      stage.driver.onLink = (link) => link.held.add("subscribe");
+      await stage.runtime.advance(1000);
+      stage.driver.onLink = () => {};
+      stage.driver.link.die(fault);
+      await stage.runtime.advance(1000);
+      assertEquals(stage.types.at(-1), "resynced");
+      assertEquals(
+        stage.types.filter((type) => type === "degraded").length,
+        outage,
+      );
+    }
+    assertEquals(reader.failures, [fault]);
+    await stage.close();
+  }
 });
 
 Deno.test("ResultSource gives up a first connection after its budget, hanging or refused", async () => {

@@ -1,4 +1,5 @@
 import { RedisConnectionError, RedisError } from "../errors.ts";
+import { RespError } from "./resp.ts";
 
 /** What a server says while it cannot serve, but will again. */
 const RETRIABLE_CODES: ReadonlySet<string> = new Set([
@@ -26,4 +27,42 @@ export function isRetriable(error: unknown): boolean {
   return error instanceof RedisError &&
     (RETRIABLE_CODES.has(error.code) ||
       error.message.includes("max number of clients"));
+}
+
+/** Codes of refusals that stay, also where the same worked before. */
+const LASTING_CODES: ReadonlySet<string> = new Set([
+  "WRONGPASS",
+  "NOAUTH",
+  "NOPERM",
+  "DENIED",
+  "NOPROTO",
+  "WRONGTYPE",
+  "MOVED",
+  "ASK",
+  "CROSSSLOT",
+  "NOSCRIPT",
+  "EXECABORT",
+]);
+
+/** What Redis itself says, with the code ERR, to a request that it refuses for good. */
+const LASTING_WORDS =
+  /unknown (\w+ )?(sub)?command|wrong number of arguments|invalid password|\bAUTH\b|\bSELECT\b|\bDB index\b|\bsyntax error\b/i;
+
+/**
+ * Whether an error that ends everything at first may pass, where the same
+ * server could be used before: a certificate that is not accepted, or an
+ * answer that is not Redis's own, such as a load balancer's.
+ */
+export function mayPass(error: unknown): boolean {
+  let first = error;
+  for (let each = error; each instanceof Error; each = each.cause) {
+    // The latter is how Deno reports what is wrong with TLS.
+    if (each instanceof RespError || each instanceof Deno.errors.InvalidData) {
+      return true;
+    }
+    first = each;
+  }
+  return error instanceof RedisError && first instanceof RedisError &&
+    !LASTING_CODES.has(error.code) &&
+    !(error.code === "ERR" && LASTING_WORDS.test(first.message));
 }

@@ -5,7 +5,7 @@ import {
   RedisError,
   RetryLimitError,
 } from "../../src/errors.ts";
-import { isRetriable } from "../../src/redis/retriable.ts";
+import { isRetriable, mayPass } from "../../src/redis/retriable.ts";
 import { RespError } from "../../src/redis/resp.ts";
 import { assertEquals } from "../support/assert.ts";
 
@@ -46,5 +46,60 @@ Deno.test("isRetriable tells what another attempt may mend", () => {
   ];
   for (const [error, expected] of cases) {
     assertEquals(isRetriable(error), expected, String(error));
+  }
+});
+
+Deno.test("mayPass tells what a server that worked before may get over", () => {
+  const strange = new RespError("Read HTTP");
+  const distrusted = new Deno.errors.InvalidData("invalid peer certificate");
+  const cases: [unknown, boolean][] = [
+    [strange, true],
+    [new ConfigurationError("no Redis", { cause: strange }), true],
+    [new ConfigurationError("bad certificate", { cause: distrusted }), true],
+    // As a Sentinel's error, which has its cause in another.
+    [
+      new ConfigurationError("Sentinel", {
+        cause: new ConfigurationError("no Redis", { cause: strange }),
+      }),
+      true,
+    ],
+    ...[
+      "ERR upstream not ready",
+      "no upstream host",
+      "UNAVAILABLE no backend",
+    ].map((reply): [unknown, boolean] => [new RedisError(reply), true]),
+    ...[
+      "WRONGPASS invalid username-password pair",
+      "NOAUTH Authentication required.",
+      "NOPERM this user has no permissions",
+      "DENIED Redis is running in protected mode",
+      "MOVED 3999 127.0.0.1:6381",
+      "ERR unknown command 'PING'",
+      "ERR Unknown PUBSUB subcommand or wrong number of arguments for 'x'",
+      "ERR Unknown Redis command called from script",
+      "ERR DB index is out of range",
+      "ERR invalid password",
+      "ERR AUTH <password> called without any password configured",
+      "ERR SELECT is not allowed in cluster mode",
+    ].map((reply): [unknown, boolean] => [new RedisError(reply), false]),
+    // What was advised is not the server's.
+    [
+      new RedisError("ERR not ready", "check the SELECT", {
+        cause: new RedisError("ERR not ready"),
+      }),
+      true,
+    ],
+    [new ConfigurationError("wrong option"), false],
+    [
+      new ConfigurationError("permission", {
+        cause: new Deno.errors.NotCapable("net"),
+      }),
+      false,
+    ],
+    [new BackendClosedError(), false],
+    [undefined, false],
+  ];
+  for (const [error, expected] of cases) {
+    assertEquals(mayPass(error), expected, String(error));
   }
 });
