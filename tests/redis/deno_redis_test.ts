@@ -111,6 +111,22 @@ const signal = new AbortController().signal;
 const silent = { onMessage() {}, onNotice() {} };
 const enough = new Error("end of the test");
 
+/** Publishes to a link, on `k`, until it ends by itself. */
+async function assertEndsThoughAddressed(
+  link: RedisLink,
+  url: string,
+): Promise<void> {
+  await using client = await connectClient(url);
+  let isOver = false;
+  const over = link.ended.then(() => isOver = true);
+  const publishing = (async () => {
+    while (!isOver) await client.send("PUBLISH", "k", "v");
+  })();
+  await within(over, { what: "the end of the link" });
+  await publishing;
+  await link.end(enough);
+}
+
 for (const form of FORMS) {
   const { name } = form;
   linkContract(name, () => start(form), {
@@ -230,6 +246,30 @@ for (const form of FORMS) {
         await link.end(enough);
         proxy.heal();
       }
+    },
+  }));
+
+  Deno.test(needs(form.needs, {
+    name:
+      `${name} a way to the server that is dead ends the link, though messages come in`,
+    async fn() {
+      await using redis = await startRedis();
+      await using proxy = await FaultProxy.start(redis.url);
+      const connect = await form.connect();
+      const link = await denoRedis(connect, {
+        url: proxy.url,
+        heartbeat: 100,
+        connectTimeout: 300,
+      }).connect(silent, signal);
+      await link.subscribe(["k"]);
+      using hold = proxy.hold("SUBSCRIBE");
+      const refused = assertRejects(
+        () => link.subscribe(["l"]),
+        RedisConnectionError,
+      );
+      await hold.reached;
+      await assertEndsThoughAddressed(link, redis.url);
+      await refused;
     },
   }));
 
@@ -590,6 +630,31 @@ Deno.test("denoRedis asks the package for no retries, and dials nothing after th
     assert(signal().aborted);
   }
   await link.end(enough);
+});
+
+Deno.test("denoRedis ends a link whose SUBSCRIBE the socket does not take", async () => {
+  await using redis = await MemoryRedis.start();
+  const double = denoRedisDouble();
+  const link = await denoRedis(async (options) => {
+    const client = await double(options);
+    const subscribe = client.subscribe.bind(client);
+    client.subscribe = async (...channels) => {
+      const subscription = await subscribe(...channels);
+      const more = subscription.subscribe.bind(subscription);
+      subscription.subscribe = (...names) =>
+        names.includes("l") ? new Promise(() => {}) : more(...names);
+      return subscription;
+    };
+    return client;
+  }, { url: redis.url, heartbeat: 100 }).connect(silent, signal);
+  await link.subscribe(["k"]);
+  const refused = assertRejects(
+    () => link.subscribe(["l"]),
+    RedisConnectionError,
+    "a command was not taken within 200 ms",
+  );
+  await assertEndsThoughAddressed(link, redis.url);
+  await refused;
 });
 
 Deno.test("denoRedis tells by the error's class whether another dial may succeed, and what to do", async () => {

@@ -251,14 +251,23 @@ export class DenoRedisSubscriber {
     }
   }
 
-  /** One write at a time, in call order: the package lets them mix. */
+  /**
+   * One write at a time, in call order: the package lets them mix. One that the
+   * server does not take ends the subscriber, though messages come in.
+   */
   async #write(write: () => Promise<void>): Promise<void> {
+    const patience = this.#options.settings.heartbeat * 2;
     const before = this.#writing;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#writing = promise;
     await before;
     try {
-      if (this.#reason === undefined) await write();
+      if (this.#reason === undefined) {
+        const written = write().then(() => true);
+        if (!await this.#within(written, patience)) {
+          this.#broken(`a command was not taken within ${patience} ms`);
+        }
+      }
     } catch (error) {
       this.end(lossOf(error, this.#options.settings.address));
     } finally {
