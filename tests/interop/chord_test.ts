@@ -41,10 +41,13 @@ async function takeTask(): Promise<ChordRequest & { args: unknown[] }> {
 
 /** Has Celery send the body, and resolves once it is sent. */
 class Sender extends Completions {
-  override readonly onCall = async (): Promise<void> => {
-    const { chord } = this.infos.at(-1)!;
-    await stage.driver.sendBody(chord!, encodeJson(this.values.at(-1)));
-  };
+  constructor() {
+    super();
+    this.onCall = async () => {
+      const { chord } = this.infos.at(-1)!;
+      await stage.driver.sendBody(chord!, encodeJson(this.values.at(-1)));
+    };
+  }
 }
 
 /** Workers of Celery's are no processes of ours: only what they left tells. */
