@@ -300,7 +300,10 @@ for (let skip = 0; skip < 7; skip++) {
       const failed = backend.markAsFailure("first", new Error("x"), {
         request: REQUEST,
       });
-      await hold.reached;
+      const tooFew = failed.then(() => {
+        throw new Error("the call ended without that script");
+      });
+      await Promise.race([hold.reached, tooFew]);
       proxy.reset();
       hold.release();
       assertEquals(await failed, true);
