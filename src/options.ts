@@ -81,9 +81,10 @@ export interface ResultBackendOptions extends SerializerOptions {
   connectTimeout?: number;
   /**
    * Milliseconds of silence after which a connection is probed; it is given up
-   * when no byte comes within as many again. The URL's, if not given, and at
-   * most half of its `socket_timeout`. Below 50, `status()` warns that seconds
-   * were probably meant. Celery:
+   * when no byte comes within as many again, or when a command is not answered
+   * within twice as many. A reply that is arriving is waited for. The URL's, if
+   * not given, and at most half of its `socket_timeout`. Below 50, `status()`
+   * warns that seconds were probably meant. Celery:
    * `redis_backend_health_check_interval`, `redis_socket_timeout`.
    *
    * @default {10000}

@@ -90,7 +90,8 @@ export interface RedisDriver {
 
 /**
  * One live attachment to Redis: commands, and the messages of the channels it
- * subscribed to. It ends once, for good.
+ * subscribed to. It ends once, for good: also when a call is not answered
+ * within a deadline, though messages come in.
  */
 export interface RedisLink {
   /** Sends one command; commands are pipelined in call order. */

@@ -16,8 +16,8 @@ const SHORTEST = 500;
 
 /**
  * The heartbeat, in milliseconds, that gives a silent server up within
- * `socketTimeout`, or within a second if that is less. A slow reply is none that
- * is missing: whoever answers a PING, or is still sending, is not given up.
+ * `socketTimeout`, or within a second if that is less. A reply that
+ * is arriving is waited for.
  */
 export function heartbeatOf(
   { heartbeat = DEFAULT, socketTimeout = Infinity }: SilenceLimits,

@@ -71,7 +71,6 @@ for (const [name, words] of Object.entries(ANSWERS)) {
       await using parrot = new Parrot(words);
       await using proxy = await FaultProxy.start(redis.url);
       await using backend = new ResultBackend(proxy.url, QUICK);
-      await using writer = new ResultBackend(redis.url);
       const [id] = taskIds(1) as [string];
       const status = inboxOf(backend.status());
       const result = within(backend.result(id).get(), { what: "the result" });
