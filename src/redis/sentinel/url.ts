@@ -15,7 +15,7 @@ export interface SentinelUrl extends UrlOptions {
 }
 
 /** Where a part ends. A password may hold a `;` by mistake: it is shown as part of that. */
-const BETWEEN = /;+(?=sentinel:\/\/)/i;
+const BETWEEN = /(?<!;);+(?=sentinel:\/\/)/i;
 
 /** Whether a URL names Sentinels. */
 export function isSentinelUrl(url: string | URL): boolean {
@@ -68,7 +68,10 @@ export function maskSentinelUrl(input: string | URL): string {
 }
 
 function partsOf(text: string): string[] {
-  return text.replace(/;+$/, "").split(BETWEEN);
+  let end = text.length;
+  // The pattern /;+$/ takes the square of as many semicolons before other text.
+  while (text[end - 1] === ";") end--;
+  return text.slice(0, end).split(BETWEEN);
 }
 
 /** What other clients put between the hosts. */

@@ -114,3 +114,20 @@ Deno.test("maskSentinelUrl masks each part by itself", () => {
     assertEquals(maskSentinelUrl(url), expected);
   }
 });
+
+Deno.test("parseSentinelUrl reads many semicolons in linear time", () => {
+  const many = ";".repeat(100_000);
+  const before = performance.now();
+  assertThrows(
+    () => parseSentinelUrl(`sentinel://h1${many}x`),
+    ConfigurationError,
+    "each part begins with sentinel://",
+  );
+  assertEquals(
+    parseSentinelUrl(`sentinel://h1${many}sentinel://h2${many}`).sentinels
+      .length,
+    2,
+  );
+  // Milliseconds; where it is the square, a minute.
+  assert(performance.now() - before < 5000);
+});
