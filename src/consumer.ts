@@ -22,7 +22,8 @@ export interface ConsumerOptions {
   highWaterMark?: number;
   /**
    * How many bytes of documents may be queued; past it, the reader errors,
-   * after its queued events.
+   * after its queued events. A not-ready event that would exceed it takes the
+   * place of its task's last, if that makes enough room.
    *
    * @default {the backend's, 268435456}
    */
@@ -177,7 +178,10 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
       maxPending: atLeast(1, "maxPending", options.maxPending ?? Infinity),
       maxAttaching: atLeast(1, "maxAttaching", options.maxAttaching ?? 10_000),
     };
-    this.#queue = new EventQueue(this.#options.highWaterMark);
+    this.#queue = new EventQueue(
+      this.#options.highWaterMark,
+      this.#options.maxQueueBytes,
+    );
     this.#reader = {
       waits: [],
       take: (event, size) => this.#take(event, size),
@@ -287,7 +291,7 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
   }
 
   #take(event: ResultEvent, size: number): void {
-    if (this.#queue.bytes + size > this.#options.maxQueueBytes) {
+    if (!this.#queue.push(event, size)) {
       this.#source.removeAll(this.#reader);
       this.#fail(
         new RangeError(
@@ -297,7 +301,6 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
       );
       return;
     }
-    this.#queue.push(event, size);
     this.#outlet.wake();
     if (event.ready) this.#changed();
   }

@@ -8,8 +8,8 @@ interface Cell {
 
 /**
  * What one reader has not taken yet. Every outcome is kept; of the not-ready
- * events beyond the high-water mark, the newest of each task, in the place of
- * the one before it.
+ * events beyond the high-water mark, or beyond the bytes that may be queued, the
+ * newest of each task, in the place of the one before it.
  */
 export class EventQueue {
   readonly #cells = new Deque<Cell>();
@@ -19,9 +19,15 @@ export class EventQueue {
   #notReady = 0;
   #bytes = 0;
 
-  /** Takes the number of not-ready events to queue before conflation. */
-  constructor(highWaterMark: number) {
+  readonly #maxBytes: number;
+
+  /**
+   * Takes the number of not-ready events to queue before conflation, and the
+   * bytes of documents to queue at most.
+   */
+  constructor(highWaterMark: number, maxBytes = Infinity) {
     this.#highWaterMark = highWaterMark;
+    this.#maxBytes = maxBytes;
   }
 
   /** How many events are queued. */
@@ -34,26 +40,38 @@ export class EventQueue {
     return this.#bytes;
   }
 
-  /** Adds an event that came from a document of `size` bytes. */
-  push(event: ResultEvent, size: number): void {
-    this.#bytes += size;
+  /**
+   * Adds an event that came from a document of `size` bytes. Returns false, and
+   * adds nothing, if more bytes than allowed would be queued then.
+   */
+  push(event: ResultEvent, size: number): boolean {
+    const bytes = this.#bytes + size;
     if (event.ready) {
+      if (bytes > this.#maxBytes) return false;
       // A task may be awaited anew: its next events come behind this one.
       if (this.#last.size > 0) this.#last.delete(event.taskId);
       this.#cells.pushBack({ event, size });
-      return;
+      this.#bytes = bytes;
+      return true;
     }
     const last = this.#last.get(event.taskId);
-    if (last !== undefined && this.#notReady >= this.#highWaterMark) {
-      this.#bytes -= last.size;
+    const isFull = this.#notReady >= this.#highWaterMark ||
+      bytes > this.#maxBytes;
+    if (last !== undefined && isFull) {
+      // What it replaces is not queued any more.
+      if (bytes - last.size > this.#maxBytes) return false;
+      this.#bytes = bytes - last.size;
       last.event = event;
       last.size = size;
-      return;
+      return true;
     }
+    if (bytes > this.#maxBytes) return false;
     const cell = { event, size };
     this.#cells.pushBack(cell);
     this.#last.set(event.taskId, cell);
     this.#notReady++;
+    this.#bytes = bytes;
+    return true;
   }
 
   /** Takes the oldest event. */

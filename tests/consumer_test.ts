@@ -278,6 +278,23 @@ Deno.test("ResultConsumer errors behind its queued events when they grow beyond 
   await stage.close();
 });
 
+Deno.test("ResultConsumer takes large progress reports that replace each other within maxQueueBytes", async () => {
+  using stage = new Stage();
+  for (const highWaterMark of [0, 16]) {
+    const consumer = stage.consumer({ highWaterMark, maxQueueBytes: 1e6 });
+    await consumer.add("a");
+    const reports = ["x", "y", "z"].map((each) => each.repeat(600_000));
+    for (const report of reports) stage.publish("a", "PROGRESS", report);
+    consumer.writable.close();
+    const reader = consumer.readable.getReader();
+    assertEquals((await reader.read()).value?.result, reports[2]);
+    stage.publish("a", "SUCCESS", 1);
+    assertEquals((await reader.read()).value?.result, 1);
+    assertEquals((await reader.read()).done, true);
+  }
+  await stage.close();
+});
+
 Deno.test("ResultConsumer awaits a task once, however often it is added, and says when it is attached", async () => {
   using stage = new Stage();
   stage.driver.onLink = (link) => link.held.add("subscribe");

@@ -5,7 +5,8 @@ import { documentOf } from "./support/recording_reader.ts";
 import { seededRandom } from "./support/seeded_random.ts";
 
 /** `a1`: task a reports 1. `A1`: its outcome. */
-function push(queue: EventQueue, ...names: string[]): void {
+function push(queue: EventQueue, ...names: string[]): boolean {
+  let isTaken = true;
   for (const name of names) {
     const isReady = name < "a";
     const state = isReady ? "SUCCESS" : "PROGRESS";
@@ -17,8 +18,9 @@ function push(queue: EventQueue, ...names: string[]): void {
       { integers: "bigint" },
       "live",
     );
-    queue.push(event, Number(name.slice(1)));
+    isTaken = queue.push(event, Number(name.slice(1)));
   }
+  return isTaken;
 }
 
 function drain(queue: EventQueue, count = Infinity): string {
@@ -66,6 +68,35 @@ Deno.test("EventQueue counts the bytes of what is queued", () => {
   assertEquals([queue.length, queue.bytes], [0, 0]);
   push(queue, "a1", "a2");
   assertEquals(drain(queue), "a2");
+});
+
+Deno.test("EventQueue refuses what would exceed its bytes, and counts only what stays", () => {
+  const cases: [number, string, string, boolean][] = [
+    // What takes the place of another is counted instead of it.
+    [1, "a60", "a70", true],
+    [1, "a60", "a100", true],
+    [1, "a60", "a101", false],
+    // Also below the mark, where both would exceed.
+    [16, "a60", "a70", true],
+    [16, "a40 a40", "a60", true],
+    [16, "a40 a40", "a61", false],
+    [16, "a60", "b40", true],
+    [16, "a60", "b41", false],
+    // An outcome takes no place.
+    [16, "a60", "A40", true],
+    [16, "a60", "A41", false],
+    [16, "a20 A20", "a61", false],
+  ];
+  for (const [highWaterMark, queued, last, isTaken] of cases) {
+    const queue = new EventQueue(highWaterMark, 100);
+    push(queue, ...queued.split(" "));
+    const { bytes, length } = queue;
+    assertEquals(push(queue, last), isTaken, `${queued}, then ${last}`);
+    assert(queue.bytes <= 100);
+    if (!isTaken) assertEquals([queue.bytes, queue.length], [bytes, length]);
+    drain(queue);
+    assertEquals(queue.bytes, 0);
+  }
 });
 
 Deno.test("EventQueue appends again once it was read below its mark", () => {
