@@ -25,7 +25,6 @@ import {
   type Reader,
   Ticket,
   type Wait,
-  waitOf,
   type Watch,
   WatchTable,
 } from "./watch_table.ts";
@@ -178,7 +177,7 @@ export class ResultSource {
   remove(reader: Reader, taskIds: Iterable<string>): void {
     for (const taskId of taskIds) {
       const watch = this.#table.get(this.#options.keys.taskKey(taskId));
-      const wait = watch && waitOf(watch, reader);
+      const wait = watch && this.#table.waitOf(watch, reader);
       if (wait !== undefined) this.#leave(wait);
     }
     this.#demandChanged();

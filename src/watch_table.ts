@@ -45,8 +45,6 @@ export interface Watch {
    * each message two look-ups in cold memory.
    */
   first: Wait | undefined;
-  /** How many wait for it. */
-  count: number;
   /** When its last message came in, in ticks; 0 is never. */
   lastMessage: number;
   /** How far it is on the present link. */
@@ -57,19 +55,10 @@ export interface Watch {
   isLeaving: boolean;
 }
 
-/** The wait of a reader for a key, if it has one. */
-export function waitOf(watch: Watch, reader: Reader): Wait | undefined {
-  // The shorter list: thousands may wait for one task, and one for a million.
-  if (reader.waits.length < watch.count) {
-    return reader.waits.find((wait) => wait.watch === watch);
-  }
-  for (const wait of waitsOf(watch)) {
-    if (wait.reader === reader) return wait;
-  }
-  return undefined;
-}
+/** How many waits are compared one by one before an index is made. */
+const FEW = 16;
 
-/** Everybody who waits for a key. */
+/** Everybody who waits for a key, the last who came first. */
 export function* waitsOf(watch: Watch): Generator<Wait> {
   for (let wait = watch.first; wait !== undefined; wait = wait.next) yield wait;
 }
@@ -126,6 +115,8 @@ export class Ticket {
  */
 export class WatchTable implements Iterable<Watch> {
   readonly #watches = new Map<string, Watch>();
+  // Only for keys with many readers who await much: a key with one costs nothing.
+  readonly #indexes = new Map<Watch, Map<Reader, Wait>>();
   #awaited = 0;
   #now = 0;
 
@@ -170,6 +161,23 @@ export class WatchTable implements Iterable<Watch> {
     return this.#watches.get(key);
   }
 
+  /**
+   * The wait of a reader for a key, if it has one. It takes no longer where
+   * thousands of readers wait for the same thousands of keys.
+   */
+  waitOf(watch: Watch, reader: Reader): Wait | undefined {
+    const { waits } = reader;
+    if (waits.length <= FEW) return waits.find((wait) => wait.watch === watch);
+    const index = this.#indexes.get(watch);
+    if (index !== undefined) return index.get(reader);
+    let compared = 0;
+    for (let wait = watch.first; wait !== undefined; wait = wait.next) {
+      if (wait.reader === reader) return wait;
+      if (++compared === FEW) return this.#indexOf(watch).get(reader);
+    }
+    return undefined;
+  }
+
   /** Adds a wait; undefined if this reader waits for this task already. */
   add(
     reader: Reader,
@@ -184,7 +192,6 @@ export class WatchTable implements Iterable<Watch> {
         key,
         taskId,
         first: undefined,
-        count: 0,
         lastMessage: 0,
         phase: "queued",
         readBy: 0,
@@ -192,7 +199,7 @@ export class WatchTable implements Iterable<Watch> {
       };
       this.#watches.set(key, watch);
     } else {
-      const awaited = waitOf(watch, reader);
+      const awaited = this.waitOf(watch, reader);
       if (awaited !== undefined) {
         if (awaited.ticket !== ticket) awaited.ticket?.alsoPunch(ticket);
         return undefined;
@@ -212,8 +219,8 @@ export class WatchTable implements Iterable<Watch> {
     };
     if (watch.first !== undefined) watch.first.previous = wait;
     watch.first = wait;
-    watch.count++;
     reader.waits.push(wait);
+    if (this.#indexes.size > 0) this.#indexes.get(watch)?.set(reader, wait);
     return { watch, isNew };
   }
 
@@ -231,7 +238,7 @@ export class WatchTable implements Iterable<Watch> {
     if (next !== undefined) next.previous = previous;
     if (previous === undefined) watch.first = next;
     else previous.next = next;
-    watch.count--;
+    if (this.#indexes.size > 0) this.#unindex(wait);
     if (watch.first !== undefined) return false;
     this.#awaited--;
     return true;
@@ -258,13 +265,25 @@ export class WatchTable implements Iterable<Watch> {
         ticket?.reject(error);
       }
       watch.first = undefined;
-      watch.count = 0;
     }
     this.#watches.clear();
+    this.#indexes.clear();
     this.#awaited = 0;
     for (const reader of readers) {
       reader.waits.length = 0;
       reader.fail(error);
     }
+  }
+
+  #indexOf(watch: Watch): ReadonlyMap<Reader, Wait> {
+    const index = new Map<Reader, Wait>();
+    for (const wait of waitsOf(watch)) index.set(wait.reader, wait);
+    this.#indexes.set(watch, index);
+    return index;
+  }
+
+  #unindex({ watch, reader }: Wait): void {
+    if (watch.first === undefined) this.#indexes.delete(watch);
+    else this.#indexes.get(watch)?.delete(reader);
   }
 }

@@ -4,7 +4,6 @@ import { decodeEvent } from "../../src/protocol/decode.ts";
 import {
   type Reader,
   Ticket,
-  waitOf,
   type Watch,
   WatchTable,
 } from "../../src/watch_table.ts";
@@ -61,7 +60,7 @@ export class AttachStage {
   /** Ends a reader's wait. */
   leave(reader: Reader, taskId: string): void {
     const watch = this.table.get(keyOf(taskId));
-    const wait = watch && waitOf(watch, reader);
+    const wait = watch && this.table.waitOf(watch, reader);
     if (wait !== undefined && this.table.leave(wait)) {
       this.#abandoned(wait.watch);
     }
