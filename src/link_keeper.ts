@@ -182,6 +182,8 @@ export class LinkKeeper {
     // It may be over, or another one have its place.
     if (this.#attachment !== attachment) return;
     const { table, reconcile, runtime, status, track } = this.#options;
+    // An attachment may still be settled when both links are mute already.
+    this.#reconciler?.stop();
     this.#reconciler = new Reconciler({
       table,
       attachment,
