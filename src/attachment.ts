@@ -5,7 +5,7 @@ import type { RedisLink } from "./redis/link.ts";
 import { UnreachableChannelsError } from "./redis/unreachable.ts";
 import type { Runtime, Timer } from "./runtime.ts";
 import { toError } from "./to_error.ts";
-import { waitsOf, type Watch, type WatchTable } from "./watch_table.ts";
+import { waitBefore, type Watch, type WatchTable } from "./watch_table.ts";
 
 /** Keys in one SUBSCRIBE, UNSUBSCRIBE or read: a reply of that many stays far below every limit. */
 const CHUNK = 1000;
@@ -287,6 +287,7 @@ export class Attachment {
       chunk.push(watch);
     }
     if (chunk.length === 0) return;
+    const sent = this.#table.tick();
     const unreachable = await this.#subscribeReachable(chunk);
     // The next link may have begun to attach them.
     if (this.#isStopped) return;
@@ -296,6 +297,7 @@ export class Attachment {
         continue;
       }
       watch.phase = "subscribed";
+      watch.messagesSince = sent;
       // Nobody may be waiting any more.
       if (watch.first === undefined) this.leave(watch);
       else this.#unread.add(watch);
@@ -359,6 +361,7 @@ export class Attachment {
     // Another attachment reads them, and its link brings the messages.
     if (this.#isStopped) return 0;
     const fenced: [Watch, StoredDocument][] = [];
+    const overtaken: Watch[] = [];
     let delivered = 0;
     let found = 0;
     let bytes = 0;
@@ -370,7 +373,10 @@ export class Attachment {
       bytes += document.length;
       const readers = this.#delivery.snapshot(watch, document, sent);
       if (readers === undefined) fenced.push([watch, document]);
-      else delivered += readers;
+      else {
+        delivered += readers;
+        if (waitBefore(watch, sent) !== undefined) overtaken.push(watch);
+      }
     }
     this.#readSize.learn(found, bytes);
     await this.#link.fence();
@@ -379,17 +385,35 @@ export class Attachment {
       delivered += this.#delivery.fenced(watch, document, sent);
     }
     for (const watch of watches) this.#covered(watch, sent);
+    for (const watch of overtaken) {
+      // The message that overtook it may have brought the outcome.
+      if (waitBefore(watch, sent) !== undefined) this.reread(watch);
+    }
     return delivered;
   }
 
-  /** A read that was sent at tick `sent` is done: whoever waited then is attached. */
+  /**
+   * A read that was sent at tick `sent` is done, and its fence answered: a wait
+   * that began before is attached, unless a message was left out for it that
+   * may be newer than what was read. Then the next read makes sure.
+   */
   #covered(watch: Watch, sent: number): void {
     watch.readBy = this.#began;
-    for (const wait of waitsOf(watch)) {
-      if (wait.since > sent) continue;
-      wait.ticket?.punch();
+    const attached = watch.lastMessage > sent
+      ? Math.min(watch.messagesSince, sent)
+      : sent;
+    const newest = waitBefore(watch, sent);
+    if (newest !== undefined && newest.since >= attached) this.reread(watch);
+    // Those who came before one that is attached are attached.
+    for (
+      let wait = waitBefore(watch, attached);
+      wait?.ticket !== undefined;
+      wait = wait.next
+    ) {
+      wait.ticket.punch();
       wait.ticket = undefined;
     }
+    watch.messagesSince = Math.max(watch.messagesSince, sent);
     this.#settle(watch);
   }
 

@@ -6,6 +6,7 @@ import type { EventOrigin, ResultEvent } from "./protocol/meta.ts";
 import {
   isWaiting,
   type Wait,
+  waitBefore,
   waitsOf,
   type Watch,
   type WatchTable,
@@ -30,16 +31,23 @@ export interface DeliveryOptions {
  * were read. What was read may be older than what was published before it, or
  * the same; nothing may be lost by leaving the wrong one out.
  *
- * A SUCCESS is delivered wherever it comes from: nothing may overwrite it.
- * FAILURE and REVOKED may be overwritten, so a message that came in after the
- * read was sent is newer than what was read. A not-ready document that was
- * read may even be older than messages still on their way: it waits for the
- * fence, and is left out if a message came in after the read was sent, or if
- * the reader has it already. Messages are never compared with each other: a
- * worker may report the same progress twice.
+ * A message may be older than a wait: of an earlier run of a task id that is
+ * used again, say. It is known to be newer, by `messagesSince`, once the server
+ * has confirmed a SUBSCRIBE that was sent after the wait began, or has answered
+ * the fence of a read that was. Until then an outcome that is published does not
+ * end the wait, and its own read decides; one that is never stored is none.
  *
- * Whoever came after a read was sent has a read of his own to wait for: that one
- * may have found what was overwritten since.
+ * A read counts for the waits that began before it was sent. An outcome that was
+ * read is delivered at once, unless a message came in after the read was sent.
+ * That may be newer, and a reader never goes back in time: SUCCESS too may be
+ * forgotten, and its task run again. But it may be older, too. Hence the key is
+ * read once more behind the fence; so it is for a wait that left out a message
+ * that may be newer than its read.
+ *
+ * A not-ready document that was read may be older than messages still on their
+ * way: it waits for the fence, and is left out if a message came in after the
+ * read was sent, or if the reader has it already. Messages are never compared
+ * with each other: a worker may report the same progress twice.
  */
 export class Delivery {
   readonly #options: DeliveryOptions;
@@ -65,18 +73,20 @@ export class Delivery {
       if (!(error instanceof DecodeError)) throw error;
       return watch;
     }
-    if (!event.ready) {
+    if (event.ready) {
+      this.#toAll(watch, document, event, watch.messagesSince);
+    } else {
       const hash = hashOf(document);
       for (const wait of waitsOf(watch)) wait.lastHash = hash;
+      this.#toAll(watch, document, event, Infinity);
     }
-    this.#toAll(watch, document, event);
     return undefined;
   }
 
   /**
-   * Delivers what a read that was sent at tick `sent` found, if that is ready.
-   * Returns to how many readers; undefined if it is not ready, and has to wait
-   * for the fence.
+   * Delivers what a read that was sent at tick `sent` found, if that is ready
+   * and no message came in since. Returns to how many readers; undefined if it
+   * is not ready, and has to wait for the fence.
    */
   snapshot(
     watch: Watch,
@@ -86,7 +96,7 @@ export class Delivery {
     if (watch.first === undefined) return 0;
     const event = this.#stored(watch, document);
     if (!event.ready) return undefined;
-    if (event.state !== "SUCCESS" && watch.lastMessage > sent) return 0;
+    if (watch.lastMessage > sent) return 0;
     return this.#toAll(watch, document, event, sent);
   }
 
@@ -94,9 +104,16 @@ export class Delivery {
   fenced(watch: Watch, document: StoredDocument, sent: number): number {
     if (watch.lastMessage > sent) return 0;
     const hash = hashOf(document);
-    const missing = [...waitsOf(watch)].filter((wait) =>
-      wait.since < sent && wait.lastHash !== hash
-    );
+    const missing: Wait[] = [];
+    // What one has had last, those who came before it have had last, too:
+    // thousands of them are not looked at for one that joins.
+    for (
+      let wait = waitBefore(watch, sent);
+      wait !== undefined && wait.lastHash !== hash;
+      wait = wait.next
+    ) {
+      missing.push(wait);
+    }
     for (const wait of missing) {
       wait.lastHash = hash;
       this.#hand(wait, this.#stored(watch, document), document.length);
@@ -105,24 +122,23 @@ export class Delivery {
   }
 
   /**
-   * Hands a document to every reader, or to those who waited when the read of
-   * it was sent: decoded for each anew, since an event is its reader's to
-   * change.
+   * Hands a document to every reader whose wait began before tick `before`:
+   * decoded for each anew, since an event is its reader's to change.
    */
   #toAll(
     watch: Watch,
     document: StoredDocument,
     first: ResultEvent,
-    sent = Infinity,
+    before: number,
   ): number {
     const only = watch.first;
     if (only !== undefined && only.next === undefined) {
-      if (only.since > sent) return 0;
+      if (only.since >= before) return 0;
       this.#hand(only, first, document.length);
       return 1;
     }
     // A copy, because an outcome ends the wait.
-    const waits = [...waitsOf(watch)].filter(({ since }) => since < sent);
+    const waits = [...waitsOf(watch)].filter(({ since }) => since < before);
     for (const [index, wait] of waits.entries()) {
       const event = index === 0 ? first : this.#again(watch, document, first);
       this.#hand(wait, event, document.length);

@@ -47,6 +47,11 @@ export interface Watch {
   first: Wait | undefined;
   /** When its last message came in, in ticks; 0 is never. */
   lastMessage: number;
+  /**
+   * A message that comes in now was published after this tick: it is newer than
+   * each wait that began before. 0 while nothing is known.
+   */
+  messagesSince: number;
   /** How far it is on the present link. */
   phase: WatchPhase;
   /** The link that read it last, as the tick of its beginning; 0 is none. */
@@ -61,6 +66,13 @@ const FEW = 16;
 /** Everybody who waits for a key, the last who came first. */
 export function* waitsOf(watch: Watch): Generator<Wait> {
   for (let wait = watch.first; wait !== undefined; wait = wait.next) yield wait;
+}
+
+/** The last wait for a key that began before a tick; it leads to all the others that did. */
+export function waitBefore(watch: Watch, tick: number): Wait | undefined {
+  let wait = watch.first;
+  while (wait !== undefined && wait.since >= tick) wait = wait.next;
+  return wait;
 }
 
 /** Whether a wait is not over yet. */
@@ -193,6 +205,7 @@ export class WatchTable implements Iterable<Watch> {
         taskId,
         first: undefined,
         lastMessage: 0,
+        messagesSince: 0,
         phase: "queued",
         readBy: 0,
         isLeaving: false,

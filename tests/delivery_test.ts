@@ -18,18 +18,29 @@ const REVOKED = documentOf("REVOKED");
 const SUCCESS = documentOf("SUCCESS", 3);
 const BROKEN = "{";
 
+/**
+ * How a wait comes to its read: its key is `new`, and subscribed for it; it
+ * `join`s a reader of the key; or it is attached, and the key `check`ed now and
+ * then.
+ */
+type Manner = "new" | "join" | "check";
+const MANNERS: readonly Manner[] = ["new", "join", "check"];
+
 interface Case {
   /** What the key holds when it is read. */
   stored: string | null;
-  /** Published after the confirmation, before the read is sent. */
+  /** Published after the wait began (and the confirmation came), before the read is sent. */
   before?: string;
   /** Published after the read was sent, before its reply is there. */
   sent?: string;
   /** Published between the read's reply and the fence's. */
   read?: string;
+  /** What the key holds from then on; without it, the same as before. */
+  then?: string;
   /** Published behind the fence. */
   fenced?: string;
-  gets: string[];
+  /** What the reader gets. */
+  gets: string[] | Record<Manner, string[]>;
 }
 
 const CASES: Record<string, Case> = {
@@ -55,11 +66,13 @@ const CASES: Record<string, Case> = {
   "a not-ready snapshot gives way to a message after the read was sent": {
     stored: STARTED,
     sent: PROGRESS,
+    then: PROGRESS,
     gets: ["live PROGRESS 2"],
   },
   "a not-ready snapshot gives way to a message that the fence brings": {
     stored: STARTED,
     read: PROGRESS,
+    then: PROGRESS,
     gets: ["live PROGRESS 2"],
   },
   "a message behind the fence comes behind the snapshot": {
@@ -72,10 +85,17 @@ const CASES: Record<string, Case> = {
     fenced: STARTED,
     gets: ["snapshot STARTED 1", "live STARTED 1"],
   },
-  "a SUCCESS snapshot is delivered whatever message came": {
+  "a SUCCESS snapshot is delivered behind an older message": {
     stored: SUCCESS,
     sent: PROGRESS,
     gets: ["live PROGRESS 2", "snapshot SUCCESS 3"],
+  },
+  "a SUCCESS snapshot gives way to the next run of its task": {
+    stored: SUCCESS,
+    sent: STARTED,
+    then: STARTED,
+    fenced: FAILURE,
+    gets: ["live STARTED 1", "live FAILURE null"],
   },
   "a FAILURE snapshot behind a message before the read is delivered": {
     stored: FAILURE,
@@ -85,18 +105,29 @@ const CASES: Record<string, Case> = {
   "a FAILURE snapshot gives way to a message after the read was sent": {
     stored: FAILURE,
     sent: RETRY,
+    then: RETRY,
     fenced: SUCCESS,
     gets: ["live RETRY null", "live SUCCESS 3"],
+  },
+  "a FAILURE snapshot is delivered behind an older message": {
+    stored: FAILURE,
+    sent: RETRY,
+    gets: ["live RETRY null", "snapshot FAILURE null"],
   },
   "a REVOKED snapshot gives way to a message after the read was sent": {
     stored: REVOKED,
     sent: STARTED,
+    then: STARTED,
     gets: ["live STARTED 1"],
   },
   "an outcome is seen once: message after the read was sent": {
     stored: SUCCESS,
     sent: SUCCESS,
-    gets: ["live SUCCESS 3"],
+    gets: {
+      new: ["live SUCCESS 3"],
+      join: ["snapshot SUCCESS 3"],
+      check: ["live SUCCESS 3"],
+    },
   },
   "an outcome is seen once: message after the snapshot": {
     stored: SUCCESS,
@@ -106,13 +137,69 @@ const CASES: Record<string, Case> = {
   "an outcome is seen once: message before the read": {
     stored: SUCCESS,
     before: SUCCESS,
-    gets: ["live SUCCESS 3"],
+    gets: {
+      new: ["snapshot SUCCESS 3"],
+      join: ["snapshot SUCCESS 3"],
+      check: ["live SUCCESS 3"],
+    },
   },
   "nothing comes behind the outcome": {
     stored: FAILURE,
     read: PROGRESS,
     fenced: SUCCESS,
     gets: ["snapshot FAILURE null"],
+  },
+  "an outcome from before the wait does not end it": {
+    stored: null,
+    before: FAILURE,
+    fenced: SUCCESS,
+    gets: {
+      new: ["live SUCCESS 3"],
+      join: ["live SUCCESS 3"],
+      check: ["live FAILURE null"],
+    },
+  },
+  "an outcome from before the wait that comes behind its read does not end it":
+    {
+      stored: STARTED,
+      sent: FAILURE,
+      gets: {
+        new: ["live FAILURE null"],
+        join: ["snapshot STARTED 1"],
+        check: ["live FAILURE null"],
+      },
+    },
+  "an outcome that is newer than the read is not lost": {
+    stored: STARTED,
+    sent: SUCCESS,
+    then: SUCCESS,
+    gets: {
+      new: ["live SUCCESS 3"],
+      join: ["snapshot SUCCESS 3"],
+      check: ["live SUCCESS 3"],
+    },
+  },
+  "an outcome that the fence brings is not lost": {
+    stored: null,
+    read: FAILURE,
+    then: FAILURE,
+    gets: {
+      new: ["live FAILURE null"],
+      join: ["snapshot FAILURE null"],
+      check: ["live FAILURE null"],
+    },
+  },
+  "an outcome behind the fence needs no further read": {
+    stored: STARTED,
+    sent: PROGRESS,
+    then: PROGRESS,
+    fenced: FAILURE,
+    gets: ["live PROGRESS 2", "live FAILURE null"],
+  },
+  "an outcome that was never stored ends only a wait that takes messages": {
+    stored: null,
+    sent: SUCCESS,
+    gets: { new: ["live SUCCESS 3"], join: [], check: ["live SUCCESS 3"] },
   },
   "after an undecodable message the key decides": {
     stored: STARTED,
@@ -131,41 +218,68 @@ const CASES: Record<string, Case> = {
   },
 };
 
-for (const [name, { stored, gets, ...messages }] of Object.entries(CASES)) {
-  for (const readers of [1, 2]) {
-    Deno.test(`Delivery, ${readers} reader(s): ${name}`, async () => {
-      const stage = new AttachStage();
-      const { link, store } = stage;
-      const publish = (document: string | undefined): void => {
-        if (document !== undefined) link.publish(keyOf("t"), document);
-      };
-      if (stored !== null) store.set(keyOf("t"), stored);
-      link.held.add("read").add("fence").add("subscribe");
-      const all = Array.from({ length: readers }, () => new RecordingReader());
-      const attached = Promise.all(all.map((reader) => stage.add(reader, "t")));
-      await turn();
-      link.release("subscribe");
-      // Its continuation has not run yet, so the read is still to be sent.
-      publish(messages.before);
-      await turn();
-      publish(messages.sent);
-      if (link.waiting("read") > 0) link.release("read");
-      await turn();
-      publish(messages.read);
-      link.free("read");
-      if (link.waiting("fence") > 0) link.release("fence");
-      await turn();
-      publish(messages.fenced);
-      link.free("fence");
-      await attached;
-      await turn();
-      for (const reader of all) assertEquals(reader.got, gets);
-      // Each reader's event is its own to change.
-      const [first, second] = all;
-      for (const [i, event] of second?.events.entries() ?? []) {
-        assert(event !== first!.events[i]);
-      }
-    });
+/** Brings waits for task t to the sending of their read. Resolves when the read counts. */
+async function begin(
+  stage: AttachStage,
+  readers: readonly RecordingReader[],
+  manner: Manner,
+  { stored, before }: Case,
+): Promise<{ read: Promise<unknown> }> {
+  const { link, store } = stage;
+  const add = (): Promise<unknown> =>
+    Promise.all(readers.map((reader) => stage.add(reader, "t")));
+  if (manner === "join") await stage.add(new RecordingReader(), "t");
+  if (manner === "check") await add();
+  if (stored !== null) store.set(keyOf("t"), stored);
+  link.held.add("read").add("fence").add("subscribe");
+  let read: Promise<unknown> | undefined;
+  if (manner !== "check") read = add();
+  if (manner === "new") {
+    await turn();
+    // Its continuation has not run yet, so the read is still to be sent.
+    link.release("subscribe");
+  }
+  if (before !== undefined) link.publish(keyOf("t"), before);
+  read ??= stage.attachment.check([...stage.table]);
+  await turn();
+  return { read };
+}
+
+for (const [name, each] of Object.entries(CASES)) {
+  for (const manner of MANNERS) {
+    for (const count of [1, 2]) {
+      Deno.test(`Delivery, ${manner}, ${count} reader(s): ${name}`, async () => {
+        const stage = new AttachStage();
+        const { link, store } = stage;
+        const publish = (document: string | undefined): void => {
+          if (document !== undefined) link.publish(keyOf("t"), document);
+        };
+        const readers = Array.from(
+          { length: count },
+          () => new RecordingReader(),
+        );
+        const { read } = await begin(stage, readers, manner, each);
+        publish(each.sent);
+        if (link.waiting("read") > 0) link.release("read");
+        await turn();
+        publish(each.read);
+        if (each.then !== undefined) store.set(keyOf("t"), each.then);
+        link.free("read");
+        if (link.waiting("fence") > 0) link.release("fence");
+        await turn();
+        publish(each.fenced);
+        link.free("fence");
+        await read;
+        await turn();
+        const gets = "new" in each.gets ? each.gets[manner] : each.gets;
+        for (const reader of readers) assertEquals(reader.got, gets);
+        // Each reader's event is its own to change.
+        const [first, second] = readers;
+        for (const [i, event] of second?.events.entries() ?? []) {
+          assert(event !== first!.events[i]);
+        }
+      });
+    }
   }
 }
 
@@ -241,6 +355,7 @@ Deno.test("Delivery tells of an abandoned watch once, before the last reader has
     reader.onEvent = ({ state }) => log.push(state);
     table.add(reader, "k", "t", new Ticket());
   }
+  table.get("k")!.messagesSince = table.tick();
   assertThrows(() => delivery.live("k", "!"), RangeError);
   delivery.live("k", SUCCESS);
   delivery.live("k", SUCCESS);

@@ -50,6 +50,34 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
+  name: "a second reader does not get an outcome from before it began to wait",
+  async fn() {
+    await using redis = await startRedis();
+    await using proxy = await FaultProxy.start(redis.url);
+    await using backend = new ResultBackend(proxy.url, { reconcile: 0 });
+    await using writer = new ResultBackend(redis.url);
+    const [id] = taskIds(1) as [string];
+    const options = { timeout: 10_000, propagate: false };
+    const first = backend.result(id).get(options);
+    await untilStatus(backend.status(), "connected");
+
+    // Both messages are still on their way when the second wait begins.
+    proxy.delay("toClient", 200, "subscribed");
+    await writer.markAsFailure(id, new Error("the first run"));
+    await writer.forget(id);
+    await writer.storeResult(id, "the second run", "PROGRESS");
+    using hold = proxy.holdReply("MGET");
+    const second = backend.result(id).get(options);
+    await hold.reached;
+    assertEquals((await first) instanceof Error, true);
+    hold.release();
+    await writer.markAsDone(id, "the second run");
+
+    assertEquals(await second, "the second run");
+  },
+}));
+
+Deno.test(needs("redis-server", {
   name:
     "a second reader that joins while the UNSUBSCRIBE is queued, or on its way, gets the outcome",
   async fn() {

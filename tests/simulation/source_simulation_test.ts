@@ -25,7 +25,7 @@ const MAY_CHANGE = ["FAILURE", "REVOKED"];
 
 /** What a wait may get. */
 interface Expectation {
-  /** The document that the key held when the wait began. */
+  /** The document that the key held when the wait began, or the next one: nothing older may come. */
   readonly from: number;
   /** The document that came last. */
   last: number;
@@ -49,8 +49,7 @@ class CheckingReader implements Reader {
     this.#written = written;
   }
 
-  begin(taskId: string): Expectation {
-    const from = this.#written.get(taskId)?.at(-1) ?? 0;
+  begin(taskId: string, from: number): Expectation {
     const begun = this.open.get(taskId) ??
       { from, last: 0, attached: Infinity };
     this.open.set(taskId, begun);
@@ -63,7 +62,7 @@ class CheckingReader implements Reader {
     const wait = this.open.get(taskId);
     assert(wait !== undefined, `${state} ${number} without a wait`);
     assert(number > wait.last, `${state} ${number} behind ${wait.last}`);
-    if (origin === "snapshot") {
+    if (ready || origin === "snapshot") {
       assert(number >= wait.from, `${state} ${number} is from before the wait`);
     }
     const after = Math.max(wait.last, wait.attached);
@@ -93,6 +92,8 @@ class Simulation {
   readonly #random: () => number;
   readonly #policy: RetryPolicy;
   readonly #retries: RetryListener;
+  // What the keys hold.
+  readonly #stored = new Map<string, { number: number; state: string }>();
   // The tasks that have their last document.
   readonly #final = new Set<string>();
   #documents = 0;
@@ -147,7 +148,10 @@ class Simulation {
       const kind = this.#random();
       if (kind < 0.15) this.#use();
       else if (kind < 0.25) this.#write(this.#pick(TASKS), false);
-      else if (kind < 0.27) await this.runtime.advance(500);
+      else if (kind < 0.26) this.#forget(this.#pick(TASKS));
+      else if (kind < 0.27) this.redis.publish(keyOf(this.#pick(TASKS)), "{");
+      else if (kind < 0.275) await this.#rest();
+      else if (kind < 0.295) await this.runtime.advance(500);
       else if (this.#chance(faults)) this.#fault();
       else if (this.#chance(rotations)) await this.#rotate();
       else if (this.redis.steps.length > 0) this.#pick(this.redis.steps)();
@@ -176,7 +180,9 @@ class Simulation {
     if (this.#chance(0.7)) {
       const faults = this.#faults;
       const isNew = !reader.open.has(taskId);
-      const wait = reader.begin(taskId);
+      const { number } = this.#stored.get(taskId) ??
+        { number: this.#documents + 1 };
+      const wait = reader.begin(taskId, number);
       this.source.add(reader, [taskId]).then(() => {
         // While one is replaced, what is not ready may be missed.
         if (this.redis.links.some((link) => link.isExpiring)) return;
@@ -209,18 +215,44 @@ class Simulation {
 
   #write(task: string, isLast: boolean): void {
     if (this.#final.has(task)) return;
+    if (this.#stored.get(task)?.state === "SUCCESS") {
+      // It is final: to run the task again, it has to be forgotten.
+      if (!isLast && this.#chance(0.5)) return;
+      this.#forget(task);
+    }
     const kind = isLast ? this.#pick([0, 0.7]) : this.#random();
-    const state = kind < 0.05
+    const state = kind < 0.1
       ? "SUCCESS"
-      : this.#pick(isLast || kind < 0.2 ? MAY_CHANGE : NOT_READY);
-    if (state === "SUCCESS" || isLast) this.#final.add(task);
+      : this.#pick(isLast || kind < 0.25 ? MAY_CHANGE : NOT_READY);
+    if (isLast) this.#final.add(task);
     const retries = ++this.#documents;
+    this.#stored.set(task, { number: retries, state });
     const numbers = this.written.get(task) ?? [];
     this.written.set(task, [...numbers, retries]);
     this.redis.write(
       keyOf(task),
       JSON.stringify({ status: state, result: null, task_id: task, retries }),
     );
+  }
+
+  #forget(task: string): void {
+    this.#stored.delete(task);
+    this.redis.store.delete(keyOf(task));
+  }
+
+  /** Lets everything come to rest: then no wait is open whose outcome Redis has. */
+  async #rest(): Promise<void> {
+    this.redis.isDown = false;
+    for (let round = 0; round < 3; round++) await this.#drain();
+    for (const { open } of this.readers) {
+      for (const taskId of open.keys()) {
+        const { state = "none" } = this.#stored.get(taskId) ?? {};
+        assert(
+          state === "none" || NOT_READY.includes(state),
+          `a wait for ${taskId} has not got its ${state}`,
+        );
+      }
+    }
   }
 
   #fault(): void {
@@ -261,13 +293,19 @@ class Simulation {
 
   async #settle(): Promise<void> {
     for (let idle = 0; idle < 3; idle++) {
-      await this.runtime.advance(500);
-      while (this.redis.steps.length > 0) {
-        idle = 0;
-        this.#pick(this.redis.steps)();
-        await microtasks(20);
-      }
+      if (await this.#drain()) idle = 0;
     }
+  }
+
+  /** Lets time pass, and then everything happen that can. Returns whether there was anything. */
+  async #drain(): Promise<boolean> {
+    await this.runtime.advance(500);
+    const isIdle = this.redis.steps.length === 0;
+    while (this.redis.steps.length > 0) {
+      this.#pick(this.redis.steps)();
+      await microtasks(20);
+    }
+    return !isIdle;
   }
 
   #chance(probability: number): boolean {

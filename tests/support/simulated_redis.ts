@@ -182,7 +182,12 @@ export class SimulatedRedis implements RedisDriver {
   /** Stores and publishes as one. */
   write(key: string, document: string): void {
     this.store.set(key, document);
-    for (const link of this.links) link.publish(key, document);
+    this.publish(key, document);
+  }
+
+  /** Publishes alone. */
+  publish(channel: string, document: string): void {
+    for (const link of this.links) link.publish(channel, document);
   }
 
   /** Refuses the attempts to connect that are decided while this is so. */
