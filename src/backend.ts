@@ -625,7 +625,7 @@ export class ResultBackend implements AsyncDisposable {
     options: SaveGroupOptions = {},
   ): Promise<GroupResult<T>> {
     checkOptions(options, SAVE_GROUP_OPTIONS);
-    const { parent = null, ...call } = options;
+    const { parent = null, signal } = options;
     const group = this.#results.group({
       id: groupId,
       // The states of a member, and of a parent, are the caller's word.
@@ -634,7 +634,7 @@ export class ResultBackend implements AsyncDisposable {
       >,
       parent: parent as AsyncResult | GroupResult | null,
     });
-    await group.save(call);
+    await group.save(signal === undefined ? {} : { signal });
     // What the tasks return is the caller's word.
     return group as GroupResult<T>;
   }

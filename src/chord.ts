@@ -121,7 +121,8 @@ export class Chords {
   ): Promise<ChordOutcome> {
     checkOptions(options, CHORD_PART_OPTIONS);
     const { taskId, groupId } = request;
-    const { onComplete, claim = crypto.randomUUID(), ...call } = options;
+    const { onComplete, claim = crypto.randomUUID(), signal } = options;
+    const call: CallOptions = signal === undefined ? {} : { signal };
     if (!taskId || !groupId) return { type: "ignored" };
     this.#check(request);
     checkClaim(claim);

@@ -13,7 +13,9 @@ export function optionNames<Options>(
 
 /**
  * Checks what a call was given as its options. Every `get()` comes through here:
- * what is right costs next to nothing.
+ * what is right costs next to nothing. As for the compiler, an instance of a
+ * class may have more to it than options: an AbortController will do, which has
+ * a `signal`.
  *
  * @throws {TypeError} if it is no object, has a name that is not known, or a
  * `signal` that is none.
@@ -21,9 +23,9 @@ export function optionNames<Options>(
 export function checkOptions(options: unknown, known: OptionNames): void {
   if (options === undefined) return;
   checkIsObject(options, known);
-  // Not Object.keys: what is inherited is read, too.
+  // Not Object.keys, which makes a list.
   for (const name in options) {
-    if (!known.has(name)) throw new TypeError(whyUnknown(options, name, known));
+    if (!known.has(name)) refuseUnknown(options, name, known);
   }
   if ("signal" in options) checkSignal(options.signal);
 }
@@ -60,21 +62,25 @@ export function unknownOption(
   }`;
 }
 
-function whyUnknown(options: object, name: string, known: OptionNames): string {
-  if (known.has("signal")) {
-    if (options instanceof AbortSignal) {
-      return "Cannot use an AbortSignal as options: give it as { signal }";
-    }
-    if (options instanceof AbortController) {
-      return "Cannot use an AbortController as options: give { signal: controller.signal }";
-    }
-    if (/^time_?out/i.test(name) && !known.has("timeout")) {
-      return `Unknown option ${
-        JSON.stringify(name)
-      }: give { signal: AbortSignal.timeout(milliseconds) }`;
-    }
+function refuseUnknown(
+  options: object,
+  name: string,
+  known: OptionNames,
+): void {
+  if (options instanceof AbortSignal) {
+    throw new TypeError(
+      "Cannot use an AbortSignal as options: give it as { signal }",
+    );
   }
-  return unknownOption(name, known);
+  const prototype: unknown = Object.getPrototypeOf(options);
+  if (prototype !== null && prototype !== Object.prototype) return;
+  throw new TypeError(
+    /^time_?out/i.test(name) && known.has("signal") && !known.has("timeout")
+      ? `Unknown option ${
+        JSON.stringify(name)
+      }: give { signal: AbortSignal.timeout(milliseconds) }`
+      : unknownOption(name, known),
+  );
 }
 
 function checkSignal(signal: unknown): void {

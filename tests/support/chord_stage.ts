@@ -69,7 +69,7 @@ export class ChordStage implements AsyncDisposable {
   }
 }
 
-/** Takes the values of completed chords. */
+/** Takes the values of completed chords. It may be spread into the options of `chordPartReturn`. */
 export class Completions {
   readonly #values: unknown[][] = [];
   readonly #infos: ChordInfo[] = [];
