@@ -15,7 +15,10 @@ type Installable = Exclude<Need, "DENO_REDIS_MODULE">;
 const PACKAGES: Record<Installable, string[]> = {
   "redis-server": ["redis-server"],
   "redis-sentinel": ["redis-sentinel"],
+  "redis-cli": ["redis-tools"],
   "celery": ["python3-celery", "python3-redis"],
+  "python msgpack": ["python3-msgpack"],
+  "python yaml": ["python3-yaml"],
   "openssl": ["openssl"],
 };
 

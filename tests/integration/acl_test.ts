@@ -335,7 +335,7 @@ Deno.test(needs("redis-server", {
   },
 }));
 
-Deno.test(needs("redis-server", {
+Deno.test(needs(["redis-server", "redis-cli"], {
   name: "the README's rows for Cluster and sharded channels are what is needed",
   async fn(t) {
     await using cluster = await startCluster({ replicas: 0 });

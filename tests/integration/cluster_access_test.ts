@@ -22,7 +22,7 @@ import { within } from "../support/until.ts";
 
 const PASSWORD = "s3cret";
 
-Deno.test(needs(["redis-server", "openssl"], {
+Deno.test(needs(["redis-server", "redis-cli", "openssl"], {
   name: "ResultBackend over a Redis Cluster with a password and TLS",
   async fn(t) {
     const { server, authority, client } = await certificates();

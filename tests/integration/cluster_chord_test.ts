@@ -66,7 +66,7 @@ async function callsOf(
   return calls;
 }
 
-Deno.test(needs("redis-server", {
+Deno.test(needs(["redis-server", "redis-cli"], {
   name: "chords and groups over a Redis Cluster",
   async fn(t) {
     await using cluster = await startCluster({ replicas: 0 });

@@ -8,7 +8,7 @@ import { startCluster } from "../support/redis_cluster.ts";
 import { inboxOf, outcomesOf, taskIds } from "../support/results.ts";
 import { within } from "../support/until.ts";
 
-Deno.test(needs("redis-server", {
+Deno.test(needs(["redis-server", "redis-cli"], {
   name:
     "results of the other masters arrive while one is gone, and its own when it is back",
   async fn() {

@@ -69,7 +69,7 @@ async function checkNoCrossSlot(cluster: RedisCluster): Promise<void> {
   }
 }
 
-Deno.test(needs("redis-server", {
+Deno.test(needs(["redis-server", "redis-cli"], {
   name: "ResultBackend over a Redis Cluster",
   async fn(t) {
     await using cluster = await startCluster();

@@ -120,7 +120,7 @@ async function streamThrough(
   return { told, disorder };
 }
 
-Deno.test(needs("redis-server", {
+Deno.test(needs(["redis-server", "redis-cli"], {
   name:
     "while links to a cluster are replaced and slots move, each outcome comes once, reports in order, and the provider is asked once at a time",
   async fn() {

@@ -12,7 +12,7 @@ import { celeryStage } from "../support/celery_stage.ts";
 import { digestOf } from "../support/redis_server.ts";
 import { collect } from "../support/results.ts";
 
-const stage = celeryStage();
+const stage = celeryStage({ needs: ["python msgpack", "python yaml"] });
 
 const OPTIONS = {
   msgpack: { serializer: "msgpack" },

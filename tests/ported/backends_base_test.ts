@@ -33,7 +33,7 @@ import { channelsOf, newChannels } from "../support/channels.ts";
 import { inboxOf, taskIds } from "../support/results.ts";
 
 const KEY = "celery-task-meta-";
-const stage = celeryStage();
+const stage = celeryStage({ needs: ["python msgpack", "python yaml"] });
 
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test(stage.test(name, fn));

@@ -25,13 +25,25 @@ export interface CeleryStageOptions {
    * @default {false}
    */
   worker?: boolean;
+  /**
+   * What the tests need besides Redis and Celery.
+   *
+   * @default {[]}
+   */
+  needs?: readonly Need[];
 }
 
 /** A Redis server, a Celery client and perhaps a worker, shared by the tests of a file. */
 export class CeleryStage {
+  readonly #needs: readonly Need[];
   #redis: RedisServer | undefined;
   #driver: CeleryDriver | undefined;
   #worker: CeleryWorker | undefined;
+
+  /** Describes a stage that is not up yet; {@linkcode celeryStage} makes one. */
+  constructor({ needs = [] }: CeleryStageOptions) {
+    this.#needs = [...NEEDS, ...needs];
+  }
 
   /** The server. */
   get redis(): RedisServer {
@@ -50,12 +62,12 @@ export class CeleryStage {
 
   /** A test that needs the stage, for `Deno.test`. */
   test(name: string, fn: () => Promise<void>): Deno.TestDefinition {
-    return needs(NEEDS, { name, fn });
+    return needs(this.#needs, { name, fn });
   }
 
   /** Starts all of it, or nothing. */
   async start({ worker = false }: CeleryStageOptions): Promise<void> {
-    if (!NEEDS.every(has)) return;
+    if (!this.#needs.every(has)) return;
     try {
       const redis = this.#redis = await startRedis();
       this.#driver = new CeleryDriver(redis.url);
@@ -90,7 +102,7 @@ export class CeleryStage {
 
 /** A stage for the tests of this file. */
 export function celeryStage(options: CeleryStageOptions = {}): CeleryStage {
-  const stage = new CeleryStage();
+  const stage = new CeleryStage(options);
   Deno.test.beforeAll(() => stage.start(options));
   Deno.test.afterAll(() => stage.end());
   return stage;

@@ -1,6 +1,7 @@
 /**
  * Tests that need more than Deno: what the machine lacks is named, and the test
- * counts as ignored. Under `CI=true`, where nothing may be lacking, it fails;
+ * counts as ignored. Each need is checked by using it: a name in a list of
+ * packages says nothing about what a machine has for other reasons. Under `CI=true`, where nothing may be lacking, it fails;
  * but for what is marked as optional.
  *
  * @module
@@ -10,7 +11,10 @@
 export type Need =
   | "redis-server"
   | "redis-sentinel"
+  | "redis-cli"
   | "celery"
+  | "python msgpack"
+  | "python yaml"
   | "openssl"
   | "DENO_REDIS_MODULE";
 
@@ -44,15 +48,29 @@ const probes: Record<Need, Probe> = {
       "install Redis: apt-get install redis-server, or brew install redis",
   },
   "redis-sentinel": {
-    // Not --version: as a sentinel, it would ask for a configuration first.
-    found: ["sh", "-c", "command -v redis-sentinel"],
+    found: ["redis-sentinel", "--version"],
     advice:
       "install Redis Sentinel: apt-get install redis-sentinel, or brew install redis",
+  },
+  "redis-cli": {
+    found: ["redis-cli", "--version"],
+    advice:
+      "install Redis's tools: apt-get install redis-tools, or brew install redis",
   },
   "celery": {
     found: [CELERY_PYTHON, "-c", "import celery, redis"],
     advice:
       "install Celery: apt-get install python3-celery python3-redis, or set CELERY_PYTHON to a Python that has both",
+  },
+  "python msgpack": {
+    found: [CELERY_PYTHON, "-c", "import msgpack; msgpack.packb({})"],
+    advice:
+      "install msgpack for Python: apt-get install python3-msgpack, or pip install msgpack where CELERY_PYTHON is",
+  },
+  "python yaml": {
+    found: [CELERY_PYTHON, "-c", "import yaml; yaml.safe_dump({})"],
+    advice:
+      "install PyYAML: apt-get install python3-yaml, or pip install pyyaml where CELERY_PYTHON is",
   },
   "openssl": {
     found: ["openssl", "version"],
