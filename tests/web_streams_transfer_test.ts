@@ -13,6 +13,9 @@ import { startStage } from "./support/result_stage.ts";
 import { collect } from "./support/results.ts";
 import type { StreamOrder, StreamTold } from "./support/stream_worker.ts";
 
+/** Milliseconds for the start of a thread; it may have to check types first. */
+const START_LIMIT = 300_000;
+
 /** A Worker that reads what it is handed. */
 class StreamWorker implements Disposable {
   /** What it tells. */
@@ -22,13 +25,26 @@ class StreamWorker implements Disposable {
     { type: "module" },
   );
 
-  constructor() {
+  private constructor() {
     this.#worker.onmessage = ({ data }: MessageEvent<StreamTold>) =>
       this.told.push(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
       this.told.close(new Error(event.message));
     };
+  }
+
+  /** Starts one; what it is to be quick at begins when it listens. */
+  static async start(): Promise<StreamWorker> {
+    const worker = new StreamWorker();
+    try {
+      const told = await worker.told.next({ timeout: START_LIMIT });
+      assertEquals(told, { type: "ready" });
+      return worker;
+    } catch (error) {
+      worker.terminate();
+      throw error;
+    }
   }
 
   /** Hands streams over. */
@@ -76,7 +92,7 @@ Deno.test(needs("redis-server", {
     "a stream that is transferred to a Worker brings every kind of value, and closes there",
   async fn() {
     await using stage = await startStage();
-    using worker = new StreamWorker();
+    using worker = await StreamWorker.start();
     await stage.writer.markAsStarted("a", VALUES);
     worker.post({ readable: stage.backend.stream(["a", "b"]) });
     assertEquals((await worker.event()).result, VALUES);
@@ -98,7 +114,7 @@ Deno.test(needs("redis-server", {
     "a transferred stream asks for an event only when its Worker does: what it does not read is conflated here",
   async fn() {
     await using stage = await startStage();
-    using worker = new StreamWorker();
+    using worker = await StreamWorker.start();
     const consumer = stage.backend.consumer({ highWaterMark: 1 });
     await consumer.add("a");
     worker.post({ readable: consumer.readable, byStep: true });
@@ -128,7 +144,7 @@ Deno.test(needs("redis-server", {
   name: "a Worker that cancels a transferred stream unsubscribes",
   async fn() {
     await using stage = await startStage();
-    using worker = new StreamWorker();
+    using worker = await StreamWorker.start();
     worker.post({ readable: stage.backend.stream(["a", "b"]), take: 1 });
     await stage.subscribed(2);
     await stage.done("a");
@@ -143,7 +159,7 @@ Deno.test(needs("redis-server", {
     "a Worker that is terminated tells nobody: the consumer's signal ends what it read",
   async fn() {
     await using stage = await startStage();
-    using worker = new StreamWorker();
+    using worker = await StreamWorker.start();
     const abort = new AbortController();
     const { signal } = abort;
     worker.post({ readable: stage.backend.stream(["a", "b"], { signal }) });
@@ -161,7 +177,7 @@ Deno.test(needs("redis-server", {
     "both ends of a consumer can be transferred: the Worker sends ids, and gets events",
   async fn() {
     await using stage = await startStage();
-    using worker = new StreamWorker();
+    using worker = await StreamWorker.start();
     const ids = Array.from({ length: 100 }, (_, i) => `${i}`);
     const { readable, writable } = stage.backend.consumer({ maxPending: 10 });
     worker.post({ readable, writable, ids });
@@ -178,7 +194,7 @@ Deno.test(needs("redis-server", {
   name: "an error arrives in the other thread with its message",
   async fn() {
     await using stage = await startStage();
-    using worker = new StreamWorker();
+    using worker = await StreamWorker.start();
     worker.post({ readable: stage.backend.stream("a") });
     await stage.subscribed(1);
     await stage.backend.close();

@@ -23,6 +23,7 @@ export interface StreamOrder {
 
 /** What it tells. */
 export type StreamTold =
+  | { type: "ready" }
   | { type: "event"; event: ResultEvent }
   | { type: "closed" }
   | { type: "failed"; error: unknown };
@@ -33,6 +34,7 @@ self.onmessage = ({ data }: MessageEvent<StreamOrder | "step">): void => {
   if (data === "step") step.resolve();
   else run(data);
 };
+tell({ type: "ready" });
 
 async function run(order: StreamOrder): Promise<void> {
   try {
