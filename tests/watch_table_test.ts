@@ -89,7 +89,7 @@ Deno.test("WatchTable takes no longer for a wait where thousands wait for the sa
   assertEquals(table.awaited, 0);
   // It takes about 30 ms; with a walk along the list, half a minute.
   const elapsed = performance.now() - since;
-  assert(elapsed < 3000, `It took ${elapsed} ms`);
+  assert(elapsed < 10_000, `It took ${elapsed} ms`);
 });
 
 Deno.test("WatchTable takes no longer for a wait where hundreds wait for the same thousand tasks", () => {

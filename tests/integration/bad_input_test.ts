@@ -253,9 +253,9 @@ Deno.test(needs("redis-server", {
     await using backend = new ResultBackend(redis.url, { reconcile: 0 });
     const [id, other] = taskIds(2) as [string, string];
     const waits = [
-      backend.result(id).get({ timeout: 10_000 }),
-      backend.result(id).get({ timeout: 10_000 }),
-      backend.result(other).get({ timeout: 10_000 }),
+      backend.result(id).get({ timeout: 60_000 }),
+      backend.result(id).get({ timeout: 60_000 }),
+      backend.result(other).get({ timeout: 60_000 }),
     ];
     await backend.consumer().add([id, other]);
     await client.send("PUBLISH", KEY + id, "garbage");
@@ -318,7 +318,7 @@ Deno.test(needs("redis-server", {
     assertStringIncludes(never.message, "expired");
     assertStringIncludes(never.message, "wrong");
     const started = await assertRejects(
-      () => backend.result("started").get({ timeout: 500 }),
+      () => backend.result("started").get({ timeout: 2000 }),
       ResultTimeoutError,
     );
     assertEquals(started.lastState, "STARTED");
@@ -330,7 +330,7 @@ Deno.test(needs("redis-server", {
 
     await redis.kill();
     const cut = await assertRejects(
-      () => backend.result("never").get({ timeout: 300 }),
+      () => backend.result("never").get({ timeout: 1000 }),
       ResultTimeoutError,
     );
     assertInstanceOf(cut.lastConnectionError, Error);

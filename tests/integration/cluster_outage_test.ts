@@ -56,7 +56,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
       `${told}`,
     );
     const error = await assertRejects(() =>
-      backend.result(lost[0]!).get({ timeout: 300 })
+      backend.result(lost[0]!).get({ timeout: 1000 })
     );
     assert(String(error).includes(cluster.addressOf(gone!)), String(error));
 

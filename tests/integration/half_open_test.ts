@@ -25,7 +25,7 @@ for (const which of ["all", "subscribed", "command"] as const) {
       const [id] = taskIds(1) as [string];
       const status = inboxOf(backend.status());
 
-      const result = backend.result(id).get({ timeout: 20_000 });
+      const result = backend.result(id).get({ timeout: 60_000 });
       await status.until(({ type }) => type === "connected");
       proxy.silence(which, { existingOnly: true });
       const silentSince = performance.now();
@@ -37,8 +37,9 @@ for (const which of ["all", "subscribed", "command"] as const) {
       const noticed = performance.now() - silentSince;
       assertEquals(await result, "stored in silence");
       assert(
-        // A busy machine may be late with its timers.
-        noticed < 2 * HEARTBEAT + 500,
+        // Two of them, to the millisecond, are asked for where time is a fake
+        // (connection_test.ts): a busy machine is late with its timers.
+        noticed < 10 * HEARTBEAT,
         `noticed after ${noticed} ms: ${JSON.stringify(lost)}`,
       );
     },

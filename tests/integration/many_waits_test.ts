@@ -189,7 +189,8 @@ staged(
       ResultTimeoutError,
     );
     const elapsed = performance.now() - since;
-    assert(elapsed > 199 && elapsed < 700, `${elapsed} ms`);
+    // Never early. How late a busy machine is with its timers, nobody knows.
+    assert(elapsed > 199 && elapsed < 10_000, `${elapsed} ms`);
     // A timer of the platform would fire at once.
     const abort = new AbortController();
     const month = backend.result("a").get({
@@ -239,7 +240,7 @@ staged(
     await backend.getMeta("a");
     await stage.redis.kill();
     const error = await assertRejects(
-      () => backend.result("a").get({ timeout: 300 }),
+      () => backend.result("a").get({ timeout: 1000 }),
       ResultTimeoutError,
     );
     assertInstanceOf(error.lastConnectionError, Error);

@@ -123,7 +123,7 @@ async function linesOf(
         // The main program's, to start a Worker from a file.
         ...["--allow-read", "--allow-net", "starter.ts", url, net],
       ], folder);
-    return await within(child.end(), { timeout: 30_000, what: "the child" });
+    return await within(child.end(), { what: "the child" });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -226,7 +226,7 @@ Deno.test(needs("redis-server", {
     assertEquals(await child.line(), "1");
     await untilSubscribed(redis);
     await redis.restart();
-    const [line = ""] = await within(child.end(), { timeout: 30_000 });
+    const [line = ""] = await within(child.end());
     assert(line.startsWith("ConfigurationError: "), line);
     assertStringIncludes(line, `--allow-net=${host}`);
   },

@@ -18,7 +18,7 @@ Deno.test(needs("redis-server", {
     const [id] = taskIds(1) as [string];
 
     using hold = proxy.hold("SUBSCRIBE");
-    const result = backend.result(id).get({ timeout: 10_000 });
+    const result = backend.result(id).get({ timeout: 60_000 });
     await hold.reached;
     await writer.markAsDone(id, "stored in between");
     hold.release();
@@ -97,7 +97,7 @@ Deno.test(needs("redis-server", {
     await using writer = new ResultBackend(redis.url);
     const [id] = taskIds(1) as [string];
 
-    const result = backend.result(id).get({ timeout: 10_000 });
+    const result = backend.result(id).get({ timeout: 60_000 });
     await untilStatus(backend.status(), "connected");
     using hold = proxy.hold("SUBSCRIBE");
     await proxy.cut();

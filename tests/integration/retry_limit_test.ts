@@ -50,7 +50,7 @@ Deno.test(needs("redis-server", {
     ]);
 
     await redis.start();
-    const again = backend.result(pending).get({ timeout: 10_000 });
+    const again = backend.result(pending).get({ timeout: 60_000 });
     await untilStatus(backend.status(), "connected");
     await writer.markAsDone(pending, "still here");
     assertEquals(await again, "still here");

@@ -113,7 +113,7 @@ async function streamThrough(
   const seen = tokens.asked;
   await until(() => tokens.asked >= seen + 20, { what: "new links" });
   await storeAll("SUCCESS");
-  await within(reading, { timeout: 30_000, what: "every outcome" });
+  await within(reading, { what: "every outcome" });
   assertEquals([outcomes.length, new Set(outcomes).size], [TASKS, TASKS]);
   const told = status.all.map(({ type }) => type);
   assert(told.filter((type) => type === "resynced").length > 2, String(told));

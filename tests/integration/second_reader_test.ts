@@ -38,12 +38,12 @@ Deno.test(needs("redis-server", {
     await using backend = new ResultBackend(proxy.url, { reconcile: 0 });
     await using writer = new ResultBackend(redis.url);
     const [id] = taskIds(1) as [string];
-    const first = backend.result(id).get({ timeout: 10_000 });
+    const first = backend.result(id).get({ timeout: 60_000 });
     await untilStatus(backend.status(), "connected");
 
     proxy.delay("toClient", 200, "subscribed");
     await writer.markAsDone(id, "here");
-    const second = backend.result(id).get({ timeout: 10_000 });
+    const second = backend.result(id).get({ timeout: 60_000 });
 
     assertEquals(await Promise.all([first, second]), ["here", "here"]);
   },
@@ -118,7 +118,7 @@ Deno.test(needs("redis-server", {
     const [id] = taskIds(1) as [string];
     const abort = new AbortController();
     const first = backend.result(id).get({ signal: abort.signal });
-    const second = backend.result(id).get({ timeout: 10_000 });
+    const second = backend.result(id).get({ timeout: 60_000 });
     await untilStatus(backend.status(), "connected");
     abort.abort(new Error("changed my mind"));
     await first.then(() => {
@@ -143,7 +143,7 @@ Deno.test(needs("redis-server", {
     const storing = (async () => {
       for (const id of ids) {
         await writer.markAsStarted(id);
-        const late = backend.result(id).get({ timeout: 10_000 });
+        const late = backend.result(id).get({ timeout: 60_000 });
         await writer.markAsDone(id, id);
         assertEquals(await late, id);
       }

@@ -257,7 +257,7 @@ Deno.test(needs("redis-server", {
     const url = await urlOf(redis, "full", FULL_ACL);
     await using backend = new ResultBackend(url);
     const status = inboxOf(backend.status());
-    const result = backend.result("id").get({ timeout: 10_000 });
+    const result = backend.result("id").get({ timeout: 60_000 });
     await backend.markAsStarted("id");
     assertEquals(await backend.markAsDone("id", 1), true);
     assertEquals(await result, 1);
@@ -278,7 +278,7 @@ Deno.test(needs("redis-server", {
     await using backend = new ResultBackend(url);
     await using writer = new ResultBackend(redis.url);
     const status = inboxOf(backend.status());
-    const result = backend.result("id").get({ timeout: 10_000 });
+    const result = backend.result("id").get({ timeout: 60_000 });
     await status.until(({ type }) => type === "connected");
     await writer.markAsDone("id", 1);
     assertEquals(await result, 1);
@@ -304,7 +304,7 @@ Deno.test(needs("redis-server", {
     ]);
     await using backend = new ResultBackend(url);
     const status = inboxOf(backend.status());
-    const result = backend.result("id").get({ timeout: 10_000 });
+    const result = backend.result("id").get({ timeout: 60_000 });
     assertEquals(await backend.markAsStarted("id"), true);
     assertEquals(await backend.markAsDone("id", 1), true);
     assertEquals(await backend.markAsDone("id", 2), false);

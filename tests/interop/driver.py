@@ -24,7 +24,7 @@ from kombu.utils import json as kombu_json
 
 import tasks
 
-REPLY_TIMEOUT_SECONDS = 20
+REPLY_TIMEOUT_SECONDS = 60
 output_lock = threading.Lock()
 
 

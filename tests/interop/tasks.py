@@ -23,7 +23,7 @@ from celery.utils.serialization import UnpickleableExceptionWrapper
 
 BROKER_URL = os.environ["BROKER_URL"]
 RESULT_URL = os.environ["RESULT_URL"]
-GATE_TIMEOUT_SECONDS = 30
+GATE_TIMEOUT_SECONDS = 60
 
 app = Celery("tasks", broker=BROKER_URL, backend=RESULT_URL)
 app.conf.update(

@@ -67,15 +67,20 @@ redisTest(
     await using backend = new ResultBackend(redis.url, QUICK);
     // Connected: what is measured is the wait alone.
     await backend.getMeta("task");
-    const start = performance.now();
-    const error = await assertRejects(
-      () => backend.result("task").get({ timeout: 200 }),
-      ResultTimeoutError,
-    );
-    const waited = performance.now() - start;
-    // Timers count whole milliseconds. A busy machine may be late with them.
-    assert(199 <= waited && waited < 700, `${waited} ms`);
-    assertEquals(error.lastState, undefined);
+    const waits: number[] = [];
+    // A busy machine may be late with its timers, but not again and again.
+    while (waits.length < 10 && !waits.some((waited) => waited < 700)) {
+      const start = performance.now();
+      const error = await assertRejects(
+        () => backend.result("task").get({ timeout: 200 }),
+        ResultTimeoutError,
+      );
+      waits.push(performance.now() - start);
+      assertEquals(error.lastState, undefined);
+    }
+    // Timers count whole milliseconds.
+    assert(waits.every((waited) => waited >= 199), `${waits} ms`);
+    assert(Math.min(...waits) < 700, `${waits} ms`);
 
     // The next wait for the same task is as good as the first.
     const next = backend.result("task").get();

@@ -236,7 +236,7 @@ for (const form of FORMS) {
       for (const [which, channels] of cases) {
         const link = await denoRedis(connect, {
           url: proxy.url,
-          heartbeat: 100,
+          heartbeat: 300,
           connectTimeout: 500,
         }).connect(silent, signal);
         await link.subscribe(channels);
@@ -308,7 +308,7 @@ for (const form of FORMS) {
       let dials = 0;
       const link = await denoRedis(
         (options) => connect({ ...options, port: [one, other][dials++]!.port }),
-        { connectTimeout: 300 },
+        { connectTimeout: 1000 },
       ).connect(silent, signal);
       const error = await assertRejects(
         () => link.subscribe(["k"]),
@@ -332,7 +332,7 @@ for (const form of FORMS) {
       let dials = 0;
       const link = await denoRedis(
         (options) => connect({ ...options, port: [one, other][dials++]!.port }),
-        { connectTimeout: 300 },
+        { connectTimeout: 1000 },
       ).connect(silent, signal);
       await assertRejects(() => link.subscribe(["k"]), RedisConnectionError);
       await link.end(enough);

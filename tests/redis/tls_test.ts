@@ -239,7 +239,7 @@ test("TLS to a plain port, and the other way round, is told in words", async () 
   const { server } = await certificates();
   await using redis = await startRedis({ tls: { server } });
   const silent = await refusal(`rediss://localhost:${redis.port}`, {
-    connectTimeout: 300,
+    connectTimeout: 1000,
   }, 1);
   assert(silent.message.includes("expects no TLS"), silent.message);
   const plain = await refusal(`redis://localhost:${redis.tlsPort}`);
@@ -380,7 +380,7 @@ test("missing permissions are named", async () => {
       ["run", "--no-prompt", "--allow-import", "--allow-net=127.0.0.1", file],
       ".",
     );
-    const [line = ""] = await within(child.end(), { timeout: 30_000 });
+    const [line = ""] = await within(child.end());
     assert(line.startsWith("ConfigurationError"), line);
     assert(line.includes(words), line);
   }
@@ -421,7 +421,7 @@ test("a process ends after close(), though a handshake is never answered", async
     const input = child.stdin.getWriter();
     await input.write(new Uint8Array(1));
     await input.close();
-    const killed = setTimeout(() => child.kill("SIGKILL"), 20_000);
+    const killed = setTimeout(() => child.kill("SIGKILL"), 60_000);
     const { success, stdout } = await child.output();
     clearTimeout(killed);
     peer.close();

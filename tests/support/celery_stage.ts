@@ -15,7 +15,7 @@ import { type RedisServer, startRedis } from "./redis_server.ts";
 const NEEDS: readonly Need[] = ["redis-server", "celery"];
 
 /** Longer than anything here takes, shorter than anyone likes to wait for a failure. */
-const DEADLINE = 20_000;
+const DEADLINE = 60_000;
 
 /** What a file's tests need. */
 export interface CeleryStageOptions {

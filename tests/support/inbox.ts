@@ -10,7 +10,7 @@ export interface InboxWaitOptions {
    * How long to wait, in milliseconds, before the wait rejects and shows what
    * has come in so far: a test then fails with a reason and does not hang.
    *
-   * @default {10000}
+   * @default {60000}
    */
   timeout?: number;
 }
@@ -83,7 +83,7 @@ export class Inbox<T> implements AsyncIterable<T> {
 
   #wait(
     matches: (item: T) => boolean,
-    { timeout = 10_000 }: InboxWaitOptions = {},
+    { timeout = 60_000 }: InboxWaitOptions = {},
   ): Promise<T> {
     if (this.#closed) return Promise.reject(this.#reason);
     const { promise, resolve, reject } = Promise.withResolvers<T>();

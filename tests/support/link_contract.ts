@@ -143,9 +143,9 @@ export function linkContract(
   function test(
     behaviour: string,
     fn: () => Promise<void>,
-    ignore = false,
+    applies = true,
   ): void {
-    register(needs({ name: `${name} ${behaviour}`, fn, ignore }));
+    if (applies) register(needs({ name: `${name} ${behaviour}`, fn }));
   }
 
   test("subscribe() resolves when the server has taken each channel", async () => {
@@ -418,7 +418,7 @@ export function linkContract(
 
   test("a silent server ends the link", async () => {
     await using stage = await start();
-    const link = await new Held().connect(stage.driver({ heartbeat: 200 }));
+    const link = await new Held().connect(stage.driver({ heartbeat: 500 }));
     await link.subscribe(["k"]);
     stage.pause?.();
     const asked = assertRejects(() => link.fence(), RedisConnectionError);
@@ -429,7 +429,7 @@ export function linkContract(
     await asked;
     stage.resume?.();
     await link.end(enough);
-  }, !canPause);
+  }, canPause);
 
   test("a password or a database that is refused is told at once, in the server's words", async () => {
     await using stage = await start();
@@ -557,7 +557,7 @@ export function linkContract(
       console.log("idle");
     `;
     await using child = new ChildDeno(["eval", program], ".");
-    assertEquals(await within(child.end(), { timeout: 30_000 }), ["idle"]);
+    assertEquals(await within(child.end(), { timeout: 60_000 }), ["idle"]);
   });
 }
 

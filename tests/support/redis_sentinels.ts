@@ -180,7 +180,7 @@ export class RedisSentinels implements AsyncDisposable {
           throw error;
         }
       },
-      { timeout: 20_000, what: "the Sentinel to begin a fail-over" },
+      { what: "the Sentinel to begin a fail-over" },
     );
     await switched;
     const master = await this.master();
@@ -197,7 +197,6 @@ export class RedisSentinels implements AsyncDisposable {
   async #switched(client: TestClient): Promise<void> {
     await client.send("SUBSCRIBE", "+switch-master");
     await within(client.messages.next(), {
-      timeout: 20_000,
       what: "the switch",
     });
   }
@@ -213,7 +212,7 @@ export class RedisSentinels implements AsyncDisposable {
         return of("flags") === "master" &&
           of("num-slaves") === String(this.servers.length - 1) &&
           of("num-other-sentinels") === String(SENTINELS - 1);
-      }, { timeout: 20_000, what: "the Sentinels to know of each other" });
+      }, { what: "the Sentinels to know of each other" });
     }
   }
 

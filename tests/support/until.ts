@@ -8,9 +8,10 @@
 /** How long to wait. */
 export interface UntilOptions {
   /**
-   * In milliseconds; then the wait rejects.
+   * In milliseconds; then the wait rejects. It keeps a test from hanging, and
+   * measures nothing: a busy machine must not get there.
    *
-   * @default {10000}
+   * @default {60000}
    */
   timeout?: number;
   /** Ends the wait; it rejects with the signal's reason. */
@@ -35,7 +36,7 @@ const POLL_INTERVAL = 10;
  */
 export async function until(
   condition: () => boolean | Promise<boolean>,
-  { timeout = 10_000, signal, what = "a condition" }: UntilOptions = {},
+  { timeout = 60_000, signal, what = "a condition" }: UntilOptions = {},
 ): Promise<void> {
   const end = performance.now() + timeout;
   while (!await condition()) {
@@ -55,7 +56,7 @@ export async function until(
  */
 export async function within<T>(
   promise: Promise<T>,
-  { timeout = 10_000, signal, what = "a promise" }: UntilOptions = {},
+  { timeout = 60_000, signal, what = "a promise" }: UntilOptions = {},
 ): Promise<T> {
   const over = Promise.withResolvers<never>();
   const timer = setTimeout(
