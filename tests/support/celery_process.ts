@@ -35,6 +35,8 @@ export class PythonProcess implements AsyncDisposable {
         PYTHONUNBUFFERED: "1",
         BROKER_URL: new URL("/1", redisUrl).href,
         RESULT_URL: redisUrl,
+        // Tests of another file may have changed it: all share one environment.
+        TZ: "UTC",
       },
       stdin: "piped",
       stdout: "piped",
