@@ -50,11 +50,12 @@ Deno.test("examples/await_one.ts prints a result and an error", async () => {
 Deno.test("examples/stream_many.ts prints results as they come", async () => {
   await using redis = await MemoryRedis.start();
   await using child = start("stream_many.ts", redis.url);
-  assertEquals(await child.end(), [
-    "0 snapshot",
-    ...["1 live", "4 live", "9 live", "16 live"],
-    "all done",
-  ]);
+  const lines = await child.end();
+  assertEquals(lines.pop(), "all done");
+  // Where the machine is slow, some are stored before they are awaited.
+  const came = lines.map((line) => line.replace(/ (live|snapshot)$/, ""));
+  assertEquals(came.sort(), ["0", "1", "16", "4", "9"]);
+  assert(lines.includes("0 snapshot"), lines.join());
 });
 
 Deno.test("examples/pipe.ts prints the result of each id that it pipes", async () => {

@@ -16,9 +16,11 @@ import {
 } from "../../mod.ts";
 import { FaultProxy } from "../../testing.ts";
 import {
+  assert,
   assertEquals,
   assertInstanceOf,
   assertRejects,
+  assertStrictEquals,
   assertStringIncludes,
 } from "../support/assert.ts";
 import {
@@ -346,7 +348,10 @@ redisTest(
         RetryLimitError,
       );
       const failed = await status.until(({ type }) => type === "failed");
-      assertEquals(failed.type === "failed" && failed.error, error);
+      assert(failed.type === "failed", failed.type);
+      // The wait has an error of its own, with its caller in the stack.
+      assertEquals(failed.error.message, error.message);
+      assertStrictEquals(failed.error.cause, error.cause);
       const retries = status.all.filter(({ type }) => type === "retrying");
       assertEquals(retries.map(attemptOf), expected);
       for (const event of retries) {
