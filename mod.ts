@@ -9,7 +9,7 @@
  */
 
 export { ResultBackend } from "./src/backend.ts";
-export { ResultConsumer } from "./src/consumer.ts";
+export { ResultConsumer } from "./src/consumer/consumer.ts";
 export {
   BackendClosedError,
   BackendGetMetaError,
@@ -24,14 +24,18 @@ export {
   ResultTimeoutError,
   RetryLimitError,
 } from "./src/errors.ts";
-export { GroupResult } from "./src/group_result.ts";
-export { denoRedis } from "./src/redis/deno_redis/deno_redis.ts";
+export { GroupResult } from "./src/results/group_result.ts";
+export { denoRedis } from "./src/redis/deno_redis/driver.ts";
 export { UnreachableChannelsError } from "./src/redis/unreachable.ts";
-export { datetimeText } from "./src/protocol/values.ts";
-export { toJsonSafe } from "./src/protocol/json_safe.ts";
-export { AsyncResult } from "./src/result.ts";
-export { ResultSet } from "./src/result_set.ts";
-export { TaskError, TaskRevokedError, toTaskError } from "./src/task_error.ts";
+export { datetimeText } from "./src/formats/envelopes.ts";
+export { toJsonSafe } from "./src/formats/json/json_safe.ts";
+export { AsyncResult } from "./src/results/result.ts";
+export { ResultSet } from "./src/results/result_set.ts";
+export {
+  TaskError,
+  TaskRevokedError,
+  toTaskError,
+} from "./src/protocol/task_error.ts";
 
 export type { ResultOptions, SaveGroupOptions } from "./src/backend.ts";
 export type {
@@ -41,9 +45,9 @@ export type {
   ChordRequest,
   FailureOptions,
   TaskRequest,
-} from "./src/chord_request.ts";
-export type { CallOptions } from "./src/commands.ts";
-export type { ConsumerOptions } from "./src/consumer.ts";
+} from "./src/chords/request.ts";
+export type { CallOptions } from "./src/source/commands.ts";
+export type { ConsumerOptions } from "./src/consumer/consumer.ts";
 export type { ChordErrorOptions } from "./src/errors.ts";
 export type { ResultBackendOptions } from "./src/options.ts";
 export type {
@@ -65,15 +69,15 @@ export type {
   ResultTuple,
   TaskTuple,
 } from "./src/protocol/result_tuple.ts";
-export type { JsonValue } from "./src/protocol/json_safe.ts";
-export type { Serializer } from "./src/protocol/serializer.ts";
+export type { JsonValue } from "./src/formats/json/json_safe.ts";
+export type { Serializer } from "./src/formats/custom.ts";
 export type { BuiltinState, TaskState } from "./src/protocol/states.ts";
-export type { Command, CommandArgument } from "./src/redis/command.ts";
+export type { Command, CommandArgument } from "./src/redis/wire/command.ts";
 export type {
   CredentialsProvider,
   RedisCredentials,
-} from "./src/redis/credentials.ts";
-export type { DenoRedisOptions } from "./src/redis/deno_redis/deno_redis.ts";
+} from "./src/redis/server/credentials.ts";
+export type { DenoRedisOptions } from "./src/redis/deno_redis/driver.ts";
 export type {
   DenoRedisClient,
   DenoRedisConnect,
@@ -82,7 +86,7 @@ export type {
   DenoRedisPipeline,
   DenoRedisReplyOptions,
   DenoRedisSubscription,
-} from "./src/redis/deno_redis/package.ts";
+} from "./src/redis/deno_redis/types.ts";
 export type {
   DriverSettings,
   LinkEvents,
@@ -90,11 +94,11 @@ export type {
   RedisLink,
   RedisText,
 } from "./src/redis/link.ts";
-export type { MessageHandler, RespValue } from "./src/redis/resp.ts";
+export type { MessageHandler, RespValue } from "./src/redis/wire/resp.ts";
 export type { SentinelOptions } from "./src/redis/sentinel/options.ts";
-export type { TlsOptions } from "./src/redis/tls.ts";
-export type { AnyResult, GetOptions } from "./src/result.ts";
-export type { OutcomeEvent } from "./src/result_set.ts";
+export type { TlsOptions } from "./src/redis/tls/tls.ts";
+export type { AnyResult, GetOptions } from "./src/results/result.ts";
+export type { OutcomeEvent } from "./src/results/result_set.ts";
 export type {
   CollectOptions,
   Dependency,
@@ -102,9 +106,9 @@ export type {
   ResultGraphEdge,
   ResultGraphNode,
   WalkOptions,
-} from "./src/result_tree.ts";
-export type { RetryOptions } from "./src/retry.ts";
-export type { RetryNotice } from "./src/retry_listener.ts";
+} from "./src/results/tree.ts";
+export type { RetryOptions } from "./src/retry/retry.ts";
+export type { RetryNotice } from "./src/retry/listener.ts";
 export type {
   Address,
   Runtime,
@@ -114,8 +118,11 @@ export type {
   Transport,
   UnixAddress,
 } from "./src/runtime.ts";
-export type { SerializerOptions } from "./src/serializers.ts";
+export type { SerializerOptions } from "./src/formats/options.ts";
 export type { StatusEvent } from "./src/status.ts";
-export type { StoreOptions } from "./src/store.ts";
-export type { TaskErrorFields, TaskErrorSource } from "./src/task_error.ts";
-export type { JoinOptions } from "./src/wait.ts";
+export type { StoreOptions } from "./src/store/result_store.ts";
+export type {
+  TaskErrorFields,
+  TaskErrorSource,
+} from "./src/protocol/task_error.ts";
+export type { JoinOptions } from "./src/results/wait.ts";

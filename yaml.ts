@@ -5,6 +5,6 @@
  * @module
  */
 
-export { yaml } from "./src/yaml/serializer.ts";
+export { yaml } from "./src/formats/yaml/yaml.ts";
 
-export type { Serializer } from "./src/protocol/serializer.ts";
+export type { Serializer } from "./src/formats/custom.ts";

@@ -1,24 +1,28 @@
-import { mapCeleryConfig } from "./celery_config.ts";
-import { Chords } from "./chord.ts";
-import type { FailureState } from "./chord_failure.ts";
+import { mapCeleryConfig } from "./celery_config/map.ts";
+import { Chords } from "./chords/chord.ts";
+import type { FailureState } from "./chords/failure.ts";
 import {
   type ChordOutcome,
   type ChordPartOptions,
   type ChordRequest,
   FAILURE_OPTIONS,
   type FailureOptions,
-} from "./chord_request.ts";
-import { type CallOptions, Commands } from "./commands.ts";
+} from "./chords/request.ts";
+import { type CallOptions, Commands } from "./source/commands.ts";
 import {
   type ConsumerContext,
   type ConsumerOptions,
   listOf,
   ResultConsumer,
-} from "./consumer.ts";
-import type { GroupResult } from "./group_result.ts";
-import { GroupStore } from "./group_store.ts";
-import { ResultLookup } from "./lookup.ts";
-import { checkOptions, type OptionNames, optionNames } from "./option_names.ts";
+} from "./consumer/consumer.ts";
+import type { GroupResult } from "./results/group_result.ts";
+import { GroupStore } from "./store/group_store.ts";
+import { ResultLookup } from "./store/lookup.ts";
+import {
+  checkOptions,
+  type OptionNames,
+  optionNames,
+} from "./util/option_names.ts";
 import {
   checkBackendOptions,
   doubtsAbout,
@@ -29,14 +33,18 @@ import { KeySpace } from "./protocol/keys.ts";
 import type { ResultEvent, ResultMeta } from "./protocol/meta.ts";
 import type { TaskState } from "./protocol/states.ts";
 import { tracebackOf } from "./protocol/traceback.ts";
-import type { AnyResult, AsyncResult } from "./result.ts";
-import { ResultFactory } from "./result_factory.ts";
-import type { ResultSet } from "./result_set.ts";
-import { RetryListener } from "./retry_listener.ts";
-import { ResultSource } from "./source.ts";
+import type { AnyResult, AsyncResult } from "./results/result.ts";
+import { ResultFactory } from "./results/result_factory.ts";
+import type { ResultSet } from "./results/result_set.ts";
+import { RetryListener } from "./retry/listener.ts";
+import { ResultSource } from "./source/source.ts";
 import { StatusBoard, type StatusEvent } from "./status.ts";
-import { ResultStore, STORE_OPTIONS, type StoreOptions } from "./store.ts";
-import { wayOptionsOf, wayTo } from "./way.ts";
+import {
+  ResultStore,
+  STORE_OPTIONS,
+  type StoreOptions,
+} from "./store/result_store.ts";
+import { wayOptionsOf, wayTo } from "./redis/driver.ts";
 
 /** What is known of a result beyond its id. */
 export interface ResultOptions {

@@ -1,26 +1,30 @@
-import { describeArgument } from "./describe_argument.ts";
+import { describeArgument } from "./util/describe_argument.ts";
 import { ConfigurationError } from "./errors.ts";
 import {
   checkIsObject,
   type OptionNames,
   optionNames,
   unknownOption,
-} from "./option_names.ts";
-import type { Formats } from "./protocol/formats.ts";
-import { memberOf } from "./protocol/text.ts";
-import type { CredentialsProvider } from "./redis/credentials.ts";
+} from "./util/option_names.ts";
+import type { Formats } from "./formats/formats.ts";
+import { memberOf } from "./formats/describe.ts";
+import type { CredentialsProvider } from "./redis/server/credentials.ts";
 import type { RedisDriver } from "./redis/link.ts";
 import {
   checkSentinelOptions,
   type SentinelOptions,
 } from "./redis/sentinel/options.ts";
-import { heartbeatOf } from "./redis/silence.ts";
-import type { TlsOptions } from "./redis/tls.ts";
-import type { UrlOptions } from "./redis/url_query.ts";
-import { type RetryOptions, type RetryPolicy, retryPolicy } from "./retry.ts";
-import type { RetryNotice } from "./retry_listener.ts";
+import { heartbeatOf } from "./redis/url/heartbeat.ts";
+import type { TlsOptions } from "./redis/tls/tls.ts";
+import type { UrlOptions } from "./redis/url/query.ts";
+import {
+  type RetryOptions,
+  type RetryPolicy,
+  retryPolicy,
+} from "./retry/retry.ts";
+import type { RetryNotice } from "./retry/listener.ts";
 import { denoRuntime, longTimers, type Runtime } from "./runtime.ts";
-import { formatsOf, type SerializerOptions } from "./serializers.ts";
+import { formatsOf, type SerializerOptions } from "./formats/options.ts";
 
 /** What a {@linkcode ResultBackend} can be told. Durations are milliseconds, except `expires`. */
 export interface ResultBackendOptions extends SerializerOptions {

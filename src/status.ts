@@ -1,4 +1,4 @@
-import { Outlet } from "./outlet.ts";
+import { Outlet } from "./util/pull_stream.ts";
 
 /** A change in how the backend stands with Redis. */
 export type StatusEvent =

@@ -6,7 +6,7 @@ import {
   SETTINGS,
   type SettingUse,
   TRANSPORT_OPTIONS,
-} from "../src/celery/settings.ts";
+} from "../src/celery_config/settings.ts";
 import {
   assert,
   assertEquals,

@@ -1,4 +1,4 @@
-import type { Codec } from "./codec.ts";
+import type { Codec } from "../formats/codec.ts";
 import type { StoredDocument } from "./decode.ts";
 import { decodeFailure, encodeFailure } from "./exceptions.ts";
 import { EXCEPTION_STATES, type TaskState } from "./states.ts";

@@ -1,10 +1,14 @@
 import { ContentDisallowedError, DecodeError } from "../errors.ts";
-import { jsonCodec } from "./codec.ts";
-import { parseDatetime } from "./datetime.ts";
+import { jsonCodec } from "../formats/codec.ts";
+import { parseDatetime } from "../formats/datetime.ts";
 import { decodeFailure } from "./exceptions.ts";
-import { DisallowedFormat, Formats } from "./formats.ts";
-import { parseJsonExactly } from "./json_exact.ts";
-import { parseNatively, type ParseOptions, UNPARSED } from "./json_parse.ts";
+import { DisallowedFormat, Formats } from "../formats/formats.ts";
+import { parseJsonExactly } from "../formats/json/parse_exact.ts";
+import {
+  parseNatively,
+  type ParseOptions,
+  UNPARSED,
+} from "../formats/json/parse.ts";
 import { isObject, keep, readMember, type Shape } from "./members.ts";
 import type {
   DecodeFailure,
@@ -13,7 +17,7 @@ import type {
   ResultMeta,
 } from "./meta.ts";
 import { isReady } from "./states.ts";
-import { reviveValues } from "./values.ts";
+import { reviveValues } from "../formats/envelopes.ts";
 
 /** A stored or published document: a string if its bytes are UTF-8, or else the bytes. */
 export type StoredDocument = string | Uint8Array;

@@ -1,10 +1,10 @@
-import { type Format, jsonCodec } from "./codec.ts";
+import { type Format, jsonCodec } from "../formats/codec.ts";
 import type { StoredDocument } from "./decode.ts";
-import { MAX_DEPTH } from "./encodable.ts";
+import { MAX_DEPTH } from "../formats/encodable.ts";
 import { encodeFailure } from "./exceptions.ts";
-import { encodeString } from "./json_encode.ts";
-import { setOwn } from "./own_property.ts";
-import { toPlain } from "./plain.ts";
+import { encodeString } from "../formats/json/encode.ts";
+import { setOwn } from "../formats/own_property.ts";
+import { toPlain } from "../formats/plain.ts";
 import { EXCEPTION_STATES, isReady, type TaskState } from "./states.ts";
 
 /** What a document says of the request that led to the result. */

@@ -1,6 +1,6 @@
-import { encodeJson } from "./json_encode.ts";
-import { toPlain } from "./plain.ts";
-import { describeValue, memberOf } from "./text.ts";
+import { encodeJson } from "../formats/json/encode.ts";
+import { toPlain } from "../formats/plain.ts";
+import { describeValue, memberOf } from "../formats/describe.ts";
 
 /** An exception, as a document holds it. */
 export interface TaskFailure {

@@ -6,7 +6,7 @@
  */
 
 import type { EventOrigin, MetaFields } from "./meta.ts";
-import { setOwn } from "./own_property.ts";
+import { setOwn } from "../formats/own_property.ts";
 
 /** A meta or an event that is being made, before its type is narrowed by its state. */
 export interface Shape extends MetaFields {

@@ -1,8 +1,8 @@
 import { datetimeRepr } from "./datetime_repr.ts";
-import { dateRefusal, isoformat, MAX_DEPTH } from "./encodable.ts";
-import { encodeJson } from "./json_encode.ts";
-import { describeValue } from "./text.ts";
-import { datetimeText } from "./values.ts";
+import { dateRefusal, isoformat, MAX_DEPTH } from "../formats/encodable.ts";
+import { encodeJson } from "../formats/json/encode.ts";
+import { describeValue } from "../formats/describe.ts";
+import { datetimeText } from "../formats/envelopes.ts";
 
 /** All that Python's `str.isprintable()` denies: control, format and unknown characters, and spaces but one. */
 const UNPRINTABLE = /[\p{C}\p{Z}]/u;

@@ -1,7 +1,7 @@
-import { MAX_DEPTH as MAX_WRITTEN_DEPTH } from "./encodable.ts";
+import { MAX_DEPTH as MAX_WRITTEN_DEPTH } from "../formats/encodable.ts";
 import type { ResultNode } from "./result_node.ts";
-import { describeValue } from "./text.ts";
-import { MAX_DEPTH as MAX_READ_DEPTH } from "./values.ts";
+import { describeValue } from "../formats/describe.ts";
+import { MAX_DEPTH as MAX_READ_DEPTH } from "../formats/envelopes.ts";
 
 /** A task's result, as Celery writes it into documents: its id, and its parent. */
 export type TaskTuple = [

@@ -1,4 +1,4 @@
-import { describeValue } from "./text.ts";
+import { describeValue } from "../formats/describe.ts";
 
 /** A state that Celery gives to tasks by itself. */
 export type BuiltinState =

@@ -1,5 +1,5 @@
 import { isError } from "./exceptions.ts";
-import { describeValue, memberOf } from "./text.ts";
+import { describeValue, memberOf } from "../formats/describe.ts";
 
 /** How many errors one traceback tells of: causes can go round in a circle. */
 const MAX_ERRORS = 20;

@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { Command } from "./command.ts";
-import type { MessageHandler, RespValue } from "./resp.ts";
+import type { Command } from "./wire/command.ts";
+import type { MessageHandler, RespValue } from "./wire/resp.ts";
 
 /** What is stored at a key: text where the bytes are UTF-8, bytes where they are not. */
 export type RedisText = string | Uint8Array;

@@ -1,5 +1,5 @@
 import { RedisConnectionError, RedisError } from "../errors.ts";
-import { RespError } from "./resp.ts";
+import { RespError } from "./wire/resp.ts";
 
 /** What a server says while it cannot serve, but will again. */
 const RETRIABLE_CODES: ReadonlySet<string> = new Set([

@@ -6,8 +6,8 @@
  */
 
 import { type ChordRequest, TaskError } from "../../mod.ts";
-import { encodeJson } from "../../src/protocol/json_encode.ts";
-import { parseJson } from "../../src/protocol/json_parse.ts";
+import { encodeJson } from "../../src/formats/json/encode.ts";
+import { parseJson } from "../../src/formats/json/parse.ts";
 import { pythonRepr } from "../../src/protocol/python_repr.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import { celeryStage } from "../support/celery_stage.ts";

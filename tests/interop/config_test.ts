@@ -1,12 +1,12 @@
 // What this module makes of a configuration, held against what Celery makes of
 // it.
 
-import { givenSettings } from "../../src/celery/names.ts";
-import { linearDelay } from "../../src/celery/retry_policy.ts";
-import { mapCeleryConfig } from "../../src/celery_config.ts";
-import { parseRedisUrl } from "../../src/redis/url.ts";
-import { backoffCeiling, retryPolicy } from "../../src/retry.ts";
-import { retryMessage } from "../../src/retry_listener.ts";
+import { givenSettings } from "../../src/celery_config/names.ts";
+import { linearDelay } from "../../src/celery_config/retry_policy.ts";
+import { mapCeleryConfig } from "../../src/celery_config/map.ts";
+import { parseRedisUrl } from "../../src/redis/url/url.ts";
+import { backoffCeiling, retryPolicy } from "../../src/retry/retry.ts";
+import { retryMessage } from "../../src/retry/listener.ts";
 import { expiry } from "../../src/options.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { CELERY_PYTHON, needs } from "../support/needs.ts";

@@ -12,8 +12,8 @@ import {
   type StoredDocument,
 } from "../../src/protocol/decode.ts";
 import { encodeDocument } from "../../src/protocol/encode.ts";
-import type { Formats } from "../../src/protocol/formats.ts";
-import { toJsonSafe } from "../../src/protocol/json_safe.ts";
+import type { Formats } from "../../src/formats/formats.ts";
+import { toJsonSafe } from "../../src/formats/json/json_safe.ts";
 import type { ResultMeta } from "../../src/protocol/meta.ts";
 import { CELERY_4_4, CELERY_5_6 } from "../protocol/fixtures.ts";
 import { yaml } from "../../yaml.ts";

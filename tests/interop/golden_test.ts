@@ -5,8 +5,8 @@
  * @module
  */
 
-import { encodeJson } from "../../src/protocol/json_encode.ts";
-import { parseJson } from "../../src/protocol/json_parse.ts";
+import { encodeJson } from "../../src/formats/json/encode.ts";
+import { parseJson } from "../../src/formats/json/parse.ts";
 import { assertEquals } from "../support/assert.ts";
 import { celeryStage } from "../support/celery_stage.ts";
 import { seededRandom } from "../support/seeded_random.ts";

@@ -2,9 +2,9 @@
 // module goes where Celery itself goes, or the table says why not. Sentinels
 // have tests of their own.
 
-import { mapCeleryConfig } from "../../src/celery_config.ts";
+import { mapCeleryConfig } from "../../src/celery_config/map.ts";
 import { ConfigurationError } from "../../src/errors.ts";
-import { parseRedisUrl } from "../../src/redis/url.ts";
+import { parseRedisUrl } from "../../src/redis/url/url.ts";
 import {
   assertEquals,
   assertNotEquals,

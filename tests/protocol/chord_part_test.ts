@@ -2,7 +2,7 @@ import {
   decodeChordPart,
   encodeChordPart,
 } from "../../src/protocol/chord_part.ts";
-import { jsonCodec, msgpackCodec } from "../../src/protocol/codec.ts";
+import { jsonCodec, msgpackCodec } from "../../src/formats/codec.ts";
 import type { TaskFailure } from "../../src/protocol/exceptions.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
 

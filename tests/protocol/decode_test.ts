@@ -7,7 +7,7 @@ import {
   undecodableMeta,
 } from "../../src/protocol/decode.ts";
 import type { ResultMeta } from "../../src/protocol/meta.ts";
-import { datetimeText } from "../../src/protocol/values.ts";
+import { datetimeText } from "../../src/formats/envelopes.ts";
 import {
   assert,
   assertEquals,

@@ -1,7 +1,7 @@
 import { encodeDocument } from "../../src/protocol/encode.ts";
 import { decodeFailure, encodeFailure } from "../../src/protocol/exceptions.ts";
-import { formatsOf } from "../../src/serializers.ts";
-import { TaskError } from "../../src/task_error.ts";
+import { formatsOf } from "../../src/formats/options.ts";
+import { TaskError } from "../../src/protocol/task_error.ts";
 import { yaml } from "../../yaml.ts";
 import { assertEquals } from "../support/assert.ts";
 

@@ -1,4 +1,4 @@
-import { jsonCodec } from "../../src/protocol/codec.ts";
+import { jsonCodec } from "../../src/formats/codec.ts";
 import { exceptionRepr, pythonRepr } from "../../src/protocol/python_repr.ts";
 import { assertEquals } from "../support/assert.ts";
 

@@ -1,11 +1,11 @@
 import { encodeDocument } from "../../src/protocol/encode.ts";
-import { encodeJson } from "../../src/protocol/json_encode.ts";
+import { encodeJson } from "../../src/formats/json/encode.ts";
 import type { ResultNode } from "../../src/protocol/result_node.ts";
 import {
   parseResultTuple,
   resultTuple,
 } from "../../src/protocol/result_tuple.ts";
-import { formatsOf } from "../../src/serializers.ts";
+import { formatsOf } from "../../src/formats/options.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
 
 const TASK: ResultNode = { id: "t", parent: null };

@@ -1,7 +1,7 @@
-import { msgpackCodec } from "../../src/protocol/codec.ts";
+import { msgpackCodec } from "../../src/formats/codec.ts";
 import { encodeFailure } from "../../src/protocol/exceptions.ts";
 import { tracebackOf } from "../../src/protocol/traceback.ts";
-import { TaskError } from "../../src/task_error.ts";
+import { TaskError } from "../../src/protocol/task_error.ts";
 import {
   assert,
   assertEquals,

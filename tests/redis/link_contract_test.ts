@@ -1,9 +1,9 @@
 // What every link keeps, over the built-in driver: at a real server, over
 // TLS and a Unix socket too, and at the one in memory.
 
-import type { ConnectionOptions } from "../../src/redis/connection.ts";
-import { TcpDriver } from "../../src/redis/tcp_link.ts";
-import { parseRedisUrl } from "../../src/redis/url.ts";
+import type { ConnectionOptions } from "../../src/redis/server/connection.ts";
+import { TcpDriver } from "../../src/redis/server/link.ts";
+import { parseRedisUrl } from "../../src/redis/url/url.ts";
 import { denoRuntime } from "../../src/runtime.ts";
 import { MemoryRedis } from "../../testing.ts";
 import { certificates } from "../support/certificates.ts";

@@ -6,7 +6,7 @@ import {
   RetryLimitError,
 } from "../../src/errors.ts";
 import { isRetriable, mayPass } from "../../src/redis/retriable.ts";
-import { RespError } from "../../src/redis/resp.ts";
+import { RespError } from "../../src/redis/wire/resp.ts";
 import { assertEquals } from "../support/assert.ts";
 
 Deno.test("isRetriable tells what another attempt may mend", () => {

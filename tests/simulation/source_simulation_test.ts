@@ -1,15 +1,15 @@
 // Whatever the order in which things happen, each wait ends with one outcome.
 // A seed that fails says which; the same seed does the same again.
 
-import { Commands } from "../../src/commands.ts";
+import { Commands } from "../../src/source/commands.ts";
 import { RedisConnectionError, RedisError } from "../../src/errors.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
 import type { ResultEvent } from "../../src/protocol/meta.ts";
-import { type RetryPolicy, retryPolicy } from "../../src/retry.ts";
-import { RetryListener } from "../../src/retry_listener.ts";
-import { ResultSource } from "../../src/source.ts";
+import { type RetryPolicy, retryPolicy } from "../../src/retry/retry.ts";
+import { RetryListener } from "../../src/retry/listener.ts";
+import { ResultSource } from "../../src/source/source.ts";
 import { StatusBoard } from "../../src/status.ts";
-import type { Reader, Wait } from "../../src/watch_table.ts";
+import type { Reader, Wait } from "../../src/source/watch_table.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { FakeRuntime } from "../support/fake_runtime.ts";
 import { keyOf } from "../support/recording_reader.ts";

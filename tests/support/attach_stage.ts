@@ -1,12 +1,12 @@
-import { Attachment, ReadSize } from "../../src/attachment.ts";
-import { Delivery } from "../../src/delivery.ts";
+import { Attachment, ReadSize } from "../../src/source/attachment.ts";
+import { Delivery } from "../../src/source/delivery.ts";
 import { decodeEvent } from "../../src/protocol/decode.ts";
 import {
   type Reader,
   Ticket,
   type Watch,
   WatchTable,
-} from "../../src/watch_table.ts";
+} from "../../src/source/watch_table.ts";
 import { FakeRuntime } from "./fake_runtime.ts";
 import { FakeLink, type FakeStore } from "./fake_link.ts";
 import { keyOf } from "./recording_reader.ts";

@@ -1,25 +1,25 @@
-import { Chords } from "../../src/chord.ts";
+import { Chords } from "../../src/chords/chord.ts";
 import type {
   ChordCompletionContext,
   SavedGroup,
-} from "../../src/chord_completion.ts";
+} from "../../src/chords/completion.ts";
 import type {
   ChordInfo,
   ChordOutcome,
   ChordPartOptions,
   ChordRequest,
-} from "../../src/chord_request.ts";
-import { Commands } from "../../src/commands.ts";
+} from "../../src/chords/request.ts";
+import { Commands } from "../../src/source/commands.ts";
 import { type ResultBackendOptions, settingsOf } from "../../src/options.ts";
-import { jsonCodec } from "../../src/protocol/codec.ts";
+import { jsonCodec } from "../../src/formats/codec.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
 import type { RedisDriver } from "../../src/redis/link.ts";
-import { TcpDriver } from "../../src/redis/tcp_link.ts";
-import { parseRedisUrl } from "../../src/redis/url.ts";
-import { RetryListener } from "../../src/retry_listener.ts";
-import { ResultSource } from "../../src/source.ts";
+import { TcpDriver } from "../../src/redis/server/link.ts";
+import { parseRedisUrl } from "../../src/redis/url/url.ts";
+import { RetryListener } from "../../src/retry/listener.ts";
+import { ResultSource } from "../../src/source/source.ts";
 import { StatusBoard } from "../../src/status.ts";
-import { ResultStore } from "../../src/store.ts";
+import { ResultStore } from "../../src/store/result_store.ts";
 
 /** What a {@linkcode ChordStage} can be told. */
 export interface ChordStageOptions extends ResultBackendOptions {

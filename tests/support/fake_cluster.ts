@@ -1,4 +1,4 @@
-import { ClusterDriver } from "../../src/redis/cluster/cluster_driver.ts";
+import { ClusterDriver } from "../../src/redis/cluster/driver.ts";
 import type { RedisLink } from "../../src/redis/link.ts";
 import type { Transport } from "../../src/runtime.ts";
 import { assertEquals } from "./assert.ts";

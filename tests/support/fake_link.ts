@@ -1,5 +1,5 @@
 import { RedisConnectionError } from "../../src/errors.ts";
-import type { Command } from "../../src/redis/command.ts";
+import type { Command } from "../../src/redis/wire/command.ts";
 import type {
   LinkEvents,
   RedisDriver,
@@ -7,7 +7,7 @@ import type {
   RedisText,
 } from "../../src/redis/link.ts";
 import { UnreachableChannelsError } from "../../src/redis/unreachable.ts";
-import type { RespValue } from "../../src/redis/resp.ts";
+import type { RespValue } from "../../src/redis/wire/resp.ts";
 
 /** What a link can be asked for. */
 export type LinkCall =

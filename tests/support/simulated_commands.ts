@@ -10,13 +10,13 @@
 
 import { RedisError } from "../../src/errors.ts";
 import { keysOf } from "../../src/redis/cluster/command_keys.ts";
-import type { Command, CommandArgument } from "../../src/redis/command.ts";
+import type { Command, CommandArgument } from "../../src/redis/wire/command.ts";
 import type {
   LinkEvents,
   RedisDriver,
   RedisLink,
 } from "../../src/redis/link.ts";
-import type { RespValue } from "../../src/redis/resp.ts";
+import type { RespValue } from "../../src/redis/wire/resp.ts";
 import { MemoryClient } from "../../src/testing/memory/client.ts";
 import { findCommand } from "../../src/testing/memory/command.ts";
 import {

@@ -14,7 +14,7 @@ import type {
   RedisDriver,
   RedisLink,
 } from "../../src/redis/link.ts";
-import type { RespValue } from "../../src/redis/resp.ts";
+import type { RespValue } from "../../src/redis/wire/resp.ts";
 
 type Step = () => void;
 

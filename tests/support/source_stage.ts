@@ -1,12 +1,12 @@
-import { type CallOptions, Commands } from "../../src/commands.ts";
+import { type CallOptions, Commands } from "../../src/source/commands.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
 import type { RedisLink } from "../../src/redis/link.ts";
-import { type RetryOptions, retryPolicy } from "../../src/retry.ts";
+import { type RetryOptions, retryPolicy } from "../../src/retry/retry.ts";
 import {
   type RetryCallbacks,
   RetryListener,
-} from "../../src/retry_listener.ts";
-import { ResultSource } from "../../src/source.ts";
+} from "../../src/retry/listener.ts";
+import { ResultSource } from "../../src/source/source.ts";
 import { StatusBoard, type StatusEvent } from "../../src/status.ts";
 import { FakeDriver } from "./fake_link.ts";
 import { FakeRuntime } from "./fake_runtime.ts";

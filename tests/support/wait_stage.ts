@@ -1,12 +1,12 @@
-import { formatsOf } from "../../src/serializers.ts";
-import { ResultLookup } from "../../src/lookup.ts";
+import { formatsOf } from "../../src/formats/options.ts";
+import { ResultLookup } from "../../src/store/lookup.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
 import type { ResultEvent } from "../../src/protocol/meta.ts";
 import {
   type JoinOptions,
   type WaitContext,
   waitForOutcomes,
-} from "../../src/wait.ts";
+} from "../../src/results/wait.ts";
 import { documentOf, keyOf } from "./recording_reader.ts";
 import { SourceStage } from "./source_stage.ts";
 

@@ -3,8 +3,11 @@
  * what comes back, to the byte.
  */
 
-import { CHORD_SCRIPT } from "../../src/chord_script.ts";
-import { SHARDED_STORE_SCRIPT, STORE_SCRIPT } from "../../src/store_script.ts";
+import { CHORD_SCRIPT } from "../../src/chords/chord_script.ts";
+import {
+  SHARDED_STORE_SCRIPT,
+  STORE_SCRIPT,
+} from "../../src/store/store_script.ts";
 import { MemoryRedis } from "../../src/testing/memory_redis.ts";
 import { assertEquals } from "../support/assert.ts";
 import { type Argument, connect, type TestClient } from "../support/client.ts";

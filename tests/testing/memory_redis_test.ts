@@ -1,5 +1,5 @@
 import { MemoryRedis } from "../../src/testing/memory_redis.ts";
-import { STORE_SCRIPT } from "../../src/store_script.ts";
+import { STORE_SCRIPT } from "../../src/store/store_script.ts";
 import {
   assert,
   assertEquals,

@@ -1,4 +1,4 @@
-import type { Command, CommandArgument } from "../command.ts";
+import type { Command, CommandArgument } from "../wire/command.ts";
 
 /** Commands that name no key: any node may answer. */
 const KEYLESS: ReadonlySet<string> = new Set([

@@ -1,6 +1,6 @@
 import { RedisError } from "../../errors.ts";
 import type { RedisLink, RedisText } from "../link.ts";
-import type { RespValue } from "../resp.ts";
+import type { RespValue } from "../wire/resp.ts";
 import type { ClusterNode } from "./node_pool.ts";
 import {
   isTryAgain,

@@ -1,8 +1,8 @@
 import { RedisConnectionError } from "../../errors.ts";
-import type { Connection, ConnectionOptions } from "../connection.ts";
+import type { Connection, ConnectionOptions } from "../server/connection.ts";
 import type { RedisLink } from "../link.ts";
-import { TcpDriver, type TcpLinkEvents } from "../tcp_link.ts";
-import { toError } from "../../to_error.ts";
+import { TcpDriver, type TcpLinkEvents } from "../server/link.ts";
+import { toError } from "../../util/to_error.ts";
 import { UnreachableNodeError } from "../unreachable.ts";
 import type { NodeAddress } from "./slot_map.ts";
 

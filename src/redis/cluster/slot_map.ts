@@ -1,8 +1,8 @@
 import { RedisConnectionError } from "../../errors.ts";
 import type { TcpAddress } from "../../runtime.ts";
-import type { Command } from "../command.ts";
-import { nameOf } from "../dial.ts";
-import type { RespValue } from "../resp.ts";
+import type { Command } from "../wire/command.ts";
+import { nameOf } from "../server/dial.ts";
+import type { RespValue } from "../wire/resp.ts";
 import { SLOTS } from "./slots.ts";
 
 /** The question that {@linkcode SlotMap.parse} reads the reply to. */

@@ -1,4 +1,4 @@
-import type { CommandArgument } from "../command.ts";
+import type { CommandArgument } from "../wire/command.ts";
 
 /** How many slots the keys of a cluster are spread over. */
 export const SLOTS = 16_384;

@@ -1,4 +1,4 @@
-import { toError } from "../../to_error.ts";
+import { toError } from "../../util/to_error.ts";
 import type { RedisLink } from "../link.ts";
 import { isRetriable } from "../retriable.ts";
 import { UnreachableChannelsError } from "../unreachable.ts";

@@ -1,16 +1,16 @@
-import { abortable } from "../../abortable.ts";
+import { abortable } from "../../util/abortable.ts";
 import {
   ConfigurationError,
   RedisConnectionError,
   RedisError,
 } from "../../errors.ts";
 import type { Runtime, TcpAddress } from "../../runtime.ts";
-import { explainSetUp } from "../advice.ts";
-import type { Command } from "../command.ts";
-import { nameOf } from "../dial.ts";
-import { RespError } from "../resp.ts";
+import { explainSetUp } from "../server/explain.ts";
+import type { Command } from "../wire/command.ts";
+import { nameOf } from "../server/dial.ts";
+import { RespError } from "../wire/resp.ts";
 import { dialFailureOf, strangenessOf } from "./failures.ts";
-import type { DenoRedisClient, DenoRedisConnect } from "./package.ts";
+import type { DenoRedisClient, DenoRedisConnect } from "./types.ts";
 import { isRead, replyOf } from "./replies.ts";
 
 /** How to reach a server through the package, and who to be there. */

@@ -1,12 +1,12 @@
 import { Deque } from "../../deps/deque.ts";
 import { RedisConnectionError, RedisError } from "../../errors.ts";
-import type { Command } from "../command.ts";
-import { nameOf } from "../dial.ts";
-import { Heartbeat } from "../heartbeat.ts";
-import type { RespValue } from "../resp.ts";
+import type { Command } from "../wire/command.ts";
+import { nameOf } from "../server/dial.ts";
+import { Heartbeat } from "../server/heartbeat.ts";
+import type { RespValue } from "../wire/resp.ts";
 import { type ClientSettings, closeClient, exchange } from "./client.ts";
 import { lossOf } from "./failures.ts";
-import type { DenoRedisClient } from "./package.ts";
+import type { DenoRedisClient } from "./types.ts";
 import { isRead, replyOf, unlessRefused } from "./replies.ts";
 
 /** Commands that go out together. */

@@ -4,10 +4,10 @@ import {
   RedisError,
 } from "../../errors.ts";
 import type { Address } from "../../runtime.ts";
-import { explainReply } from "../advice.ts";
-import { nameOf } from "../dial.ts";
-import { grantAdvice } from "../grant.ts";
-import { RespError } from "../resp.ts";
+import { explainReply } from "../server/explain.ts";
+import { nameOf } from "../server/dial.ts";
+import { grantAdvice } from "../../util/deno_permission.ts";
+import { RespError } from "../wire/resp.ts";
 
 /**
  * The server's refusal, if `error` is one. The package's errors have no name,

@@ -1,10 +1,10 @@
 import { RedisConnectionError } from "../../errors.ts";
 import type { Timer } from "../../runtime.ts";
-import { toError } from "../../to_error.ts";
-import type { Command } from "../command.ts";
-import { nameOf } from "../dial.ts";
+import { toError } from "../../util/to_error.ts";
+import type { Command } from "../wire/command.ts";
+import { nameOf } from "../server/dial.ts";
 import type { LinkEvents, RedisLink, RedisText } from "../link.ts";
-import type { RespValue } from "../resp.ts";
+import type { RespValue } from "../wire/resp.ts";
 import type { ClientSettings } from "./client.ts";
 import type { DenoRedisCommands } from "./commands.ts";
 import { DenoRedisSubscriber } from "./subscriber.ts";

@@ -1,6 +1,6 @@
 import { RedisError } from "../../errors.ts";
-import type { Command } from "../command.ts";
-import type { RespValue } from "../resp.ts";
+import type { Command } from "../wire/command.ts";
+import type { RespValue } from "../wire/resp.ts";
 import { refusalOf } from "./failures.ts";
 
 /** The commands whose replies hold what was stored, and so any bytes. */

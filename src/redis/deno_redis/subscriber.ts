@@ -1,12 +1,12 @@
 import { RedisConnectionError, RedisError } from "../../errors.ts";
 import type { Timer } from "../../runtime.ts";
-import { toError } from "../../to_error.ts";
-import { nameOf } from "../dial.ts";
-import { Heartbeat } from "../heartbeat.ts";
+import { toError } from "../../util/to_error.ts";
+import { nameOf } from "../server/dial.ts";
+import { Heartbeat } from "../server/heartbeat.ts";
 import type { LinkEvents } from "../link.ts";
 import { type ClientSettings, closeClient, openClient } from "./client.ts";
 import { lossOf } from "./failures.ts";
-import type { DenoRedisClient, DenoRedisSubscription } from "./package.ts";
+import type { DenoRedisClient, DenoRedisSubscription } from "./types.ts";
 import { textOf } from "./replies.ts";
 
 /** The first and the longest wait before a probe is published again, in milliseconds. */

@@ -1,12 +1,12 @@
 import { ConfigurationError, RedisConnectionError } from "../../errors.ts";
-import { pause } from "../../pause.ts";
+import { pause } from "../../util/pause.ts";
 import type { TcpAddress } from "../../runtime.ts";
-import type { ConnectionOptions } from "../connection.ts";
-import { nameOf } from "../dial.ts";
+import type { ConnectionOptions } from "../server/connection.ts";
+import { nameOf } from "../server/dial.ts";
 import type { LinkEvents, RedisDriver, RedisLink } from "../link.ts";
-import { TcpDriver } from "../tcp_link.ts";
-import type { TlsSources } from "../tls.ts";
-import { askSentinels } from "./ask.ts";
+import { TcpDriver } from "../server/link.ts";
+import type { TlsSources } from "../tls/tls.ts";
+import { askSentinels } from "./query.ts";
 import { SentinelLink } from "./link.ts";
 import {
   isSameAddress,
@@ -16,14 +16,14 @@ import {
   monitorOf,
   switchOf,
 } from "./master.ts";
-import { type PeerAnswer, SentinelPeer } from "./peer.ts";
+import { type PeerAnswer, SentinelPeer } from "./client.ts";
 import {
   counts,
   judge,
   stateOf,
   type Verdict,
   type Wanted,
-} from "./verdict.ts";
+} from "./election.ts";
 import { SentinelWatch } from "./watch.ts";
 
 /** How many Sentinels are known at most beside those of the URL. */

@@ -1,6 +1,6 @@
-import type { Command } from "../command.ts";
+import type { Command } from "../wire/command.ts";
 import type { RedisLink, RedisText } from "../link.ts";
-import type { RespValue } from "../resp.ts";
+import type { RespValue } from "../wire/resp.ts";
 import type { SentinelWatch } from "./watch.ts";
 
 /** A link to a master, and the watch over whether it still is one: they end together. */

@@ -1,7 +1,7 @@
 import { RedisConnectionError } from "../../errors.ts";
 import type { TcpAddress } from "../../runtime.ts";
-import { nameOf } from "../dial.ts";
-import type { RespValue } from "../resp.ts";
+import { nameOf } from "../server/dial.ts";
+import type { RespValue } from "../wire/resp.ts";
 
 /** What one Sentinel knows of a master. */
 export interface MasterState {

@@ -3,8 +3,8 @@ import {
   type OptionNames,
   optionNames,
   unknownOption,
-} from "../../option_names.ts";
-import type { TlsOptions } from "../tls.ts";
+} from "../../util/option_names.ts";
+import type { TlsOptions } from "../tls/tls.ts";
 
 /** What a `sentinel://` URL does not say about the Sentinels. */
 export interface SentinelOptions {

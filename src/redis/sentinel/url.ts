@@ -1,8 +1,8 @@
 import { ConfigurationError } from "../../errors.ts";
 import type { TcpAddress } from "../../runtime.ts";
-import type { TlsQuery } from "../tls_query.ts";
-import { maskUrl, parseRedisUrl } from "../url.ts";
-import type { UrlOptions } from "../url_query.ts";
+import type { TlsQuery } from "../tls/query.ts";
+import { maskUrl, parseRedisUrl } from "../url/url.ts";
+import type { UrlOptions } from "../url/query.ts";
 
 /** What a `sentinel://` URL says: who the Sentinels are, and who to be at the master. */
 export interface SentinelUrl extends UrlOptions {

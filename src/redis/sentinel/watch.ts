@@ -1,9 +1,9 @@
 import { RedisConnectionError } from "../../errors.ts";
-import { pause } from "../../pause.ts";
+import { pause } from "../../util/pause.ts";
 import type { Runtime } from "../../runtime.ts";
-import { toError } from "../../to_error.ts";
+import { toError } from "../../util/to_error.ts";
 import { isRetriable } from "../retriable.ts";
-import type { PeerAnswer, SentinelPeer } from "./peer.ts";
+import type { PeerAnswer, SentinelPeer } from "./client.ts";
 
 /** What Sentinels publish when a master moves, is named anew, or is up again. */
 const CHANNELS = ["+switch-master", "+monitor", "-sdown", "-odown"] as const;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type MemoryScript, scripts } from "../memory_scripts.ts";
+import { type MemoryScript, scripts } from "./scripts.ts";
 import { ReplyError } from "./reply.ts";
 
 const encoder = new TextEncoder();

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ScriptContext } from "../memory_scripts.ts";
+import type { ScriptContext } from "./scripts.ts";
 import { integerOf, textOf } from "./bytes.ts";
 import type { MemoryClient } from "./client.ts";
 import {

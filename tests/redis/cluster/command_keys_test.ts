@@ -1,5 +1,5 @@
 import { isCounting, keysOf } from "../../../src/redis/cluster/command_keys.ts";
-import type { Command } from "../../../src/redis/command.ts";
+import type { Command } from "../../../src/redis/wire/command.ts";
 import { assertEquals } from "../../support/assert.ts";
 
 Deno.test("keysOf finds what decides where a command goes", () => {

@@ -1,6 +1,6 @@
 import { RedisConnectionError } from "../../../src/errors.ts";
 import { namedAddress, SlotMap } from "../../../src/redis/cluster/slot_map.ts";
-import type { RespValue } from "../../../src/redis/resp.ts";
+import type { RespValue } from "../../../src/redis/wire/resp.ts";
 import { assert, assertEquals, assertThrows } from "../../support/assert.ts";
 
 const asked = { hostname: "asked.test", port: 7000 };

@@ -11,7 +11,7 @@ import {
   SentinelDriver,
   type SentinelDriverOptions,
 } from "../../../src/redis/sentinel/driver.ts";
-import { tlsSources } from "../../../src/redis/tls.ts";
+import { tlsSources } from "../../../src/redis/tls/tls.ts";
 import {
   assert,
   assertEquals,

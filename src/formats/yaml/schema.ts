@@ -1,0 +1,137 @@
+/**
+ * What scalars and tags stand for, as PyYAML's `safe_load()` has it. It follows
+ * YAML 1.1, but not to the letter, and `safe_dump()` relies on that: it leaves
+ * `y`, `08` and `1e5` without quotes, which are strings to it.
+ *
+ * @module
+ */
+
+import { FAILSAFE_SCHEMA, type Schema, Type } from "../../deps/js_yaml.ts";
+import { parseInteger } from "../integer.ts";
+import { datetimeOf } from "../envelopes.ts";
+
+const NULL = /^(?:~|null|Null|NULL|)$/;
+const TRUE = /^(?:yes|Yes|YES|true|True|TRUE|on|On|ON)$/;
+const FALSE = /^(?:no|No|NO|false|False|FALSE|off|Off|OFF)$/;
+const BOOLEAN = either(TRUE, FALSE);
+const INTEGER =
+  /^[-+]?(?:0b[01_]+|0[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|[1-9][0-9_]*(?::[0-5]?[0-9])+)$/;
+const FLOAT =
+  /^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/;
+const DATE = /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/;
+const DATETIME =
+  /^([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?:[Tt]|[ \t]+)([0-9]{1,2}):([0-9]{2}):([0-9]{2})(\.[0-9]*)?(?:[ \t]*(?:(Z)|([-+])([0-9]{1,2})(?::([0-9]{2}))?))?$/;
+const TIMESTAMP = either(DATE, DATETIME);
+
+/** How many characters of documents merges may go over: each can copy as much as there is. */
+const MAX_MERGED = 10_000_000;
+
+/** How many parts a number in base 60 may have: to read one takes the square of that. */
+const MAX_PARTS = 100;
+
+const TAGS = FAILSAFE_SCHEMA.extend({
+  implicit: [
+    scalar("null", NULL, () => null),
+    scalar("bool", BOOLEAN, (text) => TRUE.test(text)),
+    scalar("int", INTEGER, integer),
+    scalar("float", FLOAT, float),
+    scalar("timestamp", TIMESTAMP, timestamp),
+  ],
+  explicit: [
+    scalar("binary", /^[A-Za-z0-9+/=\s]*$/, bytes),
+    new Type("tag:yaml.org,2002:set", {
+      kind: "mapping",
+      construct: (data) => Object.keys(data ?? {}),
+    }),
+  ],
+});
+
+/**
+ * The tags of YAML itself, and no other: those of Python are refused by the
+ * parser. Made for one document of `size` characters, whose merges it counts:
+ * PyYAML writes none, and a short text of many could fill the memory.
+ */
+export function schemaOf(size: number): Schema {
+  let merged = 0;
+  return TAGS.extend({
+    implicit: [
+      new Type("tag:yaml.org,2002:merge", {
+        kind: "scalar",
+        resolve(data): boolean {
+          if (data !== "<<") return false;
+          merged += size;
+          if (merged <= MAX_MERGED) return true;
+          throw new RangeError("it merges too much");
+        },
+      }),
+    ],
+  });
+}
+
+function either(first: RegExp, second: RegExp): RegExp {
+  return new RegExp(`${first.source}|${second.source}`);
+}
+
+/** A type of scalars whose text matches. */
+function scalar(
+  name: string,
+  pattern: RegExp,
+  construct: (text: string) => unknown,
+): Type {
+  return new Type(`tag:yaml.org,2002:${name}`, {
+    kind: "scalar",
+    resolve: (data) => pattern.test(textOf(data)),
+    construct: (data) => construct(textOf(data)),
+  });
+}
+
+/** The parser has null where a scalar is empty. */
+function textOf(data: unknown): string {
+  return typeof data === "string" ? data : "";
+}
+
+function integer(text: string): number | bigint {
+  const digits = text.replaceAll("_", "").replace(/^[-+]/, "");
+  const size = digits.includes(":")
+    ? partsOf(digits).reduce((sum, part) => sum * 60n + parseInteger(part), 0n)
+    : parseInteger(/^0[0-7]/.test(digits) ? `0o${digits}` : digits);
+  const value = text.startsWith("-") ? -size : size;
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+}
+
+function partsOf(digits: string): string[] {
+  const parts = digits.split(":");
+  if (parts.length <= MAX_PARTS) return parts;
+  throw new RangeError("it has a number in base 60 that is too long");
+}
+
+function float(text: string): number {
+  const digits = text.replaceAll("_", "").replace(/^[-+]/, "").toLowerCase();
+  const size = digits === ".inf"
+    ? Infinity
+    : digits.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
+  return text.startsWith("-") ? -size : size;
+}
+
+/** A date alone stays text, as in JSON. */
+function timestamp(text: string): Date | string {
+  const parts = DATETIME.exec(text);
+  if (parts === null) return text;
+  const [, year, month, day, hour, minute, second, fraction = "", zulu] = parts;
+  const [sign, hours, minutes = "00"] = parts.slice(9);
+  const offset = sign === undefined
+    ? zulu ?? ""
+    : `${sign}${pad(hours)}:${minutes}`;
+  const iso = `${year}-${pad(month)}-${pad(day)}T${pad(hour)}:${minute}:` +
+    `${second}${fraction === "." ? "" : fraction}${offset}`;
+  return datetimeOf(iso) ?? text;
+}
+
+function pad(digits = ""): string {
+  return digits.padStart(2, "0");
+}
+
+function bytes(text: string): Uint8Array {
+  return Uint8Array.fromBase64(text);
+}

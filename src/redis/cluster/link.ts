@@ -1,0 +1,286 @@
+import { RedisConnectionError, RedisError } from "../../errors.ts";
+import { toError } from "../../util/to_error.ts";
+import type { Command, CommandArgument } from "../wire/command.ts";
+import type { Connection } from "../server/connection.ts";
+import type { LinkEvents, RedisLink, RedisText } from "../link.ts";
+import type { RespValue } from "../wire/resp.ts";
+import { isCounting, keysOf } from "./command_keys.ts";
+import { KeyReader } from "./key_reader.ts";
+import { UnreachableChannelsError } from "../unreachable.ts";
+import { type ClusterNode, type NodeOptions, NodePool } from "./node_pool.ts";
+import { isTryAgain } from "./redirection.ts";
+import { Router } from "./router.ts";
+import { ASK_FOR_MAP, type NodeAddress, SlotMap } from "./slot_map.ts";
+import { slotOf } from "./slots.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import { Topology } from "./topology.ts";
+
+/** What a link to a cluster tells. */
+export interface ClusterLinkEvents extends LinkEvents {
+  /** Told of every node that the cluster names, whenever the map has been read. */
+  onNodes(nodes: readonly NodeAddress[]): void;
+}
+
+/**
+ * A link to a cluster: to each node that is needed, a pair of connections.
+ *
+ * The first connection that dies ends the whole link, as with one server: the
+ * next one finds out what has become of the cluster. A node that cannot be
+ * reached fails what was to be done there, and no more.
+ */
+export class ClusterLink implements RedisLink {
+  readonly #events: ClusterLinkEvents;
+  readonly #pool: NodePool;
+  readonly #topology: Topology;
+  readonly #router: Router;
+  readonly #subscriptions: Subscriptions;
+  readonly #reader: KeyReader;
+  readonly #ended = Promise.withResolvers<Error>();
+  #following: Promise<void> | undefined;
+  #isBehind = false;
+  #reason: Error | undefined;
+  #ending: Promise<void> | undefined;
+
+  /** Begins with a map; no node is dialled before it is needed. */
+  constructor(
+    map: SlotMap,
+    options: NodeOptions,
+    events: ClusterLinkEvents,
+  ) {
+    this.#events = events;
+    this.#pool = new NodePool(options, {
+      onMessage: (node, channel, payload) => {
+        if (this.#subscriptions.isHome(channel, node)) {
+          events.onMessage(channel, payload);
+        }
+      },
+      onDropped: (node, channel) => this.#dropped(node, channel),
+      onNotice: (notice) => events.onNotice(notice),
+      onExpires: (at) => events.onExpires?.(at),
+      onUnreachable: (reason) => this.#unreachable(reason),
+      onLost: (reason) => void this.end(reason),
+    });
+    this.#topology = new Topology({
+      runtime: options.runtime,
+      fetch: (name) => this.#fetch(name),
+      isWatched: () => !this.#subscriptions.isEmpty,
+      onChange: () => this.#follow(),
+    });
+    const context = {
+      pool: this.#pool,
+      topology: this.#topology,
+      runtime: options.runtime,
+    };
+    this.#router = new Router(context);
+    this.#subscriptions = new Subscriptions({
+      ...context,
+      sharded: options.sharded === true,
+      onMoved: (channels) => {
+        if (channels.length === 0 || this.#reason !== undefined) return;
+        events.onMoved?.(channels);
+      },
+    });
+    this.#reader = new KeyReader(this.#router, this.#subscriptions);
+    this.#topology.start(map);
+  }
+
+  /** Makes a connection to a master its connection for commands. */
+  adopt(address: NodeAddress, connection: Connection): void {
+    this.#pool.node(address, connection);
+  }
+
+  get ended(): Promise<Error> {
+    return this.#ended.promise;
+  }
+
+  async command(command: Command): Promise<RespValue> {
+    this.#check();
+    const [first, ...others] = this.#bySlot(keysOf(command));
+    const send = (link: RedisLink): Promise<RespValue> => link.command(command);
+    if (first === undefined) return await this.#router.anywhere(send);
+    if (isCounting(command)) {
+      const counts = [first, ...others].map(([slot, keys]) =>
+        this.#count(command[0]!, slot, keys)
+      );
+      return sum(await Promise.all(counts));
+    }
+    if (others.length > 0) throw crossSlot(command);
+    return await this.#router.send(first[0], send);
+  }
+
+  async transaction(commands: readonly Command[]): Promise<RespValue[]> {
+    this.#check();
+    const slots = this.#bySlot(commands.flatMap(keysOf));
+    if (slots.size > 1) throw crossSlot(["MULTI"]);
+    const send = (link: RedisLink): Promise<RespValue[]> =>
+      link.transaction(commands);
+    const [slot] = slots.keys();
+    return await (slot === undefined
+      ? this.#router.anywhere(send)
+      : this.#router.send(slot, send));
+  }
+
+  async read(keys: readonly string[]): Promise<(RedisText | null)[]> {
+    this.#check();
+    return await this.#reader.read(keys);
+  }
+
+  async subscribe(channels: readonly string[]): Promise<void> {
+    this.#check();
+    try {
+      await this.#subscriptions.subscribe(channels);
+    } catch (error) {
+      this.#check();
+      if (error instanceof UnreachableChannelsError) {
+        this.#events.onNotice(
+          new RedisConnectionError(
+            `The results of a part of the cluster come late: ${error.message}`,
+            { cause: error },
+          ),
+        );
+      }
+      throw error;
+    }
+  }
+
+  async unsubscribe(channels: readonly string[]): Promise<void> {
+    this.#check();
+    await this.#subscriptions.unsubscribe(channels);
+  }
+
+  async fence(): Promise<void> {
+    this.#check();
+    // A node without a link has brought nothing yet that could be late.
+    await Promise.all(
+      this.#pool.live.map((node) =>
+        node.link && this.#pool.unlessRetired(node, node.link.fence())
+      ),
+    );
+  }
+
+  sharesNode(keys: readonly string[]): boolean {
+    return this.#bySlot(keys).size <= 1;
+  }
+
+  end(reason: Error): Promise<void> {
+    this.#ending ??= this.#end(reason);
+    return this.#ending;
+  }
+
+  keepAlive(keep: boolean): void {
+    this.#pool.keepAlive(keep);
+  }
+
+  #check(): void {
+    if (this.#reason !== undefined) throw this.#reason;
+  }
+
+  /** What a command such as DEL says of keys of one slot. */
+  async #count(
+    name: CommandArgument,
+    slot: number,
+    keys: readonly CommandArgument[],
+  ): Promise<number> {
+    try {
+      return Number(
+        await this.#router.send(slot, (link) => link.command([name, ...keys])),
+      );
+    } catch (error) {
+      if (!isTryAgain(error) || keys.length === 1) throw error;
+      // The slot is on its way: each key is at the one node or at the other.
+      const counts = keys.map((key) => this.#count(name, slot, [key]));
+      return sum(await Promise.all(counts));
+    }
+  }
+
+  #bySlot(
+    keys: readonly CommandArgument[],
+  ): Map<number, CommandArgument[]> {
+    return Map.groupBy(keys, slotOf);
+  }
+
+  async #fetch(name: string | undefined): Promise<SlotMap | undefined> {
+    if (this.#pool.live.length === 0) return undefined;
+    const informant = name === undefined ? undefined : this.#pool.find(name);
+    const map = await this.#mapOf(informant ?? this.#router.anyNode());
+    if (map.masters.size === 0) return undefined;
+    this.#events.onNodes(map.nodes);
+    return map;
+  }
+
+  async #mapOf(node: ClusterNode): Promise<SlotMap> {
+    const link = node.link ?? await node.ready;
+    return SlotMap.parse(await link.command(ASK_FOR_MAP), node.address);
+  }
+
+  /** Brings subscriptions to where their slots are now; one round at a time. */
+  #follow(): void {
+    if (this.#following !== undefined) {
+      this.#isBehind = true;
+      return;
+    }
+    this.#isBehind = false;
+    this.#following = this.#subscriptions.follow().then(
+      () => {
+        this.#following = undefined;
+        if (this.#isBehind) this.#follow();
+        else this.#retireUnused();
+      },
+      (error) => void this.end(toError(error)),
+    );
+  }
+
+  /** Lets go of nodes that serve nothing, and bring nothing. */
+  #retireUnused(): void {
+    const { masters } = this.#topology;
+    const { nodes } = this.#subscriptions;
+    for (const node of this.#pool.live) {
+      const { name } = node.address;
+      if (masters.has(name) || nodes.has(node)) continue;
+      this.#pool.retire(
+        node,
+        new RedisConnectionError(
+          `Closed the connection to Redis at ${name}: the node serves no slots any more`,
+        ),
+      );
+    }
+  }
+
+  #dropped(node: ClusterNode, channel: string): void {
+    if (!this.#subscriptions.drop(channel, node)) return;
+    // All that is dropped with it comes in the same turn.
+    queueMicrotask(() =>
+      this.#subscriptions.reattach().catch((error) =>
+        void this.end(toError(error))
+      )
+    );
+  }
+
+  #unreachable(reason: Error): void {
+    // With nobody left to ask, a fresh link asks those who were known.
+    if (this.#pool.isEmpty) void this.end(reason);
+    else this.#topology.refreshSoon();
+  }
+
+  async #end(reason: Error): Promise<void> {
+    this.#reason = reason;
+    this.#ended.resolve(reason);
+    this.#topology.stop();
+    await this.#pool.end(reason);
+    this.#subscriptions.clear();
+  }
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** Said by ourselves: no server has to. */
+function crossSlot(command: Command): Error {
+  return new RedisError(
+    `CROSSSLOT Cannot send ${
+      command[0]
+    }: its keys belong to different slots of the cluster`,
+    "keys share a slot where the keyPrefix has a hash tag, such as {celery}; that one node then has all results",
+  );
+}

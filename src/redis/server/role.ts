@@ -1,0 +1,62 @@
+import { RedisConnectionError, RedisError } from "../../errors.ts";
+import type { Address } from "../../runtime.ts";
+import type { Command } from "../wire/command.ts";
+import { nameOf } from "./dial.ts";
+import type { RespValue } from "../wire/resp.ts";
+
+/** What can be asked. */
+export interface Asked {
+  /** Sends a command and resolves to its reply. */
+  request(command: Command): Promise<RespValue>;
+}
+
+/**
+ * Asks a server whether it is a master. Where an ACL forbids both ways to ask,
+ * it is taken for one, and that is told.
+ *
+ * @throws {RedisConnectionError} if it is none: it may become one, or another
+ * server is.
+ */
+export async function expectMaster(
+  server: Asked,
+  address: Address,
+  onNotice: (notice: Error) => void,
+): Promise<void> {
+  const role = await asked(server, ["ROLE"], onNotice) ??
+    await asked(server, ["INFO", "replication"], onNotice);
+  if (role === undefined || role === "master") return;
+  throw new RedisConnectionError(
+    `Cannot use the Redis server at ${
+      nameOf(address)
+    }: its role is ${role}, and results are stored and read on the master`,
+  );
+}
+
+/** The role, as one command tells it; undefined where that is refused. */
+async function asked(
+  server: Asked,
+  command: Command,
+  onNotice: (notice: Error) => void,
+): Promise<string | undefined> {
+  let reply: RespValue;
+  try {
+    reply = await server.request(command);
+  } catch (error) {
+    if (!(error instanceof RedisError) || !isRefusal(error)) throw error;
+    onNotice(
+      new RedisError(
+        error.message,
+        "allow this user ROLE, so that a replica is not taken for the master",
+        { cause: error },
+      ),
+    );
+    return undefined;
+  }
+  if (Array.isArray(reply)) return String(reply[0]);
+  return /^role:(\w+)/m.exec(String(reply))?.[1];
+}
+
+/** Whether another command may tell. */
+function isRefusal({ code, message }: RedisError): boolean {
+  return code === "NOPERM" || message.startsWith("ERR unknown command");
+}

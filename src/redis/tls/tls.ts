@@ -1,0 +1,181 @@
+import { ConfigurationError } from "../../errors.ts";
+import {
+  type OptionNames,
+  optionNames,
+  unknownOption,
+} from "../../util/option_names.ts";
+import type { Runtime, TlsSettings } from "../../runtime.ts";
+import { grantAdvice } from "../../util/deno_permission.ts";
+import type { TlsQuery } from "./query.ts";
+import type { RedisUrl } from "../url/url.ts";
+
+/** Certificates for TLS, as PEM texts. */
+export interface TlsOptions {
+  /** Certificate authorities, trusted along with those that Deno trusts. Celery: `ssl_ca_certs`. */
+  caCerts?: readonly string[];
+  /** The client's certificate, with its chain; it needs `key`. Celery: `ssl_certfile`. */
+  cert?: string;
+  /** The key of `cert`. Celery: `ssl_keyfile`. */
+  key?: string;
+}
+
+/** Texts, and the files that stand for those that are missing. */
+export type TlsSources = TlsOptions & TlsQuery;
+
+type PemKind = "CERTIFICATE" | "PRIVATE KEY";
+
+/** Not TRUSTED CERTIFICATE, which only OpenSSL knows; nor behind spaces or a byte order mark. */
+const BEGINNINGS: Readonly<Record<PemKind, RegExp>> = {
+  "CERTIFICATE": /^-----BEGIN CERTIFICATE-----/m,
+  "PRIVATE KEY": /^-----BEGIN (RSA |EC )?PRIVATE KEY-----/m,
+};
+
+const ENCRYPTED = "the key is encrypted, and Deno asks for no passphrase: " +
+  "take it off (openssl pkey -in key.pem -out plain.pem), and guard the file by its permissions";
+
+const NAMES: OptionNames = optionNames<TlsOptions>({
+  caCerts: true,
+  cert: true,
+  key: true,
+});
+
+/**
+ * How TLS is to be spoken, by an option and a URL; undefined: not at all.
+ *
+ * @throws {ConfigurationError} if the option holds no PEM texts, or cannot be
+ * used with such a URL. The message shows none of it.
+ */
+export function tlsSources(
+  options: TlsOptions | undefined,
+  url: Pick<RedisUrl, "tls" | "path">,
+): TlsSources | undefined {
+  if (options === undefined) return url.tls;
+  checkOptions(options);
+  if (url.path !== undefined) {
+    throw new ConfigurationError(
+      "Cannot use tls with a Unix socket: what goes through it stays on this machine",
+    );
+  }
+  return { ...url.tls, ...options };
+}
+
+/**
+ * Reads the files. They are read at each connect, so that a certificate can be
+ * renewed.
+ *
+ * @throws {ConfigurationError} if one cannot be read, or holds something else.
+ */
+export async function loadTls(
+  sources: TlsSources,
+  runtime: Runtime,
+  signal: AbortSignal,
+): Promise<TlsSettings> {
+  async function read(
+    name: string,
+    path: string,
+    kind: PemKind,
+  ): Promise<string> {
+    let text: string;
+    try {
+      text = await runtime.readTextFile(path, signal);
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      throw new ConfigurationError(
+        `Cannot read the file of ${name}, ${path}: ${whyNot(error, path)}`,
+        { cause: error },
+      );
+    }
+    if (isPem(text, kind)) return text;
+    throw new ConfigurationError(
+      `Cannot use the file of ${name}, ${path}: ${
+        isEncrypted(text, kind)
+          ? ENCRYPTED
+          : `it holds no ${kind} in PEM form, which has to begin a line`
+      }`,
+    );
+  }
+  const { caCerts, caFile, cert, key, certFile, checkHostname = true } =
+    sources;
+  const authorities = caCerts ??
+    (caFile === undefined
+      ? []
+      : [await read("ssl_ca_certs", caFile, "CERTIFICATE")]);
+  if (cert !== undefined && key !== undefined) {
+    return { caCerts: authorities, cert, key, checkHostname };
+  }
+  if (certFile === undefined) return { caCerts: authorities, checkHostname };
+  const { keyFile = certFile } = sources;
+  return {
+    caCerts: authorities,
+    cert: await read("ssl_certfile", certFile, "CERTIFICATE"),
+    // Python takes a file that holds both.
+    key: await read("ssl_keyfile", keyFile, "PRIVATE KEY"),
+    checkHostname,
+  };
+}
+
+function checkOptions(options: TlsOptions): void {
+  const given: unknown = options;
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw new ConfigurationError(
+      `Cannot use a value of the type ${typeof given} as tls: expected an object, such as {}`,
+    );
+  }
+  for (const name of Object.keys(given)) {
+    if (NAMES.has(name)) continue;
+    throw new ConfigurationError(unknownOption(name, NAMES, "tls."));
+  }
+  const { caCerts, cert, key } = options;
+  if (
+    caCerts !== undefined &&
+    !(Array.isArray(caCerts) &&
+      caCerts.every((each) => isPem(each, "CERTIFICATE")))
+  ) {
+    throw notPem("tls.caCerts", "a list of certificates");
+  }
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new ConfigurationError(
+      `Cannot use tls.${
+        cert === undefined ? "key without tls.cert" : "cert without tls.key"
+      }: a client shows a certificate, and proves with the key that it is its own`,
+    );
+  }
+  if (cert !== undefined && !isPem(cert, "CERTIFICATE")) {
+    throw notPem("tls.cert", "a certificate");
+  }
+  if (key !== undefined && !isPem(key, "PRIVATE KEY")) {
+    throw isEncrypted(key, "PRIVATE KEY")
+      ? new ConfigurationError(`Cannot use tls.key: ${ENCRYPTED}`)
+      : notPem("tls.key", "a private key");
+  }
+}
+
+function notPem(name: string, what: string): ConfigurationError {
+  return new ConfigurationError(
+    `Cannot use ${name}: expected ${what} as PEM text (a line that begins with -----BEGIN ...), and not the name of a file`,
+  );
+}
+
+/**
+ * Whether it looks like one that Deno takes. As authorities it takes anything,
+ * and then trusts nobody.
+ */
+function isPem(text: unknown, kind: PemKind): boolean {
+  return typeof text === "string" && BEGINNINGS[kind].test(text) &&
+    !isEncrypted(text, kind);
+}
+
+function isEncrypted(text: unknown, kind: PemKind): boolean {
+  return kind === "PRIVATE KEY" && typeof text === "string" &&
+    /^(-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED)/m.test(
+      text,
+    );
+}
+
+function whyNot(error: unknown, path: string): string {
+  if (error instanceof Deno.errors.NotCapable) {
+    return `the permission is missing: ${grantAdvice({ read: path })}`;
+  }
+  if (error instanceof Deno.errors.NotFound) return "there is no such file";
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,1106 @@
+// Chords: sizes, parts that return, and what the last one sets off. Names in
+// brackets are those of Celery's own tests that these mirror.
+
+import {
+  BackendGetMetaError,
+  ChordError,
+  type ChordOutcome,
+  RedisConnectionError,
+  RedisError,
+  ResultBackend,
+  type ResultBackendOptions,
+  ResultTimeoutError,
+  type StatusEvent,
+  TaskError,
+} from "../../mod.ts";
+import { FaultProxy } from "../../testing.ts";
+import type { SavedGroup } from "../../src/chords/completion.ts";
+import {
+  assertEquals,
+  assertInstanceOf,
+  assertNotEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertStringIncludes,
+} from "../support/assert.ts";
+import {
+  bodyOf,
+  ChordStage,
+  Completions,
+  requestsOf,
+} from "../support/chord_stage.ts";
+import type { Reply, TestClient } from "../support/client.ts";
+import { needs } from "../support/needs.ts";
+import { type RedisServer, startRedis } from "../support/redis_server.ts";
+import { inboxOf } from "../support/results.ts";
+
+const KEY = "celery-taskset-meta-g";
+const BODY = "body-of-g";
+/** Faults, and nothing to wait for. */
+const QUICK: ResultBackendOptions = {
+  reconnect: { minTimeout: 1, maxTimeout: 10 },
+  retry: { minTimeout: 1, maxTimeout: 10 },
+};
+
+/** A server, a client of it, and a backend on it. */
+class Stage extends AsyncDisposableStack {
+  readonly redis: RedisServer;
+  readonly client: TestClient;
+  readonly backend: ResultBackend;
+  readonly completions = new Completions();
+
+  constructor(
+    redis: RedisServer,
+    client: TestClient,
+    options: ResultBackendOptions,
+  ) {
+    super();
+    this.redis = this.use(redis);
+    this.client = this.use(client);
+    this.backend = this.another(options);
+  }
+
+  another(options: ResultBackendOptions = {}): ResultBackend {
+    return this.use(
+      new ResultBackend(this.redis.url, { ...QUICK, ...options }),
+    );
+  }
+
+  /** Returns part `index`. */
+  part(
+    index: number,
+    result: unknown = index,
+    state = "SUCCESS",
+    backend = this.backend,
+  ): Promise<ChordOutcome> {
+    return backend.chordPartReturn(
+      requestsOf(index + 1, "g")[index]!,
+      state,
+      result,
+      this.completions,
+    );
+  }
+
+  parts(): Promise<Reply> {
+    return this.client.send("ZRANGE", `${KEY}.j`, 0, -1);
+  }
+
+  /** Which of the chord's keys there are, and for how long. */
+  async keys(): Promise<Record<string, number>> {
+    const times: Record<string, number> = {};
+    for (const suffix of [".j", ".t", ".s", ".c"]) {
+      const time = Number(await this.client.send("TTL", KEY + suffix));
+      if (time !== -2) times[suffix] = time;
+    }
+    return times;
+  }
+}
+
+async function start(options: ResultBackendOptions = {}): Promise<Stage> {
+  const redis = await startRedis();
+  return new Stage(redis, await redis.client(), options);
+}
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test(needs("redis-server", { name, fn }));
+}
+
+// -- sizes ---------------------------------------------------------------------
+
+test("ResultBackend.setChordSize() stores and publishes the size, for as long as results are kept (test_set_chord_size)", async () => {
+  await using stage = await start({ expires: 100 });
+  await using listener = await stage.redis.client();
+  await listener.send("SUBSCRIBE", `${KEY}.s`);
+  await stage.backend.setChordSize("g", 3);
+  assertEquals(await stage.client.send("GET", `${KEY}.s`), "3");
+  assertEquals(await stage.keys(), { ".s": 100 });
+  assertEquals((await listener.messages.next()).payload, "3");
+  await stage.another({ expires: null }).setChordSize("g", 4);
+  assertEquals(await stage.client.send("GET", `${KEY}.s`), "4");
+  assertEquals(await stage.keys(), { ".s": -1 });
+});
+
+test("ResultBackend.addToChord() counts up, and sets no expiry, as Celery (test_add_to_chord)", async () => {
+  await using stage = await start();
+  await stage.backend.addToChord("g");
+  await stage.backend.addToChord("g", 2);
+  assertEquals(await stage.client.send("GET", `${KEY}.t`), "3");
+  assertEquals(await stage.keys(), { ".t": -1 });
+});
+
+test("ResultBackend.addToChord() is not sent again when its reply was lost, and says what that means", async () => {
+  await using stage = await start();
+  await using proxy = await FaultProxy.start(stage.redis.url);
+  await using backend = new ResultBackend(proxy.url, QUICK);
+  for (const lost of ["command", "reply"]) {
+    await backend.exists("t");
+    using hold = lost === "reply"
+      ? proxy.holdReply("INCRBY")
+      : proxy.hold("INCRBY");
+    const added = assertRejects(
+      () => backend.addToChord("g"),
+      ChordError,
+      "It may or may not have counted",
+    );
+    await hold.reached;
+    proxy.reset();
+    hold.release();
+    const error = await added;
+    assertInstanceOf(error.cause, RedisConnectionError);
+    assertEquals(error.groupId, "g");
+  }
+  assertEquals(proxy.commands.get("INCRBY"), 2);
+  assertEquals(await stage.client.send("GET", `${KEY}.t`), "1");
+});
+
+test("ResultBackend.addToChord() waits for a connection as any other call does", async () => {
+  await using stage = await start();
+  await using proxy = await FaultProxy.start(stage.redis.url);
+  await using backend = new ResultBackend(proxy.url, {
+    reconnect: { minTimeout: 1, maxTimeout: 10 },
+    retry: { minTimeout: 1, maxTimeout: 10, maxAttempts: 1000 },
+  });
+  const status = inboxOf(backend.status());
+  await proxy.refuse();
+  const added = backend.addToChord("g");
+  await status.until(({ type }) => type === "retrying");
+  await proxy.accept();
+  await added;
+  assertEquals(await stage.client.send("GET", `${KEY}.t`), "1");
+});
+
+// -- parts ---------------------------------------------------------------------
+
+test("ResultBackend.chordPartReturn() does nothing without a task or a group (test_on_chord_part_return_no_gid_or_tid)", async () => {
+  await using stage = await start();
+  for (
+    const request of [
+      { taskId: "t" },
+      { taskId: "t", groupId: null },
+      { taskId: "t", groupId: "" },
+      { taskId: "", groupId: "g" },
+    ]
+  ) {
+    const outcome = await stage.backend.chordPartReturn(
+      request,
+      "SUCCESS",
+      1,
+      stage.completions,
+    );
+    assertEquals(outcome, { type: "ignored" });
+  }
+  assertEquals(await stage.client.send("DBSIZE"), 0);
+});
+
+test("ResultBackend.chordPartReturn() keeps parts by their place, and calls onComplete with the last (test_on_chord_part_return__ordered)", async () => {
+  await using stage = await start({ expires: 100 });
+  await stage.backend.setChordSize("g", 3);
+  assertEquals(await stage.part(2, "c"), {
+    type: "waiting",
+    count: 1,
+    size: 3,
+  });
+  assertEquals(await stage.part(0, [1, null]), {
+    type: "waiting",
+    count: 2,
+    size: 3,
+  });
+  assertEquals(await stage.parts(), [
+    '[1, "task-0", "SUCCESS", [1, null]]',
+    '[1, "task-2", "SUCCESS", "c"]',
+  ]);
+  assertEquals(await stage.keys(), { ".j": 100, ".s": 100 });
+  assertEquals(stage.completions.values, []);
+  assertEquals(await stage.part(1, { b: 2n ** 70n }), {
+    type: "completed",
+    count: 3,
+    size: 3,
+    leftBehind: null,
+  });
+  assertEquals(stage.completions.values, [[[1, null], { b: 2n ** 70n }, "c"]]);
+  const [info] = stage.completions.infos;
+  assertEquals(info, {
+    groupId: "g",
+    chord: bodyOf("g"),
+    bodyId: BODY,
+    claim: info!.claim,
+  });
+  // The claim is what late parts meet.
+  assertEquals(await stage.keys(), { ".c": 100 });
+  assertEquals(await stage.part(1, "late"), { type: "taken", claim: "done" });
+  assertEquals(await stage.keys(), { ".c": 100 });
+  assertEquals(await stage.backend.exists(BODY), false);
+});
+
+test("ResultBackend.chordPartReturn() puts parts without a place last", async () => {
+  await using stage = await start();
+  await stage.backend.setChordSize("g", 2);
+  const request = { taskId: "nowhere", groupId: "g", groupIndex: null };
+  await stage.backend.chordPartReturn(
+    request,
+    "SUCCESS",
+    "last",
+    stage.completions,
+  );
+  await stage.part(7, "first");
+  assertEquals(stage.completions.values, [["first", "last"]]);
+  assertEquals(stage.completions.infos[0]?.bodyId, BODY);
+});
+
+test("ResultBackend.chordPartReturn() keeps parts in a list with chordOrdered: false (test_on_chord_part_return__unordered)", async () => {
+  await using stage = await start({ expires: 100, chordOrdered: false });
+  await stage.backend.setChordSize("g", 2);
+  await stage.part(1, "b");
+  assertEquals(await stage.client.send("LRANGE", `${KEY}.j`, 0, -1), [
+    '[1, "task-1", "SUCCESS", "b"]',
+  ]);
+  assertEquals(await stage.keys(), { ".j": 100, ".s": 100 });
+  assertEquals((await stage.part(0, "a")).type, "completed");
+  assertEquals(stage.completions.values, [["b", "a"]]);
+  assertEquals(await stage.keys(), { ".c": 100 });
+});
+
+for (const chordOrdered of [true, false]) {
+  const kind = chordOrdered ? "sorted set" : "list";
+  test(`ResultBackend.chordPartReturn() sets no expiry where results have none: ${kind} (test_on_chord_part_return_no_expiry, _expire_set_to_zero)`, async () => {
+    await using stage = await start({ expires: null, chordOrdered });
+    await stage.backend.setChordSize("g", 2);
+    await stage.backend.addToChord("g", 1);
+    await stage.part(0);
+    assertEquals(await stage.keys(), { ".j": -1, ".t": -1, ".s": -1 });
+    await stage.part(1);
+    await stage.part(2);
+    assertEquals(stage.completions.values.length, 1);
+    // But a claim is nothing that could be kept for ever.
+    assertEquals(await stage.keys(), { ".c": 86_400 });
+  });
+
+  test(`ResultBackend.chordPartReturn() counts a part once that is returned again: ${kind}`, async () => {
+    await using stage = await start({ chordOrdered });
+    await stage.backend.setChordSize("g", 2);
+    for (let i = 0; i < 3; i++) {
+      assertEquals(await stage.part(0, "same"), {
+        type: "waiting",
+        count: 1,
+        size: 2,
+      });
+    }
+    assertEquals((await stage.part(1)).type, "completed");
+    assertEquals(stage.completions.values, [["same", 1]]);
+  });
+}
+
+test("ResultBackend.chordPartReturn() lets a task's SUCCESS stand, and replaces anything else, where a task ran twice", async () => {
+  await using stage = await start();
+  await stage.backend.setChordSize("g", 4);
+  await stage.part(0, new Error("first run"), "FAILURE");
+  // Tasks of a group within the header may have the same place.
+  await stage.client.send("ZADD", `${KEY}.j`, 0, '[1, "other", "SUCCESS", 1]');
+  await stage.client.send("ZADD", `${KEY}.j`, 0, "unreadable");
+  const waiting = { type: "waiting", count: 3, size: 4 } as const;
+  assertEquals(await stage.part(0, "second run"), waiting);
+  const parts = [
+    '[1, "other", "SUCCESS", 1]',
+    '[1, "task-0", "SUCCESS", "second run"]',
+    "unreadable",
+  ];
+  assertEquals(await stage.parts(), parts);
+  assertEquals(await stage.part(0, "third run"), waiting);
+  assertEquals(await stage.part(0, "x", "FAILURE"), waiting);
+  assertEquals(await stage.parts(), parts);
+});
+
+test("ResultBackend.chordPartReturn() makes good what Celery counted twice", async () => {
+  await using stage = await start();
+  await stage.backend.setChordSize("g", 2);
+  for (const result of ["1", "2"]) {
+    const part = `[1, "task-0", "SUCCESS", ${result}]`;
+    await stage.client.send("ZADD", `${KEY}.j`, 0, part);
+  }
+  assertEquals((await stage.part(0, 3)).type, "waiting");
+  assertEquals(await stage.parts(), ['[1, "task-0", "SUCCESS", 1]']);
+});
+
+test("ResultBackend.chordPartReturn() judges again if the parts at its place change meanwhile", async () => {
+  await using stage = await start();
+  await using proxy = await FaultProxy.start(stage.redis.url);
+  await using backend = new ResultBackend(proxy.url, QUICK);
+  await stage.backend.setChordSize("g", 3);
+  await stage.client.send("ZADD", `${KEY}.j`, 0, '[1, "other", "SUCCESS", 1]');
+  using hold = proxy.holdReply("EVALSHA");
+  const counted = stage.part(0, "new", "SUCCESS", backend);
+  await hold.reached;
+  await stage.part(0, "failed", "FAILURE");
+  hold.release();
+  assertEquals(await counted, { type: "waiting", count: 2, size: 3 });
+  assertEquals(await stage.parts(), [
+    '[1, "other", "SUCCESS", 1]',
+    '[1, "task-0", "SUCCESS", "new"]',
+  ]);
+});
+
+test("ResultBackend.chordPartReturn() says where a chord has no size, and takes the one that old senders put into the signature", async () => {
+  await using stage = await start();
+  assertEquals(await stage.part(0), { type: "unsized", count: 1 });
+  assertEquals(await stage.part(1), { type: "unsized", count: 2 });
+  assertEquals(stage.completions.values, []);
+  const chord = { ...bodyOf("g"), chord_size: 2 };
+  const outcome = await stage.backend.chordPartReturn(
+    { ...requestsOf(2, "g")[1]!, chord },
+    "SUCCESS",
+    1,
+    stage.completions,
+  );
+  assertEquals(outcome.type, "completed");
+  assertEquals(stage.completions.values, [[0, 1]]);
+});
+
+test("ResultBackend.chordPartReturn() waits for the parts that addToChord() announced", async () => {
+  await using stage = await start();
+  await stage.backend.setChordSize("g", 1);
+  await stage.backend.addToChord("g");
+  await stage.backend.addToChord("g");
+  assertEquals(await stage.part(0), { type: "waiting", count: 1, size: 3 });
+  await stage.part(1);
+  assertEquals((await stage.part(2)).type, "completed");
+  assertEquals(stage.completions.values, [[0, 1, 2]]);
+  assertEquals(await stage.keys(), { ".c": 86_400 });
+});
+
+test("ResultBackend.chordPartReturn() does not complete a chord that has more parts than its size", async () => {
+  await using stage = await start();
+  await stage.backend.setChordSize("g", 1);
+  await stage.client.send("ZADD", `${KEY}.j`, 5, '[1, "x", "SUCCESS", 1]');
+  assertEquals(await stage.part(0), { type: "waiting", count: 2, size: 1 });
+});
+
+test("ResultBackend.chordPartReturn() says so where the other order is in use", async () => {
+  await using stage = await start();
+  const list = stage.another({ chordOrdered: false });
+  for (
+    const [first, second] of [[stage.backend, list], [list, stage.backend]]
+  ) {
+    await stage.client.send("FLUSHALL");
+    await stage.part(0, 0, "SUCCESS", first);
+    const error = await assertRejects(
+      () => stage.part(1, 0, "SUCCESS", second),
+      ChordError,
+      "chordOrdered",
+    );
+    assertStringIncludes(error.message, "result_chord_ordered");
+    assertEquals((error.cause as RedisError).code, "WRONGTYPE");
+  }
+});
+
+test("ResultBackend.chordPartReturn() refuses what cannot be, before anything is sent", async () => {
+  await using stage = await start();
+  const { backend, completions } = stage;
+  const [request] = requestsOf(1, "g");
+  for (
+    const [wrong, words] of [
+      [{ taskId: "\ud800" }, "task id"],
+      [{ groupId: "\ud800" }, "group id"],
+      [{ groupIndex: -1 }, "-1 as the groupIndex"],
+      [{ groupIndex: 0.5 }, "0.5 as the groupIndex"],
+    ] as const
+  ) {
+    await assertRejects(
+      () =>
+        backend.chordPartReturn(
+          { ...request!, ...wrong },
+          "SUCCESS",
+          1,
+          completions,
+        ),
+      TypeError,
+      words,
+    );
+  }
+  for (const claim of ["", "done", "\ud800"]) {
+    await assertRejects(
+      () =>
+        backend.chordPartReturn(request!, "SUCCESS", 1, {
+          ...completions,
+          claim,
+        }),
+      TypeError,
+      "as a claim",
+    );
+  }
+  await assertRejects(() => stage.part(0, 0, ""), ChordError, "state");
+  await assertRejects(
+    () => stage.part(0, 0, "success"),
+    ChordError,
+    'its state is "success", did you mean "SUCCESS"?',
+  );
+  await assertRejects(
+    () => stage.part(0, new Map()),
+    ChordError,
+    "Cannot encode a Map at part[3]",
+  );
+  await assertRejects(
+    () => stage.part(0, "x", "SUCCESS", stage.another({ maxResultBytes: 9 })),
+    ChordError,
+    "Redis takes 9",
+  );
+  await assertRejects(
+    () =>
+      backend.chordPartReturn(request!, "SUCCESS", 1, {
+        onComplete: null as never,
+      }),
+    TypeError,
+    "onComplete",
+  );
+  await assertRejects(() => backend.setChordSize("g", -1), TypeError, "-1");
+  await assertRejects(() => backend.setChordSize("", 1), TypeError, "group id");
+  await assertRejects(() => backend.addToChord("g", 0), TypeError, "from 1");
+  assertEquals(await stage.client.send("DBSIZE"), 0);
+});
+
+test("ResultBackend.chordPartReturn() names the key that holds no number", async () => {
+  await using stage = await start();
+  await stage.client.send("SET", `${KEY}.s`, "many");
+  await assertRejects(() => stage.part(0), ChordError, `${KEY}.s holds "many"`);
+});
+
+// -- chords that fail ------------------------------------------------------------
+
+test("ResultBackend.chordPartReturn() fails the body where a part failed, and leaves the keys (test_on_chord_part_return__ChordError)", async () => {
+  await using stage = await start({ expires: 100 });
+  await stage.backend.setChordSize("g", 3);
+  await stage.part(0);
+  await stage.part(1, {
+    excType: "ValueError",
+    excModule: "builtins",
+    excArgs: ["it's", 1, null],
+  }, "FAILURE");
+  const outcome = await stage.part(2, "revoked", "REVOKED");
+  if (outcome.type !== "failed") throw new Error(outcome.type);
+  const message = `Dependency task-1 raised ValueError("it's", 1, None)`;
+  assertEquals(outcome.error.message, message);
+  assertEquals(outcome.error.taskId, "task-1");
+  assertInstanceOf(outcome.error.cause, TaskError);
+  assertEquals([outcome.values, outcome.leftBehind], [null, null]);
+  assertEquals(stage.completions.values, []);
+  const body = await stage.backend.getMeta(BODY);
+  if (body.state !== "FAILURE") throw new Error(body.state);
+  assertEquals(body.result, {
+    excType: "ChordError",
+    excModule: "celery.exceptions",
+    excArgs: [message],
+    message,
+  });
+  assertStringIncludes(body.traceback ?? "", message);
+  assertEquals(await stage.keys(), { ".j": 100, ".s": 100, ".c": 100 });
+  assertEquals(await stage.part(1, "again"), { type: "taken", claim: "done" });
+});
+
+test("ResultBackend.chordPartReturn() takes every exception that markAsFailure() takes", async () => {
+  await using stage = await start();
+  const cases: [ResultBackendOptions, unknown][] = [
+    [{ jsonTypes: "plain" }, new Uint8Array([1, 2])],
+    [{ serializer: "msgpack" }, 2n ** 70n],
+    [{ serializer: "msgpack" }, "half a pair: \ud800"],
+  ];
+  for (const [index, [options, argument]] of cases.entries()) {
+    const backend = stage.another(options);
+    const [request] = requestsOf(1, `group-${index}`);
+    const failure = { excType: "ValueError", excArgs: [argument] };
+    await backend.setChordSize(`group-${index}`, 1);
+    await backend.markAsFailure("task-0", failure);
+    const outcome = await backend.chordPartReturn(
+      request!,
+      "FAILURE",
+      failure,
+      stage.completions,
+    );
+    assertEquals(outcome.type, "failed");
+    const body = await backend.getMeta(`body-of-group-${index}`);
+    assertEquals(body.state, "FAILURE");
+  }
+});
+
+test("a chord that failed leaves nothing for ever, also where results have no expiry", async () => {
+  await using stage = await start({ expires: null });
+  await stage.backend.setChordSize("g", 1);
+  await stage.part(0, null, "FAILURE");
+  const day = 86_400;
+  assertEquals(await stage.keys(), { ".j": day, ".s": day, ".c": day });
+});
+
+test("a part in state RETRY does not fail a chord (test_unpack_chord_result)", async () => {
+  await using stage = await start();
+  await stage.backend.setChordSize("g", 2);
+  await stage.part(0, null, "RETRY");
+  await stage.part(1, new TypeError("x"), "RETRY");
+  assertEquals(stage.completions.values, [[null, {
+    excType: "TypeError",
+    excModule: null,
+    excArgs: ["x"],
+    message: "x",
+  }]]);
+});
+
+test("ResultBackend.chordPartReturn() fails the body where onComplete throws, and removes the keys (test_on_chord_part_return__callback_raises)", async () => {
+  await using stage = await start();
+  await stage.backend.setChordSize("g", 1);
+  const cause = new TypeError("no broker");
+  stage.completions.onCall = () => Promise.reject(cause);
+  const outcome = await stage.part(0);
+  if (outcome.type !== "failed") throw new Error(outcome.type);
+  const message = "Callback error: TypeError('no broker')";
+  assertEquals(outcome.error.message, message);
+  assertStrictEquals(outcome.error.cause, cause);
+  assertEquals(outcome.values, [0]);
+  const body = await stage.backend.getMeta(BODY);
+  assertEquals([body.state, body.ready], ["FAILURE", true]);
+  assertEquals(await stage.keys(), { ".c": 86_400 });
+  assertEquals((await stage.part(0)).type, "taken");
+  assertEquals(stage.completions.values.length, 1);
+});
+
+test("ResultBackend.chordPartReturn() fails the body where a part is none (test_on_chord_part_return__other_error)", async () => {
+  await using stage = await start();
+  await stage.backend.setChordSize("g", 2);
+  await stage.client.send("ZADD", `${KEY}.j`, 5, '{"not": "a part"}');
+  const outcome = await stage.part(0);
+  if (outcome.type !== "failed") throw new Error(outcome.type);
+  assertStringIncludes(outcome.error.message, "Join error: TypeError(");
+});
+
+test("ResultBackend.chordPartReturn() tells of the failure of a chord whose body has no id", async () => {
+  await using stage = await start();
+  await stage.backend.setChordSize("g", 1);
+  for (const chord of [null, {}, { options: null }, { options: {} }]) {
+    await stage.client.send("DEL", `${KEY}.c`);
+    const outcome = await stage.backend.chordPartReturn(
+      { taskId: "t", groupId: "g", groupIndex: 0, chord },
+      "REVOKED",
+      "terminated",
+      stage.completions,
+    );
+    assertEquals(outcome.type, "failed");
+    // The parts, the size, the claim.
+    assertEquals(await stage.client.send("DBSIZE"), 3);
+  }
+});
+
+// -- saved groups ------------------------------------------------------------------
+
+/** A chord of one part whose group was saved; what it joins to. */
+async function joining(
+  stage: Stage,
+  join: SavedGroup["join"],
+): Promise<ChordOutcome> {
+  await stage.client.send("FLUSHALL");
+  await using saved = new ChordStage(stage.redis.url, {
+    chordJoinTimeout: 1234,
+    restoreGroup: (groupId) =>
+      Promise.resolve(groupId === "g" ? { join } : null),
+  });
+  await saved.chords.setSize("g", 1, {});
+  const [request] = requestsOf(1, "g");
+  return await saved.chords.partReturn(
+    request!,
+    "SUCCESS",
+    "part",
+    stage.completions,
+  );
+}
+
+test("a chord whose header was saved as a group gets the group's results", async () => {
+  await using stage = await start();
+  const timeouts: number[] = [];
+  const outcome = await joining(stage, ({ timeout, propagate }) => {
+    assertEquals(propagate, true);
+    timeouts.push(timeout);
+    return Promise.resolve([1, [2, 3]]);
+  });
+  assertEquals(outcome.type, "completed");
+  assertEquals(timeouts, [1234]);
+  assertEquals(stage.completions.values, [[1, [2, 3]]]);
+});
+
+test("a chord fails whose saved group does not join (test_on_chord_part_return_timeout)", async () => {
+  await using stage = await start();
+  const failure = {
+    excType: "KeyError",
+    excModule: "builtins",
+    excArgs: ["x"],
+    message: "x",
+  };
+  const task = { taskId: "t", state: "FAILURE", traceback: null };
+  for (
+    const [error, message] of [
+      [new TaskError({ ...task, ...failure }), "Join error: KeyError('x')"],
+      [
+        new ResultTimeoutError("t", 1234, undefined, undefined),
+        "Join error: ResultTimeoutError('Task t has no outcome after 1234 ms",
+      ],
+    ] as const
+  ) {
+    const outcome = await joining(stage, () => Promise.reject(error));
+    if (outcome.type !== "failed") throw new Error(outcome.type);
+    assertStringIncludes(outcome.error.message, message);
+    assertStrictEquals(outcome.error.cause, error);
+    assertEquals(outcome.error.taskId, error instanceof TaskError ? "t" : null);
+    const body = await stage.backend.getMeta(BODY);
+    assertEquals(body.state, "FAILURE");
+  }
+  assertEquals(stage.completions.values, []);
+});
+
+test("a chord does not fail where Redis does while its saved group joins", async () => {
+  await using stage = await start();
+  const lost = new RedisConnectionError("lost");
+  for (
+    const error of [
+      lost,
+      new RedisError("NOPERM no"),
+      new BackendGetMetaError("failed", "t", { cause: lost }),
+      new ResultTimeoutError("t", 1234, undefined, lost),
+    ]
+  ) {
+    const stopped = await assertRejects(
+      () => joining(stage, () => Promise.reject(error)),
+      ChordError,
+      "takes up where this stopped",
+    );
+    assertStrictEquals(stopped.cause, error);
+    assertEquals(await stage.client.send("GET", `${KEY}.c`), stopped.claim);
+    assertEquals(await stage.backend.exists(BODY), false);
+    const [request] = requestsOf(1, "g");
+    const resumed = await stage.backend.chordPartReturn(
+      request!,
+      "SUCCESS",
+      "part",
+      { ...stage.completions, claim: stopped.claim! },
+    );
+    assertEquals(resumed.type, "completed");
+  }
+  assertEquals(stage.completions.values.length, 4);
+});
+
+// -- once ----------------------------------------------------------------------------
+
+test("of many who return the same parts, exactly one completes the chord", async () => {
+  await using stage = await start();
+  const backends = Array.from({ length: 5 }, () => stage.another());
+  for (let round = 0; round < 10; round++) {
+    const group = `g${round}`;
+    await stage.backend.setChordSize(group, 4);
+    const outcomes = await Promise.all(
+      backends.flatMap((backend) =>
+        requestsOf(4, group).map((request, index) =>
+          backend.chordPartReturn(request, "SUCCESS", index, stage.completions)
+        )
+      ),
+    );
+    const completed = outcomes.filter(({ type }) => type === "completed");
+    assertEquals(completed.length, 1);
+    assertEquals(stage.completions.values.length, round + 1);
+    assertEquals(stage.completions.values[round], [0, 1, 2, 3]);
+  }
+});
+
+test("a chord that somebody else has claimed is theirs; whoever has the claim goes on", async () => {
+  await using stage = await start();
+  await stage.backend.setChordSize("g", 2);
+  await stage.part(0);
+  await stage.client.send("SET", `${KEY}.c`, "somebody");
+  // Nothing is added any more.
+  assertEquals(await stage.part(1), { type: "taken", claim: "somebody" });
+  assertEquals(await stage.client.send("ZCARD", `${KEY}.j`), 1);
+  // Counted twice by Celery meanwhile; but it was complete when it was claimed.
+  for (const index of [5, 6]) {
+    const part = `[1, "x", "SUCCESS", ${index}]`;
+    await stage.client.send("ZADD", `${KEY}.j`, index, part);
+  }
+  const outcome = await stage.backend.chordPartReturn(
+    requestsOf(2, "g")[1]!,
+    "SUCCESS",
+    1,
+    { ...stage.completions, claim: "somebody" },
+  );
+  assertEquals(outcome.type, "completed");
+  assertEquals(await stage.client.send("GET", `${KEY}.c`), "done");
+});
+
+test("a chord that a worker of Celery completes first is not completed again", async () => {
+  await using stage = await start();
+  await using proxy = await FaultProxy.start(stage.redis.url);
+  await using backend = new ResultBackend(proxy.url, QUICK);
+  await stage.backend.setChordSize("g", 1);
+  using hold = proxy.hold("ZRANGE");
+  const returned = stage.part(0, 0, "SUCCESS", backend);
+  await hold.reached;
+  await stage.client.send("DEL", `${KEY}.j`, `${KEY}.t`, `${KEY}.s`);
+  hold.release();
+  assertEquals(await returned, { type: "taken", claim: "done" });
+  assertEquals(stage.completions.values, []);
+  assertEquals(await stage.client.send("GET", `${KEY}.c`), "done");
+});
+
+test("a chord whose last parts are lost in a failover is not taken for one that has ended", async () => {
+  await using stage = await start();
+  await using proxy = await FaultProxy.start(stage.redis.url);
+  await using backend = new ResultBackend(proxy.url, QUICK);
+  await stage.backend.setChordSize("g", 2);
+  await stage.part(0);
+  using hold = proxy.hold("ZRANGE");
+  const returned = assertRejects(
+    () => stage.part(1, 1, "SUCCESS", backend),
+    ChordError,
+    "1 of its 2 parts is there",
+  );
+  await hold.reached;
+  // What a replica has that was promoted without the last write.
+  await stage.client.send("ZREMRANGEBYRANK", `${KEY}.j`, -1, -1);
+  hold.release();
+  const { claim } = await returned;
+  assertEquals(stage.completions.values, []);
+  assertEquals(await stage.backend.exists(BODY), false);
+  const [, request] = requestsOf(2, "g");
+  const resumed = await backend.chordPartReturn(request!, "SUCCESS", 1, {
+    ...stage.completions,
+    claim: claim!,
+  });
+  assertEquals(resumed.type, "completed");
+  assertEquals(stage.completions.values, [[0, 1]]);
+});
+
+/** Each command of a chord's completion, by its name and one of its arguments. */
+const COMMANDS: [command: string, argument: string, skip: number][] = [
+  ["EVALSHA", `${KEY}.j`, 0],
+  ["SET", `${KEY}.c`, 0],
+  ["EXEC", "", 0],
+  ["GET", KEY, 0],
+  ["ZRANGE", `${KEY}.j`, 0],
+  ["DEL", `${KEY}.j`, 0],
+  ["SET", `${KEY}.c`, 1],
+  ["EXEC", "", 1],
+];
+
+for (const [command, argument, skip] of COMMANDS) {
+  for (const isReply of [false, true]) {
+    const what = `${isReply ? "the reply to " : ""}${command} ${argument}` +
+      (skip > 0 ? ` (${skip + 1})` : "");
+    test(`a chord completes once where the connection dies with ${what}`, async () => {
+      await using stage = await start();
+      await using proxy = await FaultProxy.start(stage.redis.url);
+      await using backend = new ResultBackend(proxy.url, QUICK);
+      await stage.backend.setChordSize("g", 2);
+      // So that the script is known, and the first EVALSHA does it.
+      await stage.part(0);
+      const options = { skip, ...(argument === "" ? {} : { argument }) };
+      using hold = isReply
+        ? proxy.holdReply(command, options)
+        : proxy.hold(command, options);
+      const returned = stage.part(1, 1, "SUCCESS", backend);
+      await hold.reached;
+      proxy.reset();
+      hold.release();
+      assertEquals(await returned, {
+        type: "completed",
+        count: 2,
+        size: 2,
+        leftBehind: null,
+      });
+      assertEquals(stage.completions.values, [[0, 1]]);
+      assertEquals(await stage.keys(), { ".c": 86_400 });
+      assertEquals(await stage.client.send("GET", `${KEY}.c`), "done");
+    });
+  }
+}
+
+test("a list counts a part once whose reply was lost", async () => {
+  await using stage = await start({ chordOrdered: false });
+  await using proxy = await FaultProxy.start(stage.redis.url);
+  await using backend = new ResultBackend(proxy.url, {
+    ...QUICK,
+    chordOrdered: false,
+  });
+  await stage.backend.setChordSize("g", 2);
+  await stage.part(0);
+  using hold = proxy.holdReply("EVALSHA");
+  const returned = stage.part(1, 1, "SUCCESS", backend);
+  await hold.reached;
+  proxy.reset();
+  hold.release();
+  assertEquals((await returned).type, "completed");
+  assertEquals(stage.completions.values, [[0, 1]]);
+});
+
+for (
+  const [command, isClaimed] of [["EVALSHA", false], ["EXEC", true], [
+    "ZRANGE",
+    true,
+  ]] as const
+) {
+  test(`a call that gives up at ${command} says so, and its claim lets another go on`, async () => {
+    await using stage = await start();
+    await using proxy = await FaultProxy.start(stage.redis.url);
+    await using backend = new ResultBackend(proxy.url, {
+      ...QUICK,
+      retry: { maxAttempts: 1 },
+    });
+    await stage.backend.setChordSize("g", 1);
+    await backend.exists("t");
+    using hold = proxy.holdReply(command);
+    const returned = assertRejects(
+      () => stage.part(0, 0, "SUCCESS", backend),
+      ChordError,
+    );
+    await hold.reached;
+    proxy.reset();
+    hold.release();
+    const { claim, cause } = await returned;
+    assertInstanceOf(cause, RedisConnectionError);
+    assertEquals(claim !== null, isClaimed);
+    if (isClaimed) {
+      assertEquals(await stage.part(0), { type: "taken", claim: claim! });
+    }
+    assertEquals(stage.completions.values, []);
+    const resumed = await backend.chordPartReturn(
+      requestsOf(1, "g")[0]!,
+      "SUCCESS",
+      0,
+      { ...stage.completions, ...(isClaimed ? { claim: claim! } : {}) },
+    );
+    assertEquals(resumed.type, "completed");
+    assertEquals(stage.completions.values, [[0]]);
+  });
+}
+
+test("a failure that cannot be stored is no end: its claim lets another call go on", async () => {
+  await using stage = await start();
+  await using proxy = await FaultProxy.start(stage.redis.url);
+  await using backend = new ResultBackend(proxy.url, {
+    ...QUICK,
+    retry: { maxAttempts: 1 },
+  });
+  await stage.backend.setChordSize("g", 1);
+  await backend.exists("t");
+  // The first is the part's, the second the failure's.
+  using hold = proxy.hold("EVALSHA", { skip: 1 });
+  const returned = assertRejects(
+    () => stage.part(0, "x", "FAILURE", backend),
+    ChordError,
+    "Failed to complete chord g",
+  );
+  await hold.reached;
+  proxy.reset();
+  hold.release();
+  const { claim } = await returned;
+  const resumed = await backend.chordPartReturn(
+    requestsOf(1, "g")[0]!,
+    "FAILURE",
+    "x",
+    { ...stage.completions, claim: claim! },
+  );
+  assertEquals(resumed.type, "failed");
+  assertEquals((await stage.backend.getMeta(BODY)).state, "FAILURE");
+});
+
+test("a body that was sent is sent, also where the keys cannot be removed", async () => {
+  await using stage = await start();
+  await using proxy = await FaultProxy.start(stage.redis.url);
+  await using backend = new ResultBackend(proxy.url, {
+    ...QUICK,
+    retry: { maxAttempts: 1 },
+  });
+  await stage.backend.setChordSize("g", 1);
+  using hold = proxy.hold("DEL");
+  const returned = stage.part(0, 0, "SUCCESS", backend);
+  await hold.reached;
+  proxy.reset();
+  hold.release();
+  const outcome = await returned;
+  if (outcome.type !== "completed") throw new Error(outcome.type);
+  assertInstanceOf(outcome.leftBehind, RedisConnectionError);
+  // Whoever returns it again does no harm.
+  assertEquals((await stage.part(0)).type, "taken");
+  assertEquals(stage.completions.values, [[0]]);
+});
+
+// -- signals -----------------------------------------------------------------------
+
+test("ResultBackend.chordPartReturn() ends by its signal, before and while it waits", async () => {
+  await using stage = await start();
+  await using proxy = await FaultProxy.start(stage.redis.url);
+  await using backend = new ResultBackend(proxy.url, QUICK);
+  await stage.backend.setChordSize("g", 1);
+  const reason = new Error("enough");
+  const [request] = requestsOf(1, "g");
+  await assertRejects(() =>
+    backend.chordPartReturn(request!, "SUCCESS", 1, {
+      ...stage.completions,
+      signal: AbortSignal.abort(reason),
+    })
+  );
+  assertEquals(proxy.accepted, 0);
+  for (const command of ["EVALSHA", "EXEC", "ZRANGE"]) {
+    const controller = new AbortController();
+    using hold = proxy.hold(command);
+    const ended = assertRejects(() =>
+      backend.chordPartReturn(request!, "SUCCESS", 1, {
+        ...stage.completions,
+        claim: "mine",
+        signal: controller.signal,
+      })
+    );
+    await hold.reached;
+    controller.abort(reason);
+    assertStrictEquals(await ended, reason);
+    hold.release();
+  }
+  assertEquals(stage.completions.values, []);
+  const resumed = await backend.chordPartReturn(request!, "SUCCESS", 1, {
+    ...stage.completions,
+    claim: "mine",
+  });
+  assertEquals(resumed.type, "completed");
+});
+
+test("onComplete that ends by the call's signal does not fail the chord", async () => {
+  await using stage = await start();
+  await stage.backend.setChordSize("g", 1);
+  const controller = new AbortController();
+  const reason = new Error("shutting down");
+  const [request] = requestsOf(1, "g");
+  const options = { ...stage.completions, claim: "mine" };
+  stage.completions.onCall = () => {
+    controller.abort(reason);
+    controller.signal.throwIfAborted();
+  };
+  const error = await assertRejects(() =>
+    // Without a body, there is nothing to store that the signal would stop.
+    stage.backend.chordPartReturn({ ...request!, chord: null }, "SUCCESS", 1, {
+      ...options,
+      signal: controller.signal,
+    })
+  );
+  assertStrictEquals(error, reason);
+  assertEquals(await stage.backend.exists(BODY), false);
+  assertEquals(await stage.part(0), { type: "taken", claim: "mine" });
+  stage.completions.onCall = () => {};
+  const resumed = await stage.backend.chordPartReturn(
+    request!,
+    "SUCCESS",
+    1,
+    options,
+  );
+  assertEquals(resumed.type, "completed");
+  assertEquals(stage.completions.values.length, 2);
+});
+
+test("a chord's keys are removed also when its caller waits no longer", async () => {
+  await using stage = await start();
+  await stage.backend.setChordSize("g", 1);
+  const controller = new AbortController();
+  stage.completions.onCall = () => controller.abort();
+  const [request] = requestsOf(1, "g");
+  const outcome = await stage.backend.chordPartReturn(request!, "SUCCESS", 1, {
+    ...stage.completions,
+    signal: controller.signal,
+  });
+  if (outcome.type !== "completed") throw new Error(outcome.type);
+  assertStrictEquals(outcome.leftBehind, controller.signal.reason);
+  // What is under way finishes.
+  await stage.backend.close();
+  assertEquals(await stage.keys(), { ".c": 86_400 });
+});
+
+// -- permissions ---------------------------------------------------------------------
+
+/** What a user needs, besides what it needs to store results. */
+const CHORD_ACL = [
+  ...["~celery-task-meta-*", "&celery-task-meta-*"],
+  ...["~celery-taskset-meta-*", "&celery-taskset-meta-*"],
+  ...["+ping", "+get", "+set", "+setex", "+publish", "+del"],
+  ...["+getrange", "+multi", "+exec", "+incrby", "+expire"],
+  ...["+zadd", "+zcount", "+zrange", "+rpush", "+lrem", "+lrange"],
+];
+const SCRIPT_ACL = [
+  ...["+eval", "+evalsha", "+zscore", "+zrangebyscore", "+zrem"],
+];
+
+async function limited(
+  stage: Stage,
+  rules: readonly string[],
+  options: ResultBackendOptions = {},
+): Promise<ResultBackend> {
+  const user = `user-${crypto.randomUUID()}`;
+  await stage.client.send("ACL", "SETUSER", user, "on", ">secret", ...rules);
+  const url = `redis://${user}:secret@127.0.0.1:${stage.redis.port}/0`;
+  return stage.use(new ResultBackend(url, { ...QUICK, ...options }));
+}
+
+for (const chordOrdered of [true, false]) {
+  const kind = chordOrdered ? "sorted set" : "list";
+  test(`these commands, keys and channels are enough for chords: ${kind}`, async () => {
+    await using stage = await start();
+    const backend = await limited(stage, [...CHORD_ACL, ...SCRIPT_ACL], {
+      chordOrdered,
+    });
+    const status = inboxOf(backend.status());
+    await backend.setChordSize("g", 1);
+    await backend.addToChord("g");
+    await stage.part(0, "x", "FAILURE", backend);
+    await stage.part(0, "y", "SUCCESS", backend);
+    await stage.part(1, 1, "SUCCESS", backend);
+    if (chordOrdered) assertEquals(stage.completions.values, [["y", 1]]);
+    assertEquals(degradations(status.all), 0);
+  });
+
+  test(`where scripts are refused, Celery's own commands count, and status() says so once: ${kind}`, async () => {
+    await using stage = await start();
+    const backend = await limited(stage, CHORD_ACL, {
+      chordOrdered,
+      expires: 100,
+    });
+    const status = inboxOf(backend.status());
+    await stage.backend.setChordSize("g", 1);
+    await stage.backend.addToChord("g");
+    for (let i = 0; i < 2; i++) {
+      assertEquals(await stage.part(0, 0, "SUCCESS", backend), {
+        type: "waiting",
+        count: 1,
+        size: 2,
+      });
+    }
+    assertEquals(await stage.keys(), { ".j": 100, ".t": 100, ".s": 100 });
+    assertEquals(
+      (await stage.part(1, 1, "SUCCESS", backend)).type,
+      "completed",
+    );
+    assertEquals(stage.completions.values, [[0, 1]]);
+    assertEquals(await stage.keys(), { ".c": 100 });
+    assertEquals(await stage.part(1, 1, "SUCCESS", backend), {
+      type: "taken",
+      claim: "done",
+    });
+    // What comes late begins no count anew, which might stay for ever.
+    assertEquals(await stage.keys(), { ".c": 100 });
+    assertEquals(degradations(status.all), 1);
+  });
+}
+
+test("a user who lacks a permission gets the server's words, at once", async () => {
+  await using stage = await start();
+  const backend = await limited(
+    stage,
+    [...CHORD_ACL, ...SCRIPT_ACL].filter((rule) => rule !== "+zadd"),
+  );
+  await backend.setChordSize("g", 1);
+  const error = await assertRejects(
+    () => stage.part(0, 0, "SUCCESS", backend),
+    RedisError,
+  );
+  assertNotEquals(error.message.indexOf("zadd"), -1);
+  assertEquals(await stage.client.send("EXISTS", `${KEY}.j`), 0);
+});
+
+function degradations(events: readonly StatusEvent[]): number {
+  return events.filter(({ type }) => type === "degraded").length;
+}

@@ -1,0 +1,450 @@
+// Failures that reach what waits for the task: the rest of its chain, the
+// chords that they belong to.
+
+import {
+  BackendStoreError,
+  ChordError,
+  RedisConnectionError,
+  RedisError,
+  ResultBackend,
+  type ResultBackendOptions,
+  type TaskRequest,
+} from "../../mod.ts";
+import { FaultProxy } from "../../testing.ts";
+import {
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+} from "../support/assert.ts";
+import { bodyOf, Completions, requestsOf } from "../support/chord_stage.ts";
+import type { Reply, TestClient } from "../support/client.ts";
+import { needs } from "../support/needs.ts";
+import { type RedisServer, startRedis } from "../support/redis_server.ts";
+
+/** Faults, and nothing to wait for. */
+const QUICK: ResultBackendOptions = {
+  reconnect: { minTimeout: 1, maxTimeout: 10 },
+  retry: { minTimeout: 1, maxTimeout: 10 },
+};
+/** Another chord's: the last of the chain is in its header. */
+const OUTER = bodyOf("outer");
+/**
+ * A task in the header of chord "g", with a chain behind it, of which the last
+ * is in the header of chord "outer".
+ */
+const REQUEST: TaskRequest = {
+  taskId: "first",
+  groupId: "g",
+  groupIndex: 0,
+  chord: bodyOf("g"),
+  chain: [
+    {
+      task: "tasks.add",
+      options: { task_id: "third", group_id: "outer", chord: OUTER },
+    },
+    { task: "tasks.add", options: { task_id: "second" } },
+  ],
+};
+/** All that waits for it. */
+const WAITING = ["second", "third", "body-of-g", "body-of-outer"];
+
+/** A server, a client of it, a backend on it, and two chords of one part each. */
+class Stage extends AsyncDisposableStack {
+  readonly redis: RedisServer;
+  readonly client: TestClient;
+  readonly backend: ResultBackend;
+
+  constructor(redis: RedisServer, client: TestClient) {
+    super();
+    this.redis = this.use(redis);
+    this.client = this.use(client);
+    this.backend = this.another();
+  }
+
+  another(
+    options: ResultBackendOptions = {},
+    url = this.redis.url,
+  ): ResultBackend {
+    return this.use(new ResultBackend(url, { ...QUICK, ...options }));
+  }
+
+  /** What each of these tasks' results is. */
+  async states(ids: readonly string[] = WAITING): Promise<string[]> {
+    const metas = await this.backend.getMetas(ids);
+    return metas.map(({ state }) => state);
+  }
+
+  parts(groupId: string): Promise<Reply> {
+    return this.client.send("ZCARD", `celery-taskset-meta-${groupId}.j`);
+  }
+}
+
+async function start(): Promise<Stage> {
+  const redis = await startRedis();
+  const stage = new Stage(redis, await redis.client());
+  await stage.backend.setChordSize("g", 1);
+  await stage.backend.setChordSize("outer", 1);
+  return stage;
+}
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test(needs("redis-server", { name, fn }));
+}
+
+const FAILED = WAITING.map(() => "FAILURE");
+
+test("ResultBackend.markAsFailure() reaches nothing else without a request", async () => {
+  await using stage = await start();
+  await stage.client.send("FLUSHALL");
+  await stage.backend.markAsFailure("first", new Error("x"));
+  assertEquals(await stage.client.send("KEYS", "*"), [
+    "celery-task-meta-first",
+  ]);
+});
+
+test("ResultBackend.markAsFailure() with a request fails the chain and the chords, and may be called again", async () => {
+  await using stage = await start();
+  const error = new RangeError("x");
+  for (let i = 0; i < 2; i++) {
+    const stored = await stage.backend.markAsFailure("first", error, {
+      request: REQUEST,
+      worker: "here",
+    });
+    assertEquals(stored, true);
+    assertEquals(await stage.states(["first", ...WAITING]), [
+      "FAILURE",
+      ...FAILED,
+    ]);
+    assertEquals([await stage.parts("g"), await stage.parts("outer")], [1, 1]);
+  }
+  const [first, third, body] = await stage.backend.getMetas([
+    "first",
+    "third",
+    "body-of-outer",
+  ]);
+  assertEquals([first!.groupId, first!.worker], ["g", "here"]);
+  assertEquals([third!.groupId, third!.worker], ["outer", undefined]);
+  assertEquals([third!.name, third!.result], ["tasks.add", first!.result]);
+  assertEquals([first!.traceback, third!.traceback], [
+    error.stack,
+    error.stack,
+  ]);
+  // What a chord's part says decides over the body.
+  assertEquals(
+    (body!.result as { message: string }).message,
+    "Dependency third raised RangeError('x')",
+  );
+});
+
+test("ResultBackend.markAsRevoked() with a request revokes the chain", async () => {
+  await using stage = await start();
+  await stage.backend.markAsRevoked("first", "expired", { request: REQUEST });
+  assertEquals(await stage.states(["first", ...WAITING]), [
+    "REVOKED",
+    "REVOKED",
+    "REVOKED",
+    "FAILURE",
+    "FAILURE",
+  ]);
+});
+
+test("a failure is no part of a chord where the request has none", async () => {
+  await using stage = await start();
+  for (
+    const request of [
+      { ...REQUEST, chord: null, chain: null },
+      { ...REQUEST, groupId: null, chain: undefined },
+      { taskId: "first" },
+    ]
+  ) {
+    await stage.backend.markAsFailure("first", "x", {
+      request: request as TaskRequest,
+    });
+  }
+  assertEquals(await stage.states(), WAITING.map(() => "PENDING"));
+  assertEquals(await stage.parts("g"), 0);
+});
+
+test("where an earlier SUCCESS stands, the rest of the chain is left alone, and the part is returned", async () => {
+  await using stage = await start();
+  await stage.backend.markAsDone("first", 1);
+  const stored = await stage.backend.markAsFailure("first", "x", {
+    request: REQUEST,
+  });
+  assertEquals(stored, false);
+  assertEquals(await stage.states(), [
+    "PENDING",
+    "PENDING",
+    "FAILURE",
+    "PENDING",
+  ]);
+});
+
+test("a failure fails a chord that was complete with another run's part", async () => {
+  await using stage = await start();
+  const { backend, client } = stage;
+  // It died behind its last part.
+  await client.send(
+    "ZADD",
+    "celery-taskset-meta-g.j",
+    0,
+    '[1, "first", "SUCCESS", 1]',
+  );
+  await backend.markAsFailure("first", "x", { request: REQUEST });
+  const body = await backend.getMeta("body-of-g");
+  assertEquals(body.state, "FAILURE");
+  assertEquals(
+    (body.result as { message: string }).message,
+    "A task of the header failed, though all parts are there of tasks that did not: it ran twice",
+  );
+});
+
+test("ResultBackend.markAsFailure() refuses a request that cannot be, before anything is sent", async () => {
+  await using stage = await start();
+  await stage.client.send("FLUSHALL");
+  for (
+    const [request, words] of [
+      [null, "request of task first"],
+      ["first", "request of task first"],
+      [{}, "whose taskId is the task's"],
+      [{ taskId: "other" }, "whose taskId is the task's"],
+      [{ taskId: "first", groupId: "\ud800" }, "group id"],
+      [{ taskId: "first", groupIndex: -1 }, "-1 as the groupIndex"],
+      [{ taskId: "first", chord: "body" }, "as its chord"],
+      [{ taskId: "first", chain: {} }, "as its chain"],
+      [{ taskId: "first", chain: ["second"] }, "as its chain"],
+    ] as const
+  ) {
+    await assertRejects(
+      () =>
+        stage.backend.markAsFailure("first", "x", {
+          request: request as never,
+        }),
+      TypeError,
+      words,
+    );
+  }
+  assertEquals(await stage.client.send("DBSIZE"), 0);
+});
+
+// -- where something goes wrong on the way -------------------------------------
+
+/** A user who may store everything but one key. */
+async function without(stage: Stage, key: string): Promise<ResultBackend> {
+  const others = ["first", ...WAITING].map((id) => `celery-task-meta-${id}`)
+    .filter((other) => other !== key);
+  await stage.client.send(
+    ...["ACL", "SETUSER", "user", "reset", "on", ">secret", "+@all", "&*"],
+    "~celery-taskset-meta-*",
+    ...others.map((other) => `~${other}`),
+  );
+  const url = `redis://user:secret@127.0.0.1:${stage.redis.port}/0`;
+  return stage.another({}, url);
+}
+
+for (const refused of ["first", "second", "third"]) {
+  test(`what can be done is done where ${refused} cannot be stored`, async () => {
+    await using stage = await start();
+    const backend = await without(stage, `celery-task-meta-${refused}`);
+    const error = new Error("x");
+    await assertRejects(
+      () => backend.markAsFailure("first", error, { request: REQUEST }),
+      RedisError,
+      "NOPERM",
+    );
+    const ids = ["first", ...WAITING];
+    assertEquals(
+      await stage.states(ids),
+      ids.map((id) => id === refused ? "PENDING" : "FAILURE"),
+    );
+    await stage.backend.markAsFailure("first", error, { request: REQUEST });
+    assertEquals(await stage.states(), FAILED);
+  });
+}
+
+test("a chord that could not be completed is completed by the same call again", async () => {
+  await using stage = await start();
+  const backend = await without(stage, "celery-task-meta-body-of-g");
+  const error = new Error("x");
+  const { claim } = await assertRejects(
+    () => backend.markAsFailure("first", error, { request: REQUEST }),
+    ChordError,
+    "Failed to complete chord g",
+  );
+  assertEquals(claim, "failure of task first");
+  assertEquals(await stage.states(), [
+    "FAILURE",
+    "FAILURE",
+    "PENDING",
+    "FAILURE",
+  ]);
+  await stage.backend.markAsFailure("first", error, { request: REQUEST });
+  assertEquals(await stage.states(), FAILED);
+});
+
+// The task's own, the two of the chain, two parts, two bodies.
+for (let skip = 0; skip < 7; skip++) {
+  for (const isReply of [false, true]) {
+    const what = `${isReply ? "the reply to " : ""}script ${skip + 1}`;
+    test(`a failure reaches all that waits where the connection dies with ${what}`, async () => {
+      await using stage = await start();
+      await using proxy = await FaultProxy.start(stage.redis.url);
+      const backend = stage.another({}, proxy.url);
+      // So that the scripts are known, and each store or part is one EVALSHA.
+      await stage.backend.markAsStarted("other");
+      await returnPart(stage.backend, "other");
+      using hold = isReply
+        ? proxy.holdReply("EVALSHA", { skip })
+        : proxy.hold("EVALSHA", { skip });
+      const failed = backend.markAsFailure("first", new Error("x"), {
+        request: REQUEST,
+      });
+      const tooFew = failed.then(() => {
+        throw new Error("the call ended without that script");
+      });
+      await Promise.race([hold.reached, tooFew]);
+      proxy.reset();
+      hold.release();
+      assertEquals(await failed, true);
+      assertEquals(await stage.states(), FAILED);
+      assertEquals([await stage.parts("g"), await stage.parts("outer")], [
+        1,
+        1,
+      ]);
+    });
+  }
+}
+
+test("a failure that Redis did not outlive is told, and stored by the same call again", async () => {
+  await using stage = await start();
+  await using proxy = await FaultProxy.start(stage.redis.url);
+  const backend = stage.another({ retry: { maxAttempts: 1 } }, proxy.url);
+  await stage.backend.markAsStarted("other");
+  await backend.exists("first");
+  const error = new Error("x");
+  using hold = proxy.hold("EVALSHA");
+  const failed = assertRejects(
+    () => backend.markAsFailure("first", error, { request: REQUEST }),
+    BackendStoreError,
+    "Failed to store the result of task first as FAILURE",
+  );
+  await hold.reached;
+  await proxy.refuse();
+  proxy.reset();
+  hold.release();
+  assertInstanceOf((await failed).cause, RedisConnectionError);
+  assertEquals(await stage.states(), WAITING.map(() => "PENDING"));
+  await proxy.accept();
+  await backend.markAsFailure("first", error, { request: REQUEST });
+  assertEquals(await stage.states(), FAILED);
+});
+
+test("ResultBackend.markAsFailure() with a request ends by its signal", async () => {
+  await using stage = await start();
+  await using proxy = await FaultProxy.start(stage.redis.url);
+  const backend = stage.another({}, proxy.url);
+  await stage.backend.markAsStarted("other");
+  const controller = new AbortController();
+  using hold = proxy.hold("EVALSHA", { argument: "celery-task-meta-third" });
+  const failed = backend.markAsFailure("first", "x", {
+    request: REQUEST,
+    signal: controller.signal,
+  });
+  await hold.reached;
+  controller.abort();
+  const error = await assertRejects(() => failed);
+  assertStrictEquals(error, controller.signal.reason);
+  assertEquals(await stage.states(["first"]), ["FAILURE"]);
+});
+
+// -- bodies that are several tasks ---------------------------------------------
+
+for (const subtask_type of ["group", "chain"]) {
+  test(`a chord whose body is a ${subtask_type} fails every task of it`, async () => {
+    await using stage = await start();
+    const chord = {
+      task: `celery.${subtask_type}`,
+      kwargs: { tasks: [bodyOf("a"), bodyOf("b")] },
+      options: subtask_type === "group" ? { task_id: "the-group" } : {},
+      subtask_type,
+    };
+    const failure = { excType: "KeyError", excArgs: ["k"] };
+    const [request] = requestsOf(1, "g");
+    const outcome = await stage.backend.chordPartReturn(
+      { ...request!, chord },
+      "FAILURE",
+      failure,
+      new Completions(),
+    );
+    if (outcome.type !== "failed") throw new Error(outcome.type);
+    const message = "Dependency task-0 raised KeyError('k')";
+    assertEquals(outcome.error.message, message);
+    const isGroup = subtask_type === "group";
+    const ids = ["body-of-a", "body-of-b", ...isGroup ? ["the-group"] : []];
+    for (const { state, result } of await stage.backend.getMetas(ids)) {
+      assertEquals(state, "FAILURE");
+      const { excType, excArgs } = result as typeof failure;
+      assertEquals(
+        [excType, excArgs],
+        isGroup ? ["KeyError", ["k"]] : ["ChordError", [message]],
+      );
+    }
+  });
+}
+
+test("the members of a group get a ChordError where no task failed, but sending the body", async () => {
+  await using stage = await start();
+  const chord = {
+    kwargs: { tasks: [bodyOf("a")] },
+    subtask_type: "group",
+  };
+  const completions = new Completions();
+  completions.onCall = () => Promise.reject(new TypeError("no broker"));
+  const [request] = requestsOf(1, "g");
+  await stage.backend.chordPartReturn(
+    { ...request!, chord },
+    "SUCCESS",
+    1,
+    completions,
+  );
+  const { state, result } = await stage.backend.getMeta("body-of-a");
+  assertEquals(state, "FAILURE");
+  assertEquals(
+    (result as { message: string }).message,
+    "Callback error: TypeError('no broker')",
+  );
+});
+
+test("a body that fails returns its part to the chord that it belongs to", async () => {
+  await using stage = await start();
+  const body = bodyOf("g");
+  const chord = {
+    ...body,
+    options: {
+      task_id: "body-of-g",
+      group_id: "outer",
+      group_index: 0,
+      chord: OUTER,
+    },
+  };
+  const [request] = requestsOf(1, "g");
+  await stage.backend.chordPartReturn(
+    { ...request!, chord },
+    "FAILURE",
+    "x",
+    new Completions(),
+  );
+  assertEquals(await stage.states(["body-of-g", "body-of-outer"]), [
+    "FAILURE",
+    "FAILURE",
+  ]);
+});
+
+async function returnPart(
+  backend: ResultBackend,
+  groupId: string,
+): Promise<void> {
+  const [request] = requestsOf(1, groupId);
+  await backend.chordPartReturn(request!, "SUCCESS", 1, new Completions());
+}

@@ -1,0 +1,440 @@
+import {
+  type ConsumerOptions,
+  listOf,
+  ResultConsumer,
+} from "../../src/consumer/consumer.ts";
+import {
+  BackendClosedError,
+  RedisConnectionError,
+  RedisError,
+  RetryLimitError,
+} from "../../src/errors.ts";
+import type { ResultEvent } from "../../src/protocol/meta.ts";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "../support/assert.ts";
+import { documentOf, keyOf } from "../support/recording_reader.ts";
+import {
+  SourceStage,
+  type SourceStageOptions,
+} from "../support/source_stage.ts";
+import { turn } from "../support/turn.ts";
+
+class Stage extends SourceStage {
+  constructor(options?: SourceStageOptions) {
+    super(options);
+  }
+
+  consumer(options?: ConsumerOptions): ResultConsumer {
+    return new ResultConsumer({
+      source: this.source,
+      highWaterMark: 16,
+      maxQueueBytes: 2 ** 28,
+    }, options);
+  }
+
+  publish(taskId: string, state: string, result: unknown = null): void {
+    this.driver.link.publish(keyOf(taskId), documentOf(state, result, taskId));
+  }
+}
+
+/** Reads to the end, and says how it came. */
+async function readAll(
+  readable: ReadableStream<ResultEvent>,
+): Promise<{ got: string[]; error?: unknown }> {
+  const got: string[] = [];
+  try {
+    for await (const event of readable) {
+      got.push(`${event.taskId} ${event.state} ${event.result}`);
+    }
+    return { got };
+  } catch (error) {
+    return { got, error };
+  }
+}
+
+Deno.test("ResultConsumer turns ids into events, and closes when each has its outcome", async () => {
+  using stage = new Stage();
+  for (const id of ["a", "b", "c"]) {
+    stage.driver.store.set(keyOf(id), documentOf("SUCCESS", id));
+  }
+  const { got } = await readAll(
+    ReadableStream.from(["a", "b", "c"]).pipeThrough(stage.consumer()),
+  );
+  assertEquals(got.sort(), [
+    "a SUCCESS a",
+    "b SUCCESS b",
+    "c SUCCESS c",
+  ]);
+  await stage.close();
+});
+
+Deno.test("ResultConsumer closes at once when no id was ever written", async () => {
+  using stage = new Stage();
+  const consumer = stage.consumer();
+  const piped = ReadableStream.from<string>([]).pipeTo(consumer.writable);
+  assertEquals(await readAll(consumer.readable), { got: [] });
+  await piped;
+  await assertRejects(() => consumer.add("a"), DOMException);
+  assertEquals(stage.driver.attempts, 0);
+  await stage.close();
+});
+
+Deno.test("ResultConsumer.writable closes well when every outcome was there before", async () => {
+  using stage = new Stage();
+  const consumer = stage.consumer();
+  const writer = consumer.writable.getWriter();
+  await writer.write("a");
+  await turn();
+  stage.publish("a", "SUCCESS", 1);
+  await writer.close();
+  await writer.closed;
+  assertEquals(await readAll(consumer.readable), { got: ["a SUCCESS 1"] });
+  await stage.close();
+});
+
+Deno.test("ResultConsumer.writable takes a write once it is queued, not attached", async () => {
+  using stage = new Stage();
+  stage.driver.isBlackHole = true;
+  const consumer = stage.consumer();
+  const writer = consumer.writable.getWriter();
+  await writer.write("a");
+  await writer.write("b");
+  assertEquals(consumer.pending, 2);
+  await writer.abort();
+  assertEquals(consumer.pending, 0);
+  await stage.close();
+});
+
+Deno.test("ResultConsumer.writable is held back by maxAttaching", async () => {
+  using stage = new Stage();
+  stage.driver.onLink = (link) => link.held.add("subscribe");
+  const consumer = stage.consumer({ maxAttaching: 2 });
+  const writer = consumer.writable.getWriter();
+  await writer.write("a");
+  let isWritten = false;
+  const written = writer.write("b").then(() => isWritten = true);
+  await turn();
+  assert(!isWritten);
+  stage.driver.link.free("subscribe");
+  await written;
+  await consumer[Symbol.asyncDispose]();
+  await stage.close();
+});
+
+Deno.test("ResultConsumer.writable is held back by maxPending, until an outcome or a cancel", async () => {
+  using stage = new Stage();
+  const consumer = stage.consumer({ maxPending: 2 });
+  const writer = consumer.writable.getWriter();
+  await writer.write("a");
+  let written = 0;
+  const writes = ["b", "c", "d"].map((id) =>
+    writer.write(id).then(() => written++)
+  );
+  await turn();
+  assertEquals([written, consumer.pending], [0, 2]);
+  stage.publish("a", "STARTED");
+  await turn();
+  assertEquals([written, consumer.pending], [0, 2]);
+  stage.publish("a", "SUCCESS");
+  await turn();
+  assertEquals([written, consumer.pending], [1, 2]);
+  consumer.cancel("c");
+  await turn();
+  assertEquals([written, consumer.pending], [2, 2]);
+  consumer.cancel(["b", "d"]);
+  await Promise.all(writes);
+  await consumer[Symbol.asyncDispose]();
+  await stage.close();
+});
+
+Deno.test("ResultConsumer.writable can be aborted while a write is held back", async () => {
+  for (const options of [{ maxPending: 1 }, { maxAttaching: 1 }]) {
+    using stage = new Stage();
+    stage.driver.onLink = (link) => link.held.add("read");
+    const consumer = stage.consumer(options);
+    const writer = consumer.writable.getWriter();
+    const reason = new Error("enough");
+    const written = assertRejects(() => writer.write("a"));
+    await turn();
+    let isOver = false;
+    const aborted = writer.abort(reason).then(() => isOver = true);
+    await turn();
+    assert(isOver);
+    assertStrictEquals(await written, reason);
+    assertEquals(consumer.pending, 0);
+    assertStrictEquals((await readAll(consumer.readable)).error, reason);
+    await aborted;
+    await stage.close();
+  }
+});
+
+Deno.test("ResultConsumer ends by cancel, abort, signal and dispose: both streams, nothing subscribed", async () => {
+  const reason = new Error("enough");
+  const controller = new AbortController();
+  const cases: Record<
+    string,
+    [(consumer: ResultConsumer) => Promise<unknown>, unknown]
+  > = {
+    "readable.cancel": [({ readable }) => readable.cancel(reason), undefined],
+    "writable.abort": [({ writable }) => writable.abort(reason), reason],
+    "dispose": [
+      (consumer) => consumer[Symbol.asyncDispose](),
+      "AbortError",
+    ],
+    "signal": [() => Promise.resolve(controller.abort(reason)), reason],
+  };
+  for (const [name, [end, expected]] of Object.entries(cases)) {
+    using stage = new Stage();
+    const consumer = stage.consumer({ signal: controller.signal });
+    await consumer.add(["a", "b"]);
+    stage.publish("a", "SUCCESS");
+    await end(consumer);
+    await turn();
+    assertEquals(consumer.pending, 0, name);
+    assertEquals(stage.driver.link.channels.size, 0);
+    const { got, error } = await readAll(consumer.readable);
+    assertEquals(got, []);
+    if (expected === "AbortError") {
+      assertInstanceOf(error, DOMException);
+      assertEquals(error.name, "AbortError");
+    } else {
+      assertStrictEquals(error, expected);
+    }
+    await assertRejects(() => consumer.add("c"));
+    await assertRejects(() => consumer.writable.getWriter().write("c"));
+    await consumer[Symbol.asyncDispose]();
+    await stage.close();
+  }
+});
+
+Deno.test("ResultConsumer is over from the start by a signal that aborted before", async () => {
+  using stage = new Stage();
+  const reason = new Error("enough");
+  const consumer = stage.consumer({ signal: AbortSignal.abort(reason) });
+  assertStrictEquals((await readAll(consumer.readable)).error, reason);
+  assertStrictEquals(await assertRejects(() => consumer.add("a")), reason);
+  await stage.close();
+});
+
+Deno.test("ResultConsumer ends a write that is held back", async () => {
+  using stage = new Stage();
+  const consumer = stage.consumer({ maxPending: 1 });
+  const writer = consumer.writable.getWriter();
+  const written = assertRejects(() => writer.write("a"));
+  await turn();
+  await consumer.readable.cancel();
+  await written;
+  await assertRejects(() => writer.closed);
+  await stage.close();
+});
+
+Deno.test("ResultConsumer.add refuses an invalid id, and goes on", async () => {
+  using stage = new Stage();
+  const consumer = stage.consumer();
+  await assertRejects(() => consumer.add(["a", ""]), TypeError);
+  await assertRejects(() => consumer.add(1 as never), TypeError);
+  assertEquals(consumer.pending, 0);
+  await consumer.add("a");
+  assertThrows(() => consumer.cancel(""), TypeError);
+  stage.publish("a", "SUCCESS", 1);
+  consumer.writable.close();
+  assertEquals(await readAll(consumer.readable), { got: ["a SUCCESS 1"] });
+  await stage.close();
+});
+
+Deno.test("ResultConsumer.writable ends both streams at an invalid id", async () => {
+  using stage = new Stage();
+  const consumer = stage.consumer();
+  const writer = consumer.writable.getWriter();
+  writer.closed.catch(() => {});
+  await writer.write("").catch(() => {});
+  assertInstanceOf((await readAll(consumer.readable)).error, TypeError);
+  await stage.close();
+});
+
+Deno.test("ResultConsumer errors behind its queued events when they grow beyond maxQueueBytes, alone", async () => {
+  using stage = new Stage();
+  const size = documentOf("SUCCESS", 1, "a").length;
+  const [greedy, other] = [
+    stage.consumer({ maxQueueBytes: 2 * size }),
+    stage.consumer(),
+  ];
+  const ids = ["a", "b", "c", "d"];
+  await Promise.all([greedy.add(ids), other.add(ids)]);
+  for (const id of ids) stage.publish(id, "SUCCESS", 1);
+  assertEquals([greedy.pending, other.pending], [0, 0]);
+  other.writable.close();
+  const { got, error } = await readAll(greedy.readable);
+  assertEquals(got, ["a SUCCESS 1", "b SUCCESS 1"]);
+  assertInstanceOf(error, RangeError);
+  assert(error.message.includes("maxQueueBytes"));
+  assertEquals((await readAll(other.readable)).got.length, 4);
+  await stage.close();
+});
+
+Deno.test("ResultConsumer takes large progress reports that replace each other within maxQueueBytes", async () => {
+  using stage = new Stage();
+  for (const highWaterMark of [0, 16]) {
+    const consumer = stage.consumer({ highWaterMark, maxQueueBytes: 1e6 });
+    await consumer.add("a");
+    const reports = ["x", "y", "z"].map((each) => each.repeat(600_000));
+    for (const report of reports) stage.publish("a", "PROGRESS", report);
+    consumer.writable.close();
+    const reader = consumer.readable.getReader();
+    assertEquals((await reader.read()).value?.result, reports[2]);
+    stage.publish("a", "SUCCESS", 1);
+    assertEquals((await reader.read()).value?.result, 1);
+    assertEquals((await reader.read()).done, true);
+  }
+  await stage.close();
+});
+
+Deno.test("ResultConsumer awaits a task once, however often it is added, and says when it is attached", async () => {
+  using stage = new Stage();
+  stage.driver.onLink = (link) => link.held.add("subscribe");
+  const consumer = stage.consumer();
+  const first = consumer.add(["a", "a"]);
+  let isAttached = false;
+  const second = consumer.add("a").then(() => isAttached = true);
+  await turn();
+  assertEquals(consumer.pending, 1);
+  assert(!isAttached);
+  stage.driver.link.free("subscribe");
+  await Promise.all([first, second]);
+  await consumer.add("a");
+  assertEquals(stage.driver.link.sizes.subscribe, [1]);
+  stage.publish("a", "SUCCESS", 1);
+  // After its outcome it is a new wait.
+  stage.driver.store.set(keyOf("a"), documentOf("SUCCESS", 2, "a"));
+  await consumer.add("a");
+  consumer.writable.close();
+  assertEquals(await readAll(consumer.readable), {
+    got: ["a SUCCESS 1", "a SUCCESS 2"],
+  });
+  await stage.close();
+});
+
+Deno.test("ResultConsumer tells the end of retrying behind its queued events", async () => {
+  // However the ids came, and although one is still on its way.
+  for (const isWritten of [false, true]) {
+    using stage = new Stage({ reconnect: { maxAttempts: 2 } });
+    const consumer = stage.consumer();
+    const writer = consumer.writable.getWriter();
+    writer.closed.catch(() => {});
+    await consumer.add(["a", "b"]);
+    await stage.runtime.advance(2000);
+    stage.publish("a", "SUCCESS", 1);
+    stage.driver.onConnect = () => new RedisConnectionError("refused");
+    stage.driver.link.die();
+    await turn();
+    const added = isWritten
+      ? writer.write("c")
+      : assertRejects(() => consumer.add("c"), RetryLimitError);
+    await stage.runtime.advance(1000);
+    await added;
+    const { got, error } = await readAll(consumer.readable);
+    assertEquals(got, ["a SUCCESS 1"]);
+    assertInstanceOf(error, RetryLimitError);
+    await assertRejects(() => consumer.add("d"), RetryLimitError);
+    await stage.close();
+  }
+});
+
+Deno.test("ResultConsumer errors with BackendClosedError when the backend closes, and after it", async () => {
+  using stage = new Stage();
+  const consumer = stage.consumer();
+  await consumer.add(["a", "b"]);
+  stage.publish("a", "SUCCESS", 1);
+  await stage.close();
+  const { got, error } = await readAll(consumer.readable);
+  assertEquals(got, ["a SUCCESS 1"]);
+  assertInstanceOf(error, BackendClosedError);
+  // As `stream` does it: an empty stream would look like one that is done.
+  const late = stage.consumer();
+  await assertRejects(() => late.add("a"), BackendClosedError);
+  late.only(["a"]);
+  assertInstanceOf((await readAll(late.readable)).error, BackendClosedError);
+});
+
+Deno.test("ResultConsumer errors with what no retry can mend", async () => {
+  using stage = new Stage();
+  const refused = new RedisError("NOPERM no channel");
+  stage.driver.onConnect = () => refused;
+  const consumer = stage.consumer();
+  const writer = consumer.writable.getWriter();
+  writer.closed.catch(() => {});
+  writer.write("a").catch(() => {});
+  const { error } = await readAll(consumer.readable);
+  assertInstanceOf(error, RedisError);
+  assertEquals([error.message, error.code], [refused.message, refused.code]);
+  await stage.close();
+});
+
+Deno.test("ResultConsumer that nobody reads holds up no other, and conflates", async () => {
+  using stage = new Stage();
+  const slow = stage.consumer({ highWaterMark: 2 });
+  const fast = stage.consumer();
+  await Promise.all([slow.add(["a", "b"]), fast.add(["a", "b"])]);
+  const reading = readAll(fast.readable);
+  for (let i = 0; i < 100; i++) {
+    stage.publish("a", "PROGRESS", i);
+    await Promise.resolve();
+    if (i % 10 === 0) await turn();
+  }
+  stage.publish("b", "SUCCESS", 1);
+  stage.publish("a", "SUCCESS", 1);
+  slow.writable.close();
+  fast.writable.close();
+  const { got } = await reading;
+  assertEquals(got.slice(-2), ["b SUCCESS 1", "a SUCCESS 1"]);
+  assert(got.length > 20);
+  assertEquals(await readAll(slow.readable), {
+    got: ["a PROGRESS 0", "a PROGRESS 99", "b SUCCESS 1", "a SUCCESS 1"],
+  });
+  await stage.close();
+});
+
+Deno.test("ResultConsumer leaves no listener on its signal", async () => {
+  using stage = new Stage();
+  const controller = new AbortController();
+  const { signal } = controller;
+  let listeners = 0;
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (...args: Parameters<typeof add>) => {
+    listeners++;
+    add(...args);
+  };
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+    listeners--;
+    remove(...args);
+  };
+  const consumer = stage.consumer({ signal });
+  assertEquals(listeners, 1);
+  consumer.writable.close();
+  assertEquals(await readAll(consumer.readable), { got: [] });
+  assertEquals(listeners, 0);
+  await stage.close();
+});
+
+Deno.test("ResultConsumer refuses limits that are none", () => {
+  using stage = new Stage();
+  for (const value of [0, -1, NaN]) {
+    assertThrows(() => stage.consumer({ maxPending: value }), RangeError);
+    assertThrows(() => stage.consumer({ maxAttaching: value }), RangeError);
+    assertThrows(() => stage.consumer({ maxQueueBytes: value }), RangeError);
+    if (value === 0) continue;
+    assertThrows(() => stage.consumer({ highWaterMark: value }), RangeError);
+  }
+});
+
+Deno.test("listOf takes a string for one id, never for its letters", () => {
+  assertEquals([...listOf("abc")], ["abc"]);
+  assertEquals([...listOf(new Set(["a", "b"]))], ["a", "b"]);
+});

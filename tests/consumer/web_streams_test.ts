@@ -1,0 +1,476 @@
+// What the Streams standard offers to do with a consumer, done with one, on a
+// real server: nothing gets lost, and nothing stays subscribed.
+
+import { ResultBackend, type ResultEvent } from "../../mod.ts";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+} from "../support/assert.ts";
+import { needs } from "../support/needs.ts";
+import { type ResultStage, startStage } from "../support/result_stage.ts";
+import { collect } from "../support/results.ts";
+
+/** A test on a stage of its own. */
+function staged(name: string, fn: (stage: ResultStage) => Promise<void>): void {
+  Deno.test(needs("redis-server", {
+    name,
+    async fn() {
+      await using stage = await startStage({ reconcile: 0 });
+      await fn(stage);
+    },
+  }));
+}
+
+/** A sink that keeps what it gets, and how it ended. */
+class Sink {
+  readonly got: string[] = [];
+  end: unknown = "none";
+  readonly writable: WritableStream<ResultEvent>;
+
+  /** `onWrite` may throw. */
+  constructor(onWrite: (taskId: string) => unknown = () => {}) {
+    this.writable = new WritableStream({
+      write: async ({ taskId }) => {
+        await onWrite(taskId);
+        this.got.push(taskId);
+      },
+      close: () => {
+        this.end = "closed";
+      },
+      abort: (reason) => {
+        this.end = reason;
+      },
+    });
+  }
+}
+
+/** Ids as they come to be known; tells when nobody wants any more. */
+class IdSource {
+  /** Why it was canceled. */
+  readonly canceled = Promise.withResolvers<unknown>();
+  readonly readable: ReadableStream<string>;
+  readonly #end = Promise.withResolvers<void>();
+
+  /** Gives `ids`, then nothing for the time being. */
+  constructor(...ids: string[]) {
+    this.readable = new ReadableStream({
+      pull: async (controller) => {
+        const id = ids.shift();
+        if (id === undefined) await this.#end.promise;
+        else controller.enqueue(id);
+      },
+      cancel: (reason) => {
+        this.#end.resolve();
+        this.canceled.resolve(reason);
+      },
+    });
+  }
+}
+
+function idsOf(events: Iterable<ResultEvent>): string[] {
+  return [...events].map(({ taskId }) => taskId).sort();
+}
+
+staged(
+  "a pipe from ids to a sink brings each outcome once, closes the sink, and leaves nothing subscribed",
+  async (stage) => {
+    const { backend } = stage;
+    await stage.done("before");
+    const sink = new Sink();
+    const piped = ReadableStream.from(["before", "a", "b", "a"])
+      .pipeThrough(backend.consumer())
+      .pipeTo(sink.writable);
+    await stage.subscribed(2);
+    await stage.done("b", "a");
+    await piped;
+    assertEquals(sink.got, ["before", "b", "a"]);
+    assertEquals(sink.end, "closed");
+    await stage.subscribed(0);
+  },
+);
+
+staged(
+  "ids may come from an async generator, which asks for no more than maxPending at a time",
+  async (stage) => {
+    const { backend } = stage;
+    const sent: string[] = [];
+    async function* sendTasks(): AsyncGenerator<string> {
+      for (let i = 0; i < 50; i++) {
+        sent.push(`${i}`);
+        yield `${i}`;
+        // A task is finished only once it was handed over.
+        await stage.done(`${i}`);
+      }
+    }
+    const sink = new Sink((taskId) => {
+      // Two are awaited, one is in the writable's hands, and one on its way to it.
+      assert(sent.length - sink.got.length <= 4, `${sent.length} ${taskId}`);
+    });
+    await ReadableStream.from(sendTasks())
+      .pipeThrough(backend.consumer({ maxPending: 2 }))
+      .pipeTo(sink.writable);
+    assertEquals(sink.got.sort(), [...sent].sort());
+    await stage.subscribed(0);
+  },
+);
+
+staged(
+  "pipeTo({ preventClose }) leaves the sink open when all is done, and on the side of the ids the consumer",
+  async (stage) => {
+    const { backend } = stage;
+    const sink = new Sink();
+    const consumer = backend.consumer();
+    await ReadableStream.from(["a"])
+      .pipeTo(consumer.writable, { preventClose: true });
+    await ReadableStream.from(["b"]).pipeTo(consumer.writable);
+    await stage.done("a", "b");
+    await consumer.readable.pipeTo(sink.writable, { preventClose: true });
+    assertEquals(sink.end, "none");
+    await backend.stream("a").pipeTo(sink.writable);
+    assertEquals(sink.got.sort(), ["a", "a", "b"]);
+    assertEquals(sink.end, "closed");
+  },
+);
+
+staged(
+  "pipeTo({ preventAbort }) leaves the sink as it is when the consumer fails, and the consumer when the ids do",
+  async (stage) => {
+    const { backend } = stage;
+    const broken = new Error("no more ids");
+    const source = new ReadableStream<string>({
+      start: (controller) => controller.enqueue("a"),
+      pull: (controller) => controller.error(broken),
+    }, { highWaterMark: 0 });
+    const consumer = backend.consumer();
+    const piped = source.pipeTo(consumer.writable, { preventAbort: true });
+    assertStrictEquals(await assertRejects(() => piped), broken);
+    // The good ones are still awaited: no more come, and it closes in the end.
+    await consumer.writable.close();
+    const sink = new Sink();
+    const all = consumer.readable.pipeTo(sink.writable);
+    await stage.done("a");
+    await all;
+    assertEquals(sink.got, ["a"]);
+
+    const other = new Sink();
+    const disposed = backend.consumer();
+    const failing = disposed.readable.pipeTo(other.writable, {
+      preventAbort: true,
+    });
+    await disposed[Symbol.asyncDispose]();
+    await assertRejects(() => failing, DOMException);
+    assertEquals(other.end, "none");
+  },
+);
+
+staged(
+  "pipeTo({ preventCancel }) keeps the consumer when the sink fails: another reader gets what that one did not take",
+  async (stage) => {
+    const { backend } = stage;
+    const full = new Error("disk full");
+    const sink = new Sink(() => {
+      if (sink.got.length === 2) throw full;
+    });
+    const consumer = backend.consumer();
+    await consumer.add(["a", "b", "c", "d", "e"]);
+    const piped = consumer.readable.pipeTo(sink.writable, {
+      preventCancel: true,
+    });
+    for (const id of ["a", "b", "c"]) await stage.done(id);
+    assertStrictEquals(await assertRejects(() => piped), full);
+    assertEquals(consumer.pending, 2);
+    await stage.done("d", "e");
+    await consumer.writable.close();
+    // The third one is lost with the sink that refused it: that is between those two.
+    assertEquals([...sink.got, ...idsOf(await collect(consumer.readable))], [
+      ...["a", "b", "d", "e"],
+    ]);
+  },
+);
+
+staged(
+  "a sink that fails midway cancels the consumer, its subscriptions, and the source of the ids",
+  async (stage) => {
+    const { backend } = stage;
+    const full = new Error("disk full");
+    const sink = new Sink(() => {
+      throw full;
+    });
+    const source = new IdSource("a", "b", "c");
+    const piped = source.readable
+      .pipeThrough(backend.consumer())
+      .pipeTo(sink.writable);
+    await stage.subscribed(3);
+    await stage.done("b");
+    assertStrictEquals(await assertRejects(() => piped), full);
+    assertStrictEquals(await source.canceled.promise, full);
+    await stage.subscribed(0);
+  },
+);
+
+staged(
+  "a signal given to pipeTo ends everything, on either side of the consumer",
+  async (stage) => {
+    const { backend } = stage;
+    const reason = new Error("shutting down");
+    for (const side of ["ids", "events"]) {
+      const abort = new AbortController();
+      const { signal } = abort;
+      const source = new IdSource("a", "b");
+      const sink = new Sink();
+      const piped = source.readable
+        .pipeThrough(backend.consumer(), side === "ids" ? { signal } : {})
+        .pipeTo(sink.writable, side === "events" ? { signal } : {});
+      await stage.subscribed(2);
+      abort.abort(reason);
+      assertStrictEquals(await assertRejects(() => piped), reason);
+      assertStrictEquals(sink.end, reason);
+      await source.canceled.promise;
+      await stage.subscribed(0);
+    }
+  },
+);
+
+staged("the consumer's own signal ends a pipe at both ends", async (stage) => {
+  const { backend } = stage;
+  const reason = new Error("shutting down");
+  const abort = new AbortController();
+  const source = new IdSource("a");
+  const sink = new Sink();
+  const piped = source.readable
+    .pipeThrough(backend.consumer({ signal: abort.signal }))
+    .pipeTo(sink.writable);
+  await stage.subscribed(1);
+  abort.abort(reason);
+  assertStrictEquals(await assertRejects(() => piped), reason);
+  assertStrictEquals(await source.canceled.promise, reason);
+  assertStrictEquals(sink.end, reason);
+  await stage.subscribed(0);
+});
+
+staged(
+  "a source of ids that fails midway ends the stream with its error, and nothing stays subscribed",
+  async (stage) => {
+    const { backend } = stage;
+    const broken = new Error("the database of ids is gone");
+    async function* ids(): AsyncGenerator<string> {
+      yield "a";
+      yield "b";
+      await stage.subscribed(2);
+      throw broken;
+    }
+    const events = ReadableStream.from(ids()).pipeThrough(backend.consumer());
+    assertStrictEquals(await assertRejects(() => collect(events)), broken);
+    await stage.subscribed(0);
+  },
+);
+
+staged(
+  "a bad id midway fails its write and cancels the source; what had come for the good ones is read before the error",
+  async (stage) => {
+    const { backend } = stage;
+    const consumer = backend.consumer();
+    await consumer.add(["a", "b", "c"]);
+    await stage.done("a", "b");
+    // Both are queued: they were published before this was.
+    await backend.result("a").get();
+    await backend.result("b").get();
+    const source = new IdSource("d", "", "e");
+    const piped = source.readable.pipeTo(consumer.writable);
+    const error = await assertRejects(() => piped, TypeError);
+    assertStrictEquals(await source.canceled.promise, error);
+    assertEquals(consumer.pending, 0);
+    const got: string[] = [];
+    const failure = await assertRejects(async () => {
+      for await (const { taskId } of consumer.readable) got.push(taskId);
+    });
+    assertStrictEquals(failure, error);
+    assertEquals(got, ["a", "b"]);
+    await stage.subscribed(0);
+    // The others are not lost either: who awaits them again gets them.
+    await stage.done("c", "d");
+    assertEquals(idsOf(await collect(backend.stream(["c", "d"]))), ["c", "d"]);
+  },
+);
+
+staged("a write of a bad id rejects, and says why", async ({ backend }) => {
+  const writer = backend.consumer().writable.getWriter();
+  const error = await assertRejects(() => writer.write(""), TypeError);
+  assertStrictEquals(await assertRejects(() => writer.closed), error);
+  assertStrictEquals(await assertRejects(() => writer.write("a")), error);
+});
+
+staged(
+  "tee gives every event to both branches, and cancels when both are canceled",
+  async (stage) => {
+    const { backend } = stage;
+    const [one, two] = ReadableStream.from(["a", "b", "c"])
+      .pipeThrough(backend.consumer()).tee();
+    await stage.subscribed(3);
+    await stage.writer.markAsStarted("a");
+    await stage.done("a", "b", "c");
+    const reading = collect(one);
+    assertEquals(idsOf(await reading), ["a", "a", "b", "c"]);
+    assertEquals(await collect(two), await reading);
+
+    const [first, second] = backend.stream(["d", "e"]).tee();
+    await stage.subscribed(2);
+    const canceled = first.cancel("not interested");
+    assertEquals(await stage.channels(), 2);
+    await stage.done("d");
+    const reader = second.getReader();
+    assertEquals((await reader.read()).value?.taskId, "d");
+    await reader.cancel("nor this one");
+    await canceled;
+    await stage.subscribed(0);
+  },
+);
+
+staged(
+  "a branch of tee that is not read keeps every event, where a consumer of its own conflates",
+  async (stage) => {
+    const { backend } = stage;
+    const [read, unread] = backend.stream("a", { highWaterMark: 1 }).tee();
+    const own = backend.stream("a", { highWaterMark: 1 });
+    const states = read.getReader();
+    await stage.subscribed(1);
+    for (let i = 0; i < 100; i++) {
+      await stage.writer.storeResult("a", i, "PROGRESS");
+      assertEquals((await states.read()).value?.result, i);
+    }
+    await stage.done("a");
+    assertEquals((await states.read()).value?.state, "SUCCESS");
+    assertEquals((await collect(unread)).length, 101);
+    const newest = await collect(own);
+    assertEquals(newest.at(-2)?.result, 99);
+    assert(newest.length <= 3, `${newest.length} events`);
+  },
+);
+
+staged(
+  "leaving a for await, by break, throw or return, unsubscribes",
+  async (stage) => {
+    const { backend } = stage;
+    async function leave(how: string): Promise<string> {
+      for await (const event of backend.stream(["a", "b"])) {
+        if (how === "break") break;
+        if (how === "throw") throw new Error(event.taskId);
+        return event.taskId;
+      }
+      return "left";
+    }
+    await stage.done("a");
+    assertEquals(await leave("break"), "left");
+    await stage.subscribed(0);
+    assertEquals(
+      (await assertRejects(() => leave("throw"))) instanceof Error,
+      true,
+    );
+    await stage.subscribed(0);
+    assertEquals(await leave("return"), "a");
+    await stage.subscribed(0);
+  },
+);
+
+staged(
+  "values({ preventCancel }) leaves the stream for the next loop, which goes on where the last one stopped",
+  async (stage) => {
+    const { backend } = stage;
+    const ids = Array.from({ length: 100 }, (_, i) => `${i}`);
+    await stage.done(...ids);
+    const stream = backend.stream(ids);
+    const got: string[] = [];
+    while (got.length < 100) {
+      for await (const event of stream.values({ preventCancel: true })) {
+        got.push(event.taskId);
+        if (got.length % 7 === 0) break;
+      }
+      assert(!stream.locked);
+    }
+    assertEquals(got.sort(), ids.sort());
+    assertEquals(await collect(stream), []);
+  },
+);
+
+staged(
+  "a reader that lets go while it waits loses nothing: the next one gets what comes",
+  async (stage) => {
+    const { backend } = stage;
+    const stream = backend.stream(["a", "b", "c"]);
+    const first = stream.getReader();
+    const waiting = first.read();
+    await stage.subscribed(3);
+    first.releaseLock();
+    await assertRejects(() => waiting, TypeError);
+    await stage.done("a");
+    await backend.result("a").get();
+    const second = stream.getReader();
+    assertEquals((await second.read()).value?.taskId, "a");
+    second.releaseLock();
+    await stage.done("b", "c");
+    assertEquals(idsOf(await collect(stream)), ["b", "c"]);
+  },
+);
+
+staged(
+  "a reader that lets go loses nothing either when the connection is given up",
+  async (stage) => {
+    await using backend = new ResultBackend(stage.redis.url, {
+      reconnect: { maxAttempts: 1 },
+    });
+    const stream = backend.stream(["a", "b"]);
+    const first = stream.getReader();
+    const waiting = first.read();
+    await stage.subscribed(2);
+    first.releaseLock();
+    await assertRejects(() => waiting, TypeError);
+    await stage.done("a");
+    await backend.result("a").get();
+    await stage.redis.kill();
+    await assertRejects(() => backend.result("b").get());
+    const got: string[] = [];
+    await assertRejects(async () => {
+      for await (const { taskId } of stream) got.push(taskId);
+    });
+    assertEquals(got, ["a"]);
+  },
+);
+
+staged(
+  "cancel of the readable errors the writable with its reason, ends what is held back, and unsubscribes",
+  async (stage) => {
+    const { backend } = stage;
+    for (const reason of [new Error("enough"), undefined]) {
+      const consumer = backend.consumer({ maxPending: 2 });
+      const writer = consumer.writable.getWriter();
+      await writer.write("a");
+      const rejected = [writer.write("b"), writer.write("c"), writer.closed]
+        .map((promise) => assertRejects(() => promise));
+      await stage.subscribed(2);
+      await consumer.readable.cancel(reason);
+      for (const error of await Promise.all(rejected)) {
+        if (reason !== undefined) assertStrictEquals(error, reason);
+        else assertInstanceOf(error, DOMException);
+      }
+      assertEquals(consumer.pending, 0);
+      await stage.subscribed(0);
+    }
+  },
+);
+
+staged(
+  "abort of the writable errors the readable with its reason, and unsubscribes",
+  async (stage) => {
+    const { backend } = stage;
+    const consumer = backend.consumer();
+    await consumer.add(["a", "b"]);
+    const reason = new Error("never mind");
+    const reading = assertRejects(() => collect(consumer.readable));
+    await consumer.writable.abort(reason);
+    assertStrictEquals(await reading, reason);
+    await stage.subscribed(0);
+  },
+);

@@ -1,0 +1,267 @@
+// Streams and events that go to another thread.
+
+import {
+  BackendClosedError,
+  datetimeText,
+  type ResultEvent,
+  toJsonSafe,
+} from "../../mod.ts";
+import { assert, assertEquals, assertInstanceOf } from "../support/assert.ts";
+import { Inbox } from "../support/inbox.ts";
+import { needs } from "../support/needs.ts";
+import { startStage } from "../support/result_stage.ts";
+import { collect } from "../support/results.ts";
+import type { StreamOrder, StreamTold } from "../support/stream_worker.ts";
+
+/** Milliseconds for the start of a thread; it may have to check types first. */
+const START_LIMIT = 300_000;
+
+/** A Worker that reads what it is handed. */
+class StreamWorker implements Disposable {
+  /** What it tells. */
+  readonly told = new Inbox<StreamTold>();
+  readonly #worker = new Worker(
+    new URL("../support/stream_worker.ts", import.meta.url),
+    { type: "module" },
+  );
+
+  private constructor() {
+    this.#worker.onmessage = ({ data }: MessageEvent<StreamTold>) =>
+      this.told.push(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.told.close(new Error(event.message));
+    };
+  }
+
+  /** Starts one; what it is to be quick at begins when it listens. */
+  static async start(): Promise<StreamWorker> {
+    const worker = new StreamWorker();
+    try {
+      const told = await worker.told.next({ timeout: START_LIMIT });
+      assertEquals(told, { type: "ready" });
+      return worker;
+    } catch (error) {
+      worker.terminate();
+      throw error;
+    }
+  }
+
+  /** Hands streams over. */
+  post(order: StreamOrder): void {
+    const { readable, writable } = order;
+    const transfer: Transferable[] = [readable];
+    if (writable !== undefined) transfer.push(writable);
+    this.#worker.postMessage(order, transfer);
+  }
+
+  /** Lets it read on. */
+  step(): void {
+    this.#worker.postMessage("step");
+  }
+
+  /** The next event. */
+  async event(): Promise<ResultEvent> {
+    const told = await this.told.next();
+    assert(told.type === "event", `It told ${Deno.inspect(told)}`);
+    return told.event;
+  }
+
+  /** Ends the thread, whatever it does. */
+  terminate(): void {
+    this.#worker.terminate();
+  }
+
+  [Symbol.dispose](): void {
+    this.terminate();
+  }
+}
+
+/** What JSON has no word for. */
+const VALUES = {
+  at: new Date("2026-01-02T03:04:05.678Z"),
+  large: 2n ** 70n,
+  bytes: new Uint8Array([0, 255]),
+  numbers: [NaN, Infinity, -Infinity, -0, 0.1],
+  text: "\u{1f600}\0",
+  nested: { list: [[]], none: null },
+};
+
+Deno.test(needs("redis-server", {
+  name:
+    "a stream that is transferred to a Worker brings every kind of value, and closes there",
+  async fn() {
+    await using stage = await startStage();
+    using worker = await StreamWorker.start();
+    await stage.writer.markAsStarted("a", VALUES);
+    worker.post({ readable: stage.backend.stream(["a", "b"]) });
+    assertEquals((await worker.event()).result, VALUES);
+    await stage.writer.markAsDone("a", VALUES);
+    const event = await worker.event();
+    assertEquals([event.state, event.result], ["SUCCESS", VALUES]);
+    assertInstanceOf(event.dateDone, Date);
+    await stage.writer.markAsFailure("b", new RangeError("no"));
+    const { state, result } = await worker.event();
+    assertEquals(state, "FAILURE");
+    assertEquals((result as { message: string }).message, "no");
+    assertEquals(await worker.told.next(), { type: "closed" });
+    await stage.subscribed(0);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name:
+    "a transferred stream asks for an event only when its Worker does: what it does not read is conflated here",
+  async fn() {
+    await using stage = await startStage();
+    using worker = await StreamWorker.start();
+    const consumer = stage.backend.consumer({ highWaterMark: 1 });
+    await consumer.add("a");
+    worker.post({ readable: consumer.readable, byStep: true });
+    await stage.writer.storeResult("a", 0, "PROGRESS");
+    assertEquals((await worker.event()).result, 0);
+    for (let i = 1; i <= 200; i++) {
+      await stage.writer.storeResult("a", i, "PROGRESS");
+    }
+    await stage.done("a");
+    await consumer.writable.close();
+    const results: unknown[] = [];
+    for (;;) {
+      worker.step();
+      const { state, result } = await worker.event();
+      if (state === "SUCCESS") break;
+      results.push(result);
+    }
+    assertEquals(results.at(-1), 200);
+    // Beyond the newest, the transfer itself holds one or two.
+    assert(results.length <= 4, `${results.length} events`);
+    worker.step();
+    assertEquals(await worker.told.next(), { type: "closed" });
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name: "a Worker that cancels a transferred stream unsubscribes",
+  async fn() {
+    await using stage = await startStage();
+    using worker = await StreamWorker.start();
+    worker.post({ readable: stage.backend.stream(["a", "b"]), take: 1 });
+    await stage.subscribed(2);
+    await stage.done("a");
+    assertEquals((await worker.event()).taskId, "a");
+    assertEquals(await worker.told.next(), { type: "closed" });
+    await stage.subscribed(0);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name:
+    "a Worker that is terminated tells nobody: the consumer's signal ends what it read",
+  async fn() {
+    await using stage = await startStage();
+    using worker = await StreamWorker.start();
+    const abort = new AbortController();
+    const { signal } = abort;
+    worker.post({ readable: stage.backend.stream(["a", "b"], { signal }) });
+    await stage.subscribed(2);
+    await stage.done("a");
+    await worker.event();
+    worker.terminate();
+    abort.abort();
+    await stage.subscribed(0);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name:
+    "both ends of a consumer can be transferred: the Worker sends ids, and gets events",
+  async fn() {
+    await using stage = await startStage();
+    using worker = await StreamWorker.start();
+    const ids = Array.from({ length: 100 }, (_, i) => `${i}`);
+    const { readable, writable } = stage.backend.consumer({ maxPending: 10 });
+    worker.post({ readable, writable, ids });
+    await stage.done(...ids);
+    const got: string[] = [];
+    while (got.length < ids.length) got.push((await worker.event()).taskId);
+    assertEquals(got.sort(), ids.sort());
+    assertEquals(await worker.told.next(), { type: "closed" });
+    await stage.subscribed(0);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name: "an error arrives in the other thread with its message",
+  async fn() {
+    await using stage = await startStage();
+    using worker = await StreamWorker.start();
+    worker.post({ readable: stage.backend.stream("a") });
+    await stage.subscribed(1);
+    await stage.backend.close();
+    const told = await worker.told.next();
+    assert(told.type === "failed");
+    assertInstanceOf(told.error, Error);
+    assertEquals(told.error.message, new BackendClosedError().message);
+  },
+}));
+
+Deno.test(needs("redis-server", {
+  name:
+    "every kind of event survives structuredClone, and toJsonSafe survives JSON",
+  async fn() {
+    await using stage = await startStage();
+    const { writer, backend, client } = stage;
+    const options = {
+      parentId: "p",
+      groupId: "g",
+      children: [[["c", null], null]],
+      traceback: "Traceback",
+    };
+    for (const state of ["RECEIVED", "STARTED", "REJECTED", "PROGRESS"]) {
+      await writer.storeResult(state, VALUES, state, options);
+    }
+    await writer.markAsRetry("RETRY", new Error("again"), options);
+    await writer.markAsDone("SUCCESS", VALUES, options);
+    await writer.markAsFailure("FAILURE", {
+      excType: "KeyError",
+      excModule: "builtins",
+      excArgs: [VALUES],
+    }, options);
+    await writer.markAsRevoked("REVOKED", "terminated");
+    await client.send("SET", "celery-task-meta-UNDECODABLE", "\x80\x04");
+    await client.send(
+      ...["SET", "celery-task-meta-PENDING", '{"status": "PENDING", "x": 1}'],
+    );
+    const states = [
+      ...["PENDING", "RECEIVED", "STARTED", "REJECTED", "PROGRESS", "RETRY"],
+      ...["SUCCESS", "FAILURE", "REVOKED", "UNDECODABLE"],
+    ];
+    const consumer = backend.consumer();
+    await consumer.add(states);
+    // So that each has its outcome, and the stream an end.
+    for (const state of states.slice(0, 6)) consumer.cancel(state);
+    await consumer.writable.close();
+    const events = await collect(consumer.readable);
+    assertEquals(
+      events.map(({ state }) => state as string).sort(),
+      states.sort(),
+    );
+    for (const event of events) {
+      assertEquals(event.taskId, event.state);
+      assertEquals(structuredClone(event), event);
+      const safe = toJsonSafe(event);
+      assertEquals(JSON.parse(JSON.stringify(safe)), safe);
+      // A copy knows no text for its dates, and has one made.
+      assertEquals(
+        JSON.parse(JSON.stringify(toJsonSafe(structuredClone(event)))).taskId,
+        event.taskId,
+      );
+      if (event.dateDone !== null) {
+        assertEquals(
+          (safe as { dateDone: string }).dateDone,
+          datetimeText(event.dateDone) ?? event.dateDone.toISOString(),
+        );
+      }
+    }
+  },
+}));

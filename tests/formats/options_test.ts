@@ -1,0 +1,163 @@
+import { ConfigurationError, type Serializer } from "../../mod.ts";
+import { settingsOf } from "../../src/options.ts";
+import type { Formats } from "../../src/formats/formats.ts";
+import { DisallowedFormat } from "../../src/formats/formats.ts";
+import type { SerializerOptions } from "../../src/formats/options.ts";
+import { yaml } from "../../yaml.ts";
+import { assertEquals, assertThrows } from "../support/assert.ts";
+
+/** JSON backwards. */
+const reversed: Serializer = {
+  name: "reversed",
+  encode: (value) => turn(JSON.stringify(value)),
+  decode(stored): unknown {
+    if (typeof stored !== "string") throw new Error("it is not reversed");
+    return JSON.parse(turn(stored));
+  },
+};
+
+function turn(text: string): string {
+  return [...text].reverse().join("");
+}
+
+function formatsOf(options: SerializerOptions): Formats {
+  return settingsOf(options).formats;
+}
+
+Deno.test("settingsOf() refuses serializers that cannot be used, and says why", () => {
+  const custom = (name: string): Serializer => ({ ...reversed, name });
+  const cases: [options: Record<string, unknown>, words: string][] = [
+    [{ serializer: "pickle" }, "can run any code"],
+    [{ serializer: "yaml" }, 'import { yaml } from "./yaml.ts"'],
+    [{ serializer: "auth" }, '"auth" as serializer: expected "json"'],
+    [{ serializer: {} }, "a name, encode() and decode()"],
+    [{ serializer: custom("") }, "a name, encode() and decode()"],
+    [{ serializer: custom("json") }, "the name is taken"],
+    [{ serializer: custom("pickle") }, "the name is taken"],
+    [{ acceptContent: ["json", "pickle"] }, "can run any code"],
+    [{ acceptContent: ["json", "application/x-python-serialize"] }, '"pickle"'],
+    [{ acceptContent: ["json", "yaml"] }, "yaml.ts"],
+    [{ acceptContent: "json" }, "expected a list"],
+    [{ acceptContent: [] }, 'lacks the serializer, "json"'],
+    [{ serializer: "msgpack", acceptContent: ["json"] }, '"msgpack"'],
+    [{ serializer: reversed, acceptContent: ["json"] }, '"reversed"'],
+    [{ jsonTypes: "old" }, '"tagged" or "plain"'],
+    [{ resultExtended: 1 }, "true or false"],
+  ];
+  for (const [options, words] of cases) {
+    assertThrows(() => settingsOf(options), ConfigurationError, words);
+  }
+});
+
+Deno.test("Formats reads whichever accepted format a value is in", () => {
+  const value = { a: [1, "x"] };
+  const all = [formatsOf({}), formatsOf({ serializer: "msgpack" })].concat(
+    formatsOf({ serializer: reversed }),
+    formatsOf({ serializer: yaml }),
+  );
+  const acceptContent = ["json", "application/x-msgpack", reversed, yaml];
+  for (const serializer of ["json", "msgpack", reversed, yaml] as const) {
+    const formats = formatsOf({ serializer, acceptContent });
+    for (const writer of all) {
+      const stored = writer.encode(value);
+      assertEquals(formats.decode(stored), value);
+    }
+  }
+});
+
+Deno.test("Formats tells what is not accepted from what cannot be read", () => {
+  const msgpack = formatsOf({ serializer: "msgpack" });
+  const json = formatsOf({});
+  const cases: [Formats, string | Uint8Array, string][] = [
+    [json, msgpack.encode({ a: 1 }), "msgpack"],
+    [json, msgpack.encode([1, "id"]), "msgpack"],
+    [msgpack, '{"a": 1}', "json"],
+    [msgpack, "[1]", "json"],
+    [msgpack, new TextEncoder().encode('{"a": 1}'), "json"],
+    [formatsOf({ serializer: yaml }), '{"a": 1}', "json"],
+    [json, Uint8Array.of(0x80, 4, 0x95, 0), "pickle"],
+    [
+      formatsOf({ serializer: reversed }),
+      Uint8Array.of(0x80, 2, 0x7d),
+      "pickle",
+    ],
+  ];
+  for (const [formats, stored, format] of cases) {
+    const error = assertThrows(() => formats.decode(stored), DisallowedFormat);
+    assertEquals(error.format, format);
+  }
+  assertThrows(() => json.decode("garbage"), SyntaxError);
+  assertThrows(() => json.decode('{"a": '), SyntaxError);
+  assertThrows(() => msgpack.decode("garbage"), Error, "none of the formats");
+  assertThrows(
+    () => msgpack.decode(Uint8Array.of(0x81)),
+    Error,
+    "ends too early",
+  );
+});
+
+Deno.test("Formats gives the serializer of the application's own the first look, even at JSON", () => {
+  const upper: Serializer = {
+    name: "upper",
+    encode: (value) => JSON.stringify(value),
+    decode: (stored) => ({ upper: String(stored).toUpperCase() }),
+  };
+  const text = '{"a": 1}';
+  assertEquals(
+    formatsOf({ serializer: upper, acceptContent: ["json", upper] }).decode(
+      text,
+    ),
+    { upper: '{"A": 1}' },
+  );
+  assertEquals(
+    formatsOf({ acceptContent: ["json", upper] }).decode(text),
+    { a: 1 },
+  );
+});
+
+Deno.test("Formats gives a pickle to no serializer", () => {
+  const greedy: Serializer = { ...reversed, decode: () => ({ a: 1 }) };
+  const { formats } = settingsOf({ serializer: greedy });
+  assertEquals(formats.decode(Uint8Array.of(0x80, 6)), { a: 1 });
+  for (const protocol of [2, 3, 4, 5]) {
+    assertThrows(
+      () => formats.decode(Uint8Array.of(0x80, protocol)),
+      DisallowedFormat,
+      "can run any code",
+    );
+  }
+});
+
+Deno.test("a serializer of the application's own is given plain data, and held to giving it", () => {
+  const seen: unknown[] = [];
+  let made: unknown;
+  const serializer: Serializer = {
+    name: "odd",
+    encode(value): string {
+      seen.push(value);
+      return made as string;
+    },
+    decode: () => made,
+  };
+  const { formats } = settingsOf({ serializer });
+  made = "text";
+  const date = new Date(5);
+  assertEquals(
+    formats.encode({ toJSON: () => ({ date, gone: undefined, n: 1n }) }),
+    new TextEncoder().encode("text"),
+  );
+  assertEquals(seen, [{ date, n: 1n }]);
+  assertThrows(() => formats.encode(new Map()), TypeError, "a Map at result");
+  made = "\ud800";
+  assertThrows(() => formats.encode(1), TypeError, "no UTF-8");
+  made = 5;
+  assertThrows(
+    () => formats.encode(1),
+    TypeError,
+    "expected a string or a Uint8Array",
+  );
+  made = { f: turn };
+  assertThrows(() => formats.decode("x"), TypeError, "a function");
+  made = { m: new Map([[1, 2]]) };
+  assertEquals(formats.decode("x"), made);
+});

@@ -1,0 +1,62 @@
+// How a user asks for a cluster: by the option, or by the URL's scheme.
+
+import { ResultBackend } from "../../../mod.ts";
+import { ConfigurationError } from "../../../src/errors.ts";
+import { type ResultBackendOptions, settingsOf } from "../../../src/options.ts";
+import { ClusterDriver } from "../../../src/redis/cluster/driver.ts";
+import { TcpDriver } from "../../../src/redis/server/link.ts";
+import { type Way, wayOptionsOf, wayTo } from "../../../src/redis/driver.ts";
+import {
+  assertEquals,
+  assertInstanceOf,
+  assertThrows,
+} from "../../support/assert.ts";
+
+function way(url: string, options: ResultBackendOptions = {}): Way {
+  return wayTo(url, options, settingsOf(options, wayOptionsOf(url, options)));
+}
+
+Deno.test("wayTo leads to a cluster where the option or the scheme says so, and names its seeds without secrets", () => {
+  const cases: [string, ResultBackendOptions, string][] = [
+    ["redis://a.test", { cluster: true }, "a.test:6379"],
+    ["redis://u:p@a.test:1,[::1]:2", { cluster: true }, "a.test:1, [::1]:2"],
+    ["rediss://a.test/0", { cluster: true }, "a.test:6379"],
+    ["redis+cluster://:p@a.test,b.test", {}, "a.test:6379, b.test:6379"],
+    ["rediss+cluster://a.test", { cluster: true }, "a.test:6379"],
+    ["valkey+cluster://a.test:1", {}, "a.test:1"],
+  ];
+  for (const [url, options, seeds] of cases) {
+    const { driver, address } = way(url, options);
+    assertInstanceOf(driver, ClusterDriver);
+    assertEquals(address, `the cluster of ${seeds}`);
+  }
+});
+
+Deno.test("wayTo leads to one server where nothing speaks of a cluster", () => {
+  for (const options of [{}, { cluster: false }, { sharded: true }]) {
+    assertInstanceOf(way("redis://a.test/1", options).driver, TcpDriver);
+  }
+});
+
+Deno.test("what a cluster's URL says counts where the options do not say", () => {
+  const url = "redis+cluster://a,b?socket_connect_timeout=3&client_name=me";
+  assertEquals(wayOptionsOf(url, {}).connectTimeout, 3000);
+  assertEquals(wayOptionsOf(url, {}).clientName, "me");
+});
+
+Deno.test("ResultBackend refuses what of a cluster's URL and options does not go together", () => {
+  const cases: [string, ResultBackendOptions, string][] = [
+    ["redis+cluster://a", { cluster: false }, "needs the option"],
+    ["redis://a,b", {}, "needs the option `cluster: true`"],
+    ["redis://a,b", { cluster: false }, "needs the option `cluster: true`"],
+    ["redis://a/1", { cluster: true }, "database 0 only"],
+    ["redis+socket:///a.sock", { cluster: true }, "Unix socket"],
+  ];
+  for (const [url, options, message] of cases) {
+    assertThrows(
+      () => new ResultBackend(url, options),
+      ConfigurationError,
+      message,
+    );
+  }
+});

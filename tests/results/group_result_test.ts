@@ -1,0 +1,134 @@
+import {
+  AsyncResult,
+  BackendStoreError,
+  DecodeError,
+  GroupResult,
+  RedisError,
+} from "../../mod.ts";
+import {
+  assertEquals,
+  assertExists,
+  assertInstanceOf,
+  assertRejects,
+} from "../support/assert.ts";
+import { BackendStage } from "../support/backend_stage.ts";
+
+const KEY = "celery-taskset-meta-g";
+
+Deno.test("ResultBackend.saveGroup() saves ids, tasks, groups and a parent as Celery does", async () => {
+  await using stage = await BackendStage.start({ expires: 100 });
+  const { backend, client } = stage;
+  const parent = backend.result("before");
+  const inner = backend.fromTuple([["h", null], ["b"]]);
+  const group = await backend.saveGroup(
+    "g",
+    ["a", backend.result("c", { parent: backend.result("pp") }), inner],
+    { parent },
+  );
+  assertInstanceOf(group, GroupResult);
+  assertEquals([group.id, group.ids], ["g", ["a", "c", "h"]]);
+  assertEquals(group.parent, parent);
+  assertEquals(
+    await client.send("GET", KEY),
+    '{"result": [["g", [["before", null], null]], [[["a", null], null], ' +
+      '[["c", [["pp", null], null]], null], [["h", null], [[["b", null], null]]]]]}',
+  );
+  assertEquals(await client.send("TTL", KEY), 100);
+
+  const restored = await backend.restoreGroup("g");
+  assertExists(restored);
+  assertEquals(restored.asTuple(), group.asTuple());
+  assertEquals(restored.toJSON(), group.toJSON());
+  const [first, , third] = restored.results;
+  assertInstanceOf(first, AsyncResult);
+  assertInstanceOf(third, GroupResult);
+  assertInstanceOf(restored.parent, AsyncResult);
+});
+
+Deno.test("ResultBackend.saveGroup() takes a string for one id, and replaces what was saved", async () => {
+  await using stage = await BackendStage.start({ expires: null });
+  const { backend, client } = stage;
+  await backend.saveGroup("g", ["x", "x"]);
+  assertEquals((await backend.restoreGroup("g"))?.ids, ["x", "x"]);
+  await backend.saveGroup("g", "abc");
+  assertEquals((await backend.restoreGroup("g"))?.ids, ["abc"]);
+  assertEquals(await client.send("TTL", KEY), -1);
+  await backend.saveGroup("g", []);
+  assertEquals((await backend.restoreGroup("g"))?.ids, []);
+});
+
+Deno.test("ResultBackend.saveGroup() refuses members that are none", async () => {
+  await using stage = await BackendStage.start();
+  const { backend } = stage;
+  await assertRejects(() => backend.saveGroup("", ["a"]), TypeError);
+  await assertRejects(() => backend.saveGroup("g", ["a", ""]), TypeError);
+  // @ts-expect-error what JavaScript may pass
+  await assertRejects(() => backend.saveGroup("g", [{ id: "a" }]), TypeError);
+  assertEquals(await stage.keys(), []);
+});
+
+Deno.test("GroupResult.save() and delete() save and delete the group, and leave its members", async () => {
+  await using stage = await BackendStage.start();
+  const { backend } = stage;
+  const group = backend.fromTuple<number>([["g", ["p", null]], ["a", "b"]]);
+  assertInstanceOf(group, GroupResult);
+  await stage.done("a", 1);
+  await stage.done("b", 2);
+  await group.save();
+  assertEquals(
+    (await backend.restoreGroup("g"))?.asTuple(),
+    [["g", [["p", null], null]], [[["a", null], null], [["b", null], null]]],
+  );
+  await group.delete();
+  assertEquals(await backend.restoreGroup("g"), null);
+  assertEquals(await group.get(), [1, 2]);
+  await backend.saveGroup("g", ["a"]);
+  await backend.deleteGroup("g");
+  assertEquals(await backend.restoreGroup("g"), null);
+});
+
+Deno.test("GroupResult.save() refuses a group that is too large", async () => {
+  await using stage = await BackendStage.start({ maxResultBytes: 100 });
+  const ids = Array.from({ length: 10 }, () => crypto.randomUUID());
+  const error = await assertRejects(
+    () => stage.backend.saveGroup("g", ids),
+    BackendStoreError,
+    "and Redis takes 100",
+  );
+  assertEquals([error.groupId, error.state], ["g", "SUCCESS"]);
+});
+
+Deno.test("ResultBackend.restoreGroup() tells of a key that is no group", async () => {
+  await using stage = await BackendStage.start();
+  const { backend, client } = stage;
+  await client.send("RPUSH", KEY, "x");
+  const error = await assertRejects(
+    () => backend.restoreGroup("g"),
+    RedisError,
+  );
+  assertEquals(error.code, "WRONGTYPE");
+  await client.send(
+    "SET",
+    KEY,
+    '{"result": [["g", null], [[["", null], null]]]}',
+  );
+  await assertRejects(
+    () => backend.restoreGroup("g"),
+    DecodeError,
+    "its id is",
+  );
+  // Half a surrogate pair: JSON has a word for it, and no key.
+  await client.send("SET", KEY, '{"result": [["g", null], ["\\ud800"]]}');
+  await assertRejects(
+    () => backend.restoreGroup("g"),
+    DecodeError,
+    "its id is",
+  );
+});
+
+Deno.test("ResultBackend groups stand under the key prefix", async () => {
+  await using stage = await BackendStage.start({ keyPrefix: "my" });
+  await stage.backend.saveGroup("g", "a");
+  assertEquals(await stage.keys(), [`my_${KEY}`]);
+  assertEquals((await stage.backend.restoreGroup("g"))?.ids, ["a"]);
+});

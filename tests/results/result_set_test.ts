@@ -1,0 +1,300 @@
+import {
+  BackendClosedError,
+  DecodeError,
+  GroupResult,
+  type OutcomeEvent,
+  ResultTimeoutError,
+  TaskError,
+} from "../../mod.ts";
+import {
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "../support/assert.ts";
+import { BackendStage } from "../support/backend_stage.ts";
+import { collect, untilStatus } from "../support/results.ts";
+
+/** A group with a group in it. */
+function nested(stage: BackendStage): GroupResult {
+  const group = stage.backend.fromTuple([
+    ["g", null],
+    ["a", [["h", null], ["b", "c"]], [["e", null], []]],
+  ]);
+  assertInstanceOf(group, GroupResult);
+  return group;
+}
+
+Deno.test("ResultSet keeps its ids as they were given", async () => {
+  await using stage = await BackendStage.start();
+  const { backend } = stage;
+  const set = backend.resultSet(["b", "a", "b"]);
+  assertEquals(set.ids, ["b", "a", "b"]);
+  assertEquals(set.length, 3);
+  assertEquals(set.results.map(({ id }) => id), ["b", "a", "b"]);
+  assertEquals(backend.resultSet("abc").ids, ["abc"]);
+  assertEquals(backend.resultSet(new Set(["x"])).ids, ["x"]);
+  assertThrows(() => backend.resultSet(["a", ""]), TypeError);
+  // @ts-expect-error what JavaScript may pass
+  assertThrows(() => backend.resultSet(5), TypeError);
+});
+
+Deno.test("ResultSet.get() resolves to the values in order, duplicates in each of their places", async () => {
+  await using stage = await BackendStage.start();
+  const set = stage.backend.resultSet<number>(["c", "a", "c", "b"]);
+  const wait = set.get();
+  await stage.done("a", 1);
+  await stage.done("b", 2);
+  await stage.done("c", 3);
+  assertEquals(await wait, [3, 1, 3, 2]);
+  assertEquals(await set.join({ timeout: 0 }), [3, 1, 3, 2]);
+  assertEquals(await stage.channels(), 0);
+});
+
+Deno.test("ResultSet is ready, and [], where it is empty", async () => {
+  await using stage = await BackendStage.start();
+  const set = stage.backend.resultSet([]);
+  for (const options of [{}, { timeout: 0 }, { propagate: false }]) {
+    assertEquals(await set.get(options), []);
+  }
+  assertEquals(
+    [await set.ready(), await set.successful(), await set.failed()],
+    [true, true, false],
+  );
+  assertEquals([await set.waiting(), await set.completedCount()], [false, 0]);
+  assertEquals(await collect(set.events()), []);
+  assertEquals(await Array.fromAsync(set), []);
+  await set.forget();
+  assertEquals(stage.redis.connections, 1);
+});
+
+Deno.test("ResultSet.get() rejects as soon as one fails, while others are missing", async () => {
+  await using stage = await BackendStage.start();
+  const set = stage.backend.resultSet(["a", "b", "c"]);
+  const wait = assertRejects(() => set.get(), TaskError, "ValueError: boom");
+  await untilStatus(stage.backend.status(), "connected");
+  await stage.failed("b");
+  assertEquals((await wait).taskId, "b");
+  await assertRejects(() => set.get({ timeout: 0 }), TaskError);
+  assertEquals(await stage.channels(), 0);
+});
+
+Deno.test("ResultSet.get() with propagate: false puts TaskErrors in their places", async () => {
+  await using stage = await BackendStage.start();
+  await stage.done("a", 1);
+  await stage.failed("b");
+  await stage.backend.markAsRevoked("c");
+  const values = await stage.backend.resultSet<number>(["c", "a", "b"]).get({
+    propagate: false,
+  });
+  assertEquals(
+    values.map((value) => value instanceof TaskError ? value.state : value),
+    ["REVOKED", 1, "FAILURE"],
+  );
+});
+
+Deno.test("ResultSet.get() has one deadline for all, and says which are missing", async () => {
+  await using stage = await BackendStage.start();
+  await stage.done("a");
+  await stage.backend.markAsStarted("c");
+  const set = stage.backend.resultSet(["a", "c", "b"]);
+  for (const timeout of [0, 30]) {
+    const error = await assertRejects(
+      () => set.get({ timeout }),
+      ResultTimeoutError,
+      `2 of 3 tasks have no outcome after ${timeout} ms (c, b)`,
+    );
+    assertEquals(error.taskId, "c");
+    assertEquals([error.missingCount, error.missingIds], [2, ["c", "b"]]);
+  }
+  await assertRejects(() => set.get({ timeout: -1 }), RangeError);
+  assertEquals(await stage.channels(), 0);
+});
+
+Deno.test("ResultSet.get() ends by its signal, and when the backend closes", async () => {
+  await using stage = await BackendStage.start();
+  const set = stage.backend.resultSet(["a", "b"]);
+  const controller = new AbortController();
+  const aborted = assertRejects(() => set.get(controller));
+  const closed = assertRejects(() => set.get(), BackendClosedError);
+  await untilStatus(stage.backend.status(), "connected");
+  const reason = new Error("enough");
+  controller.abort(reason);
+  assertStrictEquals(await aborted, reason);
+  await stage.backend.close();
+  await closed;
+  await assertRejects(() => set.get(), BackendClosedError);
+  await assertRejects(() => set.ready(), BackendClosedError);
+});
+
+Deno.test("ResultSet.get() tells each event, and is not ended by a callback that throws", async () => {
+  await using stage = await BackendStage.start();
+  const reported: unknown[] = [];
+  const onError = (event: ErrorEvent): void => {
+    event.preventDefault();
+    reported.push(event.error);
+  };
+  addEventListener("error", onError);
+  await stage.backend.storeResult("a", 1, "PROGRESS");
+  await stage.done("b", 2);
+  const seen: string[] = [];
+  const wait = stage.backend.resultSet(["a", "b"]).get({
+    onEvent({ taskId, state }): void {
+      seen.push(`${taskId} ${state}`);
+      if (seen.length === 2) progressed.resolve();
+      throw new RangeError(taskId);
+    },
+  });
+  const progressed = Promise.withResolvers<void>();
+  await progressed.promise;
+  await stage.done("a", 1);
+  assertEquals(await wait, [1, 2]);
+  removeEventListener("error", onError);
+  assertEquals(seen, ["b SUCCESS", "a PROGRESS", "a SUCCESS"]);
+  assertEquals(reported.length, 3);
+});
+
+Deno.test("ResultSet rejects with DecodeError where a document is none", async () => {
+  await using stage = await BackendStage.start();
+  await stage.done("a");
+  await stage.put("b", "no json");
+  const set = stage.backend.resultSet(["a", "b"]);
+  for (
+    const call of [
+      () => set.get(),
+      () => set.get({ propagate: false }),
+      () => set.get({ timeout: 0 }),
+      () => set.ready(),
+      () => set.successful(),
+      () => set.failed(),
+      () => set.waiting(),
+      () => set.completedCount(),
+    ]
+  ) {
+    const error = await assertRejects(call, DecodeError);
+    assertEquals([error.taskId, error.text], ["b", "no json"]);
+  }
+  assertEquals(
+    (await Array.fromAsync(set)).map(({ state }) => state).sort(),
+    ["SUCCESS", "UNDECODABLE"],
+  );
+});
+
+// -- nested groups -----------------------------------------------------------------
+
+Deno.test("ResultSet.get() gives a list for a nested group, under the same deadline and propagation", async () => {
+  await using stage = await BackendStage.start();
+  const group = nested(stage);
+  assertEquals(group.ids, ["a", "h", "e"]);
+  const late = await assertRejects(
+    () => group.get({ timeout: 20 }),
+    ResultTimeoutError,
+  );
+  assertEquals(late.missingIds, ["a", "b", "c"]);
+  const failing = assertRejects(() => group.get(), TaskError);
+  await stage.failed("c");
+  assertEquals((await failing).taskId, "c");
+  await stage.done("a", 1);
+  await stage.done("b", 2);
+  const [first, second, third] = await group.get({ propagate: false });
+  assertEquals([first, third], [1, []]);
+  assertInstanceOf(second, Array);
+  assertEquals(second[0], 2);
+  assertInstanceOf(second[1], TaskError);
+  await stage.done("c", 3);
+  assertEquals(await group.get(), [1, [2, 3], []]);
+});
+
+Deno.test("ResultSet counts members as Celery does", async () => {
+  await using stage = await BackendStage.start();
+  const group = nested(stage);
+  const asked = async (): Promise<unknown[]> => [
+    await group.ready(),
+    await group.waiting(),
+    await group.successful(),
+    await group.failed(),
+    await group.completedCount(),
+  ];
+  // An empty group is a success.
+  assertEquals(await asked(), [false, true, false, false, 1]);
+  await stage.done("a");
+  await stage.done("b");
+  assertEquals(await asked(), [false, true, false, false, 2]);
+  await stage.backend.markAsRevoked("c");
+  assertEquals(await asked(), [true, false, false, false, 2]);
+  await stage.failed("c");
+  assertEquals(await asked(), [true, false, false, true, 2]);
+  await stage.done("c");
+  assertEquals(await asked(), [true, false, true, false, 3]);
+  const twice = stage.backend.resultSet(["a", "a", "x"]);
+  assertEquals(await twice.completedCount(), 2);
+});
+
+// -- streams -------------------------------------------------------------------------
+
+Deno.test("ResultSet gives each task's outcome once, as they come, those in groups too", async () => {
+  await using stage = await BackendStage.start();
+  const seen: OutcomeEvent[] = [];
+  const iterated = (async () => {
+    for await (const event of nested(stage)) seen.push(event);
+  })();
+  const events = collect(nested(stage).events());
+  await untilStatus(stage.backend.status(), "connected");
+  await stage.done("c", 3);
+  await stage.backend.storeResult("a", 1, "PROGRESS");
+  await stage.failed("a");
+  await stage.done("b", 2);
+  await iterated;
+  assertEquals(
+    seen.map(({ taskId, state }) => `${taskId} ${state}`),
+    ["c SUCCESS", "a FAILURE", "b SUCCESS"],
+  );
+  assertEquals(
+    (await events).map(({ state }) => state),
+    ["SUCCESS", "PROGRESS", "FAILURE", "SUCCESS"],
+  );
+});
+
+Deno.test("ResultSet ends its subscriptions when the loop is left", async () => {
+  await using stage = await BackendStage.start();
+  await stage.done("a", 1);
+  for await (const event of stage.backend.resultSet(["a", "b", "a"])) {
+    assertEquals(event.taskId, "a");
+    break;
+  }
+  assertEquals(await stage.channels(), 0);
+});
+
+// -- forget --------------------------------------------------------------------------
+
+Deno.test("ResultSet.forget() forgets the members and what came before them, but no chord, no saved group", async () => {
+  await using stage = await BackendStage.start();
+  const { backend, client } = stage;
+  for (const id of ["a", "b", "p", "x"]) await stage.done(id);
+  for (const part of [".j", ".s", ".t"]) {
+    await client.send("SET", `celery-taskset-meta-g${part}`, "1");
+  }
+  const group = await backend.saveGroup("g", [
+    "a",
+    backend.result("b", { parent: backend.result("p") }),
+  ]);
+  await group.forget();
+  assertEquals(await stage.keys(), [
+    "celery-task-meta-x",
+    "celery-taskset-meta-g",
+    "celery-taskset-meta-g.j",
+    "celery-taskset-meta-g.s",
+    "celery-taskset-meta-g.t",
+  ]);
+});
+
+Deno.test("ResultSet.forget() forgets any number of results", async () => {
+  await using stage = await BackendStage.start();
+  const ids = Array.from({ length: 2500 }, (_, i) => `t${i}`);
+  for (const id of ids) {
+    stage.client.send("SET", `celery-task-meta-${id}`, "x");
+  }
+  await stage.backend.resultSet(ids).forget();
+  assertEquals(await stage.keys(), []);
+});

@@ -1,0 +1,341 @@
+import {
+  type AsyncResult,
+  DecodeError,
+  type GroupResult,
+  IncompleteStreamError,
+  ResultTimeoutError,
+  TaskError,
+} from "../../mod.ts";
+import {
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+} from "../support/assert.ts";
+import { BackendStage } from "../support/backend_stage.ts";
+import { untilStatus } from "../support/results.ts";
+
+type Pairs = AsyncIterable<[AsyncResult | GroupResult, unknown]>;
+
+async function collected(pairs: Pairs): Promise<unknown[]> {
+  const items: unknown[] = [];
+  for await (const [{ id }, value] of pairs) items.push([id, value]);
+  return items;
+}
+
+async function walked(root: AsyncResult, intermediate = false) {
+  const items: string[] = [];
+  for await (
+    const { parent, result } of root.dependencies({ intermediate })
+  ) {
+    items.push(`${parent?.id ?? "-"} > ${result.id}`);
+  }
+  return items;
+}
+
+/** root -> (a -> c), group g of (b, group h of (d)). */
+async function plant(stage: BackendStage): Promise<AsyncResult> {
+  await stage.done("root", 0, [
+    [["a", null], null],
+    [["g", null], [[["b", null], null], [["h", null], [[["d", null], null]]]]],
+  ]);
+  await stage.done("a", 1, [[["c", null], null]]);
+  await stage.done("b", 2);
+  await stage.done("c", 3);
+  await stage.done("d", 4);
+  return stage.backend.result("root");
+}
+
+Deno.test("AsyncResult.collect() gives each result and its value, level by level", async () => {
+  await using stage = await BackendStage.start();
+  const root = await plant(stage);
+  const all = [
+    ["root", 0],
+    ["a", 1],
+    ["g", [2, [4]]],
+    ["c", 3],
+    ["b", 2],
+    ["h", [4]],
+    ["d", 4],
+  ];
+  assertEquals(await collected(root.collect()), all);
+  assertEquals(await collected(root.collect({ timeout: 0 })), all);
+  assertEquals(
+    await collected(root.collect({ timeout: 0, intermediate: true })),
+    all,
+  );
+  assertEquals(await root.leaf(), 4);
+  assertEquals(await stage.channels(), 0);
+});
+
+Deno.test("AsyncResult.collect() waits for each result, also for those it did not know of", async () => {
+  await using stage = await BackendStage.start();
+  const pairs = stage.backend.result("root").collect({ intermediate: true });
+  const ids: string[] = [];
+  const done = (async () => {
+    for await (const [{ id }] of pairs) ids.push(id);
+  })();
+  await untilStatus(stage.backend.status(), "connected");
+  await stage.done("b", 2);
+  await stage.done("root", 0, ["a", "b"]);
+  await stage.done("c", 3);
+  await stage.done("a", 1, ["c"]);
+  await done;
+  assertEquals(ids, ["root", "a", "b", "c"]);
+});
+
+Deno.test("AsyncResult.collect() throws what get() would throw", async () => {
+  await using stage = await BackendStage.start();
+  const root = await plant(stage);
+  await stage.backend.forget("b");
+  await stage.failed("d");
+  // Of a group, the first failure, while others are missing.
+  const before: unknown[] = [];
+  const error = await assertRejects(async () => {
+    for await (const [{ id }] of root.collect()) before.push(id);
+  }, TaskError);
+  assertEquals([error.taskId, before], ["d", ["root", "a"]]);
+  await stage.backend.forget("d");
+  const late = await assertRejects(
+    () => collected(root.collect({ timeout: 0 })),
+    ResultTimeoutError,
+    "2 of 3 tasks have no outcome",
+  );
+  assertEquals(late.missingIds, ["b", "d"]);
+  assertEquals(
+    await collected(root.collect({ timeout: 0, intermediate: true })),
+    [["root", 0], ["a", 1], ["c", 3]],
+  );
+  await stage.failed("b");
+  await stage.done("d", 4);
+  const failures: string[] = [];
+  for await (const [{ id }, value] of root.collect({ propagate: false })) {
+    if (value instanceof TaskError) failures.push(id);
+  }
+  assertEquals(failures, ["b"]);
+  await stage.put("c", "no json");
+  await assertRejects(
+    () => collected(root.collect({ propagate: false })),
+    DecodeError,
+  );
+  await assertRejects(
+    () => collected(root.collect({ timeout: -1 })),
+    RangeError,
+  );
+  assertEquals(await stage.channels(), 0);
+});
+
+Deno.test("AsyncResult.collect() has what it gave of a group, even if that is forgotten meanwhile", async () => {
+  await using stage = await BackendStage.start();
+  const root = await plant(stage);
+  const ids: string[] = [];
+  for await (const [result] of root.collect()) {
+    ids.push(result.id);
+    if ("results" in result) await result.forget();
+  }
+  assertEquals(ids, ["root", "a", "g", "c", "b", "h", "d"]);
+});
+
+Deno.test("AsyncResult.collect() has one deadline for the whole walk", async () => {
+  let passed = 0;
+  await using stage = await BackendStage.start({
+    runtime: { now: () => performance.now() + passed },
+  });
+  await stage.done("root", 0, ["a"]);
+  const pairs = stage.backend.result("root").collect({ timeout: 5000 });
+  await pairs.next();
+  passed = 5000;
+  await assertRejects(
+    () => pairs.next(),
+    ResultTimeoutError,
+    "Task a has no outcome after 0 ms",
+  );
+});
+
+Deno.test("AsyncResult.collect() ends with the failure of a parent, which leaves its result waiting for ever", async () => {
+  await using stage = await BackendStage.start();
+  const { backend } = stage;
+  const last = backend.result("last", { parent: backend.result("first") });
+  const failing = assertRejects(() => collected(last.collect()), TaskError);
+  await stage.failed("first");
+  assertEquals((await failing).taskId, "first");
+  await stage.done("root", 0, [last]);
+  const below = await assertRejects(
+    () => collected(backend.result("root").collect()),
+    TaskError,
+  );
+  assertEquals(below.taskId, "first");
+});
+
+Deno.test("AsyncResult.collect() ends by its signal, and by leaving the loop", async () => {
+  await using stage = await BackendStage.start();
+  await stage.done("root", 0, ["a", "b"]);
+  const root = stage.backend.result("root");
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  const ids: string[] = [];
+  const thrown = await assertRejects(async () => {
+    for await (
+      const [{ id }] of root.collect({ signal: controller.signal })
+    ) {
+      ids.push(id);
+      setTimeout(() => controller.abort(reason));
+    }
+  });
+  assertStrictEquals(thrown, reason);
+  assertEquals(ids, ["root"]);
+  await stage.done("a", 1);
+  for await (const [{ id }] of root.collect()) if (id === "a") break;
+  assertEquals(await stage.channels(), 0);
+});
+
+Deno.test("AsyncResult.collect(), dependencies() and graph() come to each result once, where documents lead in a circle", async () => {
+  await using stage = await BackendStage.start();
+  await stage.done("root", 0, ["a", "a", [["g", null], ["a", "root", "b"]]]);
+  await stage.done("a", 1, ["root", "a"]);
+  await stage.done("b", 2, ["a", [["g", null], ["root"]]]);
+  const root = stage.backend.result("root");
+  assertEquals(await collected(root.collect({ timeout: 10_000 })), [
+    ["root", 0],
+    ["a", 1],
+    ["g", [1, 0, 2]],
+    ["b", 2],
+  ]);
+  assertEquals(await walked(root), [
+    "- > root",
+    "root > a",
+    "root > g",
+    "g > b",
+  ]);
+  const { nodes, edges } = await root.graph();
+  assertEquals(nodes.map(({ id }) => id), ["root", "a", "g", "b"]);
+  assertEquals(edges.map(({ from, to }) => from + to), [
+    ...["roota", "roota", "rootg", "aroot", "aa"],
+    ...["ga", "groot", "gb", "ba", "bg"],
+  ]);
+});
+
+Deno.test("AsyncResult.dependencies() gives each result with the one that led to it", async () => {
+  await using stage = await BackendStage.start();
+  const root = await plant(stage);
+  assertEquals(await walked(root), [
+    "- > root",
+    "root > a",
+    "root > g",
+    "a > c",
+    "g > b",
+    "g > h",
+    "h > d",
+  ]);
+});
+
+Deno.test("AsyncResult.dependencies() throws IncompleteStreamError behind a level that is not ready, or passes it over", async () => {
+  await using stage = await BackendStage.start();
+  const root = stage.backend.result("root");
+  assertEquals(await walked(root, true), ["- > root"]);
+  const seen: string[] = [];
+  const error = await assertRejects(
+    async () => {
+      for await (const { result } of root.dependencies()) seen.push(result.id);
+    },
+    IncompleteStreamError,
+    "Cannot go on below root",
+  );
+  assertEquals([error.id, seen], ["root", ["root"]]);
+  await plant(stage);
+  await stage.backend.forget("d");
+  assertEquals(
+    (await assertRejects(() => walked(root), IncompleteStreamError)).id,
+    "g",
+  );
+  // A group that is not ready is not entered, as in Celery.
+  assertEquals(await walked(root, true), [
+    "- > root",
+    "root > a",
+    "root > g",
+    "a > c",
+  ]);
+});
+
+Deno.test("AsyncResult.dependencies() never finds a result unready that was awaited in the loop", async () => {
+  await using stage = await BackendStage.start();
+  const root = stage.backend.result("root");
+  const ids: string[] = [];
+  const done = (async () => {
+    for await (const { result } of root.dependencies()) {
+      await result.get();
+      ids.push(result.id);
+    }
+  })();
+  await untilStatus(stage.backend.status(), "connected");
+  await stage.done("root", 0, ["a", [["g", null], ["b"]]]);
+  await stage.done("a");
+  await stage.done("b");
+  await done;
+  assertEquals(ids, ["root", "a", "g", "b"]);
+});
+
+Deno.test("AsyncResult.graph() is plain data", async () => {
+  await using stage = await BackendStage.start();
+  const root = await plant(stage);
+  await stage.failed("c");
+  await stage.backend.forget("d");
+  const graph = await root.graph({ intermediate: true });
+  assertEquals(graph, {
+    nodes: [
+      { id: "root", kind: "task", state: "SUCCESS", ready: true },
+      { id: "a", kind: "task", state: "SUCCESS", ready: true },
+      { id: "g", kind: "group", state: null, ready: false },
+      { id: "c", kind: "task", state: "FAILURE", ready: true },
+    ],
+    edges: [
+      { from: "root", to: "a" },
+      { from: "root", to: "g" },
+      { from: "a", to: "c" },
+    ],
+  });
+  assertEquals(structuredClone(graph), graph);
+  assertEquals(JSON.parse(JSON.stringify(graph)), graph);
+  await assertRejects(() => root.graph(), IncompleteStreamError);
+  assertEquals(
+    (await stage.backend.result("x").graph({ intermediate: true })).nodes,
+    [{ id: "x", kind: "task", state: "PENDING", ready: false }],
+  );
+});
+
+Deno.test("AsyncResult.dependencies() and graph() throw DecodeError where a document, or its children, are none", async () => {
+  await using stage = await BackendStage.start();
+  await stage.done("root", 0, ["a"]);
+  const root = stage.backend.result("root");
+  await stage.put("a", "no json");
+  for (const call of [() => walked(root), () => root.graph()]) {
+    const error = await assertRejects(call, DecodeError);
+    assertEquals(error.taskId, "a");
+  }
+  await stage.backend.forget("a");
+  await stage.done("a", 0, [[["b"], null]]);
+  for (
+    const call of [
+      () => walked(root),
+      () => root.graph(),
+      () => collected(root.collect()),
+    ]
+  ) {
+    const error = await assertRejects(call, DecodeError, "the children of");
+    assertEquals(error.taskId, "a");
+  }
+});
+
+Deno.test("AsyncResult.collect() takes a wide tree and a deep one", async () => {
+  await using stage = await BackendStage.start();
+  const ids = Array.from({ length: 3000 }, (_, i) => `t${i}`);
+  await stage.done("wide", 0, ids);
+  await Promise.all(ids.map((id) => stage.done(id, id)));
+  const wide = await collected(stage.backend.result("wide").collect());
+  assertEquals(wide.length, 3001);
+  await Promise.all(
+    ids.map((id, i) => stage.done(`d${i}`, id, [`d${i + 1}`])),
+  );
+  await stage.done("d3000", "leaf");
+  assertEquals(await stage.backend.result("d0").leaf(), "leaf");
+  assertEquals((await walked(stage.backend.result("d0"))).length, 3001);
+});

@@ -1,0 +1,185 @@
+import process from "node:process";
+import { Ticket, waitsOf, WatchTable } from "../../src/source/watch_table.ts";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+} from "../support/assert.ts";
+import { RecordingReader } from "../support/recording_reader.ts";
+import { seededRandom } from "../support/seeded_random.ts";
+import { turn } from "../support/turn.ts";
+
+Deno.test("WatchTable counts keys once, and waits once for each reader", () => {
+  const table = new WatchTable();
+  const [one, two] = [new RecordingReader(), new RecordingReader()];
+  const ticket = new Ticket();
+  const first = table.add(one, "k", "t", ticket);
+  assert(first?.isNew);
+  assertEquals(table.add(one, "k", "t", ticket), undefined);
+  const second = table.add(two, "k", "t", ticket);
+  assertEquals(second?.isNew, false);
+  assertStrictEquals(second?.watch, first.watch);
+  assertEquals(table.awaited, 1);
+  assertEquals(table.leave(table.waitOf(first.watch, one)!), false);
+  assertEquals(table.awaited, 1);
+  assertEquals(table.leave(table.waitOf(first.watch, two)!), true);
+  assertEquals(table.awaited, 0);
+  assertEquals([one.waits, two.waits], [[], []]);
+  // It stays until its UNSUBSCRIBE is sent.
+  assertStrictEquals(table.get("k"), first.watch);
+  assertEquals(table.add(two, "k", "t", new Ticket())?.isNew, false);
+  assertEquals(table.awaited, 1);
+  table.sweep();
+  assertStrictEquals(table.get("k"), first.watch);
+  table.leave(table.waitOf(first.watch, two)!);
+  table.sweep();
+  assertEquals(table.get("k"), undefined);
+});
+
+Deno.test("WatchTable keeps its lists whole, whatever comes and goes", () => {
+  const random = seededRandom(7);
+  const table = new WatchTable();
+  const readers = Array.from({ length: 5 }, () => new RecordingReader());
+  const expected = new Set<string>();
+  for (let i = 0; i < 20_000; i++) {
+    const r = Math.trunc(random() * readers.length);
+    const key = `k${Math.trunc(random() * 20)}`;
+    const reader = readers[r]!;
+    const watch = table.get(key);
+    const wait = watch && table.waitOf(watch, reader);
+    if (wait === undefined) {
+      table.add(reader, key, key, new Ticket());
+      expected.add(`${r} ${key}`);
+    } else {
+      const isLast = table.leave(wait);
+      expected.delete(`${r} ${key}`);
+      assertEquals(isLast, watch!.first === undefined);
+      if (isLast && random() < 0.5) table.delete(watch!);
+    }
+  }
+  const byWatch = [...table].flatMap((watch) =>
+    [...waitsOf(watch)].map(({ reader }) =>
+      `${readers.indexOf(reader as RecordingReader)} ${watch.key}`
+    )
+  );
+  const byReader = readers.flatMap(({ waits }, r) =>
+    waits.map(({ watch, index }, i) => {
+      assertEquals(index, i);
+      return `${r} ${watch.key}`;
+    })
+  );
+  assertEquals(byWatch.sort(), [...expected].sort());
+  assertEquals(byReader.sort(), [...expected].sort());
+  assertEquals(
+    table.awaited,
+    new Set([...expected].map((each) => each.split(" ")[1])).size,
+  );
+});
+
+Deno.test("WatchTable takes no longer for a wait where thousands wait for the same task", () => {
+  const table = new WatchTable();
+  const readers = Array.from({ length: 50_000 }, () => new RecordingReader());
+  const since = performance.now();
+  for (const reader of readers) table.add(reader, "k", "t", new Ticket());
+  // From the end of its list, and by its task, as `remove` does.
+  for (const reader of readers) {
+    table.leave(table.waitOf(table.get("k")!, reader)!);
+  }
+  assertEquals(table.awaited, 0);
+  // It takes about 30 ms; with a walk along the list, half a minute.
+  const elapsed = performance.now() - since;
+  assert(elapsed < 10_000, `It took ${elapsed} ms`);
+});
+
+Deno.test("WatchTable takes no longer for a wait where hundreds wait for the same thousand tasks", () => {
+  const table = new WatchTable();
+  const ticket = new Ticket();
+  const readers = Array.from({ length: 400 }, () => new RecordingReader());
+  const keys = Array.from({ length: 1000 }, (_, i) => `k${i}`);
+  const before = process.cpuUsage();
+  for (const reader of readers) {
+    for (const key of keys) table.add(reader, key, key, ticket);
+  }
+  for (const reader of readers) {
+    assertEquals(table.add(reader, "k7", "k7", ticket), undefined);
+    for (const key of keys) {
+      table.leave(table.waitOf(table.get(key)!, reader)!);
+    }
+  }
+  assertEquals(table.awaited, 0);
+  // It takes half a second of work, however busy the machine is; with a walk
+  // along either list, half a minute.
+  const { user } = process.cpuUsage(before);
+  assert(user < 5e6, `It took ${user / 1000} ms`);
+});
+
+Deno.test("WatchTable.byReading begins with the keys that were not read for the longest", () => {
+  const table = new WatchTable();
+  const reader = new RecordingReader();
+  const readBy = { a: 5, b: 0, c: 9, d: 5, e: 0 };
+  for (const [key, tick] of Object.entries(readBy)) {
+    table.add(reader, key, key, new Ticket())!.watch.readBy = tick;
+  }
+  assertEquals(
+    table.byReading().map(({ key }) => key).join(""),
+    "beadc",
+  );
+});
+
+Deno.test("WatchTable.fail tells every reader once, and forgets everything", async () => {
+  const table = new WatchTable();
+  const [one, two] = [new RecordingReader(), new RecordingReader()];
+  const ticket = new Ticket();
+  for (const key of ["a", "b"]) {
+    table.add(one, key, key, ticket);
+    table.add(two, key, key, ticket);
+  }
+  const error = new Error("the end");
+  const rejected = assertRejects(() => ticket.promise);
+  table.fail(error);
+  table.fail(error);
+  assertStrictEquals(await rejected, error);
+  for (const { failures, waits } of [one, two]) {
+    assertEquals(failures, [error]);
+    assertEquals(waits, []);
+  }
+  assertEquals([table.awaited, [...table].length], [0, 0]);
+});
+
+Deno.test("WatchTable.rotate gives each watch its turn, also while others come and go", () => {
+  const table = new WatchTable();
+  const reader = new RecordingReader();
+  for (const key of ["a", "b", "c"]) table.add(reader, key, key, new Ticket());
+  function take(count: number): string {
+    return table.rotate(count).map(({ key }) => key).join("");
+  }
+  assertEquals([take(2), take(2)], ["ab", "ca"]);
+  table.add(reader, "d", "d", new Ticket());
+  table.delete(table.get("b")!);
+  assertEquals([take(1), take(9), take(0)], ["c", "adc", ""]);
+});
+
+Deno.test("Ticket resolves when each expected wait is attached or over", async () => {
+  assertEquals(await new Ticket().promise, undefined);
+  const ticket = new Ticket();
+  const late = new Ticket();
+  let settled = 0;
+  ticket.expect();
+  ticket.expect();
+  ticket.alsoPunch(late);
+  ticket.promise.then(() => settled++);
+  late.promise.then(() => settled++);
+  ticket.punch();
+  await turn();
+  assertEquals(settled, 0);
+  ticket.punch();
+  await turn();
+  assertEquals(settled, 2);
+  // A failure that nobody listens to is no unhandled rejection.
+  const lost = new Ticket();
+  lost.expect();
+  lost.alsoPunch(new Ticket());
+  lost.reject(new Error("nobody listens"));
+  await turn();
+});

@@ -1,0 +1,161 @@
+import {
+  BackendGetMetaError,
+  BackendStoreError,
+  DecodeError,
+  RedisError,
+} from "../../src/errors.ts";
+import { GroupStore } from "../../src/store/group_store.ts";
+import { jsonCodec } from "../../src/formats/codec.ts";
+import { KeySpace } from "../../src/protocol/keys.ts";
+import type { GroupTuple } from "../../src/protocol/result_tuple.ts";
+import {
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "../support/assert.ts";
+import { SourceStage } from "../support/source_stage.ts";
+
+const KEY = "celery-taskset-meta-g";
+const TUPLE: GroupTuple = [["g", null], [[["a", null], null]]];
+const DOCUMENT = '{"result": [["g", null], [[["a", null], null]]]}';
+
+function storeOf(
+  stage: SourceStage,
+  options: { expires?: number; maxResultBytes?: number } = {},
+): GroupStore {
+  return new GroupStore({
+    commands: stage.commands,
+    keys: new KeySpace(),
+    codec: jsonCodec({ integers: "bigint" }),
+    expires: 0,
+    maxResultBytes: 1000,
+    ...options,
+  });
+}
+
+Deno.test("GroupStore.save sets and publishes Celery's document as one, with its expiry", async () => {
+  using stage = new SourceStage();
+  await storeOf(stage).save(TUPLE);
+  await storeOf(stage, { expires: 60 }).save(TUPLE);
+  assertEquals(stage.driver.link.calls, [
+    `command SET ${KEY} ${DOCUMENT}`,
+    `command PUBLISH ${KEY} ${DOCUMENT}`,
+    `command SETEX ${KEY} 60 ${DOCUMENT}`,
+    `command PUBLISH ${KEY} ${DOCUMENT}`,
+  ]);
+  await stage.close();
+});
+
+Deno.test("GroupStore tries again what may pass, and gives up with the group's id", async () => {
+  using stage = new SourceStage();
+  const store = storeOf(stage);
+  let refusals = 2;
+  stage.driver.onLink = (link) =>
+    link.onCommand = () =>
+      refusals-- > 0 ? new RedisError("LOADING wait") : "OK";
+  const saved = store.save(TUPLE);
+  await stage.runtime.advance(1000);
+  await saved;
+
+  refusals = Infinity;
+  const failures = Promise.all([
+    assertRejects(
+      () => store.save(TUPLE),
+      BackendStoreError,
+      "Failed to save group g: tried 3 times, last: LOADING wait",
+    ),
+    assertRejects(
+      () => store.restore("g"),
+      BackendGetMetaError,
+      "Failed to read group g: tried 3 times",
+    ),
+    assertRejects(() => store.delete("g"), RedisError, "LOADING"),
+  ]);
+  await stage.runtime.advance(1000);
+  const [save, restore] = await failures;
+  assertEquals(
+    [save.groupId, save.taskId, save.state, restore.groupId, restore.taskId],
+    ["g", "g", "SUCCESS", "g", "g"],
+  );
+  await stage.close();
+});
+
+Deno.test("GroupStore.save refuses what is too large, or nested too deep, and sends nothing", async () => {
+  using stage = new SourceStage();
+  const { length } = DOCUMENT;
+  await storeOf(stage, { maxResultBytes: length }).save(TUPLE);
+  const error = await assertRejects(
+    () => storeOf(stage, { maxResultBytes: length - 1 }).save(TUPLE),
+    BackendStoreError,
+    `Cannot save group g: its document has ${length} bytes, and Redis takes ${
+      length - 1
+    }`,
+  );
+  assertEquals([error.groupId, error.state], ["g", "SUCCESS"]);
+  let deep: GroupTuple = TUPLE;
+  for (let i = 0; i < 500; i++) deep = [["g", null], [deep]];
+  await assertRejects(
+    () => storeOf(stage).save(deep),
+    BackendStoreError,
+    "Cannot save group g: Cannot encode a value nested more than 800 levels deep",
+  );
+  assertEquals(stage.driver.link.calls.length, 2);
+  await stage.close();
+});
+
+Deno.test("GroupStore.restore gives null for no document, and for an empty one", async () => {
+  using stage = new SourceStage();
+  for (const reply of [null, "", new Uint8Array()]) {
+    stage.driver.onLink = (link) => link.onCommand = () => reply;
+    if (stage.driver.links.length > 0) {
+      stage.driver.link.onCommand = () => reply;
+    }
+    assertEquals(await storeOf(stage).restore("g"), null);
+  }
+  await stage.close();
+});
+
+Deno.test("GroupStore.restore refuses what is no group, and shows it", async () => {
+  using stage = new SourceStage();
+  await storeOf(stage).delete("g");
+  for (
+    const [document, words] of [
+      ["no json", "unexpected"],
+      ["[]", "it has no result"],
+      ["null", "it has no result"],
+      ['{"status": "SUCCESS"}', "it has no result"],
+      ['{"result": [["t", null], null]}', "it holds the result of a task (t)"],
+      ['{"result": [["g", null], [7]]}', "Cannot read a result from 7"],
+      [`{"result": ${"[".repeat(5000)}`, "JSON ends too early"],
+      [
+        `{"result": ${"[".repeat(5000)}${"]".repeat(5000)}}`,
+        "nested more than 2000 levels deep",
+      ],
+      [new Uint8Array([0x80, 0x04, 0xff]), "not UTF-8"],
+    ] as const
+  ) {
+    stage.driver.link.onCommand = () => document;
+    const error = await assertRejects(
+      () => storeOf(stage).restore("g"),
+      DecodeError,
+      'Cannot restore group "g": ',
+    );
+    assertStringIncludes(error.message, words);
+    assertEquals([error.groupId, error.taskId], ["g", "g"]);
+    assertEquals(error.text.length <= 203, true);
+    if (typeof document === "string" && document.length < 200) {
+      assertEquals(error.text, document);
+    }
+  }
+  await stage.close();
+});
+
+Deno.test("GroupStore refuses ids that are none, and dials nobody", async () => {
+  using stage = new SourceStage();
+  const store = storeOf(stage);
+  await assertRejects(() => store.save([["", null], []]), TypeError);
+  await assertRejects(() => store.restore(""), TypeError);
+  await assertRejects(() => store.delete(""), TypeError);
+  assertEquals(stage.driver.attempts, 0);
+  await stage.close();
+});

@@ -1,0 +1,93 @@
+import { formatsOf } from "../../src/formats/options.ts";
+import {
+  BackendGetMetaError,
+  DecodeError,
+  RedisError,
+} from "../../src/errors.ts";
+import { ResultLookup } from "../../src/store/lookup.ts";
+import { KeySpace } from "../../src/protocol/keys.ts";
+import { assertEquals, assertRejects } from "../support/assert.ts";
+import { documentOf, keyOf } from "../support/recording_reader.ts";
+import { SourceStage } from "../support/source_stage.ts";
+
+function lookupOf(stage: SourceStage): ResultLookup {
+  return new ResultLookup({
+    commands: stage.commands,
+    keys: new KeySpace(),
+    integers: "bigint",
+    formats: formatsOf({}, "bigint"),
+  });
+}
+
+function ids(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `t${i}`);
+}
+
+Deno.test("ResultLookup.each reads a thousand keys at a time, and hands on in order", async () => {
+  using stage = new SourceStage();
+  stage.driver.store.set(keyOf("t1500"), documentOf("SUCCESS", 1));
+  const seen: string[] = [];
+  await lookupOf(stage).each(new Set(ids(2500)), ({ taskId, state }) => {
+    if (state !== "PENDING") seen.push(`${state} at ${taskId}`);
+  });
+  assertEquals(seen, ["SUCCESS at t1500"]);
+  assertEquals(stage.driver.link.sizes.read, [1000, 1000, 500]);
+  await stage.close();
+});
+
+Deno.test("ResultLookup.getMetas reads fewer keys at a time where documents are large", async () => {
+  using stage = new SourceStage();
+  const large = documentOf("SUCCESS", "x".repeat(40_000));
+  for (const id of ids(3000)) stage.driver.store.set(keyOf(id), large);
+  const metas = await lookupOf(stage).getMetas(ids(1500));
+  assertEquals(metas.length, 1500);
+  const [first, ...others] = stage.driver.link.sizes.read ?? [];
+  assertEquals(first, 1000);
+  assertEquals(others.every((size) => size < 110), true);
+  await stage.close();
+});
+
+Deno.test("ResultLookup.each gives UNDECODABLE where getMetas throws, and ends with what its callback throws", async () => {
+  using stage = new SourceStage();
+  stage.driver.store.set(keyOf("bad"), "{");
+  const lookup = lookupOf(stage);
+  const states: string[] = [];
+  await lookup.each(
+    new Set(["bad", "t"]),
+    ({ state }) => void states.push(state),
+  );
+  assertEquals(states, ["UNDECODABLE", "PENDING"]);
+  await assertRejects(() => lookup.getMetas(["bad", "t"]), DecodeError);
+  await assertRejects(
+    () =>
+      lookup.each(new Set(["t"]), () => {
+        throw new RangeError("enough");
+      }),
+    RangeError,
+    "enough",
+  );
+  await stage.close();
+});
+
+Deno.test("ResultLookup reads nothing for no ids, and nothing when one of them is bad", async () => {
+  using stage = new SourceStage();
+  const lookup = lookupOf(stage);
+  assertEquals(await lookup.getMetas([]), []);
+  await assertRejects(() => lookup.getMetas(["t", ""]), TypeError);
+  assertEquals(stage.driver.attempts, 0);
+  await stage.close();
+});
+
+Deno.test("ResultLookup gives up with BackendGetMetaError, which names the task", async () => {
+  using stage = new SourceStage();
+  stage.driver.onLink = (link) =>
+    link.onCommand = () => new RedisError("BUSY script");
+  const failed = assertRejects(
+    () => lookupOf(stage).getMeta("t"),
+    BackendGetMetaError,
+    "Failed to read the result of task t: tried 3 times",
+  );
+  await stage.runtime.advance(1000);
+  assertEquals((await failed).taskId, "t");
+  await stage.close();
+});

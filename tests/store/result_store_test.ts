@@ -1,0 +1,138 @@
+import { RedisError } from "../../src/errors.ts";
+import { KeySpace } from "../../src/protocol/keys.ts";
+import { formatsOf } from "../../src/formats/options.ts";
+import { ResultStore } from "../../src/store/result_store.ts";
+import { assert, assertEquals, assertRejects } from "../support/assert.ts";
+import { SourceStage } from "../support/source_stage.ts";
+import { turn } from "../support/turn.ts";
+
+/** The write side over the stage's links. */
+function storeOf(stage: SourceStage): ResultStore {
+  return new ResultStore({
+    commands: stage.commands,
+    keys: new KeySpace(),
+    expires: 0,
+    maxResultBytes: 1000,
+    formats: formatsOf({}, "bigint"),
+    resultExtended: true,
+    sharded: false,
+    status: stage.status,
+    runtime: stage.runtime,
+  });
+}
+
+Deno.test("ResultStore.store sends nothing more for a store that was called off while it judged what stands", async () => {
+  using stage = new SourceStage();
+  const store = storeOf(stage);
+  stage.driver.onLink = (link) => {
+    link.held.add("command");
+    link.onCommand = ([name]) => name === "EVALSHA" ? 2 : "{";
+  };
+  const controller = new AbortController();
+  const ended = assertRejects(() =>
+    store.store("t", null, "STARTED", controller)
+  );
+  while (stage.driver.links.length === 0) await turn();
+  const { link } = stage.driver;
+  // Its digest is not made by promises alone.
+  while (link.waiting("command") === 0) await turn();
+  link.release("command");
+  await turn();
+  controller.abort();
+  await ended;
+  link.release("command");
+  await turn();
+  assertEquals(link.calls.map((call) => call.split(" ")[1]), [
+    "EVALSHA",
+    "GET",
+  ]);
+  await stage.close();
+});
+
+Deno.test("ResultStore.store sends no script whole for a store that was called off, which could come behind the next one", async () => {
+  using stage = new SourceStage();
+  const store = storeOf(stage);
+  // Another client has the script loaded between the two.
+  const replies = [new RedisError("NOSCRIPT No matching script"), 1];
+  stage.driver.onLink = (link) => {
+    link.held.add("command");
+    link.onCommand = () => replies.shift() ?? 1;
+  };
+  const controller = new AbortController();
+  const ended = assertRejects(() =>
+    store.store("t", null, "STARTED", controller)
+  );
+  while (stage.driver.links.length === 0) await turn();
+  const { link } = stage.driver;
+  // Its digest is not made by promises alone.
+  while (link.waiting("command") === 0) await turn();
+  controller.abort();
+  await ended;
+  const stored = store.store("t", 1, "SUCCESS", {});
+  while (link.waiting("command") < 2) await turn();
+  link.release("command", 2);
+  assertEquals(await stored, true);
+  await turn();
+  assertEquals(link.calls.map((call) => call.split(" ")[1]), [
+    "EVALSHA",
+    "EVALSHA",
+  ]);
+  await stage.close();
+});
+
+Deno.test("ResultStore.store without scripts writes nothing for a store that was called off while it looked at what stands", async () => {
+  using stage = new SourceStage();
+  const store = storeOf(stage);
+  const refused = new RedisError("NOPERM this user has no permissions");
+  stage.driver.onLink = (link) => {
+    link.held.add("command");
+    link.onCommand = ([name]) =>
+      name === "EVALSHA" ? refused : name === "GET" ? null : "OK";
+  };
+  const controller = new AbortController();
+  const ended = assertRejects(() =>
+    store.store("t", null, "STARTED", controller)
+  );
+  while (stage.driver.links.length === 0) await turn();
+  const { link } = stage.driver;
+  while (link.waiting("command") === 0) await turn();
+  link.release("command");
+  await turn();
+  controller.abort();
+  await ended;
+  link.release("command");
+  await turn();
+  assertEquals(link.calls.map((call) => call.split(" ")[1]), [
+    "EVALSHA",
+    "GET",
+  ]);
+  await stage.close();
+});
+
+Deno.test("ResultStore.store ends at once when it is called off before its turn, and keeps its place", async () => {
+  using stage = new SourceStage();
+  const store = storeOf(stage);
+  stage.driver.onLink = (link) => {
+    link.held.add("command");
+    link.onCommand = () => 1;
+  };
+  const controller = new AbortController();
+  const first = store.store("t", 1, "STARTED", {});
+  const second = store.store("t", 2, "STARTED", controller);
+  const third = store.store("t", 3, "STARTED", {});
+  while (stage.driver.links.length === 0) await turn();
+  const { link } = stage.driver;
+  while (link.waiting("command") === 0) await turn();
+  controller.abort();
+  await assertRejects(() => second, DOMException, "aborted");
+  for (let i = 0; i < 20; i++) await turn();
+  assertEquals(link.calls.length, 1);
+  link.release("command");
+  assertEquals(await first, true);
+  while (link.waiting("command") === 0) await turn();
+  link.release("command");
+  assertEquals(await third, true);
+  assertEquals(link.calls.length, 2);
+  assert(link.calls[1]!.includes('"result": 3'), link.calls[1]);
+  await stage.close();
+});
