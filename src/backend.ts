@@ -12,8 +12,8 @@ import { type CallOptions, Commands } from "./source/commands.ts";
 import {
   type ConsumerContext,
   type ConsumerOptions,
-  listOf,
   ResultConsumer,
+  toIds,
 } from "./consumer/consumer.ts";
 import type { GroupResult } from "./results/group_result.ts";
 import { GroupStore } from "./store/group_store.ts";
@@ -26,8 +26,8 @@ import {
 import {
   checkBackendOptions,
   doubtsAbout,
+  resolveOptions,
   type ResultBackendOptions,
-  settingsOf,
 } from "./options.ts";
 import { KeySpace } from "./protocol/keys.ts";
 import type { ResultEvent, ResultMeta } from "./protocol/meta.ts";
@@ -38,13 +38,13 @@ import { ResultFactory } from "./results/result_factory.ts";
 import type { ResultSet } from "./results/result_set.ts";
 import { RetryListener } from "./retry/listener.ts";
 import { ResultSource } from "./source/source.ts";
-import { StatusBoard, type StatusEvent } from "./status.ts";
+import { type StatusEvent, StatusHub } from "./status.ts";
 import {
   ResultStore,
   STORE_OPTIONS,
   type StoreOptions,
 } from "./store/result_store.ts";
-import { wayOptionsOf, wayTo } from "./redis/driver.ts";
+import { createDriver, urlOptions } from "./redis/driver.ts";
 
 /** What is known of a result beyond its id. */
 export interface ResultOptions {
@@ -106,7 +106,7 @@ const SAVE_GROUP_OPTIONS: OptionNames = optionNames<SaveGroupOptions>({
 export class ResultBackend implements AsyncDisposable {
   readonly #address: string;
   readonly #keys: KeySpace;
-  readonly #status = new StatusBoard();
+  readonly #status = new StatusHub();
   readonly #source: ResultSource;
   readonly #store: ResultStore;
   readonly #lookup: ResultLookup;
@@ -162,12 +162,12 @@ export class ResultBackend implements AsyncDisposable {
     options: ResultBackendOptions = {},
   ) {
     checkBackendOptions(options);
-    const settings = settingsOf(options, wayOptionsOf(url, options));
+    const settings = resolveOptions(options, urlOptions(url, options));
     const status = this.#status;
     for (const doubt of doubtsAbout(options)) status.warn(doubt);
     const keys = this.#keys = new KeySpace(settings.keyPrefix);
     const retries = new RetryListener(options, status);
-    const way = wayTo(url, options, settings);
+    const way = createDriver(url, options, settings);
     this.#address = way.address;
     const source = this.#source = new ResultSource({
       ...settings,
@@ -288,7 +288,7 @@ export class ResultBackend implements AsyncDisposable {
   ): Promise<ResultMeta<T, Custom>[]> {
     // What the tasks return is the caller's word.
     return await this.#lookup.getMetas(
-      listOf(taskIds),
+      toIds(taskIds),
       options,
     ) as ResultMeta<T, Custom>[];
   }
@@ -323,7 +323,7 @@ export class ResultBackend implements AsyncDisposable {
    */
   resultSet<T = unknown>(taskIds: string | Iterable<string>): ResultSet<T> {
     // What the tasks return is the caller's word.
-    return this.#results.resultSet(listOf(taskIds)) as ResultSet<T>;
+    return this.#results.resultSet(toIds(taskIds)) as ResultSet<T>;
   }
 
   /**
@@ -350,10 +350,10 @@ export class ResultBackend implements AsyncDisposable {
     taskIds: string | Iterable<string>,
     options?: ConsumerOptions,
   ): ReadableStream<ResultEvent<T, Custom>> {
-    const ids = [...listOf(taskIds)];
+    const ids = [...toIds(taskIds)];
     for (const id of ids) this.#keys.taskKey(id);
     const consumer = this.consumer<T, Custom>(options);
-    consumer.only(ids);
+    consumer.watchOnly(ids);
     return consumer.readable;
   }
 
@@ -637,7 +637,7 @@ export class ResultBackend implements AsyncDisposable {
     const group = this.#results.group({
       id: groupId,
       // The states of a member, and of a parent, are the caller's word.
-      members: listOf(members) as Iterable<
+      members: toIds(members) as Iterable<
         string | AsyncResult | GroupResult
       >,
       parent: parent as AsyncResult | GroupResult | null,

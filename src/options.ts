@@ -227,7 +227,7 @@ export interface ResultBackendOptions extends SerializerOptions {
 }
 
 /** What the way to Redis says where the options do not. */
-export interface WayOptions extends UrlOptions {
+export interface UrlDefaults extends UrlOptions {
   /** Whether a server there may be replaced by another, which takes its time. */
   readonly failsOver?: boolean;
 }
@@ -373,9 +373,9 @@ export function checkBackendOptions(options: ResultBackendOptions): void {
  *
  * @throws {ConfigurationError} if an option is out of its range.
  */
-export function settingsOf(
+export function resolveOptions(
   options: ResultBackendOptions,
-  url: WayOptions = {},
+  url: UrlDefaults = {},
 ): Settings {
   for (const name of ["onRetry", "isRetriable", "credentials"] as const) {
     const given: unknown = options[name];
@@ -410,7 +410,7 @@ export function settingsOf(
       );
     }
   }
-  flag("cluster", options.cluster);
+  boolean("cluster", options.cluster);
   if (options.sentinel !== undefined) {
     checkSentinelOptions(options.sentinel);
     if (options.driver !== undefined) {
@@ -444,34 +444,44 @@ export function settingsOf(
       minTimeout: 20,
       maxTimeout: 10_000,
     }),
-    connectTimeout: from(
+    connectTimeout: numberAtLeast(
       1,
       "connectTimeout",
       options.connectTimeout ?? url.connectTimeout,
       5000,
     ),
-    heartbeat: from(
+    heartbeat: numberAtLeast(
       1,
       "heartbeat",
       options.heartbeat,
       heartbeatOf(url),
     ),
-    reconcile: from(0, "reconcile", options.reconcile, 30_000),
-    highWaterMark: from(0, "highWaterMark", options.highWaterMark, 16),
-    maxQueueBytes: from(1, "maxQueueBytes", options.maxQueueBytes, 2 ** 28),
+    reconcile: numberAtLeast(0, "reconcile", options.reconcile, 30_000),
+    highWaterMark: numberAtLeast(0, "highWaterMark", options.highWaterMark, 16),
+    maxQueueBytes: numberAtLeast(
+      1,
+      "maxQueueBytes",
+      options.maxQueueBytes,
+      2 ** 28,
+    ),
     integers,
-    maxResultBytes: from(1, "maxResultBytes", options.maxResultBytes, 2 ** 29),
+    maxResultBytes: numberAtLeast(
+      1,
+      "maxResultBytes",
+      options.maxResultBytes,
+      2 ** 29,
+    ),
     formats: formatsOf(options, integers),
-    resultExtended: flag("resultExtended", options.resultExtended),
-    chordOrdered: flag("chordOrdered", options.chordOrdered),
-    chordJoinTimeout: from(
+    resultExtended: boolean("resultExtended", options.resultExtended),
+    chordOrdered: boolean("chordOrdered", options.chordOrdered),
+    chordJoinTimeout: numberAtLeast(
       0,
       "chordJoinTimeout",
       options.chordJoinTimeout,
       3000,
     ),
-    sharded: flag("sharded", options.sharded, false),
-    runtime: runtimeOf(options.runtime),
+    sharded: boolean("sharded", options.sharded, false),
+    runtime: completeRuntime(options.runtime),
   };
 }
 
@@ -490,7 +500,7 @@ function checkDriver(driver: unknown): void {
  * The members that were given, and the real ones for the rest. An instance of a
  * class has them in its prototype. Timers may be of any length from here on.
  */
-function runtimeOf(given: Partial<Runtime> = {}): Runtime {
+function completeRuntime(given: Partial<Runtime> = {}): Runtime {
   const { dial, readTextFile, now, date, random, setTimer, clearTimer } =
     denoRuntime;
   const runtime: Runtime = {
@@ -524,7 +534,7 @@ export function expiry(expires: number | null | undefined): number {
   return Math.trunc(expires);
 }
 
-function from(
+function numberAtLeast(
   least: number,
   name: string,
   value: number | undefined,
@@ -539,7 +549,7 @@ function from(
   return value;
 }
 
-function flag(
+function boolean(
   name: string,
   value: boolean | undefined,
   byDefault = true,

@@ -1,4 +1,4 @@
-import { Outlet } from "./util/pull_stream.ts";
+import { PullStream } from "./util/pull_stream.ts";
 
 /** A change in how the backend stands with Redis. */
 export type StatusEvent =
@@ -25,8 +25,8 @@ export type StatusEvent =
     attempt: number;
     /** How many are made in all; may be `Infinity`. */
     maxAttempts: number;
-    /** The next attempt comes within this many milliseconds. */
-    within: number;
+    /** The next attempt starts within this many milliseconds. */
+    delay: number;
     /** Why the attempt failed. */
     error: Error;
     /**
@@ -79,7 +79,7 @@ export type StatusEvent =
 const MAX_UNREAD = 256;
 
 /** Tells any number of readers how things stand. */
-export class StatusBoard {
+export class StatusHub {
   readonly #readers = new Set<(event: StatusEvent) => void>();
   readonly #warnings: StatusEvent[] = [];
   #present: StatusEvent = { type: "disconnected", error: null };
@@ -100,11 +100,11 @@ export class StatusBoard {
     const add = (event: StatusEvent): void => {
       unread.push(event);
       if (unread.length > MAX_UNREAD) unread.shift();
-      outlet.wake();
+      outlet.notify();
       if (event.type === "closed") outlet.close();
     };
-    const outlet = new Outlet<StatusEvent>({
-      take: () => unread.shift(),
+    const outlet = new PullStream<StatusEvent>({
+      next: () => unread.shift(),
       isEmpty: () => unread.length === 0,
       cancel: () => this.#readers.delete(add),
     });
@@ -114,7 +114,7 @@ export class StatusBoard {
   }
 
   /** Tells every reader. */
-  tell(event: StatusEvent): void {
+  emit(event: StatusEvent): void {
     if (this.#present.type === "closed") return;
     // These come and go while the state is what it was.
     const passing = event.type === "degraded" || event.type === "reconciled" ||

@@ -3,8 +3,8 @@ import { denoRedis, ResultBackend } from "../mod.ts";
 import {
   checkBackendOptions,
   expiry,
+  resolveOptions,
   type ResultBackendOptions,
-  settingsOf,
 } from "../src/options.ts";
 import { denoRuntime } from "../src/runtime.ts";
 import {
@@ -17,7 +17,7 @@ import { denoRedisDouble } from "./support/deno_redis_double.ts";
 import { FakeRuntime } from "./support/fake_runtime.ts";
 
 Deno.test("settingsOf fills in the defaults", () => {
-  const { runtime, reconnect, retry, formats, ...rest } = settingsOf({});
+  const { runtime, reconnect, retry, formats, ...rest } = resolveOptions({});
   assertEquals(rest, {
     keyPrefix: "",
     expires: 86_400,
@@ -53,12 +53,12 @@ Deno.test("settingsOf fills in the defaults", () => {
 });
 
 Deno.test("settingsOf has no budget for the first connection where the number of attempts is given", () => {
-  const { firstConnectTimeout } = settingsOf({
+  const { firstConnectTimeout } = resolveOptions({
     reconnect: { maxAttempts: Infinity },
   });
   assertEquals(firstConnectTimeout, Infinity);
   assertEquals(
-    settingsOf({ reconnect: { minTimeout: 1 } }).firstConnectTimeout,
+    resolveOptions({ reconnect: { minTimeout: 1 } }).firstConnectTimeout,
     15_000,
   );
 });
@@ -89,12 +89,12 @@ Deno.test("settingsOf refuses what it does not know, and what is out of range, b
   ];
   for (const [options, words] of cases) {
     assertThrows(
-      () => settingsOf(options as ResultBackendOptions),
+      () => resolveOptions(options as ResultBackendOptions),
       ConfigurationError,
       words,
     );
   }
-  settingsOf({ reconcile: 0, highWaterMark: 0, heartbeat: Infinity });
+  resolveOptions({ reconcile: 0, highWaterMark: 0, heartbeat: Infinity });
 });
 
 Deno.test("checkBackendOptions refuses an unknown name, and says what was meant, or what to do instead", () => {
@@ -148,7 +148,7 @@ Deno.test("settingsOf refuses a driver that is none, in words", () => {
   ];
   for (const [driver, words] of cases) {
     assertThrows(
-      () => settingsOf({ driver } as ResultBackendOptions),
+      () => resolveOptions({ driver } as ResultBackendOptions),
       ConfigurationError,
       words,
     );
@@ -157,15 +157,15 @@ Deno.test("settingsOf refuses a driver that is none, in words", () => {
 
 Deno.test("settingsOf puts an option before the URL, and the URL before the default", () => {
   const url = { connectTimeout: 1, heartbeat: 2 };
-  const both = settingsOf({ connectTimeout: 10, heartbeat: 20 }, url);
+  const both = resolveOptions({ connectTimeout: 10, heartbeat: 20 }, url);
   assertEquals([both.connectTimeout, both.heartbeat], [10, 20]);
-  const one = settingsOf({}, url);
+  const one = resolveOptions({}, url);
   assertEquals([one.connectTimeout, one.heartbeat], [1, 2]);
   const bound = { heartbeat: 60_000, socketTimeout: 5000 };
-  assertEquals(settingsOf({}, bound).heartbeat, 2500);
-  assertEquals(settingsOf({ heartbeat: 20_000 }, bound).heartbeat, 20_000);
+  assertEquals(resolveOptions({}, bound).heartbeat, 2500);
+  assertEquals(resolveOptions({ heartbeat: 20_000 }, bound).heartbeat, 20_000);
   assertThrows(
-    () => settingsOf({}, { connectTimeout: 0.5 }),
+    () => resolveOptions({}, { connectTimeout: 0.5 }),
     ConfigurationError,
     "connectTimeout",
   );
@@ -189,12 +189,12 @@ Deno.test("expiry is whole seconds, and 0 for ever", () => {
 Deno.test("settingsOf takes a runtime that is an instance of a class, and one of a few members", () => {
   const fake = new FakeRuntime();
   fake.chance = 0.25;
-  const { runtime } = settingsOf({ runtime: fake });
+  const { runtime } = resolveOptions({ runtime: fake });
   assertEquals([runtime.now(), runtime.random()], [0, 0.25]);
   assertEquals(runtime.date(), new Date(0));
   runtime.clearTimer(runtime.setTimer(() => {}, 1, false));
   const random = (): number => 0.5;
-  const part = settingsOf({ runtime: { random } }).runtime;
+  const part = resolveOptions({ runtime: { random } }).runtime;
   assertStrictEquals(part.random(), 0.5);
   assert(part.now() > 0);
 });

@@ -1,4 +1,4 @@
-import { StatusBoard, type StatusEvent } from "../src/status.ts";
+import { type StatusEvent, StatusHub } from "../src/status.ts";
 import { assertEquals, assertNotEquals } from "./support/assert.ts";
 
 const CONNECTING: StatusEvent = { type: "connecting", attempt: 1 };
@@ -9,17 +9,17 @@ async function types(readable: ReadableStream<StatusEvent>): Promise<string[]> {
 }
 
 Deno.test("StatusBoard.stream begins with the present state, and ends when it is closed", async () => {
-  const board = new StatusBoard();
+  const board = new StatusHub();
   const first = board.stream();
-  board.tell(CONNECTING);
-  board.tell({ type: "connected" });
+  board.emit(CONNECTING);
+  board.emit({ type: "connected" });
   // These pass: the state is still connected.
-  board.tell({ type: "degraded", error });
-  board.tell({ type: "resynced", keys: 1 });
-  board.tell({ type: "reconciled", keys: 1, delivered: 0 });
+  board.emit({ type: "degraded", error });
+  board.emit({ type: "resynced", keys: 1 });
+  board.emit({ type: "reconciled", keys: 1, delivered: 0 });
   const second = board.stream();
-  board.tell({ type: "closed" });
-  board.tell(CONNECTING);
+  board.emit({ type: "closed" });
+  board.emit(CONNECTING);
   assertEquals(await types(first), [
     "disconnected",
     "connecting",
@@ -34,9 +34,9 @@ Deno.test("StatusBoard.stream begins with the present state, and ends when it is
 });
 
 Deno.test("StatusBoard gives each reader an event of its own", async () => {
-  const board = new StatusBoard();
+  const board = new StatusHub();
   const readers = [board.stream().getReader(), board.stream().getReader()];
-  board.tell(CONNECTING);
+  board.emit(CONNECTING);
   const events: StatusEvent[] = [];
   for (const reader of readers) {
     await reader.read();
@@ -48,12 +48,12 @@ Deno.test("StatusBoard gives each reader an event of its own", async () => {
 });
 
 Deno.test("StatusBoard keeps the newest events of a stream that nobody reads", async () => {
-  const board = new StatusBoard();
+  const board = new StatusHub();
   const stream = board.stream();
   for (let attempt = 1; attempt <= 10_000; attempt++) {
-    board.tell({ type: "connecting", attempt });
+    board.emit({ type: "connecting", attempt });
   }
-  board.tell({ type: "closed" });
+  board.emit({ type: "closed" });
   const events = await Array.fromAsync(stream);
   assertEquals(events.length, 256);
   assertEquals(events[0], { type: "connecting", attempt: 9746 });
@@ -61,12 +61,12 @@ Deno.test("StatusBoard keeps the newest events of a stream that nobody reads", a
 });
 
 Deno.test("StatusBoard forgets a stream that was canceled", async () => {
-  const board = new StatusBoard();
+  const board = new StatusHub();
   const canceled = board.stream();
   const stream = board.stream();
   await canceled.cancel();
-  board.tell(CONNECTING);
-  board.tell({ type: "closed" });
+  board.emit(CONNECTING);
+  board.emit({ type: "closed" });
   assertEquals(await types(canceled), []);
   assertNotEquals(await types(stream), []);
 });

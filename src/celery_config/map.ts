@@ -5,7 +5,7 @@ import {
   booleanOf,
   millisecondsOf,
   numberOf,
-  textOf,
+  toText,
   wholeOf,
   wrong,
 } from "./values.ts";
@@ -84,7 +84,7 @@ export function mapCeleryConfig(
     : undefined;
   const { retry, reconnect } = mapRetry(given);
   const expires = expiresOf(settings.get("result_expires"));
-  const keyPrefix = textOf(transport.get("global_keyprefix"));
+  const keyPrefix = toText(transport.get("global_keyprefix"));
   const serializer = serializerOf(settings.get("result_serializer"));
   const acceptContent = acceptOf(settings, serializer);
   const isExtended = booleanOf(settings.get("result_extended"));
@@ -116,9 +116,9 @@ function connectionOf(
   said: RedisUrl | SentinelUrl,
 ): Omit<ResultBackendOptions, "serializer"> {
   const options: Omit<ResultBackendOptions, "serializer"> = {};
-  const username = textOf(settings.get("redis_username"));
-  const password = textOf(settings.get("redis_password"));
-  const clientName = textOf(settings.get("redis_client_name"));
+  const username = toText(settings.get("redis_username"));
+  const password = toText(settings.get("redis_password"));
+  const clientName = toText(settings.get("redis_client_name"));
   const connectTimeout = millisecondsOf(
     settings.get("redis_socket_connect_timeout"),
   );
@@ -162,7 +162,7 @@ function urlOf(settings: GivenSettings["settings"]): string {
   const port = given ?? 6379;
   const db = wholeOf(settings.get("redis_db"), 0) ?? 0;
   const backend = settings.get("result_backend");
-  const text = textOf(backend);
+  const text = toText(backend);
   if (backend === undefined || text === undefined) {
     throw new ConfigurationError(
       "Cannot use a Celery configuration without result_backend: Celery stores no results then; " +
@@ -262,7 +262,7 @@ function splitOnce(text: string, mark: string): [string, string?] {
 }
 
 function hostOf(given: Given | undefined): string {
-  const host = textOf(given) ?? "localhost";
+  const host = toText(given) ?? "localhost";
   if (given === undefined || /^[^\s/?#@\\[\]%]+$/.test(host)) return host;
   throw wrong(given.name, host, "a host name or an IP address");
 }
@@ -282,7 +282,7 @@ function expiresOf(given: Given | undefined): number | null | undefined {
 }
 
 function serializerOf(given: Given | undefined): string {
-  const name = textOf(given) ?? "json";
+  const name = toText(given) ?? "json";
   const format = FORMATS.get(name);
   if (given === undefined || format !== undefined) return format ?? name;
   const why = name === "pickle" || name === "application/x-python-serialize"

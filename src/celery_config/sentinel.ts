@@ -2,7 +2,7 @@ import { ConfigurationError } from "../errors.ts";
 import type { SentinelOptions } from "../redis/sentinel/options.ts";
 import { TLS_KEYS } from "../redis/tls/query.ts";
 import type { Given, GivenSettings } from "./names.ts";
-import { booleanOf, textOf, wholeOf } from "./values.ts";
+import { booleanOf, toText, wholeOf } from "./values.ts";
 
 /** Keys of `sentinel_kwargs` that mean nothing here: the options about connections hold for Sentinels, too. */
 const WITHOUT_EFFECT: ReadonlySet<string> = new Set([
@@ -35,11 +35,11 @@ export function sentinelOf(
   { transport, settings }: GivenSettings,
   isTls: boolean,
 ): SentinelOptions | undefined {
-  const masterName = textOf(transport.get("master_name"));
+  const masterName = toText(transport.get("master_name"));
   const minOtherSentinels = wholeOf(transport.get("min_other_sentinels"), 0);
   const kwargs = kwargsOf(transport.get("sentinel_kwargs"));
-  const username = textOf(kwargs.get("username"));
-  const password = textOf(kwargs.get("password"));
+  const username = toText(kwargs.get("username"));
+  const password = toText(kwargs.get("password"));
   const tls = tlsOf(kwargs, settings.get("redis_backend_use_ssl"), isTls);
   const options: SentinelOptions = {
     ...(masterName === undefined ? {} : { masterName }),

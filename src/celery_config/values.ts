@@ -71,7 +71,7 @@ export function booleanOf(given: Given | undefined): boolean | undefined {
  * @throws {ConfigurationError} if it is something else, which is not shown: it
  * may be a password.
  */
-export function textOf(given: Given | undefined): string | undefined {
+export function toText(given: Given | undefined): string | undefined {
   if (given === undefined || given.value === null || given.value === "") {
     return undefined;
   }

@@ -219,11 +219,11 @@ export class Chords {
       call,
     );
     if (counted.count === undefined) {
-      return { type: "taken", claim: counted.claim };
+      return { type: "claimed", claim: counted.claim };
     }
     const { count, extra, isOwn } = counted;
     const base = counted.size ?? sizeOf(chord);
-    if (base === null) return { type: "unsized", count };
+    if (base === null) return { type: "sizeUnknown", count };
     const size = base + extra;
     // A chord that was claimed was complete, whatever was counted since.
     const isFull = count === size || (isOwn && count > size);

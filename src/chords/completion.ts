@@ -2,7 +2,7 @@ import { abortable } from "../util/abortable.ts";
 import { DONE } from "./count.ts";
 import { failTasks, type FailureContext } from "./failure.ts";
 import type { ChordInfo, ChordOutcome } from "./request.ts";
-import { together } from "./same_slot.ts";
+import { inOneSlotOrApart } from "./same_slot.ts";
 import type { CallOptions, Commands } from "../source/commands.ts";
 import {
   BackendClosedError,
@@ -119,7 +119,7 @@ export class ChordCompletion {
   async #complete(chord: FullChord): Promise<ChordOutcome> {
     const { info, onComplete, options, count, size } = chord;
     const claim = await this.#claim(chord);
-    if (claim !== info.claim) return { type: "taken", claim };
+    if (claim !== info.claim) return { type: "claimed", claim };
     let values: unknown[] | null;
     try {
       values = await this.#gather(chord);
@@ -130,7 +130,7 @@ export class ChordCompletion {
     if (values === null) {
       // A worker of Celery's was quicker: it knows of no claims.
       await this.#end(chord, []);
-      return { type: "taken", claim: DONE };
+      return { type: "claimed", claim: DONE };
     }
     if (onComplete === null) {
       const failure = new ChordError(
@@ -150,8 +150,8 @@ export class ChordCompletion {
       );
       return await this.#fail(chord, failure, values);
     }
-    const leftBehind = await this.#end(chord, removal(chord.keys));
-    return { type: "completed", count, size, leftBehind };
+    const cleanupError = await this.#end(chord, removal(chord.keys));
+    return { type: "completed", count, size, cleanupError };
   }
 
   /** Who has claimed the chord: the caller, unless another was first. */
@@ -234,7 +234,7 @@ export class ChordCompletion {
     );
     const { parts, extra, size: total } = keys;
     const isForEver = this.#context.expires === 0;
-    const leftBehind = await this.#end(
+    const cleanupError = await this.#end(
       chord,
       values !== null
         ? removal(keys)
@@ -244,7 +244,7 @@ export class ChordCompletion {
           CLAIM_EXPIRES,
         ]),
     );
-    return { type: "failed", count, size, error, values, leftBehind };
+    return { type: "failed", count, size, error, values, cleanupError };
   }
 
   /**
@@ -259,7 +259,7 @@ export class ChordCompletion {
     const note: Command = ["SET", keys.claim, DONE, "EX", this.#claimExpires];
     const noted = this.#context.commands.run(
       (link) =>
-        together<unknown>(
+        inOneSlotOrApart<unknown>(
           link,
           keys,
           () => link.transaction([...commands, note]),

@@ -47,7 +47,7 @@ export function countOf(
     count: Number(count),
     extra: numberAt(groupId, keys.extra, extra) ?? 0,
     size: numberAt(groupId, keys.size, size),
-    isOwn: textOf(claim) !== null,
+    isOwn: replyText(claim) !== null,
   };
 }
 
@@ -57,7 +57,7 @@ function numberAt(
   key: string,
   reply: RespValue | undefined,
 ): number | null {
-  const text = textOf(reply);
+  const text = replyText(reply);
   if (text === null || text === "") return null;
   const value = Number(text);
   if (Number.isSafeInteger(value) && text.trim() !== "") return value;
@@ -70,7 +70,7 @@ function numberAt(
 }
 
 /** A reply as text; null if it is none. */
-export function textOf(reply: RespValue | undefined): string | null {
+export function replyText(reply: RespValue | undefined): string | null {
   if (typeof reply === "string") return reply;
   return reply instanceof Uint8Array ? new TextDecoder().decode(reply) : null;
 }

@@ -3,10 +3,10 @@ import {
   countOf,
   DONE,
   type NewPart,
-  textOf,
+  replyText,
 } from "./count.ts";
 import { CHORD_SCRIPT } from "./chord_script.ts";
-import { together } from "./same_slot.ts";
+import { inOneSlotOrApart } from "./same_slot.ts";
 import type { CallOptions, Commands } from "../source/commands.ts";
 import { ChordError, RedisError } from "../errors.ts";
 import { type ChordPart, decodeChordPart } from "../protocol/chord_part.ts";
@@ -15,7 +15,7 @@ import type { Command, CommandArgument } from "../redis/wire/command.ts";
 import type { RedisLink, RedisText } from "../redis/link.ts";
 import type { RespValue } from "../redis/wire/resp.ts";
 import { isScriptRefusal, Script } from "../store/lua_script.ts";
-import type { StatusBoard } from "../status.ts";
+import type { StatusHub } from "../status.ts";
 
 /** What a counter works on. */
 export interface ChordCounterContext {
@@ -28,7 +28,7 @@ export interface ChordCounterContext {
   /** Whether parts are kept by their place, or in a list. */
   readonly chordOrdered: boolean;
   /** Told once where scripts are refused. */
-  readonly status: StatusBoard;
+  readonly status: StatusHub;
 }
 
 /** How often the parts at a place may change under a count that has to judge them. */
@@ -79,7 +79,7 @@ export class ChordCounter {
     part: NewPart,
     options: CallOptions,
   ): Promise<ChordCount> {
-    return await together(
+    return await inOneSlotOrApart(
       link,
       part.keys,
       () => this.#countTogether(link, part, options),
@@ -104,7 +104,7 @@ export class ChordCounter {
     }
     const [kind, ...rest] = reply;
     return kind === "claimed"
-      ? { claim: textOf(rest[0]) ?? "" }
+      ? { claim: replyText(rest[0]) ?? "" }
       : countOf(part.groupId, rest, part.keys);
   }
 
@@ -121,7 +121,7 @@ export class ChordCounter {
     const { groupId, keys, claim } = part;
     const { parts, extra, size } = keys;
     const { chordOrdered, expires } = this.#context;
-    const before = textOf(await link.command(["GET", keys.claim]));
+    const before = replyText(await link.command(["GET", keys.claim]));
     if (before !== null && before !== claim) {
       // An earlier attempt may have added it.
       await this.#withdraw(link, part, before);
@@ -142,7 +142,7 @@ export class ChordCounter {
         link.command(["EXPIRE", key, expires])
       ),
     ]);
-    const claimedBy = textOf(claimed);
+    const claimedBy = replyText(claimed);
     if (claimedBy !== null && claimedBy !== claim) {
       await this.#withdraw(link, part, claimedBy);
       return { claim: claimedBy };
@@ -180,7 +180,7 @@ export class ChordCounter {
     } catch (error) {
       if (!isScriptRefusal(error)) throw error;
       this.#scriptsRefused = true;
-      this.#context.status.tell({ type: "degraded", error });
+      this.#context.status.emit({ type: "degraded", error });
       return undefined;
     }
   }
@@ -257,7 +257,7 @@ export class ChordCounter {
     const { parts, extra, size } = keys;
     // A part that comes late must not begin the count anew. One that comes
     // between these two commands does, and is told below all the same.
-    const before = textOf(await link.command(["GET", keys.claim]));
+    const before = replyText(await link.command(["GET", keys.claim]));
     if (before !== null && before !== claim) return { claim: before };
     signal?.throwIfAborted();
     const expire: Command[] = expires === 0
@@ -271,7 +271,7 @@ export class ChordCounter {
         ["GET", keys.claim],
         ...expire,
       ]);
-    const claimedBy = textOf(claimed);
+    const claimedBy = replyText(claimed);
     if (claimedBy !== null && claimedBy !== claim) return { claim: claimedBy };
     return countOf(groupId, [count, extras, total, claimed], keys);
   }

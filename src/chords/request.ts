@@ -105,7 +105,7 @@ export type ChordOutcome =
      * The part was counted, but Redis knows of no size for the chord (none was
      * set, or it expired), nor does the signature: it will not complete.
      */
-    type: "unsized";
+    type: "sizeUnknown";
     /** How many parts there are. */
     count: number;
   }
@@ -122,7 +122,7 @@ export type ChordOutcome =
   }
   | {
     /** The chord is another call's to complete, or has ended. */
-    type: "taken";
+    type: "claimed";
     /** What the other call claimed it by; `done` if the chord has ended. */
     claim: string;
   }
@@ -137,7 +137,7 @@ export type ChordOutcome =
      * Why it is not known that the chord's keys are removed; null if they are.
      * What is left harms nobody, and expires with the results.
      */
-    leftBehind: Error | null;
+    cleanupError: Error | null;
   }
   | {
     /** The part was the last, and the chord has failed. */
@@ -151,5 +151,5 @@ export type ChordOutcome =
     /** The values, if it was `onComplete` that failed; or else null. */
     values: unknown[] | null;
     /** As above, of the keys that are removed when `onComplete` fails. */
-    leftBehind: Error | null;
+    cleanupError: Error | null;
   };

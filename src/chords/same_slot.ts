@@ -8,7 +8,7 @@ import type { RedisLink } from "../redis/link.ts";
  * several, unless a hash tag in the prefix gives them one slot; and while that
  * is on its way from one node to another, neither of the two has all of them.
  */
-export async function together<T>(
+export async function inOneSlotOrApart<T>(
   link: RedisLink,
   { parts, extra, size, claim }: ChordKeys,
   all: () => Promise<T>,

@@ -6,7 +6,7 @@ import {
   type OptionNames,
   optionNames,
 } from "../util/option_names.ts";
-import { Outlet } from "../util/pull_stream.ts";
+import { PullStream } from "../util/pull_stream.ts";
 import type { ResultEvent } from "../protocol/meta.ts";
 import { memberOf } from "../formats/describe.ts";
 import type { ResultSource } from "../source/source.ts";
@@ -150,7 +150,7 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
   readonly #options: Required<Omit<ConsumerOptions, "signal">>;
   readonly #signal: AbortSignal | undefined;
   readonly #queue: EventQueue;
-  readonly #outlet: Outlet<ResultEvent>;
+  readonly #outlet: PullStream<ResultEvent>;
   readonly #reader: Reader;
   // Where it was made, which is all that an error of its stream can tell of the
   // caller: nothing that reads a stream is on the stack when it errors.
@@ -191,9 +191,9 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
       take: (event, size) => this.#take(event, size),
       fail: (error) => this.#fail(error),
     };
-    this.#outlet = new Outlet<ResultEvent>({
-      take: () => this.#queue.shift(),
-      takeAhead: () => this.#queue.shiftOutcome(MAX_SIZE_AHEAD),
+    this.#outlet = new PullStream<ResultEvent>({
+      next: () => this.#queue.shift(),
+      nextIfFinal: () => this.#queue.shiftOutcome(MAX_SIZE_AHEAD),
       isEmpty: () => this.#queue.length === 0,
       cancel: (reason) =>
         this.#abort(reason ?? aborted("its readable was canceled")),
@@ -234,17 +234,17 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
    */
   async add(taskIds: string | Iterable<string>): Promise<void> {
     if (this.#end !== undefined) throw this.#end.reason;
-    await this.#source.add(this.#reader, listOf(taskIds));
+    await this.#source.add(this.#reader, toIds(taskIds));
   }
 
   /** Awaits some tasks no longer. Their queued events stay. */
   cancel(taskIds: string | Iterable<string>): void {
-    this.#source.remove(this.#reader, listOf(taskIds));
+    this.#source.remove(this.#reader, toIds(taskIds));
     this.#changed();
   }
 
   /** Awaits these tasks and no others: the readable closes once each has its outcome. @internal */
-  only(taskIds: Iterable<string>): void {
+  watchOnly(taskIds: Iterable<string>): void {
     if (this.#end !== undefined) return;
     try {
       this.#source.add(this.#reader, taskIds);
@@ -305,7 +305,7 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
       );
       return;
     }
-    this.#outlet.wake();
+    this.#outlet.notify();
     if (event.ready) this.#changed();
   }
 
@@ -356,7 +356,7 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
  *
  * @throws {TypeError} if it is neither that nor a list; says what to hand over.
  */
-export function listOf<T>(
+export function toIds<T>(
   taskIds: string | Iterable<T>,
 ): Iterable<string | T> {
   if (typeof taskIds === "string") return [taskIds];

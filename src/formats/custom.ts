@@ -1,7 +1,7 @@
 import type { Format } from "./codec.ts";
 import type { ParseOptions } from "./json/parse.ts";
 import { toPlain } from "./plain.ts";
-import { isUnsafe, MAX_DEPTH } from "./envelopes.ts";
+import { isUnsafe, MAX_READ_DEPTH } from "./envelopes.ts";
 
 /**
  * A format of the application's own, for `serializer` and `acceptContent`.
@@ -113,8 +113,10 @@ function settle(value: unknown, bigints: boolean): unknown {
   }
   let level: object[] = [root];
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth > MAX_DEPTH) {
-      throw new RangeError(`it is nested more than ${MAX_DEPTH} levels deep`);
+    if (depth > MAX_READ_DEPTH) {
+      throw new RangeError(
+        `it is nested more than ${MAX_READ_DEPTH} levels deep`,
+      );
     }
     const next: object[] = [];
     for (const container of level) {

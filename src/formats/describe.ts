@@ -16,14 +16,14 @@ export function memberOf(value: unknown, key: string | symbol): unknown {
 /** A value as a person would write it in a sentence: for messages, not for parsing. It never throws. */
 export function describeValue(value: unknown): string {
   try {
-    return textOf(value);
+    return formatValue(value);
   } catch {
     // A proxy that was revoked, say: not even its class can be asked for.
     return "an object";
   }
 }
 
-function textOf(value: unknown): string {
+function formatValue(value: unknown): string {
   switch (typeof value) {
     case "string":
       return value;

@@ -15,7 +15,7 @@ export type Refusal = readonly [what: string, advice: string];
  * less the depth of the stack it is called on, and would then read nothing at
  * all.
  */
-export const MAX_DEPTH = 800;
+export const MAX_WRITE_DEPTH = 800;
 
 /** Refuses what would be taken for an empty object, or for one of numbered members. */
 export function refusalOf(value: object): Refusal | undefined {

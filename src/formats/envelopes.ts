@@ -24,7 +24,7 @@ type Container = unknown[] | Record<string, unknown>;
  * from about 2,700 on, and an event must survive it; Python's own limit is
  * about 1,000.
  */
-export const MAX_DEPTH = 2000;
+export const MAX_READ_DEPTH = 2000;
 
 const DATE = /^\d{4}-\d\d-\d\d$/;
 const TIME =
@@ -72,8 +72,10 @@ export function reviveValues(root: object, stopAtUnsafe: boolean): boolean {
     if (next === pending.length) return true;
     if (next === levelEnd) {
       levelEnd = pending.length;
-      if (++depth > MAX_DEPTH) {
-        throw new RangeError(`it is nested more than ${MAX_DEPTH} levels deep`);
+      if (++depth > MAX_READ_DEPTH) {
+        throw new RangeError(
+          `it is nested more than ${MAX_READ_DEPTH} levels deep`,
+        );
       }
     }
     current = pending[next++]!;

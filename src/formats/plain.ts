@@ -1,7 +1,7 @@
 import {
   dateRefusal,
   isBoxed,
-  MAX_DEPTH,
+  MAX_WRITE_DEPTH,
   pathText,
   type Refusal,
   refusalOf,
@@ -86,7 +86,7 @@ class Copier {
     if (ancestors.includes(value)) {
       this.#refuse("a value that contains itself", "break the cycle");
     }
-    const { maxDepth = MAX_DEPTH } = this.#rules;
+    const { maxDepth = MAX_WRITE_DEPTH } = this.#rules;
     if (ancestors.length === maxDepth) {
       this.#refuse(
         `a value nested more than ${maxDepth} levels deep`,

@@ -33,7 +33,7 @@ export interface DecodeOptions extends ParseOptions {
 }
 
 /** How many characters of a document an error shows. */
-const SHOWN = 200;
+const MAX_SHOWN_CHARS = 200;
 
 const BRACE = 0x7b;
 
@@ -272,8 +272,10 @@ function refuse(
   // No character takes more than four bytes, so that this is enough to show.
   const text = typeof document === "string"
     ? document
-    : new TextDecoder().decode(document.subarray(0, 4 * SHOWN + 4));
-  const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text;
+    : new TextDecoder().decode(document.subarray(0, 4 * MAX_SHOWN_CHARS + 4));
+  const shown = text.length > MAX_SHOWN_CHARS
+    ? `${text.slice(0, MAX_SHOWN_CHARS)}...`
+    : text;
   const message = `Cannot decode the result of task ${
     JSON.stringify(taskId)
   }: ${reason}`;

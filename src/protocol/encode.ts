@@ -1,6 +1,6 @@
 import { type Format, jsonCodec } from "../formats/codec.ts";
 import type { StoredDocument } from "./decode.ts";
-import { MAX_DEPTH } from "../formats/encodable.ts";
+import { MAX_WRITE_DEPTH } from "../formats/encodable.ts";
 import { encodeFailure } from "./exceptions.ts";
 import { encodeString } from "../formats/json/encode.ts";
 import { setOwn } from "../formats/own_property.ts";
@@ -118,7 +118,7 @@ class PlainMembers implements Sink {
   readonly document: Record<string, unknown> = {};
 
   add(key: string, value: unknown, name: string): void {
-    const plain = toPlain(value, name, { maxDepth: MAX_DEPTH - 1 });
+    const plain = toPlain(value, name, { maxDepth: MAX_WRITE_DEPTH - 1 });
     setOwn(this.document, key, plain);
   }
 }

@@ -1,5 +1,9 @@
 import { datetimeRepr } from "./datetime_repr.ts";
-import { dateRefusal, isoformat, MAX_DEPTH } from "../formats/encodable.ts";
+import {
+  dateRefusal,
+  isoformat,
+  MAX_WRITE_DEPTH,
+} from "../formats/encodable.ts";
 import { encodeJson } from "../formats/json/encode.ts";
 import { describeValue } from "../formats/describe.ts";
 import { datetimeText } from "../formats/envelopes.ts";
@@ -68,7 +72,7 @@ function objectRepr(value: object, ancestors: readonly object[]): string {
     return stringRepr(describeValue(value));
   }
   // Python's sign for what contains itself; here for what nests too deeply, too.
-  if (ancestors.includes(value) || ancestors.length === MAX_DEPTH) {
+  if (ancestors.includes(value) || ancestors.length === MAX_WRITE_DEPTH) {
     return isList ? "[...]" : "{...}";
   }
   const inside = [...ancestors, value];

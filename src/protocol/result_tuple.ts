@@ -1,7 +1,7 @@
-import { MAX_DEPTH as MAX_WRITTEN_DEPTH } from "../formats/encodable.ts";
+import { MAX_WRITE_DEPTH as MAX_WRITTEN_DEPTH } from "../formats/encodable.ts";
 import type { ResultNode } from "./result_node.ts";
 import { describeValue } from "../formats/describe.ts";
-import { MAX_DEPTH as MAX_READ_DEPTH } from "../formats/envelopes.ts";
+import { MAX_READ_DEPTH as MAX_READ_DEPTH } from "../formats/envelopes.ts";
 
 /** A task's result, as Celery writes it into documents: its id, and its parent. */
 export type TaskTuple = [
@@ -27,7 +27,7 @@ const MAX_WRITTEN = Math.floor((MAX_WRITTEN_DEPTH - 1) / 2);
 /** How many are read: as many as a document can hold. Celery stores more where its stack is shallow. */
 const MAX_READ = MAX_READ_DEPTH / 2;
 /** How many characters of a bad tuple an error shows. */
-const SHOWN = 100;
+const MAX_SHOWN_CHARS = 100;
 
 /**
  * Writes a result as Celery does.
@@ -35,7 +35,7 @@ const SHOWN = 100;
  * Celery: `AsyncResult.as_tuple` and `GroupResult.as_tuple`.
  *
  * @throws {RangeError} If more than 399 results nest, parents and groups
- * counted: no more can be stored, see `MAX_DEPTH` in `encodable.ts`.
+ * counted: no more can be stored, see `MAX_WRITE_DEPTH` in `encodable.ts`.
  */
 export function resultTuple(
   result: ResultNode & { readonly results: readonly ResultNode[] },
@@ -116,7 +116,9 @@ function idOf(id: unknown, tuple: unknown): string {
 
 function refuse(tuple: unknown, reason: string): never {
   const text = describeValue(tuple);
-  const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text;
+  const shown = text.length > MAX_SHOWN_CHARS
+    ? `${text.slice(0, MAX_SHOWN_CHARS)}...`
+    : text;
   throw new TypeError(
     `Cannot read a result from ${
       typeof tuple === "string" ? JSON.stringify(shown) : shown

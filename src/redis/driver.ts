@@ -1,12 +1,16 @@
 import { describeArgument } from "../util/describe_argument.ts";
 import { ConfigurationError } from "../errors.ts";
-import type { ResultBackendOptions, Settings, WayOptions } from "../options.ts";
+import type {
+  ResultBackendOptions,
+  Settings,
+  UrlDefaults,
+} from "../options.ts";
 import { KeySpace } from "../protocol/keys.ts";
 import { ClusterDriver } from "./cluster/driver.ts";
 import { isClusterUrl, parseClusterUrl } from "./cluster/url.ts";
 import type { ConnectionOptions } from "./server/connection.ts";
 import { sharingCalls } from "./server/credentials.ts";
-import { nameOf } from "./server/dial.ts";
+import { formatAddress } from "./server/dial.ts";
 import type { RedisDriver } from "./link.ts";
 import { escapePattern } from "./server/acl.ts";
 import { SentinelDriver } from "./sentinel/driver.ts";
@@ -26,7 +30,7 @@ import {
 } from "./url/url.ts";
 
 /** The way to reach Redis that a URL and the options lead to. */
-export interface Way {
+export interface DriverChoice {
   /** What makes the links. */
   readonly driver: RedisDriver;
   /** How it is called in messages: without secrets. */
@@ -36,10 +40,10 @@ export interface Way {
 const DEFAULT_URL = "redis://127.0.0.1:6379/0";
 
 /** What the URL says where the options do not; beside a driver, it is the driver that reads it. */
-export function wayOptionsOf(
+export function urlOptions(
   url: string | URL = DEFAULT_URL,
   options: ResultBackendOptions,
-): WayOptions {
+): UrlDefaults {
   checkIsUrl(url);
   if (options.driver !== undefined) return {};
   if (isSentinelUrl(url)) return { ...parseSentinelUrl(url), failsOver: true };
@@ -53,15 +57,15 @@ export function wayOptionsOf(
  *
  * @throws {ConfigurationError} if the URL or an option cannot work.
  */
-export function wayTo(
+export function createDriver(
   given: string | URL | undefined,
   options: ResultBackendOptions,
   settings: Settings,
-): Way {
+): DriverChoice {
   const { driver, sentinel } = options;
   if (driver !== undefined) return wayByDriver(driver, given, options);
   const url = given ?? DEFAULT_URL;
-  if (isSentinelUrl(url)) return wayBySentinels(url, options, settings);
+  if (isSentinelUrl(url)) return createSentinelDriver(url, options, settings);
   if (sentinel !== undefined) {
     throw new ConfigurationError(
       `Cannot use sentinel with the URL ${
@@ -70,8 +74,8 @@ export function wayTo(
     );
   }
   return isCluster(url, options)
-    ? wayToCluster(url, options, settings)
-    : wayToServer(url, options, settings);
+    ? createClusterDriver(url, options, settings)
+    : createServerDriver(url, options, settings);
 }
 
 /** The driver that was handed in, told where to go as far as that was said. */
@@ -79,7 +83,7 @@ function wayByDriver(
   driver: RedisDriver,
   url: string | URL | undefined,
   options: ResultBackendOptions,
-): Way {
+): DriverChoice {
   const { username, password, clientName, connectTimeout, heartbeat } = options;
   const address = url === undefined ? "its driver" : maskUrl(url);
   if (driver.configure !== undefined) {
@@ -115,15 +119,15 @@ function wayByDriver(
   );
 }
 
-function wayToServer(
+function createServerDriver(
   input: string | URL,
   options: ResultBackendOptions,
   settings: Settings,
-): Way {
+): DriverChoice {
   const url = parseRedisUrl(input);
   return {
     driver: new TcpDriver({
-      ...connectionOf(url, options, settings),
+      ...connectionOptions(url, options, settings),
       address: url.path === undefined
         ? { hostname: url.hostname, port: url.port }
         : { path: url.path },
@@ -132,27 +136,27 @@ function wayToServer(
   };
 }
 
-function wayToCluster(
+function createClusterDriver(
   input: string | URL,
   options: ResultBackendOptions,
   settings: Settings,
-): Way {
+): DriverChoice {
   const urls = parseClusterUrl(input);
   const seeds = urls.map(({ hostname, port }) => ({ hostname, port }));
   return {
     driver: new ClusterDriver({
-      ...connectionOf(urls[0], options, settings),
+      ...connectionOptions(urls[0], options, settings),
       seeds,
     }),
-    address: `the cluster of ${seeds.map(nameOf).join(", ")}`,
+    address: `the cluster of ${seeds.map(formatAddress).join(", ")}`,
   };
 }
 
-function wayBySentinels(
+function createSentinelDriver(
   input: string | URL,
   options: ResultBackendOptions,
   settings: Settings,
-): Way {
+): DriverChoice {
   if (options.cluster === true) {
     throw new ConfigurationError(
       `Cannot use cluster with the URL ${
@@ -161,7 +165,7 @@ function wayBySentinels(
     );
   }
   const url = parseSentinelUrl(input);
-  const connection = connectionOf(url, options, settings);
+  const connection = connectionOptions(url, options, settings);
   const { tls, ...sentinel } = options.sentinel ?? {};
   return {
     driver: new SentinelDriver({
@@ -179,7 +183,7 @@ function wayBySentinels(
 }
 
 /** Who to be at a server, and how to speak with it. */
-function connectionOf(
+function connectionOptions(
   url: RedisUrl | SentinelUrl,
   options: ResultBackendOptions,
   settings: Settings,

@@ -85,7 +85,7 @@ export interface RedisDriver {
    * aborts; nothing is left behind then. Never rejects. A driver that cannot
    * hear of any has no such method.
    */
-  news?(signal: AbortSignal): Promise<void>;
+  topologyChanged?(signal: AbortSignal): Promise<void>;
 }
 
 /**

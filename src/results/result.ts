@@ -26,7 +26,7 @@ import {
   type WalkOptions,
 } from "./tree.ts";
 import type { TaskError } from "../protocol/task_error.ts";
-import { type JoinOptions, valueOf, waitForOutcomes } from "./wait.ts";
+import { type JoinOptions, outcomeValue, waitForOutcomes } from "./wait.ts";
 
 /**
  * How a wait for a result is done.
@@ -145,7 +145,7 @@ export class AsyncResult<T = unknown, Custom extends string = "PROGRESS"> {
       taskIds: new Set([this.id]),
       parentIds: taskIdsOf(ancestors.reverse()),
       onOutcome(outcome): void {
-        value = valueOf(outcome, propagate);
+        value = outcomeValue(outcome, propagate);
       },
       // The same word: what an event holds is known to the caller alone.
     }, options as GetOptions);

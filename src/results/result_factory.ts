@@ -9,7 +9,7 @@ import type { ResultContext } from "./result_context.ts";
 import { ResultSet } from "./result_set.ts";
 
 /** How many characters of children that make no sense an error shows. */
-const SHOWN = 200;
+const MAX_SHOWN_CHARS = 200;
 
 /** A group whose members are given in any form. */
 export interface GroupParts {
@@ -98,7 +98,7 @@ export class ResultFactory {
           cause instanceof Error ? cause.message : String(cause)
         }`,
         taskId,
-        describeValue(children).slice(0, SHOWN),
+        describeValue(children).slice(0, MAX_SHOWN_CHARS),
         { cause },
       );
     }

@@ -16,7 +16,7 @@ import { isReady, type TaskState } from "../protocol/states.ts";
 import type { AsyncResult } from "./result.ts";
 import type { ResultContext } from "./result_context.ts";
 import type { TaskError } from "../protocol/task_error.ts";
-import { type JoinOptions, valueOf, waitForOutcomes } from "./wait.ts";
+import { type JoinOptions, outcomeValue, waitForOutcomes } from "./wait.ts";
 
 const JOIN_OPTIONS: OptionNames = optionNames<JoinOptions>({
   signal: true,
@@ -107,7 +107,7 @@ export class ResultSet<T = unknown> implements AsyncIterable<OutcomeEvent<T>> {
     await waitForOutcomes(this.#context, {
       taskIds: taskIdsOf(this.results),
       onOutcome(outcome): void {
-        values.set(outcome.taskId, valueOf(outcome, propagate));
+        values.set(outcome.taskId, outcomeValue(outcome, propagate));
       },
     }, options);
     // What the tasks return is the caller's word.

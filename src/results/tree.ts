@@ -9,7 +9,7 @@ import { ancestorsOf, taskIdsOf } from "../protocol/result_node.ts";
 import type { TaskState } from "../protocol/states.ts";
 import type { AsyncResult, GetOptions } from "./result.ts";
 import type { ResultContext } from "./result_context.ts";
-import { checkTimeout, valueOf, waitForOutcomes } from "./wait.ts";
+import { checkTimeout, outcomeValue, waitForOutcomes } from "./wait.ts";
 
 /** How a tree of results is waited for. */
 export interface CollectOptions extends GetOptions {
@@ -286,7 +286,7 @@ class Outcomes implements AsyncDisposable {
       );
     }
     const outcome = await this.#outcomeOf(result.id);
-    return valueOf(outcome, this.#options.propagate ?? true);
+    return outcomeValue(outcome, this.#options.propagate ?? true);
   }
 
   /** What is below a result that has its outcome. */

@@ -47,7 +47,7 @@ export interface WaitContext {
 }
 
 /** What is waited for. */
-export interface Wanted {
+export interface OutcomeQuery {
   /** The tasks whose outcomes are awaited. */
   readonly taskIds: ReadonlySet<string>;
   /**
@@ -60,7 +60,7 @@ export interface Wanted {
 }
 
 /** How many of the tasks without an outcome an error names. */
-const NAMED = 10;
+const MAX_NAMED_IDS = 10;
 
 /**
  * Waits until every task has its outcome, with one reader for all of them.
@@ -72,7 +72,7 @@ const NAMED = 10;
  */
 export async function waitForOutcomes(
   context: WaitContext,
-  wanted: Wanted,
+  wanted: OutcomeQuery,
   options: JoinOptions,
 ): Promise<void> {
   const { signal, timeout } = options;
@@ -106,7 +106,7 @@ export function checkTimeout(timeout: number | undefined): void {
  *
  * @throws {DecodeError} if it could not be decoded.
  */
-export function valueOf(outcome: ResultMeta, propagate: boolean): unknown {
+export function outcomeValue(outcome: ResultMeta, propagate: boolean): unknown {
   switch (outcome.state) {
     case "SUCCESS":
       return outcome.result;
@@ -123,7 +123,7 @@ export function valueOf(outcome: ResultMeta, propagate: boolean): unknown {
 /** A wait that looks once, and does not wait. */
 async function look(
   { lookup }: WaitContext,
-  wanted: Wanted,
+  wanted: OutcomeQuery,
   options: CallOptions,
 ): Promise<void> {
   const { taskIds } = wanted;
@@ -147,7 +147,7 @@ async function look(
 class OutcomeWait implements Reader {
   readonly waits: Wait[] = [];
   readonly #context: WaitContext;
-  readonly #wanted: Wanted;
+  readonly #wanted: OutcomeQuery;
   readonly #options: JoinOptions;
   readonly #parentIds: ReadonlySet<string>;
   readonly #done = Promise.withResolvers<void>();
@@ -157,7 +157,11 @@ class OutcomeWait implements Reader {
   // parent's failure, which is as old.
   #areParentsRead: boolean;
 
-  constructor(context: WaitContext, wanted: Wanted, options: JoinOptions) {
+  constructor(
+    context: WaitContext,
+    wanted: OutcomeQuery,
+    options: JoinOptions,
+  ) {
     this.#context = context;
     this.#wanted = wanted;
     this.#options = options;
@@ -258,7 +262,7 @@ class OutcomeWait implements Reader {
 
 /** The parents that are not awaited themselves: a foreign document may lead in a circle. */
 function parentsOnly(
-  { taskIds, parentIds = new Set() }: Wanted,
+  { taskIds, parentIds = new Set() }: OutcomeQuery,
 ): ReadonlySet<string> {
   return parentIds.difference(taskIds);
 }
@@ -277,7 +281,7 @@ function timeoutError(
   connectionError?: Error,
   unread?: string,
 ): ResultTimeoutError {
-  const taskIds = [...missing.keys().take(NAMED)];
+  const taskIds = [...missing.keys().take(MAX_NAMED_IDS)];
   const first = taskIds[0]!;
   return new ResultTimeoutError(
     first,

@@ -4,7 +4,7 @@ import {
   ConfigurationError,
 } from "../errors.ts";
 import { isRetriable } from "../redis/retriable.ts";
-import type { StatusBoard } from "../status.ts";
+import type { StatusHub } from "../status.ts";
 import { toError } from "../util/to_error.ts";
 
 /** What `onRetry` is told before each wait. */
@@ -16,7 +16,7 @@ export interface RetryNotice {
   /** How many are made in all; may be `Infinity`. */
   maxAttempts: number;
   /** Milliseconds: the wait of a command, and the longest that one of a reconnect can be. */
-  within: number;
+  delay: number;
   /** Why the last try failed. */
   error: Error;
   /** The same as a line for a log, worded as Celery's. Until the first connection it says why, too. */
@@ -46,11 +46,11 @@ const NEVER_CONNECTED = "Connection to Redis failed";
  */
 export class RetryListener {
   readonly #callbacks: RetryCallbacks;
-  readonly #status: StatusBoard;
+  readonly #status: StatusHub;
   readonly #told = new Set<keyof RetryCallbacks>();
 
   /** Listens for the caller. */
-  constructor(callbacks: RetryCallbacks, status: StatusBoard) {
+  constructor(callbacks: RetryCallbacks, status: StatusHub) {
     this.#callbacks = callbacks;
     this.#status = status;
   }
@@ -76,7 +76,7 @@ export class RetryListener {
    * Tells the caller of a wait, and gives the line for a log. The caller is not
    * waited for. Without `wasConnected`, there was no connection to lose.
    */
-  tell(notice: Omit<RetryNotice, "message">, wasConnected = true): string {
+  notify(notice: Omit<RetryNotice, "message">, wasConnected = true): string {
     const message = retryMessage(notice, wasConnected);
     const { onRetry } = this.#callbacks;
     if (onRetry === undefined) return message;
@@ -94,7 +94,7 @@ export class RetryListener {
     if (this.#told.has(name)) return;
     this.#told.add(name);
     const cause = toError(failure);
-    this.#status.tell({
+    this.#status.emit({
       type: "degraded",
       error: new Error(
         `The option ${name} failed (the retries go on, and this is told once): ${cause.message}`,
@@ -113,11 +113,11 @@ export function retryMessage(
   notice: Omit<RetryNotice, "message">,
   wasConnected = true,
 ): string {
-  const { kind, attempt, maxAttempts, within, error } = notice;
+  const { kind, attempt, maxAttempts, delay, error } = notice;
   const retries = maxAttempts === Infinity ? "Inf" : maxAttempts - 1;
   const isFirst = kind === "reconnect" && !wasConnected;
   const what = isFirst ? NEVER_CONNECTED : FAILED[kind];
-  const line = `${what}: Retry (${attempt - 1}/${retries}) ${when(within)}.`;
+  const line = `${what}: Retry (${attempt - 1}/${retries}) ${when(delay)}.`;
   return isFirst ? `${line} ${error.message}` : line;
 }
 

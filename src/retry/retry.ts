@@ -181,7 +181,7 @@ export interface RetryHooks {
    * Ends a wait early by resolving; it does so, too, when its signal aborts.
    * Needs `drawsWaits`, since std's waits cannot be ended.
    */
-  readonly news?: ((signal: AbortSignal) => Promise<void>) | undefined;
+  readonly wakeUp?: ((signal: AbortSignal) => Promise<void>) | undefined;
   /** The clock, the timers and the chance that waits are made of. */
   readonly runtime: Pick<
     Runtime,
@@ -214,15 +214,15 @@ export class AttemptsExhausted extends Error {
  * @throws {Error} the failure itself, if it is not worth another call; the
  * signal's reason, if it aborts.
  */
-export async function retried<T>(
+export async function runWithRetry<T>(
   policy: RetryPolicy,
   call: (attempt: number) => Promise<T>,
   hooks: RetryHooks,
 ): Promise<T> {
   const { signal, onFailure, drawsWaits = false, runtime } = hooks;
-  const worthIt = hooks.isRetriable ?? isRetriable;
+  const isWorthRetrying = hooks.isRetriable ?? isRetriable;
   // Such waits are made here, and std's own are 0.
-  const isOurs = policy.delay !== undefined || drawsWaits;
+  const ownWaits = policy.delay !== undefined || drawsWaits;
   const end = runtime.now() + policy.timeout;
   let attempt = 0;
   let wait = 0;
@@ -235,21 +235,21 @@ export async function retried<T>(
     return await retry(once, {
       // std's `retry` takes no Infinity, and a first wait of 0 never grows.
       maxAttempts: Math.min(policy.maxAttempts, Number.MAX_SAFE_INTEGER),
-      minTimeout: isOurs ? 0 : policy.minTimeout,
+      minTimeout: ownWaits ? 0 : policy.minTimeout,
       maxTimeout: policy.maxTimeout,
       multiplier: policy.multiplier,
       jitter: policy.jitter,
       signal,
       isRetriable: (failure) => {
         if (signal.aborted || !(failure instanceof Error)) return false;
-        if (!worthIt(failure)) return false;
+        if (!isWorthRetrying(failure)) return false;
         // With none left, std ends it.
         if (attempt >= policy.maxAttempts) return true;
         if (runtime.now() > end) throw new AttemptsExhausted(failure, attempt);
         const within = drawsWaits
           ? backoff(policy, attempt, () => runtime.random())
           : backoffCeiling(policy, attempt);
-        if (isOurs) wait = within;
+        if (ownWaits) wait = within;
         onFailure?.(failure, attempt, within);
         return true;
       },
@@ -259,7 +259,7 @@ export async function retried<T>(
       throw new AttemptsExhausted(error.cause, attempt);
     }
     // Only the abort kept this failure from another call.
-    if (signal.aborted && error instanceof Error && worthIt(error)) {
+    if (signal.aborted && error instanceof Error && isWorthRetrying(error)) {
       throw signal.reason;
     }
     throw error;
@@ -269,7 +269,7 @@ export async function retried<T>(
 /** Waits, but not after there is news. */
 async function pauseForNews(
   ms: number,
-  { news, runtime, signal }: RetryHooks,
+  { wakeUp: news, runtime, signal }: RetryHooks,
 ): Promise<void> {
   const over = new AbortController();
   const abort = (): void => over.abort();

@@ -407,11 +407,11 @@ export class Attachment {
     // Those who came before one that is attached are attached.
     for (
       let wait = waitBefore(watch, attached);
-      wait?.ticket !== undefined;
+      wait?.latch !== undefined;
       wait = wait.next
     ) {
-      wait.ticket.punch();
-      wait.ticket = undefined;
+      wait.latch.countDown();
+      wait.latch = undefined;
     }
     watch.messagesSince = Math.max(watch.messagesSince, sent);
     this.#settle(watch);

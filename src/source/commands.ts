@@ -5,8 +5,8 @@ import type { RedisLink } from "../redis/link.ts";
 import { UnreachableNodeError } from "../redis/unreachable.ts";
 import {
   AttemptsExhausted,
-  retried,
   type RetryPolicy,
+  runWithRetry,
 } from "../retry/retry.ts";
 import type { RetryListener } from "../retry/listener.ts";
 import type { Runtime } from "../runtime.ts";
@@ -65,9 +65,9 @@ export class Commands {
     const { retry, retries, runtime } = this.#options;
     const { maxAttempts } = retry;
     try {
-      return await this.#source.using(
+      return await this.#source.withLink(
         (waits) =>
-          retried(retry, (attempt) => {
+          runWithRetry(retry, (attempt) => {
             const done = this.#source.link().then((link) => {
               // The link may come long after the caller was told that it ended.
               signal?.throwIfAborted();
@@ -79,9 +79,9 @@ export class Commands {
             isRetriable: (error) => retries.isRetriable(error),
             drawsWaits: true,
             runtime,
-            onFailure: (error, attempt, within) => {
+            onFailure: (error, attempt, delay) => {
               const kind = "command";
-              retries.tell({ kind, attempt, maxAttempts, within, error });
+              retries.notify({ kind, attempt, maxAttempts, delay, error });
             },
           }),
         signal,

@@ -1,5 +1,5 @@
 import { DecodeError } from "../errors.ts";
-import { hashOf } from "./document_hash.ts";
+import { hashDocument } from "./document_hash.ts";
 import { undecodableMeta } from "../protocol/decode.ts";
 import type { StoredDocument } from "../protocol/decode.ts";
 import type { EventOrigin, ResultEvent } from "../protocol/meta.ts";
@@ -76,7 +76,7 @@ export class Delivery {
     if (event.ready) {
       this.#toAll(watch, document, event, watch.messagesSince);
     } else {
-      const hash = hashOf(document);
+      const hash = hashDocument(document);
       for (const wait of waitsOf(watch)) wait.lastHash = hash;
       this.#toAll(watch, document, event, Infinity);
     }
@@ -103,7 +103,7 @@ export class Delivery {
   /** Delivers a not-ready document behind the fence. Returns to how many readers. */
   fenced(watch: Watch, document: StoredDocument, sent: number): number {
     if (watch.lastMessage > sent) return 0;
-    const hash = hashOf(document);
+    const hash = hashDocument(document);
     const missing: Wait[] = [];
     // What one has had last, those who came before it have had last, too:
     // thousands of them are not looked at for one that joins.

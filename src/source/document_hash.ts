@@ -4,7 +4,7 @@
  * the worst that equal hashes do is that a repeated progress report is held
  * back.
  */
-export function hashOf(document: string | Uint8Array): number {
+export function hashDocument(document: string | Uint8Array): number {
   let a = 0x811c9dc5;
   let b = 0x9e3779b9 ^ document.length;
   const isText = typeof document === "string";

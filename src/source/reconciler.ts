@@ -1,6 +1,6 @@
 import type { Attachment } from "./attachment.ts";
 import type { Runtime, Timer } from "../runtime.ts";
-import type { StatusBoard } from "../status.ts";
+import type { StatusHub } from "../status.ts";
 import type { WatchTable } from "./watch_table.ts";
 
 /** How often it looks, in milliseconds, and so the burst that it may make. */
@@ -17,7 +17,7 @@ export interface ReconcilerOptions {
   /** Milliseconds in which every key is read once; 0 is off. */
   readonly period: number;
   /** Told of each round. */
-  readonly status: StatusBoard;
+  readonly status: StatusHub;
   /** The world outside. */
   readonly runtime: Runtime;
 }
@@ -78,7 +78,7 @@ export class Reconciler {
     this.#read += watches.length;
     this.#delivered += delivered;
     if (delivered === 0 && this.#read < table.awaited) return;
-    status.tell({
+    status.emit({
       type: "reconciled",
       keys: this.#read,
       delivered: this.#delivered,

@@ -4,7 +4,7 @@ import {
   RedisConnectionError,
   RetryLimitError,
 } from "../errors.ts";
-import { type KeptLink, LinkKeeper } from "./supervisor.ts";
+import { type ActiveLink, Supervisor } from "./supervisor.ts";
 import { pause } from "../util/pause.ts";
 import { decodeEvent } from "../protocol/decode.ts";
 import type { Formats } from "../formats/formats.ts";
@@ -14,16 +14,16 @@ import { mayPass } from "../redis/retriable.ts";
 import {
   AttemptsExhausted,
   backoffCeiling,
-  retried,
   type RetryPolicy,
+  runWithRetry,
 } from "../retry/retry.ts";
 import type { RetryListener } from "../retry/listener.ts";
 import type { Runtime } from "../runtime.ts";
-import type { StatusBoard } from "../status.ts";
+import type { StatusHub } from "../status.ts";
 import { toError } from "../util/to_error.ts";
 import {
+  Latch,
   type Reader,
-  Ticket,
   type Wait,
   type Watch,
   WatchTable,
@@ -55,7 +55,7 @@ export interface SourceOptions {
   /** The formats that documents are read in; without them, JSON. */
   readonly formats?: Formats;
   /** Told how things stand. */
-  readonly status: StatusBoard;
+  readonly status: StatusHub;
   /** The world outside. */
   readonly runtime: Runtime;
 }
@@ -68,7 +68,7 @@ interface Attempt {
 }
 
 /** A command under way. */
-interface Using {
+interface PendingCommand {
   readonly controller: AbortController;
   readonly over: PromiseWithResolvers<void>;
 }
@@ -85,11 +85,11 @@ export class ResultSource {
   readonly #options: SourceOptions;
   readonly #table = new WatchTable();
   readonly #delivery: Delivery;
-  readonly #keeper: LinkKeeper;
+  readonly #keeper: Supervisor;
   readonly #ends = new Set<Promise<void>>();
   #next = nextLink();
   #running: AbortController | undefined;
-  readonly #commands = new Set<Using>();
+  readonly #commands = new Set<PendingCommand>();
   #wasConnected = false;
   #lastError: Error | undefined;
   // The newest one; those before it may still tell of their steps.
@@ -109,7 +109,7 @@ export class ResultSource {
         decodeEvent(document, taskId, options, origin),
       onAbandoned: (watch) => this.#abandoned(watch),
     });
-    this.#keeper = new LinkKeeper({
+    this.#keeper = new Supervisor({
       ...options,
       table: this.#table,
       delivery: this.#delivery,
@@ -142,8 +142,8 @@ export class ResultSource {
 
   /** Whether the key of a task that `reader` awaits was read since it began to. */
   wasRead(reader: Reader, taskId: string): boolean {
-    return reader.waits.some(({ watch, ticket }) =>
-      watch.taskId === taskId && ticket === undefined
+    return reader.waits.some(({ watch, latch }) =>
+      watch.taskId === taskId && latch === undefined
     );
   }
 
@@ -161,16 +161,16 @@ export class ResultSource {
     const wanted: [key: string, taskId: string][] = [];
     // Not Array.from, to which a number is an empty list.
     for (const taskId of taskIds) wanted.push([keys.taskKey(taskId), taskId]);
-    const ticket = new Ticket();
+    const latch = new Latch();
     for (const [key, taskId] of wanted) {
-      const added = this.#table.add(reader, key, taskId, ticket);
+      const added = this.#table.add(reader, key, taskId, latch);
       if (added?.isNew) this.#keeper.attachment?.add(added.watch);
       else if (added !== undefined) {
         this.#keeper.attachment?.reread(added.watch);
       }
     }
     this.#demandChanged();
-    return ticket.promise;
+    return latch.promise;
   }
 
   /** Ends a reader's wait for some tasks. */
@@ -194,7 +194,7 @@ export class ResultSource {
    * that there is a link. The signal that `work` gets ends its waits between
    * two tries: it aborts with `signal`, or when the source is closed.
    */
-  async using<T>(
+  async withLink<T>(
     work: (waits: AbortSignal) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
@@ -300,11 +300,11 @@ export class ResultSource {
         signal.throwIfAborted();
         if (lost !== undefined && shortLives > 0) {
           const ceiling = backoffCeiling(reconnect, shortLives);
-          retries.tell({
+          retries.notify({
             kind: "reconnect",
             attempt: shortLives,
             maxAttempts: Infinity,
-            within: ceiling,
+            delay: ceiling,
             error: lost,
           });
           // As std's `retry` has it; a schedule of the caller's is exact.
@@ -322,7 +322,7 @@ export class ResultSource {
         }
         const reason = this.#asLoss(await place.link.ended);
         if (this.#closed !== undefined) break;
-        status.tell({ type: "disconnected", error: reason });
+        status.emit({ type: "disconnected", error: reason });
         if (!retries.isRetriable(reason)) throw reason;
         lost = reason;
         shortLives = runtime.now() - place.since < SHORT_LIFE
@@ -340,7 +340,7 @@ export class ResultSource {
   }
 
   /** Makes a link, by as many attempts as it takes. */
-  async #connect(signal: AbortSignal): Promise<KeptLink> {
+  async #connect(signal: AbortSignal): Promise<ActiveLink> {
     const {
       address,
       driver,
@@ -357,24 +357,25 @@ export class ResultSource {
     const either = AbortSignal.any([signal, giveUp.signal]);
     let attempts = 0;
     try {
-      return await retried(reconnect, (attempt) => {
+      return await runWithRetry(reconnect, (attempt) => {
         attempts = attempt;
         return this.#attempt(attempt, either);
       }, {
         signal: either,
         isRetriable: (error) => retries.isRetriable(error),
         runtime,
-        ...(driver.news === undefined ? {} : {
+        ...(driver.topologyChanged === undefined ? {} : {
           drawsWaits: true,
-          news: (signal) => driver.news?.(signal) ?? Promise.resolve(),
+          wakeUp: (signal) =>
+            driver.topologyChanged?.(signal) ?? Promise.resolve(),
         }),
-        onFailure: (error, attempt, within) => {
-          const failure = { attempt, maxAttempts, within, error };
-          const message = retries.tell(
+        onFailure: (error, attempt, ceiling) => {
+          const failure = { attempt, maxAttempts, delay: ceiling, error };
+          const message = retries.notify(
             { kind: "reconnect", ...failure },
             this.#wasConnected,
           );
-          this.#options.status.tell({ type: "retrying", ...failure, message });
+          this.#options.status.emit({ type: "retrying", ...failure, message });
         },
       });
     } catch (error) {
@@ -399,10 +400,10 @@ export class ResultSource {
   }
 
   /** One attempt: a fresh link, with every awaited key attached to it. */
-  async #attempt(attempt: number, signal: AbortSignal): Promise<KeptLink> {
+  async #attempt(attempt: number, signal: AbortSignal): Promise<ActiveLink> {
     const { status } = this.#options;
-    status.tell({ type: "connecting", attempt });
-    let kept: KeptLink;
+    status.emit({ type: "connecting", attempt });
+    let kept: ActiveLink;
     const attempted: Attempt = { isOver: false, step: undefined };
     this.#attempted = attempted;
     try {
@@ -422,7 +423,7 @@ export class ResultSource {
       this.#track(kept.link.end(toError(signal.reason)));
       throw signal.reason;
     }
-    const { ended, attachment } = this.#keeper.place(kept);
+    const { ended, attachment } = this.#keeper.activate(kept);
     this.#takeNext().resolve(kept.link);
     const keys = this.#table.awaited;
     try {
@@ -431,10 +432,10 @@ export class ResultSource {
       throw this.#asLoss(toError(reason));
     }
     this.#lastError = this.#toldFault = undefined;
-    status.tell({ type: "connected" });
-    if (this.#wasConnected) status.tell({ type: "resynced", keys });
+    status.emit({ type: "connected" });
+    if (this.#wasConnected) status.emit({ type: "resynced", keys });
     this.#wasConnected = true;
-    this.#keeper.settled(kept, attachment);
+    this.#keeper.onAttached(kept, attachment);
     return kept;
   }
 
@@ -453,7 +454,7 @@ export class ResultSource {
     );
     if (this.#toldFault !== loss.message) {
       this.#toldFault = loss.message;
-      status.tell({ type: "degraded", error: loss });
+      status.emit({ type: "degraded", error: loss });
     }
     return loss;
   }
@@ -463,7 +464,7 @@ export class ResultSource {
     const isClosing = error === this.#closed;
     this.#running?.abort(error);
     this.#takeNext().reject(error);
-    this.#options.status.tell(
+    this.#options.status.emit(
       isClosing ? { type: "closed" } : { type: "failed", error },
     );
     // Last: a reader that leaves may begin the next run, for commands that are

@@ -8,12 +8,12 @@ import type { RetryPolicy } from "../retry/retry.ts";
 import type { RetryListener } from "../retry/listener.ts";
 import { chunks, Expiry, rotate } from "./rotation.ts";
 import type { Runtime } from "../runtime.ts";
-import type { StatusBoard } from "../status.ts";
+import type { StatusHub } from "../status.ts";
 import { toError } from "../util/to_error.ts";
 import type { WatchTable } from "./watch_table.ts";
 
 /** What a keeper works on. */
-export interface LinkKeeperOptions {
+export interface SupervisorOptions {
   /** The way to reach Redis. */
   readonly driver: RedisDriver;
   /** What is awaited. */
@@ -29,7 +29,7 @@ export interface LinkKeeperOptions {
   /** Says what is tried again. */
   readonly retries: RetryListener;
   /** Told how things stand. */
-  readonly status: StatusBoard;
+  readonly status: StatusHub;
   /** The world outside. */
   readonly runtime: Runtime;
   /** Whether anybody waits. */
@@ -43,7 +43,7 @@ export interface LinkKeeperOptions {
 }
 
 /** A link, and what its keeper knows of it. */
-export interface KeptLink {
+export interface ActiveLink {
   /** The link itself. */
   readonly link: RedisLink;
   /** Until when it may live. */
@@ -51,7 +51,7 @@ export interface KeptLink {
   /** Whether its messages are delivered. */
   readonly gate: { isOpen: boolean };
   /** What took its place while it worked. */
-  successor: KeptLink | undefined;
+  successor: ActiveLink | undefined;
   /** Settled when something did. */
   readonly replaced: PromiseWithResolvers<void>;
   /** When it got its place, by the runtime's `now()`. */
@@ -63,8 +63,8 @@ export interface KeptLink {
  * the reconciler, and the timer of its credentials. Before these expire, it
  * puts a fresh link in its place.
  */
-export class LinkKeeper {
-  readonly #options: LinkKeeperOptions;
+export class Supervisor {
+  readonly #options: SupervisorOptions;
   readonly #readSize = new ReadSize();
   readonly #told = new Set<string>();
   #link: RedisLink | undefined;
@@ -75,7 +75,7 @@ export class LinkKeeper {
   #kept = true;
 
   /** Begins with none. */
-  constructor(options: LinkKeeperOptions) {
+  constructor(options: SupervisorOptions) {
     this.#options = options;
   }
 
@@ -109,7 +109,7 @@ export class LinkKeeper {
   async open(
     signal: AbortSignal,
     onStep: (step: string | undefined) => void = () => {},
-  ): Promise<KeptLink> {
+  ): Promise<ActiveLink> {
     const { delivery, driver, runtime, table } = this.#options;
     const gate = { isOpen: false };
     const expiry = new Expiry(runtime, () =>
@@ -152,8 +152,8 @@ export class LinkKeeper {
    * attached to it, those that are `subscribed` by being read alone. `ended`
    * rejects when the link ends.
    */
-  place(
-    kept: KeptLink,
+  activate(
+    kept: ActiveLink,
     subscribed?: ReadonlySet<string>,
   ): { attachment: Attachment; ended: Promise<never> } {
     const { onEnded, runtime, table, track } = this.#options;
@@ -178,7 +178,7 @@ export class LinkKeeper {
   }
 
   /** Every awaited key is attached to a link: what is done now and then may begin. */
-  settled(kept: KeptLink, attachment: Attachment): void {
+  onAttached(kept: ActiveLink, attachment: Attachment): void {
     // It may be over, or another one have its place.
     if (this.#attachment !== attachment) return;
     const { table, reconcile, runtime, status, track } = this.#options;
@@ -195,7 +195,7 @@ export class LinkKeeper {
   }
 
   #attach(
-    { link, gate }: KeptLink,
+    { link, gate }: ActiveLink,
     subscribed: ReadonlySet<string> = new Set(),
   ): Attachment {
     const { delivery, runtime, table } = this.#options;
@@ -211,13 +211,13 @@ export class LinkKeeper {
   }
 
   /** Puts a fresh link in the place of one whose credentials expire. */
-  async #rotate(old: KeptLink): Promise<void> {
+  async #rotate(old: ActiveLink): Promise<void> {
     const { closeTimeout, isWanted, reconnect, runtime } = this.#options;
     if (this.#isStopped) return;
     if (!isWanted()) return await endIdle(old.link);
     const rotation = this.#rotation = new AbortController();
     old.link.ended.then((reason) => rotation.abort(reason));
-    await rotate<KeptLink>({
+    await rotate<ActiveLink>({
       open: (signal) => this.open(signal),
       channels: () => this.#channels(),
       mute: () => {
@@ -244,8 +244,8 @@ export class LinkKeeper {
   }
 
   #replace(
-    old: KeptLink,
-    next: KeptLink,
+    old: ActiveLink,
+    next: ActiveLink,
     subscribed: ReadonlySet<string>,
   ): void {
     const { table, track } = this.#options;
@@ -256,12 +256,12 @@ export class LinkKeeper {
       table.get(key) === undefined
     );
     this.#unsubscribe(next.link, left);
-    this.#resync(next, this.place(next, subscribed).attachment);
+    this.#resync(next, this.activate(next, subscribed).attachment);
     track(this.#retire(old));
   }
 
   /** Goes on with the old link: the fresh one failed while both were mute. */
-  #unmute(old: KeptLink): void {
+  #unmute(old: ActiveLink): void {
     const { table } = this.#options;
     const subscribed = new Set<string>();
     const unsure: string[] = [];
@@ -278,7 +278,7 @@ export class LinkKeeper {
   }
 
   /** Takes why a replacement failed, tells the first reason, and says whether to try again. */
-  #failureOf(old: KeptLink): (error: Error) => boolean {
+  #failureOf(old: ActiveLink): (error: Error) => boolean {
     const { isWanted, retries, status, track } = this.#options;
     let isTold = false;
     return (error) => {
@@ -286,7 +286,7 @@ export class LinkKeeper {
         isTold = true;
         const message =
           `Cannot renew the connection before its credentials expire: ${error.message}`;
-        status.tell({
+        status.emit({
           type: "degraded",
           error: new Error(message, { cause: error }),
         });
@@ -307,14 +307,14 @@ export class LinkKeeper {
   }
 
   /** Tells of an attach without a break in the connection. */
-  #resync(kept: KeptLink, attachment: Attachment): void {
+  #resync(kept: ActiveLink, attachment: Attachment): void {
     const { status, table, track } = this.#options;
     const keys = table.awaited;
     const attached = Promise.race([
       attachment.attached.then(() => {
         if (this.#attachment !== attachment) return;
-        status.tell({ type: "resynced", keys });
-        this.settled(kept, attachment);
+        status.emit({ type: "resynced", keys });
+        this.onAttached(kept, attachment);
       }),
       kept.link.ended.then(() => {}),
     ]);
@@ -325,7 +325,7 @@ export class LinkKeeper {
    * Ends a link that another one has taken the place of, once the commands of
    * that moment are over: one that takes several steps goes on with its link.
    */
-  async #retire({ link }: KeptLink): Promise<void> {
+  async #retire({ link }: ActiveLink): Promise<void> {
     const { closeTimeout, commandsOver, runtime } = this.#options;
     const late = Promise.withResolvers<void>();
     const timer = runtime.setTimer(late.resolve, closeTimeout, false);
@@ -342,7 +342,7 @@ export class LinkKeeper {
   #degraded(error: Error): void {
     if (this.#told.has(error.message)) return;
     this.#told.add(error.message);
-    this.#options.status.tell({ type: "degraded", error });
+    this.#options.status.emit({ type: "degraded", error });
   }
 }
 

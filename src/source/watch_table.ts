@@ -27,7 +27,7 @@ export interface Wait {
   /** The hash of the not-ready document that was delivered last. */
   lastHash: number | undefined;
   /** Told when the wait is attached, or over. */
-  ticket: Ticket | undefined;
+  latch: Latch | undefined;
 }
 
 /** How far a watch is on the present link. */
@@ -81,7 +81,7 @@ export function isWaiting(wait: Wait): boolean {
 }
 
 /** A promise that several waits are attached. */
-export class Ticket {
+export class Latch {
   readonly #settled = Promise.withResolvers<void>();
   #missing = 0;
 
@@ -103,16 +103,16 @@ export class Ticket {
   }
 
   /** Settles `other`, too, when all of this is settled: it was given for a wait that has this one. */
-  alsoPunch(other: Ticket): void {
+  alsoCountDown(other: Latch): void {
     other.expect();
     this.#settled.promise.then(
-      () => other.punch(),
+      () => other.countDown(),
       (error) => other.reject(error),
     );
   }
 
   /** One wait is attached, or over. */
-  punch(): void {
+  countDown(): void {
     if (--this.#missing === 0) this.#settled.resolve();
   }
 
@@ -195,7 +195,7 @@ export class WatchTable implements Iterable<Watch> {
     reader: Reader,
     key: string,
     taskId: string,
-    ticket: Ticket,
+    latch: Latch,
   ): { watch: Watch; isNew: boolean } | undefined {
     let watch = this.#watches.get(key);
     const isNew = watch === undefined;
@@ -214,12 +214,12 @@ export class WatchTable implements Iterable<Watch> {
     } else {
       const awaited = this.waitOf(watch, reader);
       if (awaited !== undefined) {
-        if (awaited.ticket !== ticket) awaited.ticket?.alsoPunch(ticket);
+        if (awaited.latch !== latch) awaited.latch?.alsoCountDown(latch);
         return undefined;
       }
     }
     if (watch.first === undefined) this.#awaited++;
-    ticket.expect();
+    latch.expect();
     const wait: Wait = {
       reader,
       watch,
@@ -228,7 +228,7 @@ export class WatchTable implements Iterable<Watch> {
       index: reader.waits.length,
       since: this.tick(),
       lastHash: undefined,
-      ticket,
+      latch,
     };
     if (watch.first !== undefined) watch.first.previous = wait;
     watch.first = wait;
@@ -246,7 +246,7 @@ export class WatchTable implements Iterable<Watch> {
       reader.waits[wait.index] = last;
       last.index = wait.index;
     }
-    wait.ticket?.punch();
+    wait.latch?.countDown();
     const { next, previous } = wait;
     if (next !== undefined) next.previous = previous;
     if (previous === undefined) watch.first = next;
@@ -273,9 +273,9 @@ export class WatchTable implements Iterable<Watch> {
   fail(error: Error): void {
     const readers = new Set<Reader>();
     for (const watch of this.#watches.values()) {
-      for (const { reader, ticket } of waitsOf(watch)) {
+      for (const { reader, latch } of waitsOf(watch)) {
         readers.add(reader);
-        ticket?.reject(error);
+        latch?.reject(error);
       }
       watch.first = undefined;
     }

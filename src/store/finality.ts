@@ -19,7 +19,7 @@ const SUCCESS = "SUCCESS";
  * that are texts, and pickles, have that word in them somewhere. Celery reads
  * what stands with its own serializer, and fails to store if it cannot.
  */
-export class Judge {
+export class Finality {
   readonly #options: DecodeOptions;
   readonly #formats: Formats;
 

@@ -35,7 +35,7 @@ export type GroupNode = ResultNode & {
 };
 
 /** How many characters of a document an error shows. */
-const SHOWN = 200;
+const MAX_SHOWN_CHARS = 200;
 
 /**
  * Saves which results are in a group, byte for byte as Celery does. What the
@@ -173,6 +173,8 @@ function storeError(
 function shown(document: StoredDocument): string {
   const text = typeof document === "string"
     ? document
-    : new TextDecoder().decode(document.subarray(0, 4 * SHOWN));
-  return text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text;
+    : new TextDecoder().decode(document.subarray(0, 4 * MAX_SHOWN_CHARS));
+  return text.length > MAX_SHOWN_CHARS
+    ? `${text.slice(0, MAX_SHOWN_CHARS)}...`
+    : text;
 }

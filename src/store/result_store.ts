@@ -13,7 +13,7 @@ import {
 import type { StoredDocument } from "../protocol/decode.ts";
 import { encodeDocument } from "../protocol/encode.ts";
 import type { Formats } from "../formats/formats.ts";
-import { Judge } from "./finality.ts";
+import { Finality } from "./finality.ts";
 import type { RequestFields } from "../protocol/encode.ts";
 import type { KeySpace } from "../protocol/keys.ts";
 import { isReady, stateProblem, type TaskState } from "../protocol/states.ts";
@@ -22,7 +22,7 @@ import type { CommandArgument } from "../redis/wire/command.ts";
 import type { RedisLink, RedisText } from "../redis/link.ts";
 import type { Runtime } from "../runtime.ts";
 import { isScriptRefusal, Script } from "./lua_script.ts";
-import type { StatusBoard } from "../status.ts";
+import type { StatusHub } from "../status.ts";
 import {
   type PublishCommand,
   SHARDED_STORE_SCRIPT,
@@ -68,7 +68,7 @@ export interface StoreContext {
   /** Whether documents are published on sharded channels. */
   readonly sharded: boolean;
   /** Told once where scripts are refused. */
-  readonly status: StatusBoard;
+  readonly status: StatusHub;
   /** The world outside. */
   readonly runtime: Runtime;
 }
@@ -91,7 +91,7 @@ const MAX_JUDGEMENTS = 100;
  */
 export class ResultStore {
   readonly #context: StoreContext;
-  readonly #judge: Judge;
+  readonly #judge: Finality;
   readonly #publish: PublishCommand;
   readonly #script: Script;
   // The last store of each task that is still under way.
@@ -101,7 +101,7 @@ export class ResultStore {
   /** Stores through `context.commands`. */
   constructor(context: StoreContext) {
     this.#context = context;
-    this.#judge = new Judge(context.formats);
+    this.#judge = new Finality(context.formats);
     this.#publish = context.sharded ? "SPUBLISH" : "PUBLISH";
     this.#script = new Script(
       context.sharded ? SHARDED_STORE_SCRIPT : STORE_SCRIPT,
@@ -229,7 +229,7 @@ export class ResultStore {
           } catch (error) {
             if (!isScriptRefusal(error)) throw error;
             this.#scriptsRefused = true;
-            this.#context.status.tell({ type: "degraded", error });
+            this.#context.status.emit({ type: "degraded", error });
           }
         }
         return await this.#byTransaction(

@@ -9,12 +9,7 @@ import {
   Faults,
   type FaultTarget,
 } from "./proxy/faults.ts";
-import {
-  Awaited,
-  type Hold,
-  type HoldOptions,
-  HoldPoint,
-} from "./proxy/hold.ts";
+import { type Hold, type HoldOptions, HoldPoint, Latch } from "./proxy/hold.ts";
 import { listenOnLoopback, LOOPBACK } from "./loopback.ts";
 import { ProxiedConnection } from "./proxy/proxied_connection.ts";
 
@@ -53,7 +48,7 @@ export interface SilenceOptions {
 interface SeenWaiter {
   name: string;
   times: number;
-  done: Awaited;
+  done: Latch;
 }
 
 /**
@@ -153,7 +148,7 @@ export class FaultProxy implements AsyncDisposable {
   /** Resolves once `times` commands of this name have come in since the start. */
   seen(command: string, times = 1): Promise<void> {
     const name = command.toUpperCase();
-    const done = new Awaited();
+    const done = new Latch();
     if ((this.#commands.get(name) ?? 0) >= times) {
       done.happen();
     } else if (this.#isStopped) {
@@ -229,7 +224,7 @@ export class FaultProxy implements AsyncDisposable {
    * reply or message, and then closes the connection. Resolves when it is done.
    */
   truncate(which: FaultTarget = "all"): Promise<void> {
-    const done = new Awaited();
+    const done = new Latch();
     this.#faults.truncations.push({ which, done });
     return done.promise;
   }

@@ -1,12 +1,12 @@
-/** What an {@linkcode Outlet} takes from, and tells. */
-export interface OutletSource<T> {
+/** What an {@linkcode PullStream} takes from, and tells. */
+export interface PullSource<T> {
   /** The next item, or undefined when there is none yet. */
-  take(): T | undefined;
+  next(): T | undefined;
   /**
    * The next item, if it may as well be taken before it is asked for: nothing
    * can replace it any more, and it is small.
    */
-  takeAhead?(): T | undefined;
+  nextIfFinal?(): T | undefined;
   /** Whether there is nothing to take. */
   isEmpty(): boolean;
   /** Called once, when the reader cancels. */
@@ -22,10 +22,10 @@ const MAX_AHEAD = 16;
  * half as much. What a stream holds is lost when it errors, so it errors only
  * when it holds nothing.
  */
-export class Outlet<T> {
+export class PullStream<T> {
   /** The stream; its high-water mark is 0. */
   readonly readable: ReadableStream<T>;
-  readonly #source: OutletSource<T>;
+  readonly #source: PullSource<T>;
   #controller!: ReadableStreamDefaultController<T>;
   // A reader that asked while there was nothing to take.
   #asked: PromiseWithResolvers<void> | undefined;
@@ -33,7 +33,7 @@ export class Outlet<T> {
   #isClosed = false;
 
   /** Opens a stream over `source`. */
-  constructor(source: OutletSource<T>) {
+  constructor(source: PullSource<T>) {
     this.#source = source;
     this.readable = new ReadableStream<T>({
       start: (controller) => {
@@ -48,10 +48,10 @@ export class Outlet<T> {
   }
 
   /** Says that there may be something to take. */
-  wake(): void {
+  notify(): void {
     const asked = this.#asked;
     if (asked === undefined || this.#isClosed) return;
-    const item = this.#source.take();
+    const item = this.#source.next();
     if (item !== undefined) this.#give(item);
     else if (this.#end === undefined) return;
     else this.#finish(this.#end);
@@ -78,7 +78,7 @@ export class Outlet<T> {
   }
 
   #pull(): Promise<void> | void {
-    const item = this.#source.take();
+    const item = this.#source.next();
     if (item !== undefined) {
       this.#give(item);
       return;
@@ -94,7 +94,7 @@ export class Outlet<T> {
   #give(item: T): void {
     this.#controller.enqueue(item);
     for (let ahead = 1; ahead < MAX_AHEAD; ahead++) {
-      const next = this.#source.takeAhead?.();
+      const next = this.#source.nextIfFinal?.();
       if (next === undefined) break;
       this.#controller.enqueue(next);
     }
@@ -103,7 +103,7 @@ export class Outlet<T> {
 
   #endWith(end: { error?: unknown }): void {
     this.#end ??= end;
-    this.wake();
+    this.notify();
     this.#finishIfDone();
   }
 

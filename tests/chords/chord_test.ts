@@ -215,7 +215,7 @@ test("ResultBackend.chordPartReturn() keeps parts by their place, and calls onCo
     type: "completed",
     count: 3,
     size: 3,
-    leftBehind: null,
+    cleanupError: null,
   });
   assertEquals(stage.completions.values, [[[1, null], { b: 2n ** 70n }, "c"]]);
   const [info] = stage.completions.infos;
@@ -227,7 +227,7 @@ test("ResultBackend.chordPartReturn() keeps parts by their place, and calls onCo
   });
   // The claim is what late parts meet.
   assertEquals(await stage.keys(), { ".c": 100 });
-  assertEquals(await stage.part(1, "late"), { type: "taken", claim: "done" });
+  assertEquals(await stage.part(1, "late"), { type: "claimed", claim: "done" });
   assertEquals(await stage.keys(), { ".c": 100 });
   assertEquals(await stage.backend.exists(BODY), false);
 });
@@ -341,8 +341,8 @@ test("ResultBackend.chordPartReturn() judges again if the parts at its place cha
 
 test("ResultBackend.chordPartReturn() says where a chord has no size, and takes the one that old senders put into the signature", async () => {
   await using stage = await start();
-  assertEquals(await stage.part(0), { type: "unsized", count: 1 });
-  assertEquals(await stage.part(1), { type: "unsized", count: 2 });
+  assertEquals(await stage.part(0), { type: "sizeUnknown", count: 1 });
+  assertEquals(await stage.part(1), { type: "sizeUnknown", count: 2 });
   assertEquals(stage.completions.values, []);
   const chord = { ...bodyOf("g"), chord_size: 2 };
   const outcome = await stage.backend.chordPartReturn(
@@ -480,7 +480,7 @@ test("ResultBackend.chordPartReturn() fails the body where a part failed, and le
   assertEquals(outcome.error.message, message);
   assertEquals(outcome.error.taskId, "task-1");
   assertInstanceOf(outcome.error.cause, TaskError);
-  assertEquals([outcome.values, outcome.leftBehind], [null, null]);
+  assertEquals([outcome.values, outcome.cleanupError], [null, null]);
   assertEquals(stage.completions.values, []);
   const body = await stage.backend.getMeta(BODY);
   if (body.state !== "FAILURE") throw new Error(body.state);
@@ -492,7 +492,10 @@ test("ResultBackend.chordPartReturn() fails the body where a part failed, and le
   });
   assertStringIncludes(body.traceback ?? "", message);
   assertEquals(await stage.keys(), { ".j": 100, ".s": 100, ".c": 100 });
-  assertEquals(await stage.part(1, "again"), { type: "taken", claim: "done" });
+  assertEquals(await stage.part(1, "again"), {
+    type: "claimed",
+    claim: "done",
+  });
 });
 
 test("ResultBackend.chordPartReturn() takes every exception that markAsFailure() takes", async () => {
@@ -555,7 +558,7 @@ test("ResultBackend.chordPartReturn() fails the body where onComplete throws, an
   const body = await stage.backend.getMeta(BODY);
   assertEquals([body.state, body.ready], ["FAILURE", true]);
   assertEquals(await stage.keys(), { ".c": 86_400 });
-  assertEquals((await stage.part(0)).type, "taken");
+  assertEquals((await stage.part(0)).type, "claimed");
   assertEquals(stage.completions.values.length, 1);
 });
 
@@ -709,7 +712,7 @@ test("a chord that somebody else has claimed is theirs; whoever has the claim go
   await stage.part(0);
   await stage.client.send("SET", `${KEY}.c`, "somebody");
   // Nothing is added any more.
-  assertEquals(await stage.part(1), { type: "taken", claim: "somebody" });
+  assertEquals(await stage.part(1), { type: "claimed", claim: "somebody" });
   assertEquals(await stage.client.send("ZCARD", `${KEY}.j`), 1);
   // Counted twice by Celery meanwhile; but it was complete when it was claimed.
   for (const index of [5, 6]) {
@@ -736,7 +739,7 @@ test("a chord that a worker of Celery completes first is not completed again", a
   await hold.reached;
   await stage.client.send("DEL", `${KEY}.j`, `${KEY}.t`, `${KEY}.s`);
   hold.release();
-  assertEquals(await returned, { type: "taken", claim: "done" });
+  assertEquals(await returned, { type: "claimed", claim: "done" });
   assertEquals(stage.completions.values, []);
   assertEquals(await stage.client.send("GET", `${KEY}.c`), "done");
 });
@@ -804,7 +807,7 @@ for (const [command, argument, skip] of COMMANDS) {
         type: "completed",
         count: 2,
         size: 2,
-        leftBehind: null,
+        cleanupError: null,
       });
       assertEquals(stage.completions.values, [[0, 1]]);
       assertEquals(await stage.keys(), { ".c": 86_400 });
@@ -858,7 +861,7 @@ for (
     assertInstanceOf(cause, RedisConnectionError);
     assertEquals(claim !== null, isClaimed);
     if (isClaimed) {
-      assertEquals(await stage.part(0), { type: "taken", claim: claim! });
+      assertEquals(await stage.part(0), { type: "claimed", claim: claim! });
     }
     assertEquals(stage.completions.values, []);
     const resumed = await backend.chordPartReturn(
@@ -917,9 +920,9 @@ test("a body that was sent is sent, also where the keys cannot be removed", asyn
   hold.release();
   const outcome = await returned;
   if (outcome.type !== "completed") throw new Error(outcome.type);
-  assertInstanceOf(outcome.leftBehind, RedisConnectionError);
+  assertInstanceOf(outcome.cleanupError, RedisConnectionError);
   // Whoever returns it again does no harm.
-  assertEquals((await stage.part(0)).type, "taken");
+  assertEquals((await stage.part(0)).type, "claimed");
   assertEquals(stage.completions.values, [[0]]);
 });
 
@@ -982,7 +985,7 @@ test("onComplete that ends by the call's signal does not fail the chord", async 
   );
   assertStrictEquals(error, reason);
   assertEquals(await stage.backend.exists(BODY), false);
-  assertEquals(await stage.part(0), { type: "taken", claim: "mine" });
+  assertEquals(await stage.part(0), { type: "claimed", claim: "mine" });
   stage.completions.onCall = () => {};
   const resumed = await stage.backend.chordPartReturn(
     request!,
@@ -1005,7 +1008,7 @@ test("a chord's keys are removed also when its caller waits no longer", async ()
     signal: controller.signal,
   });
   if (outcome.type !== "completed") throw new Error(outcome.type);
-  assertStrictEquals(outcome.leftBehind, controller.signal.reason);
+  assertStrictEquals(outcome.cleanupError, controller.signal.reason);
   // What is under way finishes.
   await stage.backend.close();
   assertEquals(await stage.keys(), { ".c": 86_400 });
@@ -1077,7 +1080,7 @@ for (const chordOrdered of [true, false]) {
     assertEquals(stage.completions.values, [[0, 1]]);
     assertEquals(await stage.keys(), { ".c": 100 });
     assertEquals(await stage.part(1, 1, "SUCCESS", backend), {
-      type: "taken",
+      type: "claimed",
       claim: "done",
     });
     // What comes late begins no count anew, which might stay for ever.

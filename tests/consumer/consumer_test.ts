@@ -1,7 +1,7 @@
 import {
   type ConsumerOptions,
-  listOf,
   ResultConsumer,
+  toIds,
 } from "../../src/consumer/consumer.ts";
 import {
   BackendClosedError,
@@ -358,7 +358,7 @@ Deno.test("ResultConsumer errors with BackendClosedError when the backend closes
   // As `stream` does it: an empty stream would look like one that is done.
   const late = stage.consumer();
   await assertRejects(() => late.add("a"), BackendClosedError);
-  late.only(["a"]);
+  late.watchOnly(["a"]);
   assertInstanceOf((await readAll(late.readable)).error, BackendClosedError);
 });
 
@@ -435,6 +435,6 @@ Deno.test("ResultConsumer refuses limits that are none", () => {
 });
 
 Deno.test("listOf takes a string for one id, never for its letters", () => {
-  assertEquals([...listOf("abc")], ["abc"]);
-  assertEquals([...listOf(new Set(["a", "b"]))], ["a", "b"]);
+  assertEquals([...toIds("abc")], ["abc"]);
+  assertEquals([...toIds(new Set(["a", "b"]))], ["a", "b"]);
 });

@@ -1,7 +1,7 @@
 import {
   datetimeText,
   isUnsafe,
-  MAX_DEPTH,
+  MAX_READ_DEPTH,
   reviveValues,
 } from "../../src/formats/envelopes.ts";
 import {
@@ -183,7 +183,7 @@ Deno.test("isUnsafe() starts beyond the largest safe integer", () => {
 Deno.test("reviveValues() refuses what is nested too deeply to be cloned", () => {
   // The root is level 0.
   const deepest = JSON.parse(
-    `${"[".repeat(MAX_DEPTH + 1)}1${"]".repeat(MAX_DEPTH + 1)}`,
+    `${"[".repeat(MAX_READ_DEPTH + 1)}1${"]".repeat(MAX_READ_DEPTH + 1)}`,
   );
   assert(reviveValues(deepest, true));
   structuredClone(deepest);
@@ -193,7 +193,7 @@ Deno.test("reviveValues() refuses what is nested too deeply to be cloned", () =>
     "nested more than 2000 levels",
   );
   const objects = JSON.parse(
-    `${'{"a":'.repeat(MAX_DEPTH)}1${"}".repeat(MAX_DEPTH)}`,
+    `${'{"a":'.repeat(MAX_READ_DEPTH)}1${"}".repeat(MAX_READ_DEPTH)}`,
   );
   assert(reviveValues(objects, true));
   structuredClone({ result: objects });

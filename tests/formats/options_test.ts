@@ -1,5 +1,5 @@
 import { ConfigurationError, type Serializer } from "../../mod.ts";
-import { settingsOf } from "../../src/options.ts";
+import { resolveOptions } from "../../src/options.ts";
 import type { Formats } from "../../src/formats/formats.ts";
 import { DisallowedFormat } from "../../src/formats/formats.ts";
 import type { SerializerOptions } from "../../src/formats/options.ts";
@@ -21,7 +21,7 @@ function turn(text: string): string {
 }
 
 function formatsOf(options: SerializerOptions): Formats {
-  return settingsOf(options).formats;
+  return resolveOptions(options).formats;
 }
 
 Deno.test("settingsOf() refuses serializers that cannot be used, and says why", () => {
@@ -45,7 +45,7 @@ Deno.test("settingsOf() refuses serializers that cannot be used, and says why", 
     [{ resultExtended: 1 }, "true or false"],
   ];
   for (const [options, words] of cases) {
-    assertThrows(() => settingsOf(options), ConfigurationError, words);
+    assertThrows(() => resolveOptions(options), ConfigurationError, words);
   }
 });
 
@@ -117,7 +117,7 @@ Deno.test("Formats gives the serializer of the application's own the first look,
 
 Deno.test("Formats gives a pickle to no serializer", () => {
   const greedy: Serializer = { ...reversed, decode: () => ({ a: 1 }) };
-  const { formats } = settingsOf({ serializer: greedy });
+  const { formats } = resolveOptions({ serializer: greedy });
   assertEquals(formats.decode(Uint8Array.of(0x80, 6)), { a: 1 });
   for (const protocol of [2, 3, 4, 5]) {
     assertThrows(
@@ -139,7 +139,7 @@ Deno.test("a serializer of the application's own is given plain data, and held t
     },
     decode: () => made,
   };
-  const { formats } = settingsOf({ serializer });
+  const { formats } = resolveOptions({ serializer });
   made = "text";
   const date = new Date(5);
   assertEquals(

@@ -104,7 +104,7 @@ Deno.test(needs("redis-server", {
     );
     const waits = notices.filter(({ kind }) => kind === "command");
     assert(
-      waits.every(({ within }) => Number.isInteger(within) && within <= 50),
+      waits.every(({ delay }) => Number.isInteger(delay) && delay <= 50),
     );
   },
 }));

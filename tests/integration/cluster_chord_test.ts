@@ -157,7 +157,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
         await untilBlocked(node);
         await cluster.send(await ownerOf(claim), "SET", claim, "done");
         await cluster.send(node, "CLIENT", "UNPAUSE");
-        assertEquals(await returned, { type: "taken", claim: "done" });
+        assertEquals(await returned, { type: "claimed", claim: "done" });
         assertEquals(await keysOf(cluster, parts), []);
         // The next one sees the claim before, and adds nothing.
         await everywhere("CONFIG", "RESETSTAT");

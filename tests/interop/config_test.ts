@@ -204,7 +204,7 @@ Deno.test(needs("celery", {
         kind: "reconnect",
         attempt: 1,
         maxAttempts: 21,
-        within: seconds * 1000,
+        delay: seconds * 1000,
         error,
       });
       assertEquals(

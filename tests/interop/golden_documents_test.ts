@@ -6,7 +6,7 @@
  * @module
  */
 
-import { settingsOf } from "../../src/options.ts";
+import { resolveOptions } from "../../src/options.ts";
 import {
   decodeDocument,
   type StoredDocument,
@@ -32,9 +32,9 @@ const { documents }: { documents: Golden[] } = JSON.parse(
 );
 
 const FORMATS: Record<Golden["serializer"], Formats> = {
-  json: settingsOf({}).formats,
-  msgpack: settingsOf({ serializer: "msgpack" }).formats,
-  yaml: settingsOf({ serializer: yaml }).formats,
+  json: resolveOptions({}).formats,
+  msgpack: resolveOptions({ serializer: "msgpack" }).formats,
+  yaml: resolveOptions({ serializer: yaml }).formats,
 };
 
 /** What is no task's document, but a value. */

@@ -455,7 +455,7 @@ function isResynced({ type }: StatusEvent): boolean {
 
 function attemptOf(event: StatusEvent): number[] {
   return event.type === "retrying"
-    ? [event.attempt, event.maxAttempts, event.within]
+    ? [event.attempt, event.maxAttempts, event.delay]
     : [];
 }
 

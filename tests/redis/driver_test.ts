@@ -5,9 +5,9 @@ import type {
   RedisLink,
   ResultBackendOptions,
 } from "../../mod.ts";
-import { settingsOf } from "../../src/options.ts";
+import { resolveOptions } from "../../src/options.ts";
 import type { Address } from "../../src/runtime.ts";
-import { wayOptionsOf } from "../../src/redis/driver.ts";
+import { urlOptions } from "../../src/redis/driver.ts";
 import {
   assert,
   assertEquals,
@@ -213,7 +213,7 @@ Deno.test("a driver is configured with what the backend was given, and nothing e
 
 Deno.test("stores have more attempts where a server may be replaced by another", () => {
   const attempts = (url: string, options: ResultBackendOptions = {}): number =>
-    settingsOf(options, wayOptionsOf(url, options)).retry.maxAttempts;
+    resolveOptions(options, urlOptions(url, options)).retry.maxAttempts;
   assertEquals(attempts("redis://h"), 10);
   assertEquals(attempts("sentinel://h"), 20);
   assertEquals(attempts("redis://h", { cluster: true }), 20);

@@ -107,7 +107,7 @@ Deno.test("test_get_with_retries", async () => {
     kind: "command",
     attempt: 1,
     maxAttempts: 10,
-    within: 10,
+    delay: 10,
     error: passing,
     message: "Command to Redis failed: Retry (0/9) now.",
   }]);
@@ -120,7 +120,7 @@ Deno.test("test_get_reaching_max_retries", async () => {
   const error = await assertRejects(() => read(stage), BackendGetMetaError);
   assertEquals(error.taskId, "a");
   assertStrictEquals(error.cause, passing);
-  assertEquals(stage.notices.map(({ within }) => within), [10, 20]);
+  assertEquals(stage.notices.map(({ delay }) => delay), [10, 20]);
   assertEquals(stage.commands, 3);
 });
 
@@ -221,7 +221,7 @@ Deno.test("a connection that fails is told of by both layers: as reconnect with 
   stage.driver.onConnect = (attempt) => attempt === 1 ? refused : undefined;
   await read(stage);
   assertEquals(
-    stage.notices.map(({ kind, within, message }) => [kind, within, message]),
+    stage.notices.map(({ kind, delay, message }) => [kind, delay, message]),
     [
       [
         "reconnect",

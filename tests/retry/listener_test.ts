@@ -11,7 +11,7 @@ import {
   retryMessage,
   type RetryNotice,
 } from "../../src/retry/listener.ts";
-import { StatusBoard, type StatusEvent } from "../../src/status.ts";
+import { type StatusEvent, StatusHub } from "../../src/status.ts";
 import {
   assert,
   assertEquals,
@@ -25,7 +25,7 @@ const notice: Omit<RetryNotice, "message"> = {
   kind: "command",
   attempt: 1,
   maxAttempts: 3,
-  within: 0,
+  delay: 0,
   error,
 };
 
@@ -33,15 +33,15 @@ const notice: Omit<RetryNotice, "message"> = {
 function listen(
   callbacks: RetryCallbacks,
 ): { listener: RetryListener; told: StatusEvent[] } {
-  const board = new StatusBoard();
+  const board = new StatusHub();
   const told: StatusEvent[] = [];
-  board.tell = (event) => void told.push(event);
+  board.emit = (event) => void told.push(event);
   return { listener: new RetryListener(callbacks, board), told };
 }
 
 Deno.test("test_on_connection_error: retryMessage is Celery's log line", () => {
-  const lost = (attempt: number, maxAttempts: number, within: number): string =>
-    retryMessage({ kind: "reconnect", attempt, maxAttempts, within, error });
+  const lost = (attempt: number, maxAttempts: number, delay: number): string =>
+    retryMessage({ kind: "reconnect", attempt, maxAttempts, delay, error });
   const cases: [string, string][] = [
     [lost(1, 21, 0), "(0/20) now."],
     [lost(2, 21, 1000), "(1/20) in 1.00 second."],
@@ -68,11 +68,11 @@ Deno.test("test_on_connection_error: retryMessage is Celery's log line", () => {
 Deno.test("RetryListener.tell gives the caller a notice of its own, with the message", () => {
   const got: RetryNotice[] = [];
   const { listener } = listen({ onRetry: (retry) => void got.push(retry) });
-  const message = listener.tell(notice);
+  const message = listener.notify(notice);
   assertEquals(got, [{ ...notice, message }]);
   assertEquals(message, retryMessage(notice));
   assertStrictEquals(got[0]?.error, error);
-  assertEquals(listen({}).listener.tell(notice), message);
+  assertEquals(listen({}).listener.notify(notice), message);
 });
 
 Deno.test("RetryListener tells the status once of a function that fails, and goes on", async () => {
@@ -96,8 +96,8 @@ Deno.test("RetryListener tells the status once of a function that fails, and goe
         return fail() as never;
       },
     });
-    listener.tell(notice);
-    listener.tell(notice);
+    listener.notify(notice);
+    listener.notify(notice);
     await turn();
     assertEquals(calls, 2);
     assertEquals(told.length, 1);

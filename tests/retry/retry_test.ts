@@ -3,10 +3,10 @@ import {
   AttemptsExhausted,
   backoff,
   backoffCeiling,
-  retried,
   type RetryOptions,
   type RetryPolicy,
   retryPolicy,
+  runWithRetry,
 } from "../../src/retry/retry.ts";
 import { denoRuntime } from "../../src/runtime.ts";
 import {
@@ -42,7 +42,7 @@ async function schedule(
   const calls: number[] = [];
   try {
     const over = assertRejects(() =>
-      retried(policyOf(options), () => {
+      runWithRetry(policyOf(options), () => {
         calls.push(runtime.now());
         return Promise.reject(new RedisConnectionError("lost"));
       }, {
@@ -162,7 +162,7 @@ Deno.test("retried ends at the first failure after `timeout`, and cuts no call s
   let made = 0;
   const over = assertRejects(
     () =>
-      retried(policyOf({ timeout: 100 }), () => {
+      runWithRetry(policyOf({ timeout: 100 }), () => {
         made++;
         return promise;
       }, {
@@ -189,7 +189,7 @@ Deno.test("retried says how long the next wait is: exactly where it knows", asyn
     using runtime = new FakeRuntime({ global: true });
     const within: number[] = [];
     const over = assertRejects(() =>
-      retried(
+      runWithRetry(
         policyOf({ maxAttempts: 4, ...options }),
         () => Promise.reject(new RedisConnectionError("lost")),
         {
@@ -216,7 +216,7 @@ Deno.test("retried refuses a `delay` that gives no number, and takes one of any 
   for (const ms of [NaN, undefined, "5"]) {
     await assertRejects(
       () =>
-        retried(
+        runWithRetry(
           policyOf({ delay: () => ms as never }),
           () => Promise.reject(new RedisConnectionError("lost")),
           { signal: new AbortController().signal, runtime: denoRuntime },
@@ -281,7 +281,7 @@ Deno.test("retried makes as many calls as allowed, and tells of each failure tha
     const told: number[] = [];
     const failures: Error[] = [];
     const over = assertRejects(() =>
-      retried(policyOf({ maxAttempts }), (attempt) => {
+      runWithRetry(policyOf({ maxAttempts }), (attempt) => {
         const failure = new RedisConnectionError(`lost ${attempt}`);
         failures.push(failure);
         return Promise.reject(failure);
@@ -307,7 +307,7 @@ Deno.test("retried makes as many calls as allowed, and tells of each failure tha
 Deno.test("retried gives the first success, and throws at once what is not worth another call", async () => {
   const { signal } = new AbortController();
   assertEquals(
-    await retried(policyOf(), (attempt) => Promise.resolve(attempt), {
+    await runWithRetry(policyOf(), (attempt) => Promise.resolve(attempt), {
       signal,
       runtime: denoRuntime,
     }),
@@ -317,7 +317,7 @@ Deno.test("retried gives the first success, and throws at once what is not worth
     let calls = 0;
     assertStrictEquals(
       await assertRejects(() =>
-        retried(policyOf(), () => {
+        runWithRetry(policyOf(), () => {
           calls++;
           return Promise.reject(failure);
         }, { signal, runtime: denoRuntime })
@@ -329,7 +329,7 @@ Deno.test("retried gives the first success, and throws at once what is not worth
   let worthIt = 0;
   await assertRejects(
     () =>
-      retried(policyOf({ maxAttempts: 2, minTimeout: 0 }), () => {
+      runWithRetry(policyOf({ maxAttempts: 2, minTimeout: 0 }), () => {
         worthIt++;
         return Promise.reject(new Error("worth it"));
       }, { signal, isRetriable: () => true, runtime: denoRuntime }),
@@ -343,7 +343,7 @@ Deno.test("retried ends by its signal: before, during a wait of either schedule,
   const call = () => Promise.reject(new RedisConnectionError("lost"));
   assertStrictEquals(
     await assertRejects(() =>
-      retried(policyOf(), call, {
+      runWithRetry(policyOf(), call, {
         signal: AbortSignal.abort(reason),
         runtime: denoRuntime,
       })
@@ -354,7 +354,10 @@ Deno.test("retried ends by its signal: before, during a wait of either schedule,
     using runtime = new FakeRuntime({ global: true });
     const controller = new AbortController();
     const over = assertRejects(() =>
-      retried(policyOf(options), call, { signal: controller.signal, runtime })
+      runWithRetry(policyOf(options), call, {
+        signal: controller.signal,
+        runtime,
+      })
     );
     await turn();
     controller.abort(reason);
@@ -364,7 +367,7 @@ Deno.test("retried ends by its signal: before, during a wait of either schedule,
   const controller = new AbortController();
   const failing = Promise.withResolvers<never>();
   const over = assertRejects(() =>
-    retried(policyOf(), () => failing.promise, {
+    runWithRetry(policyOf(), () => failing.promise, {
       signal: controller.signal,
       runtime: denoRuntime,
     })
@@ -394,14 +397,14 @@ Deno.test("retried ends a wait when there is news, and leaves nothing behind", a
   const heard: AbortSignal[] = [];
   let tell = (): void => {};
   const over = assertRejects(() =>
-    retried(policyOf({ minTimeout: 1000, multiplier: 1 }), () => {
+    runWithRetry(policyOf({ minTimeout: 1000, multiplier: 1 }), () => {
       calls.push(runtime.now());
       return Promise.reject(new RedisConnectionError("lost"));
     }, {
       signal: controller.signal,
       runtime,
       drawsWaits: true,
-      news: (signal) => {
+      wakeUp: (signal) => {
         heard.push(signal);
         const { promise, resolve } = Promise.withResolvers<void>();
         tell = resolve;

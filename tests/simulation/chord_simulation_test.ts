@@ -174,7 +174,7 @@ class Simulation {
           claim,
           signal: controller.signal,
         });
-        if (outcome.type === "completed" && outcome.leftBehind !== null) {
+        if (outcome.type === "completed" && outcome.cleanupError !== null) {
           chord.isLeftBehind = true;
         }
         return;

@@ -8,7 +8,7 @@ import type { ResultEvent } from "../../src/protocol/meta.ts";
 import { type RetryPolicy, retryPolicy } from "../../src/retry/retry.ts";
 import { RetryListener } from "../../src/retry/listener.ts";
 import { ResultSource } from "../../src/source/source.ts";
-import { StatusBoard } from "../../src/status.ts";
+import { StatusHub } from "../../src/status.ts";
 import type { Reader, Wait } from "../../src/source/watch_table.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { FakeRuntime } from "../support/fake_runtime.ts";
@@ -109,7 +109,7 @@ class Simulation {
       minTimeout: 10,
       maxTimeout: 100,
     });
-    const status = new StatusBoard();
+    const status = new StatusHub();
     const retries = this.#retries = new RetryListener({}, status);
     this.source = new ResultSource({
       driver: this.redis,

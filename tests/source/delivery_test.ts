@@ -1,10 +1,6 @@
 import { Delivery } from "../../src/source/delivery.ts";
 import { decodeEvent } from "../../src/protocol/decode.ts";
-import {
-  Ticket,
-  type Watch,
-  WatchTable,
-} from "../../src/source/watch_table.ts";
+import { Latch, type Watch, WatchTable } from "../../src/source/watch_table.ts";
 import { AttachStage } from "../support/attach_stage.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 import {
@@ -357,7 +353,7 @@ Deno.test("Delivery tells of an abandoned watch once, before the last reader has
   for (let i = 0; i < 2; i++) {
     const reader = new RecordingReader();
     reader.onEvent = ({ state }) => log.push(state);
-    table.add(reader, "k", "t", new Ticket());
+    table.add(reader, "k", "t", new Latch());
   }
   table.get("k")!.messagesSince = table.tick();
   assertThrows(() => delivery.live("k", "!"), RangeError);

@@ -1,4 +1,4 @@
-import { hashOf } from "../../src/source/document_hash.ts";
+import { hashDocument } from "../../src/source/document_hash.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { seededRandom } from "../support/seeded_random.ts";
 
@@ -6,9 +6,9 @@ Deno.test("hashOf gives a safe integer, the same for the same document", () => {
   for (
     const document of ["", "a", "{}", "\u00fc\u{1f600}", new Uint8Array(3)]
   ) {
-    const hash = hashOf(document);
+    const hash = hashDocument(document);
     assert(Number.isSafeInteger(hash) && hash >= 0);
-    assertEquals(hashOf(document.slice()), hash);
+    assertEquals(hashDocument(document.slice()), hash);
   }
 });
 
@@ -30,5 +30,5 @@ Deno.test("hashOf tells documents apart that differ little", () => {
       base.slice(0, i) + base.slice(i + 1, i + 2) + base[i] + base.slice(i + 2),
     );
   }
-  assertEquals(new Set([...documents].map(hashOf)).size, documents.size);
+  assertEquals(new Set([...documents].map(hashDocument)).size, documents.size);
 });

@@ -1,5 +1,5 @@
 import { Reconciler } from "../../src/source/reconciler.ts";
-import { StatusBoard, type StatusEvent } from "../../src/status.ts";
+import { type StatusEvent, StatusHub } from "../../src/status.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { AttachStage } from "../support/attach_stage.ts";
 import {
@@ -13,8 +13,8 @@ class Stage extends AttachStage {
   readonly reader = new RecordingReader();
 
   start(period: number): Reconciler {
-    const status = new StatusBoard();
-    status.tell = (event) => this.told.push(event);
+    const status = new StatusHub();
+    status.emit = (event) => this.told.push(event);
     return new Reconciler({
       table: this.table,
       attachment: this.attachment,

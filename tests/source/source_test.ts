@@ -96,7 +96,7 @@ Deno.test("ResultSource reconnects by growing waits, attaches everything, and te
   ]);
   const retrying = stage.told.filter((event) => event.type === "retrying");
   assertEquals(retrying.map(({ attempt }) => attempt), [1, 2, 3]);
-  assertEquals(retrying.map(({ within }) => within), [100, 200, 400]);
+  assertEquals(retrying.map(({ delay }) => delay), [100, 200, 400]);
   assertEquals(
     retrying.map(({ message }) => message),
     [0, 1, 2].map((n) => `Connection to Redis lost: Retry (${n}/Inf) now.`),
@@ -510,7 +510,7 @@ Deno.test("ResultSource tells onRetry of each wait, those behind short-lived lin
   stage.driver.link.die(died);
   await turn();
   assertEquals(
-    notices.map(({ kind, attempt, within }) => [kind, attempt, within]),
+    notices.map(({ kind, attempt, delay }) => [kind, attempt, delay]),
     [["reconnect", 1, 100], ["reconnect", 1, 100]],
   );
   assertStrictEquals(notices[1]?.error, died);
@@ -558,7 +558,7 @@ Deno.test("ResultSource makes the next attempt as soon as its driver has news", 
   stage.runtime.chance = 0.999;
   const news = Promise.withResolvers<void>();
   const driver: RedisDriver = stage.driver;
-  driver.news = () => news.promise;
+  driver.topologyChanged = () => news.promise;
   stage.driver.onConnect = (attempt) => attempt === 1 ? lost() : undefined;
   await using _ = { [Symbol.asyncDispose]: () => stage.close() };
   const added = stage.source.add(new RecordingReader(), ["a"]);

@@ -1,5 +1,5 @@
 import process from "node:process";
-import { Ticket, waitsOf, WatchTable } from "../../src/source/watch_table.ts";
+import { Latch, waitsOf, WatchTable } from "../../src/source/watch_table.ts";
 import {
   assert,
   assertEquals,
@@ -13,11 +13,11 @@ import { turn } from "../support/turn.ts";
 Deno.test("WatchTable counts keys once, and waits once for each reader", () => {
   const table = new WatchTable();
   const [one, two] = [new RecordingReader(), new RecordingReader()];
-  const ticket = new Ticket();
-  const first = table.add(one, "k", "t", ticket);
+  const latch = new Latch();
+  const first = table.add(one, "k", "t", latch);
   assert(first?.isNew);
-  assertEquals(table.add(one, "k", "t", ticket), undefined);
-  const second = table.add(two, "k", "t", ticket);
+  assertEquals(table.add(one, "k", "t", latch), undefined);
+  const second = table.add(two, "k", "t", latch);
   assertEquals(second?.isNew, false);
   assertStrictEquals(second?.watch, first.watch);
   assertEquals(table.awaited, 1);
@@ -28,7 +28,7 @@ Deno.test("WatchTable counts keys once, and waits once for each reader", () => {
   assertEquals([one.waits, two.waits], [[], []]);
   // It stays until its UNSUBSCRIBE is sent.
   assertStrictEquals(table.get("k"), first.watch);
-  assertEquals(table.add(two, "k", "t", new Ticket())?.isNew, false);
+  assertEquals(table.add(two, "k", "t", new Latch())?.isNew, false);
   assertEquals(table.awaited, 1);
   table.sweep();
   assertStrictEquals(table.get("k"), first.watch);
@@ -49,7 +49,7 @@ Deno.test("WatchTable keeps its lists whole, whatever comes and goes", () => {
     const watch = table.get(key);
     const wait = watch && table.waitOf(watch, reader);
     if (wait === undefined) {
-      table.add(reader, key, key, new Ticket());
+      table.add(reader, key, key, new Latch());
       expected.add(`${r} ${key}`);
     } else {
       const isLast = table.leave(wait);
@@ -81,7 +81,7 @@ Deno.test("WatchTable takes no longer for a wait where thousands wait for the sa
   const table = new WatchTable();
   const readers = Array.from({ length: 50_000 }, () => new RecordingReader());
   const since = performance.now();
-  for (const reader of readers) table.add(reader, "k", "t", new Ticket());
+  for (const reader of readers) table.add(reader, "k", "t", new Latch());
   // From the end of its list, and by its task, as `remove` does.
   for (const reader of readers) {
     table.leave(table.waitOf(table.get("k")!, reader)!);
@@ -94,15 +94,15 @@ Deno.test("WatchTable takes no longer for a wait where thousands wait for the sa
 
 Deno.test("WatchTable takes no longer for a wait where hundreds wait for the same thousand tasks", () => {
   const table = new WatchTable();
-  const ticket = new Ticket();
+  const latch = new Latch();
   const readers = Array.from({ length: 400 }, () => new RecordingReader());
   const keys = Array.from({ length: 1000 }, (_, i) => `k${i}`);
   const before = process.cpuUsage();
   for (const reader of readers) {
-    for (const key of keys) table.add(reader, key, key, ticket);
+    for (const key of keys) table.add(reader, key, key, latch);
   }
   for (const reader of readers) {
-    assertEquals(table.add(reader, "k7", "k7", ticket), undefined);
+    assertEquals(table.add(reader, "k7", "k7", latch), undefined);
     for (const key of keys) {
       table.leave(table.waitOf(table.get(key)!, reader)!);
     }
@@ -119,7 +119,7 @@ Deno.test("WatchTable.byReading begins with the keys that were not read for the 
   const reader = new RecordingReader();
   const readBy = { a: 5, b: 0, c: 9, d: 5, e: 0 };
   for (const [key, tick] of Object.entries(readBy)) {
-    table.add(reader, key, key, new Ticket())!.watch.readBy = tick;
+    table.add(reader, key, key, new Latch())!.watch.readBy = tick;
   }
   assertEquals(
     table.byReading().map(({ key }) => key).join(""),
@@ -130,13 +130,13 @@ Deno.test("WatchTable.byReading begins with the keys that were not read for the 
 Deno.test("WatchTable.fail tells every reader once, and forgets everything", async () => {
   const table = new WatchTable();
   const [one, two] = [new RecordingReader(), new RecordingReader()];
-  const ticket = new Ticket();
+  const latch = new Latch();
   for (const key of ["a", "b"]) {
-    table.add(one, key, key, ticket);
-    table.add(two, key, key, ticket);
+    table.add(one, key, key, latch);
+    table.add(two, key, key, latch);
   }
   const error = new Error("the end");
-  const rejected = assertRejects(() => ticket.promise);
+  const rejected = assertRejects(() => latch.promise);
   table.fail(error);
   table.fail(error);
   assertStrictEquals(await rejected, error);
@@ -150,36 +150,36 @@ Deno.test("WatchTable.fail tells every reader once, and forgets everything", asy
 Deno.test("WatchTable.rotate gives each watch its turn, also while others come and go", () => {
   const table = new WatchTable();
   const reader = new RecordingReader();
-  for (const key of ["a", "b", "c"]) table.add(reader, key, key, new Ticket());
+  for (const key of ["a", "b", "c"]) table.add(reader, key, key, new Latch());
   function take(count: number): string {
     return table.rotate(count).map(({ key }) => key).join("");
   }
   assertEquals([take(2), take(2)], ["ab", "ca"]);
-  table.add(reader, "d", "d", new Ticket());
+  table.add(reader, "d", "d", new Latch());
   table.delete(table.get("b")!);
   assertEquals([take(1), take(9), take(0)], ["c", "adc", ""]);
 });
 
 Deno.test("Ticket resolves when each expected wait is attached or over", async () => {
-  assertEquals(await new Ticket().promise, undefined);
-  const ticket = new Ticket();
-  const late = new Ticket();
+  assertEquals(await new Latch().promise, undefined);
+  const latch = new Latch();
+  const late = new Latch();
   let settled = 0;
-  ticket.expect();
-  ticket.expect();
-  ticket.alsoPunch(late);
-  ticket.promise.then(() => settled++);
+  latch.expect();
+  latch.expect();
+  latch.alsoCountDown(late);
+  latch.promise.then(() => settled++);
   late.promise.then(() => settled++);
-  ticket.punch();
+  latch.countDown();
   await turn();
   assertEquals(settled, 0);
-  ticket.punch();
+  latch.countDown();
   await turn();
   assertEquals(settled, 2);
   // A failure that nobody listens to is no unhandled rejection.
-  const lost = new Ticket();
+  const lost = new Latch();
   lost.expect();
-  lost.alsoPunch(new Ticket());
+  lost.alsoCountDown(new Latch());
   lost.reject(new Error("nobody listens"));
   await turn();
 });

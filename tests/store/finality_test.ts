@@ -1,9 +1,9 @@
-import { Judge } from "../../src/store/finality.ts";
+import { Finality } from "../../src/store/finality.ts";
 import { formatsOf } from "../../src/formats/options.ts";
 import { assertEquals, assertInstanceOf } from "../support/assert.ts";
 
 Deno.test("Judge tells of a status that no event can have that it is no SUCCESS, whatever the result says", () => {
-  const judge = new Judge(formatsOf({}, "bigint"));
+  const judge = new Finality(formatsOf({}, "bigint"));
   for (
     const text of [
       '{"result": "SUCCESS", "status": "UNDECODABLE"}',

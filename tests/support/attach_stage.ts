@@ -2,8 +2,8 @@ import { Attachment, ReadSize } from "../../src/source/attachment.ts";
 import { Delivery } from "../../src/source/delivery.ts";
 import { decodeEvent } from "../../src/protocol/decode.ts";
 import {
+  Latch,
   type Reader,
-  Ticket,
   type Watch,
   WatchTable,
 } from "../../src/source/watch_table.ts";
@@ -48,13 +48,13 @@ export class AttachStage {
 
   /** Lets a reader await tasks; resolves when they are attached. */
   add(reader: Reader, ...taskIds: string[]): Promise<void> {
-    const ticket = new Ticket();
+    const latch = new Latch();
     for (const taskId of taskIds) {
-      const added = this.table.add(reader, keyOf(taskId), taskId, ticket);
+      const added = this.table.add(reader, keyOf(taskId), taskId, latch);
       if (added?.isNew) this.attachment.add(added.watch);
       else if (added !== undefined) this.attachment.reread(added.watch);
     }
-    return ticket.promise;
+    return latch.promise;
   }
 
   /** Ends a reader's wait. */

@@ -10,7 +10,10 @@ import type {
   ChordRequest,
 } from "../../src/chords/request.ts";
 import { Commands } from "../../src/source/commands.ts";
-import { type ResultBackendOptions, settingsOf } from "../../src/options.ts";
+import {
+  resolveOptions,
+  type ResultBackendOptions,
+} from "../../src/options.ts";
 import { jsonCodec } from "../../src/formats/codec.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
 import type { RedisDriver } from "../../src/redis/link.ts";
@@ -18,7 +21,7 @@ import { TcpDriver } from "../../src/redis/server/link.ts";
 import { parseRedisUrl } from "../../src/redis/url/url.ts";
 import { RetryListener } from "../../src/retry/listener.ts";
 import { ResultSource } from "../../src/source/source.ts";
-import { StatusBoard } from "../../src/status.ts";
+import { StatusHub } from "../../src/status.ts";
 import { ResultStore } from "../../src/store/result_store.ts";
 
 /** What a {@linkcode ChordStage} can be told. */
@@ -36,13 +39,13 @@ export class ChordStage implements AsyncDisposable {
     url: string,
     { restoreGroup, ...options }: ChordStageOptions = {},
   ) {
-    const settings = settingsOf({
+    const settings = resolveOptions({
       reconnect: { minTimeout: 1, maxTimeout: 10 },
       retry: { minTimeout: 1, maxTimeout: 10 },
       ...options,
     });
     const keys = new KeySpace(settings.keyPrefix);
-    const status = new StatusBoard();
+    const status = new StatusHub();
     const retries = new RetryListener({}, status);
     this.source = new ResultSource({
       ...settings,
@@ -137,7 +140,7 @@ function noGroup(): Promise<SavedGroup | null> {
 
 function driverOf(
   url: string,
-  settings: ReturnType<typeof settingsOf>,
+  settings: ReturnType<typeof resolveOptions>,
 ): RedisDriver {
   const { hostname, port, db } = parseRedisUrl(url);
   return new TcpDriver({ ...settings, address: { hostname, port }, db });

@@ -7,7 +7,7 @@ import {
   RetryListener,
 } from "../../src/retry/listener.ts";
 import { ResultSource } from "../../src/source/source.ts";
-import { StatusBoard, type StatusEvent } from "../../src/status.ts";
+import { type StatusEvent, StatusHub } from "../../src/status.ts";
 import { FakeDriver } from "./fake_link.ts";
 import { FakeRuntime } from "./fake_runtime.ts";
 
@@ -23,15 +23,15 @@ export interface SourceStageOptions extends RetryCallbacks {
 export class SourceStage implements Disposable {
   readonly driver = new FakeDriver();
   readonly runtime = new FakeRuntime({ global: true });
-  readonly status = new StatusBoard();
+  readonly status = new StatusHub();
   /** Everything that the status said. */
   readonly told: StatusEvent[] = [];
   readonly source: ResultSource;
   readonly commands: Commands;
 
   constructor(options: SourceStageOptions = {}) {
-    const tell = this.status.tell.bind(this.status);
-    this.status.tell = (event) => {
+    const tell = this.status.emit.bind(this.status);
+    this.status.emit = (event) => {
       this.told.push(event);
       tell(event);
     };

@@ -1,4 +1,4 @@
-import { Outlet } from "../../src/util/pull_stream.ts";
+import { PullStream } from "../../src/util/pull_stream.ts";
 import {
   assert,
   assertEquals,
@@ -8,19 +8,19 @@ import {
 import { turn } from "../support/turn.ts";
 
 function outletOver(items: number[]): {
-  outlet: Outlet<number>;
+  outlet: PullStream<number>;
   canceled: unknown[];
   push(item: number): void;
 } {
   const canceled: unknown[] = [];
-  const outlet = new Outlet<number>({
-    take: () => items.shift(),
+  const outlet = new PullStream<number>({
+    next: () => items.shift(),
     isEmpty: () => items.length === 0,
     cancel: (reason) => canceled.push(reason),
   });
   const push = (item: number): void => {
     items.push(item);
-    outlet.wake();
+    outlet.notify();
   };
   return { outlet, canceled, push };
 }
@@ -28,7 +28,7 @@ function outletOver(items: number[]): {
 Deno.test("Outlet takes an item only when a reader asks for one", async () => {
   const items = [1, 2, 3];
   const { outlet, push } = outletOver(items);
-  outlet.wake();
+  outlet.notify();
   await turn();
   assertEquals(items.length, 3);
   const reader = outlet.readable.getReader();
@@ -65,7 +65,7 @@ Deno.test("Outlet closes and fails behind what is not taken", async () => {
 
 Deno.test("Outlet ends a reader that waits, and one that only waits for the end", async () => {
   const error = new Error("the end");
-  const ends: ((outlet: Outlet<number>) => void)[] = [
+  const ends: ((outlet: PullStream<number>) => void)[] = [
     (outlet) => outlet.close(),
     (outlet) => outlet.fail(error),
     (outlet) => outlet.abort(error),
@@ -84,7 +84,7 @@ Deno.test("Outlet ends a reader that waits, and one that only waits for the end"
     end(idle);
     assertStrictEquals(await read, i === 0 ? true : error);
     assertStrictEquals(await closed, i === 0 ? true : error);
-    asking.wake();
+    asking.notify();
     asking.abort(new Error("late"));
   }
 });
@@ -122,9 +122,9 @@ Deno.test("Outlet tells of a cancel once, with its reason, and then takes nothin
 
 Deno.test("Outlet takes a few items ahead where it may, and still fails behind all of them", async () => {
   const items = Array.from({ length: 40 }, (_, index) => index);
-  const outlet = new Outlet<number>({
-    take: () => items.shift(),
-    takeAhead: () => items[0] === 35 ? undefined : items.shift(),
+  const outlet = new PullStream<number>({
+    next: () => items.shift(),
+    nextIfFinal: () => items[0] === 35 ? undefined : items.shift(),
     isEmpty: () => items.length === 0,
     cancel: () => {},
   });
@@ -151,9 +151,9 @@ Deno.test("Outlet takes a few items ahead where it may, and still fails behind a
 Deno.test("Outlet closes behind what it has taken ahead, and drops that when it aborts", async () => {
   for (const isAborted of [false, true]) {
     const items = [1, 2, 3];
-    const outlet = new Outlet<number>({
-      take: () => items.shift(),
-      takeAhead: () => items.shift(),
+    const outlet = new PullStream<number>({
+      next: () => items.shift(),
+      nextIfFinal: () => items.shift(),
       isEmpty: () => items.length === 0,
       cancel: () => {},
     });
@@ -175,9 +175,9 @@ Deno.test("Outlet closes behind what it has taken ahead, and drops that when it 
 Deno.test("Outlet closes with the last item it has taken, for a reader that does not ask for another", async () => {
   for (const isEarly of [false, true]) {
     const items = [1, 2, 3];
-    const outlet = new Outlet<number>({
-      take: () => items.shift(),
-      takeAhead: () => items.shift(),
+    const outlet = new PullStream<number>({
+      next: () => items.shift(),
+      nextIfFinal: () => items.shift(),
       isEmpty: () => items.length === 0,
       cancel: () => {},
     });

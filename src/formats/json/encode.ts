@@ -3,7 +3,7 @@ import {
   integerRefusal,
   isBoxed,
   isoformat,
-  MAX_DEPTH,
+  MAX_WRITE_DEPTH,
   pathText,
   refusalOf,
 } from "../encodable.ts";
@@ -96,9 +96,9 @@ class Encoder {
     if (ancestors.includes(value)) {
       this.#refuse("a value that contains itself", "break the cycle");
     }
-    if (ancestors.length === MAX_DEPTH) {
+    if (ancestors.length === MAX_WRITE_DEPTH) {
       this.#refuse(
-        `a value nested more than ${MAX_DEPTH} levels deep`,
+        `a value nested more than ${MAX_WRITE_DEPTH} levels deep`,
         "flatten it: Python would not read it back",
       );
     }

@@ -1,4 +1,4 @@
-import { datetimeText, MAX_DEPTH } from "../envelopes.ts";
+import { datetimeText, MAX_READ_DEPTH } from "../envelopes.ts";
 
 /** What `JSON.stringify()` writes without loss, and every JSON parser reads. */
 export type JsonValue =
@@ -67,9 +67,9 @@ function convertObject(value: object, depth: number): JsonValue | undefined {
   if (value instanceof Error) return `${value.name}: ${value.message}`;
   if (value instanceof Uint8Array) return value.toBase64();
   if (value instanceof ArrayBuffer) return new Uint8Array(value).toBase64();
-  if (depth === MAX_DEPTH) {
+  if (depth === MAX_READ_DEPTH) {
     throw new TypeError(
-      `Cannot make a JSON-safe copy of a value nested more than ${MAX_DEPTH} levels deep: ` +
+      `Cannot make a JSON-safe copy of a value nested more than ${MAX_READ_DEPTH} levels deep: ` +
         "flatten it, or break the cycle if it contains itself",
     );
   }

@@ -1,6 +1,6 @@
 import type { ParseOptions } from "../json/parse.ts";
 import { setOwn } from "../own_property.ts";
-import { MAX_DEPTH } from "../envelopes.ts";
+import { MAX_READ_DEPTH } from "../envelopes.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -143,8 +143,10 @@ class Reader {
     size: number,
   ): unknown {
     if (size === 0) return value;
-    if (this.#stack.length === MAX_DEPTH) {
-      throw new RangeError(`it is nested more than ${MAX_DEPTH} levels deep`);
+    if (this.#stack.length === MAX_READ_DEPTH) {
+      throw new RangeError(
+        `it is nested more than ${MAX_READ_DEPTH} levels deep`,
+      );
     }
     const frame: Frame = { value, left: size, key: "" };
     if (!Array.isArray(value)) frame.key = this.#key();

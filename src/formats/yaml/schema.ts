@@ -80,13 +80,13 @@ function scalar(
 ): Type {
   return new Type(`tag:yaml.org,2002:${name}`, {
     kind: "scalar",
-    resolve: (data) => pattern.test(textOf(data)),
-    construct: (data) => construct(textOf(data)),
+    resolve: (data) => pattern.test(scalarText(data)),
+    construct: (data) => construct(scalarText(data)),
   });
 }
 
 /** The parser has null where a scalar is empty. */
-function textOf(data: unknown): string {
+function scalarText(data: unknown): string {
   return typeof data === "string" ? data : "";
 }
 

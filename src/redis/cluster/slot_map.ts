@@ -1,7 +1,7 @@
 import { RedisConnectionError } from "../../errors.ts";
 import type { TcpAddress } from "../../runtime.ts";
 import type { Command } from "../wire/command.ts";
-import { nameOf } from "../server/dial.ts";
+import { formatAddress } from "../server/dial.ts";
 import type { RespValue } from "../wire/resp.ts";
 import { SLOTS } from "./slots.ts";
 
@@ -16,7 +16,7 @@ export interface NodeAddress extends TcpAddress {
 
 /** An address with its name. */
 export function namedAddress(hostname: string, port: number): NodeAddress {
-  return { hostname, port, name: nameOf({ hostname, port }) };
+  return { hostname, port, name: formatAddress({ hostname, port }) };
 }
 
 /** Which node serves which slot, as one node sees it. */
@@ -35,8 +35,8 @@ export class SlotMap {
   static parse(reply: RespValue, asked: TcpAddress): SlotMap {
     const map = new SlotMap();
     const replicas: NodeAddress[] = [];
-    for (const range of listOf(reply, reply)) {
-      const [from, to, master, ...others] = listOf(range, reply);
+    for (const range of expectList(reply, reply)) {
+      const [from, to, master, ...others] = expectList(range, reply);
       if (typeof from !== "number" || typeof to !== "number") {
         throw unexpected(reply);
       }
@@ -104,7 +104,7 @@ function addressOf(
   asked: TcpAddress,
   reply: RespValue,
 ): NodeAddress | undefined {
-  const [host, port, , details] = listOf(entry, reply);
+  const [host, port, , details] = expectList(entry, reply);
   if (typeof port !== "number") throw unexpected(reply);
   if (port <= 0 || port > 65_535) return undefined;
   if (host === null || host === "") return namedAddress(asked.hostname, port);
@@ -117,7 +117,10 @@ function addressOf(
     : undefined;
 }
 
-function listOf(value: RespValue | undefined, reply: RespValue): RespValue[] {
+function expectList(
+  value: RespValue | undefined,
+  reply: RespValue,
+): RespValue[] {
   if (Array.isArray(value)) return value;
   throw unexpected(reply);
 }

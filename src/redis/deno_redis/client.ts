@@ -7,7 +7,7 @@ import {
 import type { Runtime, TcpAddress } from "../../runtime.ts";
 import { explainSetUp } from "../server/explain.ts";
 import type { Command } from "../wire/command.ts";
-import { nameOf } from "../server/dial.ts";
+import { formatAddress } from "../server/dial.ts";
 import { RespError } from "../wire/resp.ts";
 import { dialFailureOf, strangenessOf } from "./failures.ts";
 import type { DenoRedisClient, DenoRedisConnect } from "./types.ts";
@@ -76,7 +76,7 @@ export async function openClient(
       giveUp.abort(
         new RedisConnectionError(
           `Cannot connect to Redis at ${
-            nameOf(address)
+            formatAddress(address)
           }: no answer within ${connectTimeout} ms (connectTimeout)`,
         ),
       ),
@@ -93,7 +93,7 @@ export async function openClient(
           events.onStray(
             new RedisConnectionError(
               `Lost the connection to Redis at ${
-                nameOf(address)
+                formatAddress(address)
               }: the package tells of its end (${type})`,
             ),
           ),

@@ -1,7 +1,7 @@
 import { Deque } from "../../deps/deque.ts";
 import { RedisConnectionError, RedisError } from "../../errors.ts";
 import type { Command } from "../wire/command.ts";
-import { nameOf } from "../server/dial.ts";
+import { formatAddress } from "../server/dial.ts";
 import { Heartbeat } from "../server/heartbeat.ts";
 import type { RespValue } from "../wire/resp.ts";
 import { type ClientSettings, closeClient, exchange } from "./client.ts";
@@ -53,7 +53,7 @@ export class DenoRedisCommands {
         this.end(
           new RedisConnectionError(
             `Lost the connection to Redis at ${
-              nameOf(address)
+              formatAddress(address)
             }: it was silent for ${ms} ms and did not answer a PING`,
           ),
         ),
@@ -180,7 +180,7 @@ export class DenoRedisCommands {
       // follows it there would be taken for the replies of later commands.
       throw new RedisConnectionError(
         `Lost step with Redis at ${
-          nameOf(this.#settings.address)
+          formatAddress(this.#settings.address)
         }: a transaction was refused half-way`,
       );
     }

@@ -191,19 +191,29 @@ class DenoRedisDriver implements RedisDriver {
       connect,
       address: {
         hostname: server.hostname ?? "127.0.0.1",
-        port: whole("port", server.port, 6379, 1),
+        port: integer("port", server.port, 6379, 1),
       },
-      db: whole("db", server.db, 0, 0),
+      db: integer("db", server.db, 0, 0),
       username: server.username,
       password: server.password,
       clientName: server.name,
       tls: server.tls ?? options.caCerts !== undefined,
       caCerts: options.caCerts,
-      connectTimeout: from(1, "connectTimeout", server.connectTimeout, 5000),
-      heartbeat: from(1, "heartbeat", server.heartbeat, 10_000),
+      connectTimeout: numberAtLeast(
+        1,
+        "connectTimeout",
+        server.connectTimeout,
+        5000,
+      ),
+      heartbeat: numberAtLeast(1, "heartbeat", server.heartbeat, 10_000),
       runtime: options.runtime ?? denoRuntime,
     };
-    this.#idleTimeout = from(0, "idleTimeout", options.idleTimeout, 1000);
+    this.#idleTimeout = numberAtLeast(
+      0,
+      "idleTimeout",
+      options.idleTimeout,
+      1000,
+    );
     this.#probePrefix = options.probePrefix ?? "deno-redis-probe:";
   }
 
@@ -338,7 +348,7 @@ function refuseOthers({ path, tls = {} }: RedisUrl): void {
   }
 }
 
-function whole(
+function integer(
   name: string,
   value: number | string | undefined,
   byDefault: number,
@@ -355,7 +365,7 @@ function whole(
   );
 }
 
-function from(
+function numberAtLeast(
   least: number,
   name: string,
   value: number | undefined,

@@ -5,7 +5,7 @@ import {
 } from "../../errors.ts";
 import type { Address } from "../../runtime.ts";
 import { explainReply } from "../server/explain.ts";
-import { nameOf } from "../server/dial.ts";
+import { formatAddress } from "../server/dial.ts";
 import { grantAdvice } from "../../util/deno_permission.ts";
 import { RespError } from "../wire/resp.ts";
 
@@ -27,7 +27,9 @@ export function refusalOf(error: unknown): RedisError | undefined {
 export function lossOf(error: unknown, address: Address): Error {
   if (error instanceof RedisConnectionError) return error;
   return refusalOf(error) ?? new RedisConnectionError(
-    `Lost the connection to Redis at ${nameOf(address)}: ${whyOf(error)}`,
+    `Lost the connection to Redis at ${formatAddress(address)}: ${
+      whyOf(error)
+    }`,
     { cause: error },
   );
 }
@@ -45,11 +47,11 @@ export function dialFailureOf(
   error: unknown,
   address: Address,
 ): Error {
-  const prefix = `Cannot connect to Redis at ${nameOf(address)}`;
+  const prefix = `Cannot connect to Redis at ${formatAddress(address)}`;
   if (error instanceof Deno.errors.NotCapable) {
     return new ConfigurationError(
       `${prefix}: the permission is missing: ${
-        grantAdvice({ net: nameOf(address) })
+        grantAdvice({ net: formatAddress(address) })
       }`,
       { cause: error },
     );
@@ -66,7 +68,7 @@ function distrustOf(error: unknown, address: Address): Error | undefined {
     : "check the option `caCerts`, and that the server speaks TLS";
   return new ConfigurationError(
     `Cannot connect to Redis at ${
-      nameOf(address)
+      formatAddress(address)
     }: ${error.message}: ${advice}`,
     { cause: error },
   );

@@ -2,7 +2,7 @@ import { RedisConnectionError } from "../../errors.ts";
 import type { Timer } from "../../runtime.ts";
 import { toError } from "../../util/to_error.ts";
 import type { Command } from "../wire/command.ts";
-import { nameOf } from "../server/dial.ts";
+import { formatAddress } from "../server/dial.ts";
 import type { LinkEvents, RedisLink, RedisText } from "../link.ts";
 import type { RespValue } from "../wire/resp.ts";
 import type { ClientSettings } from "./client.ts";
@@ -111,7 +111,7 @@ export class DenoRedisLink implements RedisLink {
           this.end(
             new RedisConnectionError(
               `Closed the connection to Redis at ${
-                nameOf(address)
+                formatAddress(address)
               }, which was idle for ${idleTimeout} ms (idleTimeout)`,
             ),
           ),

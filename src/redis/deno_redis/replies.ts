@@ -23,7 +23,7 @@ export function isRead(command: Command): boolean {
 }
 
 /** Text where the bytes are UTF-8, the bytes where they are not. */
-export function textOf(bytes: Uint8Array): string | Uint8Array {
+export function decodeUtf8(bytes: Uint8Array): string | Uint8Array {
   try {
     return utf8.decode(bytes);
   } catch {
@@ -33,7 +33,7 @@ export function textOf(bytes: Uint8Array): string | Uint8Array {
 
 /** The package's reply as this module's; undefined if it is none. */
 export function replyOf(reply: unknown): RespValue | undefined {
-  if (reply instanceof Uint8Array) return textOf(reply);
+  if (reply instanceof Uint8Array) return decodeUtf8(reply);
   if (reply instanceof Error) return refusalOf(reply);
   if (Array.isArray(reply)) {
     const items: RespValue[] = [];

@@ -1,13 +1,13 @@
 import { RedisConnectionError, RedisError } from "../../errors.ts";
 import type { Timer } from "../../runtime.ts";
 import { toError } from "../../util/to_error.ts";
-import { nameOf } from "../server/dial.ts";
+import { formatAddress } from "../server/dial.ts";
 import { Heartbeat } from "../server/heartbeat.ts";
 import type { LinkEvents } from "../link.ts";
 import { type ClientSettings, closeClient, openClient } from "./client.ts";
 import { lossOf } from "./failures.ts";
 import type { DenoRedisClient, DenoRedisSubscription } from "./types.ts";
-import { textOf } from "./replies.ts";
+import { decodeUtf8 } from "./replies.ts";
 
 /** The first and the longest wait before a probe is published again, in milliseconds. */
 const FIRST_PAUSE = 1;
@@ -76,7 +76,7 @@ export class DenoRedisSubscriber {
         this.end(
           new RedisConnectionError(
             `Lost the connection to Redis at ${
-              nameOf(address)
+              formatAddress(address)
             }: it was silent for ${ms} ms, and brought no probe`,
           ),
         ),
@@ -284,7 +284,7 @@ export class DenoRedisSubscriber {
         // What comes behind the end is no message, and the next attach reads it.
         if (this.#reason !== undefined) break;
         this.#heartbeat.heard();
-        const payload = textOf(message);
+        const payload = decodeUtf8(message);
         if (!channel.startsWith(this.#probe)) {
           events.onMessage(channel, payload);
         } else if (typeof payload === "string") {
@@ -317,7 +317,7 @@ export class DenoRedisSubscriber {
     }
     return new RedisConnectionError(
       `Lost the subscription at Redis at ${
-        nameOf(this.#options.settings.address)
+        formatAddress(this.#options.settings.address)
       }: ${loss.message}`,
       { cause: loss },
     );
@@ -359,7 +359,7 @@ export class DenoRedisSubscriber {
     const { address } = this.#options.settings;
     this.end(
       new RedisConnectionError(
-        `Lost the subscription at Redis at ${nameOf(address)}: ${why}`,
+        `Lost the subscription at Redis at ${formatAddress(address)}: ${why}`,
       ),
     );
     // Another reason may have been first.

@@ -11,7 +11,7 @@ import {
   type ConnectionEvents,
   type ConnectionOptions,
 } from "../server/connection.ts";
-import { nameOf } from "../server/dial.ts";
+import { formatAddress } from "../server/dial.ts";
 import type { RespValue } from "../wire/resp.ts";
 import {
   isSameAddress,
@@ -45,7 +45,7 @@ export class SentinelPeer {
 
   /** Prepares; nothing is dialled. */
   constructor(address: TcpAddress, options: PeerOptions) {
-    this.name = nameOf(address);
+    this.name = formatAddress(address);
     this.#options = { ...options, address, db: 0 };
   }
 

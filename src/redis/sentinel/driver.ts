@@ -2,7 +2,7 @@ import { ConfigurationError, RedisConnectionError } from "../../errors.ts";
 import { pause } from "../../util/pause.ts";
 import type { TcpAddress } from "../../runtime.ts";
 import type { ConnectionOptions } from "../server/connection.ts";
-import { nameOf } from "../server/dial.ts";
+import { formatAddress } from "../server/dial.ts";
 import type { LinkEvents, RedisDriver, RedisLink } from "../link.ts";
 import { TcpDriver } from "../server/link.ts";
 import type { TlsSources } from "../tls/tls.ts";
@@ -18,11 +18,11 @@ import {
 } from "./master.ts";
 import { type PeerAnswer, SentinelPeer } from "./client.ts";
 import {
-  counts,
-  judge,
+  type Election,
+  electMaster,
+  isEligible,
+  type MasterQuery,
   stateOf,
-  type Verdict,
-  type Wanted,
 } from "./election.ts";
 import { SentinelWatch } from "./watch.ts";
 
@@ -78,7 +78,7 @@ export class SentinelDriver implements RedisDriver {
     this.#options = options;
     this.#name = options.masterName;
     for (const address of options.sentinels) {
-      this.#peers.set(nameOf(address), this.#peer(address));
+      this.#peers.set(formatAddress(address), this.#peer(address));
     }
   }
 
@@ -120,7 +120,7 @@ export class SentinelDriver implements RedisDriver {
   }
 
   /** Listens to the Sentinels between two attempts: see {@linkcode RedisDriver}. */
-  async news(signal: AbortSignal): Promise<void> {
+  async topologyChanged(signal: AbortSignal): Promise<void> {
     // They have told already, while the attempt was under way.
     if (this.#hasMoved) return;
     const name = this.#name;
@@ -128,7 +128,7 @@ export class SentinelDriver implements RedisDriver {
     if (name === undefined) await aborted(signal);
     if (name === undefined || signal.aborted) return;
     const { master, isUp = true } = this.#last ?? {};
-    this.#next = await this.#hear(name, (state) =>
+    this.#next = await this.#waitForMaster(name, (state) =>
       // They answer again, where none did.
       master === undefined || isNews(state, master, isUp), signal);
   }
@@ -166,19 +166,19 @@ export class SentinelDriver implements RedisDriver {
     }
   }
 
-  async #ask(events: LinkEvents, signal: AbortSignal): Promise<Verdict> {
+  async #ask(events: LinkEvents, signal: AbortSignal): Promise<Election> {
     const wanted = this.#wanted(this.#name);
     const said = await askSentinels({
       peers: [...this.#peers.values()],
       reserve: [...this.#learned.values()],
       masterName: wanted.masterName,
-      counts: (each) => counts(each, wanted),
+      counts: (each) => isEligible(each, wanted),
       runtime: this.#options.connection.runtime,
     }, signal);
     this.#substitutes = said.flatMap(({ peer, answer }) =>
       answer === undefined || this.#peers.has(peer.name) ? [] : peer
     );
-    const verdict = judge(said, wanted);
+    const verdict = electMaster(said, wanted);
     if (verdict.master === undefined) return verdict;
     // The others do for now, but it should be mended.
     for (const { peer, error } of said) {
@@ -198,7 +198,7 @@ export class SentinelDriver implements RedisDriver {
     const { runtime } = this.#options.connection;
     const over = new AbortController();
     const timer = runtime.setTimer(() => over.abort(), ms, true);
-    const told = await this.#hear(
+    const told = await this.#waitForMaster(
       down.name,
       (state) => isNews(state, down, false),
       AbortSignal.any([signal, over.signal]),
@@ -213,7 +213,7 @@ export class SentinelDriver implements RedisDriver {
    * up again, or what `isExpected`. Resolves to what it says; to undefined, if
    * all have to be asked, or the signal aborts.
    */
-  async #hear(
+  async #waitForMaster(
     name: string,
     isExpected: (state: MasterState) => boolean,
     signal: AbortSignal,
@@ -237,7 +237,7 @@ export class SentinelDriver implements RedisDriver {
     return told;
   }
 
-  #wanted(masterName: string | undefined): Wanted {
+  #wanted(masterName: string | undefined): MasterQuery {
     const { minOtherSentinels = 0 } = this.#options;
     return { masterName, minOtherSentinels, wasKnown: this.#wasFound };
   }
@@ -289,9 +289,9 @@ export class SentinelDriver implements RedisDriver {
     this.#hasMoved = true;
     gone.abort(
       new RedisConnectionError(
-        `Left ${nameOf(address)}: the Sentinels say that ${
+        `Left ${formatAddress(address)}: the Sentinels say that ${
           JSON.stringify(name)
-        } is now ${nameOf(next)}`,
+        } is now ${formatAddress(next)}`,
       ),
     );
   }
@@ -299,7 +299,7 @@ export class SentinelDriver implements RedisDriver {
   /** Remembers Sentinels that the URL does not name, the latest ones: they may be its successors. */
   #learn({ sentinels }: PeerAnswer): void {
     for (const address of sentinels) {
-      const name = nameOf(address);
+      const name = formatAddress(address);
       if (this.#peers.has(name)) continue;
       const known = this.#learned.get(name) ?? this.#peer(address);
       this.#learned.delete(name);

@@ -1,11 +1,11 @@
 import { ConfigurationError, RedisConnectionError } from "../../errors.ts";
-import { nameOf } from "../server/dial.ts";
+import { formatAddress } from "../server/dial.ts";
 import { isRetriable } from "../retriable.ts";
 import { isSameAddress, isSeen, isUp, type MasterState } from "./master.ts";
 import type { PeerAnswer, SentinelPeer } from "./client.ts";
 
 /** What came of asking one Sentinel. */
-export type Said =
+export type SentinelReply =
   & { readonly peer: SentinelPeer }
   & (
     | { readonly answer: PeerAnswer; readonly error?: undefined }
@@ -13,7 +13,7 @@ export type Said =
   );
 
 /** Which master is looked for, and whose word counts. */
-export interface Wanted {
+export interface MasterQuery {
   /** The name; undefined: the only one there is. */
   readonly masterName: string | undefined;
   /** How many other Sentinels one has to know of. */
@@ -23,7 +23,7 @@ export interface Wanted {
 }
 
 /** What several Sentinels say together. */
-export type Verdict =
+export type Election =
   /** The newest master that they know, and whether it is worth dialling. */
   | {
     readonly master: MasterState;
@@ -34,7 +34,7 @@ export type Verdict =
   | { readonly master?: undefined; readonly why: Error };
 
 /** Whether an answer tells of the master: such a one is worth more than silence. */
-export function counts(said: Said, wanted: Wanted): boolean {
+export function isEligible(said: SentinelReply, wanted: MasterQuery): boolean {
   return stateOf(said, wanted) !== undefined;
 }
 
@@ -42,7 +42,10 @@ export function counts(said: Said, wanted: Wanted): boolean {
  * Judges what the Sentinels said. The highest epoch wins: a Sentinel that was
  * cut off does not know of the last fail-over.
  */
-export function judge(said: readonly Said[], wanted: Wanted): Verdict {
+export function electMaster(
+  said: readonly SentinelReply[],
+  wanted: MasterQuery,
+): Election {
   const name = wanted.masterName ?? onlyName(said);
   if (name instanceof Error) return { why: name };
   const exact = { ...wanted, masterName: name };
@@ -76,7 +79,7 @@ function isLeading({ flags }: MasterState): boolean {
 /** What a Sentinel says of the master; undefined where its word does not count. */
 export function stateOf(
   { answer }: { readonly answer?: PeerAnswer | undefined },
-  { masterName, minOtherSentinels }: Wanted,
+  { masterName, minOtherSentinels }: MasterQuery,
 ): MasterState | undefined {
   const { masters = [] } = answer ?? {};
   const state = masterName === undefined && masters.length === 1
@@ -88,19 +91,19 @@ export function stateOf(
 }
 
 /** The name of the master, where there is one alone. */
-function onlyName(said: readonly Said[]): string | Error {
+function onlyName(said: readonly SentinelReply[]): string | Error {
   const names = namesIn(said);
   const [name] = names;
   if (names.length === 1 && name !== undefined) return name;
   if (names.length === 0) return whyNot(said, undefined);
   return new ConfigurationError(
     `Cannot tell which master is meant: the Sentinels watch ${
-      listOf(names)
+      joinNames(names)
     }; name one by the option \`sentinel.masterName\``,
   );
 }
 
-function namesIn(said: readonly Said[]): string[] {
+function namesIn(said: readonly SentinelReply[]): string[] {
   return [
     ...new Set(
       said.flatMap(({ answer }) =>
@@ -111,7 +114,10 @@ function namesIn(said: readonly Said[]): string[] {
 }
 
 /** What each Sentinel said, as a reason not to connect. */
-function whyNot(said: readonly Said[], wanted: Wanted | undefined): Error {
+function whyNot(
+  said: readonly SentinelReply[],
+  wanted: MasterQuery | undefined,
+): Error {
   const errors = said.flatMap(({ error }) => error ?? []);
   const mayChange = errors.some(isRetriable) ||
     (wanted !== undefined && (namesIn(said).includes(wanted.masterName ?? "") ||
@@ -134,8 +140,8 @@ function whyNot(said: readonly Said[], wanted: Wanted | undefined): Error {
 }
 
 function wordsOf(
-  { peer, answer, error }: Said,
-  wanted: Wanted | undefined,
+  { peer, answer, error }: SentinelReply,
+  wanted: MasterQuery | undefined,
 ): string {
   // It names the Sentinel itself.
   if (error !== undefined) return error.message;
@@ -145,10 +151,10 @@ function wordsOf(
     return `Sentinel ${peer.name} watches ${
       masters.length === 0
         ? "no master"
-        : listOf(masters.map(({ name }) => name))
+        : joinNames(masters.map(({ name }) => name))
     }`;
   }
-  const at = nameOf(state.address);
+  const at = formatAddress(state.address);
   const least = wanted?.minOtherSentinels ?? 0;
   if (state.otherSentinels < least) {
     return `Sentinel ${peer.name} knows of ${state.otherSentinels} other Sentinels, fewer than \`sentinel.minOtherSentinels\` (${least})`;
@@ -160,6 +166,6 @@ function wordsOf(
     })`;
 }
 
-function listOf(names: readonly string[]): string {
+function joinNames(names: readonly string[]): string {
   return names.map((name) => JSON.stringify(name)).join(", ");
 }

@@ -1,6 +1,6 @@
 import { RedisConnectionError } from "../../errors.ts";
 import type { TcpAddress } from "../../runtime.ts";
-import { nameOf } from "../server/dial.ts";
+import { formatAddress } from "../server/dial.ts";
 import type { RespValue } from "../wire/resp.ts";
 
 /** What one Sentinel knows of a master. */
@@ -29,7 +29,8 @@ export function isSeen(state: MasterState): boolean {
 
 /** Whether two addresses are the same; a host name is as good as its capitals. */
 export function isSameAddress(one: TcpAddress, other: TcpAddress): boolean {
-  return nameOf(one).toLowerCase() === nameOf(other).toLowerCase();
+  return formatAddress(one).toLowerCase() ===
+    formatAddress(other).toLowerCase();
 }
 
 /**

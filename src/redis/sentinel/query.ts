@@ -2,7 +2,7 @@ import { RedisConnectionError } from "../../errors.ts";
 import type { Runtime } from "../../runtime.ts";
 import { toError } from "../../util/to_error.ts";
 import type { SentinelPeer } from "./client.ts";
-import type { Said } from "./election.ts";
+import type { SentinelReply } from "./election.ts";
 
 /**
  * Milliseconds that the other Sentinels have when one has answered, and that
@@ -11,7 +11,7 @@ import type { Said } from "./election.ts";
 const GRACE = 200;
 
 /** Whom to ask. */
-export interface Inquiry {
+export interface SentinelQuery {
   /** Asked at once, all together. */
   readonly peers: readonly SentinelPeer[];
   /** Asked when one of `peers` fails, or none answers soon. */
@@ -19,7 +19,7 @@ export interface Inquiry {
   /** The master's name; undefined: the only one. */
   readonly masterName: string | undefined;
   /** Whether an answer is worth having: the first one limits the wait for the others. */
-  counts(said: Said): boolean;
+  counts(said: SentinelReply): boolean;
   /** The world outside. */
   readonly runtime: Runtime;
 }
@@ -32,10 +32,10 @@ export interface Inquiry {
  * @throws the signal's reason, if it aborts. Nothing else.
  */
 export async function askSentinels(
-  { peers, reserve, masterName, counts, runtime }: Inquiry,
+  { peers, reserve, masterName, counts, runtime }: SentinelQuery,
   signal: AbortSignal,
-): Promise<Said[]> {
-  const said: Said[] = [];
+): Promise<SentinelReply[]> {
+  const said: SentinelReply[] = [];
   const silent = new Set<SentinelPeer>();
   const over = Promise.withResolvers<void>();
   const giveUp = new AbortController();
@@ -44,7 +44,7 @@ export async function askSentinels(
   let rest = reserve;
   let isAnswered = false;
 
-  function take(each: Said): void {
+  function take(each: SentinelReply): void {
     said.push(each);
     silent.delete(each.peer);
     if (each.error !== undefined) askRest();

@@ -6,15 +6,15 @@ import { explainReply, withoutAbort } from "./explain.ts";
 import { AnswerDeadline } from "./answer_deadline.ts";
 import { type Command, CommandBuffer } from "../wire/command.ts";
 import { askCredentials, type CredentialsProvider } from "./credentials.ts";
-import { dial, nameOf } from "./dial.ts";
+import { dial, formatAddress } from "./dial.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { type Subject, subjectOf } from "./acl.ts";
 import { RespDecoder, RespError, type RespValue } from "../wire/resp.ts";
 import type { MessageHandler } from "../wire/resp.ts";
-import { type Identity, setUp } from "./handshake.ts";
+import { handshake, type SessionOptions } from "./handshake.ts";
 
 /** How to reach a server, and who to be there. */
-export interface ConnectionOptions extends Identity {
+export interface ConnectionOptions extends SessionOptions {
   /** Asked for user and password before each dial, in their place. */
   readonly credentials?: CredentialsProvider | undefined;
   /** Patterns of the keys and channels in use, for advice on a refusal. */
@@ -170,7 +170,7 @@ export class Connection {
       () =>
         giveUp.abort(
           new RedisConnectionError(
-            `Cannot connect to Redis at ${nameOf(address)}: no answer ${
+            `Cannot connect to Redis at ${formatAddress(address)}: no answer ${
               isAsking ? "of credentials() " : ""
             }within ${connectTimeout} ms (connectTimeout)${
               tls === undefined || isAsking
@@ -189,7 +189,7 @@ export class Connection {
         // Before the dial: a server may hang up on who is silent for long.
         const { username, password, expiresAt } = await askCredentials(
           options.credentials,
-          nameOf(address),
+          formatAddress(address),
           giveUp.signal,
         );
         isAsking = false;
@@ -197,20 +197,22 @@ export class Connection {
         if (expiresAt !== undefined) events.onExpires?.(expiresAt);
       }
       events.onStep?.(
-        `dialling ${nameOf(address)}${
+        `dialling ${formatAddress(address)}${
           tls === undefined
             ? ""
             : " with TLS, to which a server that expects none is silent"
         }`,
       );
       const transport = await dial(address, runtime, giveUp.signal, tls);
-      events.onStep?.(`waiting for the first reply of ${nameOf(address)}`);
+      events.onStep?.(
+        `waiting for the first reply of ${formatAddress(address)}`,
+      );
       const connection = new Connection(transport, identified, events);
       const end = (): void => connection.end(giveUp.signal.reason);
       giveUp.signal.addEventListener("abort", end, { once: true });
       try {
         if (giveUp.signal.aborted) end();
-        await setUp(
+        await handshake(
           connection,
           identified,
           (notice) => events.onNotice(notice),
@@ -498,7 +500,7 @@ function lost(address: Address, error: unknown): Error {
   }
   const why = error instanceof Error ? error.message : error;
   return new RedisConnectionError(
-    `Lost the connection to Redis at ${nameOf(address)}: ${why}`,
+    `Lost the connection to Redis at ${formatAddress(address)}: ${why}`,
     error instanceof Error ? { cause: error } : undefined,
   );
 }

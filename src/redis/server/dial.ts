@@ -49,7 +49,7 @@ export async function dial(
     const advice = adviceFor(error, address);
     if (advice !== undefined) {
       throw new ConfigurationError(
-        `Cannot connect to Redis at ${nameOf(address)}: ${advice}`,
+        `Cannot connect to Redis at ${formatAddress(address)}: ${advice}`,
         { cause: error },
       );
     }
@@ -58,7 +58,7 @@ export async function dial(
       if (explained !== undefined) throw explained;
     }
     throw new RedisConnectionError(
-      `Cannot connect to Redis at ${nameOf(address)}: ${
+      `Cannot connect to Redis at ${formatAddress(address)}: ${
         error instanceof Error ? error.message : error
       }`,
       { cause: error },
@@ -67,7 +67,7 @@ export async function dial(
 }
 
 /** `host:port`, as a URL and a permission flag write it; of a Unix socket, the path. */
-export function nameOf(address: Address): string {
+export function formatAddress(address: Address): string {
   if ("path" in address) return address.path;
   const { hostname, port } = address;
   return hostname.includes(":")
@@ -101,7 +101,9 @@ function adviceFor(error: unknown, address: Address): string | undefined {
   const isMissing = error instanceof Deno.errors.NotCapable;
   if (!("path" in address)) {
     return isMissing
-      ? `the permission is missing: ${grantAdvice({ net: nameOf(address) })}`
+      ? `the permission is missing: ${
+        grantAdvice({ net: formatAddress(address) })
+      }`
       : undefined;
   }
   const { path } = address;

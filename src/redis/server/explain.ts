@@ -4,7 +4,7 @@ import {
   RedisError,
 } from "../../errors.ts";
 import type { Address } from "../../runtime.ts";
-import { nameOf } from "./dial.ts";
+import { formatAddress } from "./dial.ts";
 import { type AclOptions, permissionAdvice, type Subject } from "./acl.ts";
 import { RespError } from "../wire/resp.ts";
 import { isRetriable } from "../retriable.ts";
@@ -102,7 +102,7 @@ export function explainSharded(error: unknown, address: Address): unknown {
     return error;
   }
   return new ConfigurationError(
-    `Cannot use \`sharded\` with the server at ${nameOf(address)}: ` +
+    `Cannot use \`sharded\` with the server at ${formatAddress(address)}: ` +
       `it has no sharded channels, which came with Redis 7 (${error.message})`,
     { cause: error },
   );
@@ -113,7 +113,7 @@ export function explainSetUp(
   error: unknown,
   options: SetUpOptions,
 ): unknown {
-  const at = nameOf(options.address);
+  const at = formatAddress(options.address);
   if (error instanceof RespError) {
     return new ConfigurationError(
       `Cannot use the server at ${at}: it does not speak Redis's protocol ` +

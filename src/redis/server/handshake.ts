@@ -7,11 +7,11 @@ import {
 } from "./explain.ts";
 import { RespError, type RespValue } from "../wire/resp.ts";
 import { isRetriable } from "../retriable.ts";
-import { type Asked, expectMaster } from "./role.ts";
+import { type CommandSender, expectMaster } from "./role.ts";
 import type { TlsSources } from "../tls/tls.ts";
 
 /** Who a connection is to be, and what its server. */
-export interface Identity extends SetUpOptions {
+export interface SessionOptions extends SetUpOptions {
   /** With it, TLS is spoken. */
   readonly tls?: TlsSources | undefined;
   /** The name that CLIENT LIST shows; a server that refuses it is told of, and kept. */
@@ -31,9 +31,9 @@ export interface Identity extends SetUpOptions {
  * @throws {ConfigurationError} if the peer is no Redis server, or cannot do
  * what is asked of it.
  */
-export async function setUp(
-  server: Asked,
-  identity: Identity,
+export async function handshake(
+  server: CommandSender,
+  identity: SessionOptions,
   onNotice: (notice: Error) => void,
 ): Promise<void> {
   const { address, db, username, password, clientName, sharded, role, tls } =

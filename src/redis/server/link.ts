@@ -10,7 +10,7 @@ import {
   type ConnectionEvents,
   type ConnectionOptions,
 } from "./connection.ts";
-import { nameOf } from "./dial.ts";
+import { formatAddress } from "./dial.ts";
 import type { LinkEvents, RedisDriver, RedisLink, RedisText } from "../link.ts";
 import type { RespValue } from "../wire/resp.ts";
 import { flagAdvice } from "../tls/explain.ts";
@@ -52,7 +52,7 @@ export class TcpDriver implements RedisDriver {
       events.onNotice(
         new ConfigurationError(
           `Cannot leave the certificate of ${
-            nameOf(address)
+            formatAddress(address)
           } unverified, as ssl_cert_reqs=none says: ${
             flagAdvice(address.hostname)
           }`,
@@ -272,7 +272,7 @@ class TcpLink implements RedisLink {
       this.end(
         new RedisConnectionError(
           `Cannot write to Redis at ${
-            nameOf(address)
+            formatAddress(address)
           }: ${error.message}; it is a replica now, the connection is made anew`,
           { cause: error },
         ),
@@ -280,7 +280,7 @@ class TcpLink implements RedisLink {
     } else if (error.code === "NOAUTH" && credentials !== undefined) {
       const reason = new RedisConnectionError(
         `Cannot use the connection to Redis at ${
-          nameOf(address)
+          formatAddress(address)
         } any more: ${error.message}; credentials() is asked again`,
         { cause: error },
       );

@@ -1,11 +1,11 @@
 import { RedisConnectionError, RedisError } from "../../errors.ts";
 import type { Address } from "../../runtime.ts";
 import type { Command } from "../wire/command.ts";
-import { nameOf } from "./dial.ts";
+import { formatAddress } from "./dial.ts";
 import type { RespValue } from "../wire/resp.ts";
 
 /** What can be asked. */
-export interface Asked {
+export interface CommandSender {
   /** Sends a command and resolves to its reply. */
   request(command: Command): Promise<RespValue>;
 }
@@ -18,7 +18,7 @@ export interface Asked {
  * server is.
  */
 export async function expectMaster(
-  server: Asked,
+  server: CommandSender,
   address: Address,
   onNotice: (notice: Error) => void,
 ): Promise<void> {
@@ -27,14 +27,14 @@ export async function expectMaster(
   if (role === undefined || role === "master") return;
   throw new RedisConnectionError(
     `Cannot use the Redis server at ${
-      nameOf(address)
+      formatAddress(address)
     }: its role is ${role}, and results are stored and read on the master`,
   );
 }
 
 /** The role, as one command tells it; undefined where that is refused. */
 async function asked(
-  server: Asked,
+  server: CommandSender,
   command: Command,
   onNotice: (notice: Error) => void,
 ): Promise<string | undefined> {

@@ -24,7 +24,7 @@ export interface UrlOptions {
  * redis-py's types hold for the others too: a number that is none is a mistake.
  */
 const READERS: Readonly<Record<string, (value: string) => UrlOptions>> = {
-  db: (value) => ({ db: whole(value) }),
+  db: (value) => ({ db: integer(value) }),
   username: (username) => ({ username }),
   password: (password) => ({ password }),
   client_name: (clientName) => ({ clientName }),
@@ -32,7 +32,7 @@ const READERS: Readonly<Record<string, (value: string) => UrlOptions>> = {
   socket_connect_timeout: (value) =>
     Number(value) === 0 ? {} : { connectTimeout: duration(value) },
   health_check_interval: (value) => {
-    const seconds = whole(value);
+    const seconds = integer(value);
     // 0 is redis-py's own default, which is none. Here none would leave a dead
     // connection unnoticed.
     return seconds === 0 ? {} : { heartbeat: seconds * 1000 };
@@ -40,7 +40,7 @@ const READERS: Readonly<Record<string, (value: string) => UrlOptions>> = {
   // Not 0: redis-py would not wait for any reply.
   socket_timeout: (value) => ({ socketTimeout: duration(value) }),
   // There are two connections, and no pool.
-  max_connections: (value) => (whole(value), {}),
+  max_connections: (value) => (integer(value), {}),
   // Silence is probed, by either end's word.
   socket_keepalive: () => ({}),
   // What is tried again is for `retry` to say.
@@ -110,7 +110,7 @@ function unknown(
   );
 }
 
-function whole(value: string): number {
+function integer(value: string): number {
   if (/^\d{1,9}$/.test(value)) return Number(value);
   throw new RangeError("a whole number");
 }

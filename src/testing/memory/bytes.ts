@@ -27,7 +27,7 @@ export function bytesOf(key: string): Uint8Array {
 }
 
 /** Bytes as text, for words and numbers. */
-export function textOf(bytes: Uint8Array): string {
+export function bytesToText(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
@@ -45,7 +45,7 @@ export function bigintOf(
   bytes: Uint8Array,
   message = "ERR value is not an integer or out of range",
 ): bigint {
-  const text = bytes.length > 20 ? "" : textOf(bytes);
+  const text = bytes.length > 20 ? "" : bytesToText(bytes);
   const value = /^(?:0|-?[1-9][0-9]*)$/.test(text) ? BigInt(text) : undefined;
   if (value === undefined || value < MIN_INTEGER || value > MAX_INTEGER) {
     throw new ReplyError(message);

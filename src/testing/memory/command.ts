@@ -4,7 +4,7 @@
  * @module
  */
 
-import { textOf } from "./bytes.ts";
+import { bytesToText } from "./bytes.ts";
 import type { MemoryClient } from "./client.ts";
 import { type Reply, ReplyError } from "./reply.ts";
 
@@ -55,7 +55,7 @@ export function findCommand(
   let fullName = name.toLowerCase();
   const second = args[1];
   if (spec.subcommands !== undefined && second !== undefined) {
-    const word = textOf(second);
+    const word = bytesToText(second);
     spec = spec.subcommands.get(word.toUpperCase());
     if (spec === undefined) {
       throw new ReplyError(
@@ -85,12 +85,12 @@ export function syntaxError(): ReplyError {
 
 /** A word in capitals, for comparing. */
 export function wordOf(bytes: Uint8Array): string {
-  return textOf(bytes).toUpperCase();
+  return bytesToText(bytes).toUpperCase();
 }
 
 /** Redis cuts the words that it quotes, and so does this. */
 function unknownCommand(args: Arguments): ReplyError {
-  const [name = "", ...rest] = args.map((arg) => quotable(textOf(arg)));
+  const [name = "", ...rest] = args.map((arg) => quotable(bytesToText(arg)));
   let quoted = "";
   for (const arg of rest) {
     if (quoted.length >= 128) break;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { integerOf, keyOf, textOf } from "./bytes.ts";
+import { bytesToText, integerOf, keyOf } from "./bytes.ts";
 import type { MemoryClient } from "./client.ts";
 import {
   type Arguments,
@@ -71,8 +71,8 @@ function auth(client: MemoryClient, args: Arguments): Reply {
   if (args.length > 3) throw syntaxError();
   const { credentials } = client.server;
   const [username, password] = args.length === 2
-    ? ["default", textOf(argumentAt(args, 1))]
-    : [textOf(argumentAt(args, 1)), textOf(argumentAt(args, 2))];
+    ? ["default", bytesToText(argumentAt(args, 1))]
+    : [bytesToText(argumentAt(args, 1)), bytesToText(argumentAt(args, 2))];
   if (credentials === undefined) {
     if (args.length === 2) {
       throw new ReplyError(
@@ -163,7 +163,7 @@ function clientGetname({ name }: MemoryClient): Reply {
 }
 
 function clientSetname(client: MemoryClient, args: Arguments): Reply {
-  const name = textOf(argumentAt(args, 2));
+  const name = bytesToText(argumentAt(args, 2));
   if (/[^!-~]/.test(name)) {
     throw new ReplyError(
       "ERR Client names cannot contain spaces, newlines or special characters.",
@@ -175,7 +175,7 @@ function clientSetname(client: MemoryClient, args: Arguments): Reply {
 
 /** Taken, and kept nowhere: clients send it unasked, and nobody reads it. */
 function clientSetinfo(_client: MemoryClient, args: Arguments): Reply {
-  const option = textOf(argumentAt(args, 2));
+  const option = bytesToText(argumentAt(args, 2));
   if (!/^lib-(?:name|ver)$/i.test(option)) {
     throw new ReplyError(`ERR Unrecognized option '${option}'`);
   }
@@ -190,7 +190,7 @@ function clientKill(client: MemoryClient, args: Arguments): Reply {
   let skipsCaller = !isOldForm;
   const filters: KillFilter[] = [];
   if (isOldForm) {
-    const address = textOf(argumentAt(args, 2));
+    const address = bytesToText(argumentAt(args, 2));
     filters.push((other) => other.address === address);
   } else {
     for (let index = 2; index < args.length; index += 2) {
@@ -215,7 +215,7 @@ function clientKill(client: MemoryClient, args: Arguments): Reply {
 }
 
 function killFilter(option: string, value: Uint8Array): KillFilter {
-  const text = textOf(value);
+  const text = bytesToText(value);
   switch (option) {
     case "ID": {
       const id = integerOf(value, "ERR client-id should be greater than 0");
@@ -244,7 +244,7 @@ function killFilter(option: string, value: Uint8Array): KillFilter {
 }
 
 function yesOrNo(value: Uint8Array): boolean {
-  const text = textOf(value).toLowerCase();
+  const text = bytesToText(value).toLowerCase();
   if (text !== "yes" && text !== "no") throw syntaxError();
   return text === "yes";
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { bytesOf, keyOf, textOf } from "./bytes.ts";
+import { bytesOf, bytesToText, keyOf } from "./bytes.ts";
 import type { MemoryClient } from "./client.ts";
 import type { Arguments, CommandSpec, CommandTable } from "./command.ts";
 import { globOf } from "./glob.ts";
@@ -120,7 +120,7 @@ function shardchannels({ server }: MemoryClient, args: Arguments): Reply {
 
 function matching(names: readonly string[], args: Arguments): Reply {
   if (args.length > 3) {
-    const word = textOf(argumentAt(args, 1));
+    const word = bytesToText(argumentAt(args, 1));
     throw new ReplyError(
       `ERR unknown subcommand or wrong number of arguments for '${word}'. Try PUBSUB HELP.`,
     );

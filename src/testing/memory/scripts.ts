@@ -68,7 +68,7 @@ function store(
   [document = EMPTY, expires = EMPTY, mayBeOwn = EMPTY, judged]:
     readonly Uint8Array[],
 ): Reply {
-  const head = textOf(call("GETRANGE", key, 0, 127));
+  const head = replyToText(call("GETRANGE", key, 0, 127));
   if (judged !== undefined) {
     if (!isEqual(call("GET", key), judged)) return 2;
   } else if (head !== "") {
@@ -139,7 +139,7 @@ function arrayOf(reply: Reply): readonly Reply[] {
 }
 
 /** One character a byte: whether it is UTF-8 does not matter to Lua. */
-function textOf(reply: Reply): string {
+function replyToText(reply: Reply): string {
   return reply instanceof Uint8Array ? keyOf(reply) : "";
 }
 

@@ -5,7 +5,7 @@
  */
 
 import type { ScriptContext } from "./scripts.ts";
-import { integerOf, textOf } from "./bytes.ts";
+import { bytesToText, integerOf } from "./bytes.ts";
 import type { MemoryClient } from "./client.ts";
 import {
   type Arguments,
@@ -100,12 +100,12 @@ function commandDocs(): Reply {
 
 function evaluate(client: MemoryClient, args: Arguments): Reply {
   checkKeys(args);
-  const sha = client.server.scripts.load(textOf(argumentAt(args, 1)));
+  const sha = client.server.scripts.load(bytesToText(argumentAt(args, 1)));
   return runScript(client, sha, args);
 }
 
 function evaluateSha(client: MemoryClient, args: Arguments): Reply {
-  const sha = textOf(argumentAt(args, 1));
+  const sha = bytesToText(argumentAt(args, 1));
   // What cannot be a digest is looked for, and not found, before the keys are counted.
   if (sha.length === 40) checkKeys(args);
   return runScript(client, sha, args);
@@ -162,11 +162,13 @@ function call(
 }
 
 function scriptLoad({ server }: MemoryClient, args: Arguments): Reply {
-  return server.scripts.load(textOf(argumentAt(args, 2)));
+  return server.scripts.load(bytesToText(argumentAt(args, 2)));
 }
 
 function scriptExists({ server }: MemoryClient, args: Arguments): Reply {
-  return args.slice(2).map((arg) => server.scripts.has(textOf(arg)) ? 1 : 0);
+  return args.slice(2).map((arg) =>
+    server.scripts.has(bytesToText(arg)) ? 1 : 0
+  );
 }
 
 function scriptFlush({ server }: MemoryClient, args: Arguments): Reply {

@@ -6,7 +6,7 @@
  */
 
 import type { Command } from "../command_parser.ts";
-import type { Awaited, HoldPoint } from "./hold.ts";
+import type { HoldPoint, Latch } from "./hold.ts";
 
 /**
  * Which connections a fault is for. A connection counts as `"subscribed"` once
@@ -23,7 +23,7 @@ export interface Truncation {
   /** Which connections it is for. */
   readonly which: FaultTarget;
   /** Tells the test. */
-  readonly done: Awaited;
+  readonly done: Latch;
 }
 
 /** What a proxy's connections have to suffer, as a whole. */

@@ -37,7 +37,7 @@ export interface Hold extends Disposable {
 }
 
 /** Something that a test waits for, and that may never happen. */
-export class Awaited {
+export class Latch {
   /** Settles by one of the two methods. */
   readonly promise: Promise<void>;
   readonly #resolve: () => void;
@@ -71,7 +71,7 @@ export class HoldPoint implements Hold {
   readonly #command: string;
   readonly #argument: Uint8Array | undefined;
   readonly #which: FaultTarget;
-  readonly #reached = new Awaited();
+  readonly #reached = new Latch();
   readonly #freed = Promise.withResolvers<void>();
   #skip: number;
 

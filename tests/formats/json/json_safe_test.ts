@@ -1,6 +1,6 @@
 import { decodeDocument } from "../../../src/protocol/decode.ts";
 import { toJsonSafe } from "../../../src/formats/json/json_safe.ts";
-import { MAX_DEPTH } from "../../../src/formats/envelopes.ts";
+import { MAX_READ_DEPTH } from "../../../src/formats/envelopes.ts";
 import {
   assert,
   assertEquals,
@@ -75,7 +75,7 @@ Deno.test("toJsonSafe() copies, and keeps a key __proto__", () => {
 
 Deno.test("toJsonSafe() takes whatever decodeDocument() does", () => {
   // The document is level 0, so that its result may have one level less.
-  const depth = MAX_DEPTH - 1;
+  const depth = MAX_READ_DEPTH - 1;
   for (const [open, close] of [["[", "]"], ['{"a": ', "}"]] as const) {
     const nested = `${open.repeat(depth)}1${close.repeat(depth)}`;
     const meta = decodeDocument(

@@ -1,5 +1,5 @@
 import { datetimeText } from "../../../mod.ts";
-import { settingsOf } from "../../../src/options.ts";
+import { resolveOptions } from "../../../src/options.ts";
 import { yaml } from "../../../yaml.ts";
 import {
   assert,
@@ -99,7 +99,7 @@ Deno.test("yaml.decode() refuses what it must not read", () => {
 });
 
 Deno.test("yaml in a backend unfolds aliases up to a limit, and refuses what contains itself", () => {
-  const { formats } = settingsOf({ serializer: yaml });
+  const { formats } = resolveOptions({ serializer: yaml });
   const shared = formats.decode("- &a [1]\n- *a\n- *a\n") as unknown[][];
   assertEquals(shared, [[1], [1], [1]]);
   assert(shared[0] !== shared[1] && shared[1] !== shared[2]);
@@ -147,7 +147,7 @@ Deno.test("yaml.decode() refuses an integer of more digits than Python reads", (
 Deno.test("yaml in a backend gives integers as the options say", () => {
   const options = { serializer: yaml, integers: "number" } as const;
   assertEquals(
-    settingsOf(options).formats.decode(
+    resolveOptions(options).formats.decode(
       "[9007199254740993, {a: 18446744073709551616}]",
     ),
     [2 ** 53, { a: 2 ** 64 }],

@@ -2,18 +2,29 @@
 
 import { ResultBackend } from "../../../mod.ts";
 import { ConfigurationError } from "../../../src/errors.ts";
-import { type ResultBackendOptions, settingsOf } from "../../../src/options.ts";
+import {
+  resolveOptions,
+  type ResultBackendOptions,
+} from "../../../src/options.ts";
 import { ClusterDriver } from "../../../src/redis/cluster/driver.ts";
 import { TcpDriver } from "../../../src/redis/server/link.ts";
-import { type Way, wayOptionsOf, wayTo } from "../../../src/redis/driver.ts";
+import {
+  createDriver,
+  type DriverChoice,
+  urlOptions,
+} from "../../../src/redis/driver.ts";
 import {
   assertEquals,
   assertInstanceOf,
   assertThrows,
 } from "../../support/assert.ts";
 
-function way(url: string, options: ResultBackendOptions = {}): Way {
-  return wayTo(url, options, settingsOf(options, wayOptionsOf(url, options)));
+function way(url: string, options: ResultBackendOptions = {}): DriverChoice {
+  return createDriver(
+    url,
+    options,
+    resolveOptions(options, urlOptions(url, options)),
+  );
 }
 
 Deno.test("wayTo leads to a cluster where the option or the scheme says so, and names its seeds without secrets", () => {
@@ -40,8 +51,8 @@ Deno.test("wayTo leads to one server where nothing speaks of a cluster", () => {
 
 Deno.test("what a cluster's URL says counts where the options do not say", () => {
   const url = "redis+cluster://a,b?socket_connect_timeout=3&client_name=me";
-  assertEquals(wayOptionsOf(url, {}).connectTimeout, 3000);
-  assertEquals(wayOptionsOf(url, {}).clientName, "me");
+  assertEquals(urlOptions(url, {}).connectTimeout, 3000);
+  assertEquals(urlOptions(url, {}).clientName, "me");
 });
 
 Deno.test("ResultBackend refuses what of a cluster's URL and options does not go together", () => {

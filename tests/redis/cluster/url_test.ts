@@ -3,7 +3,7 @@ import {
   isClusterUrl,
   parseClusterUrl,
 } from "../../../src/redis/cluster/url.ts";
-import { nameOf } from "../../../src/redis/server/dial.ts";
+import { formatAddress } from "../../../src/redis/server/dial.ts";
 import { assertEquals, assertThrows } from "../../support/assert.ts";
 
 Deno.test("parseClusterUrl gives one URL for each host, with the same user and password", () => {
@@ -19,7 +19,7 @@ Deno.test("parseClusterUrl gives one URL for each host, with the same user and p
   ];
   for (const [text, names] of cases) {
     const nodes = parseClusterUrl(text).map(({ hostname, port }) =>
-      nameOf({ hostname, port })
+      formatAddress({ hostname, port })
     );
     assertEquals(nodes, names);
   }

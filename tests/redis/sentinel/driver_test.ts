@@ -58,7 +58,9 @@ class Stage {
   news(): { isOver: boolean; abort(): void } {
     const controller = new AbortController();
     const waits = { isOver: false, abort: () => controller.abort() };
-    this.driver.news(controller.signal).then(() => waits.isOver = true);
+    this.driver.topologyChanged(controller.signal).then(() =>
+      waits.isOver = true
+    );
     return waits;
   }
 

@@ -2,7 +2,7 @@ import {
   ConfigurationError,
   RedisConnectionError,
 } from "../../../src/errors.ts";
-import { dial, nameOf } from "../../../src/redis/server/dial.ts";
+import { dial, formatAddress } from "../../../src/redis/server/dial.ts";
 import { denoRuntime, type Runtime } from "../../../src/runtime.ts";
 import { assertEquals, assertRejects } from "../../support/assert.ts";
 import { FakeTransport } from "../../support/fake_transport.ts";
@@ -11,8 +11,8 @@ import { turn } from "../../support/turn.ts";
 const signal = new AbortController().signal;
 
 Deno.test("nameOf writes brackets around an IPv6 address", () => {
-  assertEquals(nameOf({ hostname: "::1", port: 1 }), "[::1]:1");
-  assertEquals(nameOf({ hostname: "h", port: 2 }), "h:2");
+  assertEquals(formatAddress({ hostname: "::1", port: 1 }), "[::1]:1");
+  assertEquals(formatAddress({ hostname: "h", port: 2 }), "h:2");
 });
 
 Deno.test("dial takes a Unix socket that was open to us for one that will be again", async () => {
