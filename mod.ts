@@ -97,7 +97,7 @@ export type {
 export type { MessageHandler, RespValue } from "./src/redis/wire/resp.ts";
 export type { SentinelOptions } from "./src/redis/sentinel/options.ts";
 export type { TlsOptions } from "./src/redis/tls/tls.ts";
-export type { AnyResult, GetOptions } from "./src/results/result.ts";
+export type { AnyResult } from "./src/results/result.ts";
 export type { OutcomeEvent } from "./src/results/result_set.ts";
 export type {
   CollectOptions,
@@ -126,3 +126,4 @@ export type {
   TaskErrorSource,
 } from "./src/protocol/task_error.ts";
 export type { JoinOptions } from "./src/results/wait.ts";
+export type { GetOptions } from "./src/results/wait.ts";

@@ -31,12 +31,10 @@ export type {
   FaultProxyTarget,
   SilenceOptions,
 } from "./src/testing/fault_proxy.ts";
-export type {
-  FaultDirection,
-  FaultTarget,
-} from "./src/testing/proxy/faults.ts";
 export type { Hold, HoldOptions } from "./src/testing/proxy/hold.ts";
 export type {
   MemoryRedisOptions,
   MemoryRedisRestartOptions,
 } from "./src/testing/memory_redis.ts";
+export type { FaultTarget } from "./src/testing/proxy/target.ts";
+export type { FaultDirection } from "./src/testing/proxy/target.ts";

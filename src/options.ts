@@ -7,7 +7,6 @@ import {
   unknownOption,
 } from "./util/option_names.ts";
 import type { Formats } from "./formats/formats.ts";
-import { memberOf } from "./formats/describe.ts";
 import type { CredentialsProvider } from "./redis/server/credentials.ts";
 import type { RedisDriver } from "./redis/link.ts";
 import {
@@ -25,6 +24,7 @@ import {
 import type { RetryNotice } from "./retry/listener.ts";
 import { denoRuntime, longTimers, type Runtime } from "./runtime.ts";
 import { formatsOf, type SerializerOptions } from "./formats/options.ts";
+import { memberOf } from "./util/member_of.ts";
 
 /** What a {@linkcode ResultBackend} can be told. Durations are milliseconds, except `expires`. */
 export interface ResultBackendOptions extends SerializerOptions {

@@ -18,10 +18,10 @@ import { CALL_OPTIONS, type CallOptions } from "../source/commands.ts";
 import { ChordError } from "../errors.ts";
 import { checkOptions } from "../util/option_names.ts";
 import { encodeChordPart } from "../protocol/chord_part.ts";
-import type { StoredDocument } from "../protocol/decode.ts";
 import type { KeySpace } from "../protocol/keys.ts";
 import { isDict, tasksOf } from "../protocol/signature.ts";
 import { stateProblem, type TaskState } from "../protocol/states.ts";
+import type { StoredDocument } from "../formats/types.ts";
 
 /** What chords work on. */
 export interface ChordContext

@@ -16,7 +16,6 @@ import {
   RetryLimitError,
 } from "../errors.ts";
 import { decodeChordPart } from "../protocol/chord_part.ts";
-import type { Codec } from "../formats/codec.ts";
 import type { TaskFailure } from "../protocol/exceptions.ts";
 import type { ChordKeys } from "../protocol/keys.ts";
 import { exceptionRepr, pythonRepr } from "../protocol/python_repr.ts";
@@ -25,6 +24,7 @@ import type { Command } from "../redis/wire/command.ts";
 import type { RedisText } from "../redis/link.ts";
 import { TaskError, toTaskError } from "../protocol/task_error.ts";
 import { toError } from "../util/to_error.ts";
+import type { Codec } from "../formats/types.ts";
 
 /** A chord's header that was saved as a group: one with groups in it. */
 export interface SavedGroup {

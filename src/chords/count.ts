@@ -1,7 +1,7 @@
 import { ChordError } from "../errors.ts";
-import type { StoredDocument } from "../protocol/decode.ts";
 import type { ChordKeys } from "../protocol/keys.ts";
 import type { RespValue } from "../redis/wire/resp.ts";
+import type { StoredDocument } from "../formats/types.ts";
 
 /** What a claim says of a chord that has ended. */
 export const DONE = "done";

@@ -10,12 +10,12 @@ import { inOneSlotOrApart } from "./same_slot.ts";
 import type { CallOptions, Commands } from "../source/commands.ts";
 import { ChordError, RedisError } from "../errors.ts";
 import { type ChordPart, decodeChordPart } from "../protocol/chord_part.ts";
-import type { Codec } from "../formats/codec.ts";
 import type { Command, CommandArgument } from "../redis/wire/command.ts";
 import type { RedisLink, RedisText } from "../redis/link.ts";
 import type { RespValue } from "../redis/wire/resp.ts";
 import { isScriptRefusal, Script } from "../store/lua_script.ts";
 import type { StatusHub } from "../status.ts";
+import type { Codec } from "../formats/types.ts";
 
 /** What a counter works on. */
 export interface ChordCounterContext {

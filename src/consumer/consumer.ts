@@ -1,5 +1,5 @@
 import { describeArgument } from "../util/describe_argument.ts";
-import { located } from "../util/call_site.ts";
+import { located } from "./call_site.ts";
 import { EventQueue } from "./event_queue.ts";
 import {
   checkOptions,
@@ -8,10 +8,10 @@ import {
 } from "../util/option_names.ts";
 import { PullStream } from "../util/pull_stream.ts";
 import type { ResultEvent } from "../protocol/meta.ts";
-import { memberOf } from "../formats/describe.ts";
 import type { ResultSource } from "../source/source.ts";
 import { toError } from "../util/to_error.ts";
 import type { Reader } from "../source/watch_table.ts";
+import { memberOf } from "../util/member_of.ts";
 
 /** How one reader reads. */
 export interface ConsumerOptions {

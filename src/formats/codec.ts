@@ -1,35 +1,9 @@
-import type { StoredDocument } from "../protocol/decode.ts";
 import { encodeJson, type JsonTypes } from "./json/encode.ts";
-import { parseJson, type ParseOptions } from "./json/parse.ts";
+import { parseJson } from "./json/parse.ts";
 import { decodeMsgpack } from "./msgpack/decode.ts";
 import { encodeMsgpack } from "./msgpack/encode.ts";
 import { reviveValues } from "./envelopes.ts";
-
-/**
- * Writes and reads values in the format that both sides agreed on.
- *
- * Celery: `Backend.encode` and `Backend.decode`, with `result_serializer`.
- */
-export interface Codec {
-  /**
-   * What Redis is to hold for `value`, which messages call `name`.
-   *
-   * @throws {TypeError} If the format has no word for it; says where in it.
-   */
-  encode(value: unknown, name?: string): StoredDocument;
-  /**
-   * The value that Redis holds, with what its envelopes stand for.
-   *
-   * @throws {Error} If it cannot be read; says why.
-   */
-  decode(stored: StoredDocument): unknown;
-}
-
-/** A codec with a name: one format. */
-export interface Format extends Codec {
-  /** Kombu's name for it: `json`, `msgpack`, or one that the application gave it. */
-  readonly name: string;
-}
+import type { Format, ParseOptions } from "./types.ts";
 
 /** Python's JSON, with kombu's envelopes, or as kombu 5.2 and older wrote it. */
 export function jsonCodec(

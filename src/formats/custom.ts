@@ -1,7 +1,6 @@
-import type { Format } from "./codec.ts";
-import type { ParseOptions } from "./json/parse.ts";
 import { toPlain } from "./plain.ts";
 import { isUnsafe, MAX_READ_DEPTH } from "./envelopes.ts";
+import type { Format, ParseOptions } from "./types.ts";
 
 /**
  * A format of the application's own, for `serializer` and `acceptContent`.

@@ -2,17 +2,6 @@ import { hasTooManyDigits, MAX_DIGITS } from "./integer.ts";
 import { toJsonSafe } from "./json/json_safe.ts";
 import { datetimeText } from "./envelopes.ts";
 
-/** The member of anything; undefined where there is none, or reading it throws. */
-export function memberOf(value: unknown, key: string | symbol): unknown {
-  if (value === null || value === undefined) return undefined;
-  try {
-    // Any value but these two has members, or none.
-    return (value as Record<string | symbol, unknown>)[key];
-  } catch {
-    return undefined;
-  }
-}
-
 /** A value as a person would write it in a sentence: for messages, not for parsing. It never throws. */
 export function describeValue(value: unknown): string {
   try {

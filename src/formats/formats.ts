@@ -1,5 +1,4 @@
-import type { Codec, Format } from "./codec.ts";
-import type { StoredDocument } from "../protocol/decode.ts";
+import type { Codec, Format, StoredDocument } from "./types.ts";
 
 /** The formats that are told by their first bytes. */
 export type KnownFormat = "json" | "msgpack" | "pickle";

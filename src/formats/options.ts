@@ -1,8 +1,9 @@
 import { ConfigurationError } from "../errors.ts";
-import { type Format, jsonCodec, msgpackCodec } from "./codec.ts";
+import { jsonCodec, msgpackCodec } from "./codec.ts";
 import { Formats } from "./formats.ts";
 import type { JsonTypes } from "./json/encode.ts";
 import { customCodec, type Serializer } from "./custom.ts";
+import type { Format } from "./types.ts";
 
 /** The options that say in which formats results are written and read. */
 export interface SerializerOptions {

@@ -1,7 +1,6 @@
-import type { Codec } from "../formats/codec.ts";
-import type { StoredDocument } from "./decode.ts";
 import { decodeFailure, encodeFailure } from "./exceptions.ts";
 import { EXCEPTION_STATES, type TaskState } from "./states.ts";
+import type { Codec, StoredDocument } from "../formats/types.ts";
 
 /** One part of a chord: what a task of its header returned. */
 export interface ChordPart {

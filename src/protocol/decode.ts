@@ -4,11 +4,7 @@ import { parseDatetime } from "../formats/datetime.ts";
 import { decodeFailure } from "./exceptions.ts";
 import { DisallowedFormat, Formats } from "../formats/formats.ts";
 import { parseJsonExactly } from "../formats/json/parse_exact.ts";
-import {
-  parseNatively,
-  type ParseOptions,
-  UNPARSED,
-} from "../formats/json/parse.ts";
+import { parseNatively, UNPARSED } from "../formats/json/parse.ts";
 import { isObject, keep, readMember, type Shape } from "./members.ts";
 import type {
   DecodeFailure,
@@ -18,9 +14,7 @@ import type {
 } from "./meta.ts";
 import { isReady } from "./states.ts";
 import { reviveValues } from "../formats/envelopes.ts";
-
-/** A stored or published document: a string if its bytes are UTF-8, or else the bytes. */
-export type StoredDocument = string | Uint8Array;
+import type { ParseOptions, StoredDocument } from "../formats/types.ts";
 
 /** How documents are read. */
 export interface DecodeOptions extends ParseOptions {

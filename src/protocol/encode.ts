@@ -1,11 +1,11 @@
-import { type Format, jsonCodec } from "../formats/codec.ts";
-import type { StoredDocument } from "./decode.ts";
+import { jsonCodec } from "../formats/codec.ts";
 import { MAX_WRITE_DEPTH } from "../formats/encodable.ts";
 import { encodeFailure } from "./exceptions.ts";
 import { encodeString } from "../formats/json/encode.ts";
 import { setOwn } from "../formats/own_property.ts";
 import { toPlain } from "../formats/plain.ts";
 import { EXCEPTION_STATES, isReady, type TaskState } from "./states.ts";
+import type { Format, StoredDocument } from "../formats/types.ts";
 
 /** What a document says of the request that led to the result. */
 export interface RequestFields {

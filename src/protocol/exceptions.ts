@@ -1,6 +1,7 @@
 import { encodeJson } from "../formats/json/encode.ts";
 import { toPlain } from "../formats/plain.ts";
-import { describeValue, memberOf } from "../formats/describe.ts";
+import { describeValue } from "../formats/describe.ts";
+import { memberOf } from "../util/member_of.ts";
 
 /** An exception, as a document holds it. */
 export interface TaskFailure {

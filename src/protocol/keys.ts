@@ -1,5 +1,5 @@
 import { describeArgument } from "../util/describe_argument.ts";
-import { memberOf } from "../formats/describe.ts";
+import { memberOf } from "../util/member_of.ts";
 
 /** What the Celery backends put before a task's id; the channel of the same name carries its documents. */
 const TASK_PREFIX = "celery-task-meta-";

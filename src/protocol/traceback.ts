@@ -1,5 +1,6 @@
 import { isError } from "./exceptions.ts";
-import { describeValue, memberOf } from "../formats/describe.ts";
+import { describeValue } from "../formats/describe.ts";
+import { memberOf } from "../util/member_of.ts";
 
 /** How many errors one traceback tells of: causes can go round in a circle. */
 const MAX_ERRORS = 20;

@@ -10,7 +10,6 @@ import { ClusterDriver } from "./cluster/driver.ts";
 import { isClusterUrl, parseClusterUrl } from "./cluster/url.ts";
 import type { ConnectionOptions } from "./server/connection.ts";
 import { sharingCalls } from "./server/credentials.ts";
-import { formatAddress } from "./server/dial.ts";
 import type { RedisDriver } from "./link.ts";
 import { escapePattern } from "./server/acl.ts";
 import { SentinelDriver } from "./sentinel/driver.ts";
@@ -28,6 +27,7 @@ import {
   parseRedisUrl,
   type RedisUrl,
 } from "./url/url.ts";
+import { formatAddress } from "./address.ts";
 
 /** The way to reach Redis that a URL and the options lead to. */
 export interface DriverChoice {

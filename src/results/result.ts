@@ -26,26 +26,7 @@ import {
   type WalkOptions,
 } from "./tree.ts";
 import type { TaskError } from "../protocol/task_error.ts";
-import { type JoinOptions, outcomeValue, waitForOutcomes } from "./wait.ts";
-
-/**
- * How a wait for a result is done.
- *
- * @typeParam T What the task returns.
- * @typeParam Custom The application's own states.
- */
-export interface GetOptions<T = unknown, Custom extends string = "PROGRESS">
-  extends JoinOptions<T, Custom> {
-  /**
-   * Whether the failure of a task that came before this one in its chain
-   * rejects the wait: this one is then never run. It needs `propagate`, and a
-   * result that knows its `parent`.
-   *
-   * @default {true}
-   */
-  followParents?: boolean;
-}
-
+import { type GetOptions, outcomeValue, waitForOutcomes } from "./wait.ts";
 const GET_OPTIONS: OptionNames = optionNames<GetOptions>({
   signal: true,
   timeout: true,

@@ -1,4 +1,4 @@
-import { located } from "../util/call_site.ts";
+import { located } from "../consumer/call_site.ts";
 import type { CallOptions } from "../source/commands.ts";
 import { IncompleteStreamError, ResultTimeoutError } from "../errors.ts";
 import type { GroupResult } from "./group_result.ts";
@@ -7,9 +7,14 @@ import { undecodableError } from "../protocol/decode.ts";
 import type { ResultMeta } from "../protocol/meta.ts";
 import { ancestorsOf, taskIdsOf } from "../protocol/result_node.ts";
 import type { TaskState } from "../protocol/states.ts";
-import type { AsyncResult, GetOptions } from "./result.ts";
+import type { AsyncResult } from "./result.ts";
 import type { ResultContext } from "./result_context.ts";
-import { checkTimeout, outcomeValue, waitForOutcomes } from "./wait.ts";
+import {
+  checkTimeout,
+  type GetOptions,
+  outcomeValue,
+  waitForOutcomes,
+} from "./wait.ts";
 
 /** How a tree of results is waited for. */
 export interface CollectOptions extends GetOptions {

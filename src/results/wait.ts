@@ -1,4 +1,4 @@
-import { located } from "../util/call_site.ts";
+import { located } from "../consumer/call_site.ts";
 import type { CallOptions } from "../source/commands.ts";
 import { ResultTimeoutError } from "../errors.ts";
 import { undecodableError } from "../protocol/decode.ts";
@@ -303,4 +303,22 @@ function callSafely(
   } catch (error) {
     reportError(error);
   }
+}
+
+/**
+ * How a wait for a result is done.
+ *
+ * @typeParam T What the task returns.
+ * @typeParam Custom The application's own states.
+ */
+export interface GetOptions<T = unknown, Custom extends string = "PROGRESS">
+  extends JoinOptions<T, Custom> {
+  /**
+   * Whether the failure of a task that came before this one in its chain
+   * rejects the wait: this one is then never run. It needs `propagate`, and a
+   * result that knows its `parent`.
+   *
+   * @default {true}
+   */
+  followParents?: boolean;
 }

@@ -1,11 +1,11 @@
 import { Deque } from "../deps/deque.ts";
 import type { Delivery } from "./delivery.ts";
-import type { StoredDocument } from "../protocol/decode.ts";
 import type { RedisLink } from "../redis/link.ts";
 import { UnreachableChannelsError } from "../redis/unreachable.ts";
 import type { Runtime, Timer } from "../runtime.ts";
 import { toError } from "../util/to_error.ts";
 import { waitBefore, type Watch, type WatchTable } from "./watch_table.ts";
+import type { StoredDocument } from "../formats/types.ts";
 
 /** Keys in one SUBSCRIBE, UNSUBSCRIBE or read: a reply of that many stays far below every limit. */
 const CHUNK = 1000;

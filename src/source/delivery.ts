@@ -1,7 +1,6 @@
 import { DecodeError } from "../errors.ts";
 import { hashDocument } from "./document_hash.ts";
 import { undecodableMeta } from "../protocol/decode.ts";
-import type { StoredDocument } from "../protocol/decode.ts";
 import type { EventOrigin, ResultEvent } from "../protocol/meta.ts";
 import {
   isWaiting,
@@ -11,6 +10,7 @@ import {
   type Watch,
   type WatchTable,
 } from "./watch_table.ts";
+import type { StoredDocument } from "../formats/types.ts";
 
 /** What delivery needs from its surroundings. */
 export interface DeliveryOptions {

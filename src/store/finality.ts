@@ -1,12 +1,9 @@
 import { DecodeError } from "../errors.ts";
 import { jsonCodec, msgpackCodec } from "../formats/codec.ts";
-import {
-  decodeDocument,
-  type DecodeOptions,
-  type StoredDocument,
-} from "../protocol/decode.ts";
+import { decodeDocument, type DecodeOptions } from "../protocol/decode.ts";
 import { type Formats, recognize } from "../formats/formats.ts";
 import { isObject } from "../protocol/members.ts";
+import type { StoredDocument } from "../formats/types.ts";
 
 const SUCCESS = "SUCCESS";
 

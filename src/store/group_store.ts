@@ -9,11 +9,10 @@ import {
   DecodeError,
 } from "../errors.ts";
 import { checkOptions } from "../util/option_names.ts";
-import type { Codec } from "../formats/codec.ts";
-import type { StoredDocument } from "../protocol/decode.ts";
 import type { KeySpace } from "../protocol/keys.ts";
 import type { ResultNode } from "../protocol/result_node.ts";
 import { type GroupTuple, parseResultTuple } from "../protocol/result_tuple.ts";
+import type { Codec, StoredDocument } from "../formats/types.ts";
 
 /** What groups are saved with. */
 export interface GroupStoreContext {

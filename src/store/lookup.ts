@@ -9,13 +9,13 @@ import { checkOptions } from "../util/option_names.ts";
 import {
   decodeDocument,
   pendingMeta,
-  type StoredDocument,
   undecodableMeta,
 } from "../protocol/decode.ts";
 import type { Formats } from "../formats/formats.ts";
 import type { KeySpace } from "../protocol/keys.ts";
 import type { ResultMeta } from "../protocol/meta.ts";
 import type { RedisLink } from "../redis/link.ts";
+import type { StoredDocument } from "../formats/types.ts";
 
 /** What lookups work on. */
 export interface LookupContext {

@@ -10,7 +10,6 @@ import {
   type OptionNames,
   optionNames,
 } from "../util/option_names.ts";
-import type { StoredDocument } from "../protocol/decode.ts";
 import { encodeDocument } from "../protocol/encode.ts";
 import type { Formats } from "../formats/formats.ts";
 import { Finality } from "./finality.ts";
@@ -28,6 +27,7 @@ import {
   SHARDED_STORE_SCRIPT,
   STORE_SCRIPT,
 } from "./store_script.ts";
+import type { StoredDocument } from "../formats/types.ts";
 
 /** What goes with a result that is stored. */
 export interface StoreOptions extends CallOptions, RequestFields {

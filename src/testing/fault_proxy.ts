@@ -4,14 +4,11 @@
  * @module
  */
 
-import {
-  type FaultDirection,
-  Faults,
-  type FaultTarget,
-} from "./proxy/faults.ts";
+import { Faults } from "./proxy/faults.ts";
 import { type Hold, type HoldOptions, HoldPoint, Latch } from "./proxy/hold.ts";
 import { listenOnLoopback, LOOPBACK } from "./loopback.ts";
 import { ProxiedConnection } from "./proxy/proxied_connection.ts";
+import type { FaultDirection, FaultTarget } from "./proxy/target.ts";
 
 /** A server to put a {@linkcode FaultProxy} in front of. */
 export type FaultProxyTarget = string | URL | {

@@ -7,10 +7,7 @@
  */
 
 import { resolveOptions } from "../../src/options.ts";
-import {
-  decodeDocument,
-  type StoredDocument,
-} from "../../src/protocol/decode.ts";
+import { decodeDocument } from "../../src/protocol/decode.ts";
 import { encodeDocument } from "../../src/protocol/encode.ts";
 import type { Formats } from "../../src/formats/formats.ts";
 import { toJsonSafe } from "../../src/formats/json/json_safe.ts";
@@ -18,6 +15,7 @@ import type { ResultMeta } from "../../src/protocol/meta.ts";
 import { CELERY_4_4, CELERY_5_6 } from "../protocol/fixtures.ts";
 import { yaml } from "../../yaml.ts";
 import { assert, assertEquals } from "../support/assert.ts";
+import type { StoredDocument } from "../../src/formats/types.ts";
 
 interface Golden {
   name: string;

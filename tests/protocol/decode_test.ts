@@ -3,7 +3,6 @@ import {
   decodeDocument,
   decodeEvent,
   pendingMeta,
-  type StoredDocument,
   undecodableMeta,
 } from "../../src/protocol/decode.ts";
 import type { ResultMeta } from "../../src/protocol/meta.ts";
@@ -20,6 +19,7 @@ import {
 } from "../support/assert.ts";
 import { withProtoSetter } from "../support/proto_setter.ts";
 import { CELERY_4_4, CELERY_5_2, CELERY_5_6 } from "./fixtures.ts";
+import type { StoredDocument } from "../../src/formats/types.ts";
 
 const BIGINT = { integers: "bigint" } as const;
 

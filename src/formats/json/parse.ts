@@ -1,16 +1,7 @@
 import { hasEscapedKey } from "./escaped_key.ts";
 import { parseJsonExactly } from "./parse_exact.ts";
 import { isUnsafe } from "../envelopes.ts";
-
-/** How `parseJson()` reads what JavaScript's own parser cannot. */
-export interface ParseOptions {
-  /**
-   * What an integer beyond 2^53 becomes: a bigint, which loses nothing, or a
-   * number, which is rounded. No bigint of more than 4,300 digits is read, as
-   * in Python.
-   */
-  integers: "bigint" | "number";
-}
+import type { ParseOptions } from "../types.ts";
 
 /** What `parseNatively()` gives for a text that only the exact parser reads. */
 export const UNPARSED = Symbol("unparsed");

@@ -1,6 +1,6 @@
-import type { ParseOptions } from "../json/parse.ts";
 import { setOwn } from "../own_property.ts";
 import { MAX_READ_DEPTH } from "../envelopes.ts";
+import type { ParseOptions } from "../types.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 

@@ -1,9 +1,9 @@
 import { RedisConnectionError } from "../../errors.ts";
 import type { TcpAddress } from "../../runtime.ts";
 import type { Command } from "../wire/command.ts";
-import { formatAddress } from "../server/dial.ts";
 import type { RespValue } from "../wire/resp.ts";
 import { SLOTS } from "./slots.ts";
+import { formatAddress } from "../address.ts";
 
 /** The question that {@linkcode SlotMap.parse} reads the reply to. */
 export const ASK_FOR_MAP: Command = ["CLUSTER", "SLOTS"];

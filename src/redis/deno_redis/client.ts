@@ -7,11 +7,11 @@ import {
 import type { Runtime, TcpAddress } from "../../runtime.ts";
 import { explainSetUp } from "../server/explain.ts";
 import type { Command } from "../wire/command.ts";
-import { formatAddress } from "../server/dial.ts";
 import { RespError } from "../wire/resp.ts";
 import { dialFailureOf, strangenessOf } from "./failures.ts";
 import type { DenoRedisClient, DenoRedisConnect } from "./types.ts";
 import { isRead, replyOf } from "./replies.ts";
+import { formatAddress } from "../address.ts";
 
 /** How to reach a server through the package, and who to be there. */
 export interface ClientSettings {

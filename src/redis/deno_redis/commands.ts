@@ -1,13 +1,13 @@
 import { Deque } from "../../deps/deque.ts";
 import { RedisConnectionError, RedisError } from "../../errors.ts";
 import type { Command } from "../wire/command.ts";
-import { formatAddress } from "../server/dial.ts";
 import { Heartbeat } from "../server/heartbeat.ts";
 import type { RespValue } from "../wire/resp.ts";
 import { type ClientSettings, closeClient, exchange } from "./client.ts";
 import { lossOf } from "./failures.ts";
 import type { DenoRedisClient } from "./types.ts";
 import { isRead, replyOf, unlessRefused } from "./replies.ts";
+import { formatAddress } from "../address.ts";
 
 /** Commands that go out together. */
 const MAX_BATCH = 100;

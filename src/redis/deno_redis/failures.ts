@@ -5,9 +5,9 @@ import {
 } from "../../errors.ts";
 import type { Address } from "../../runtime.ts";
 import { explainReply } from "../server/explain.ts";
-import { formatAddress } from "../server/dial.ts";
 import { grantAdvice } from "../../util/deno_permission.ts";
 import { RespError } from "../wire/resp.ts";
+import { formatAddress } from "../address.ts";
 
 /**
  * The server's refusal, if `error` is one. The package's errors have no name,

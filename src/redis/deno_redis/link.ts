@@ -2,12 +2,12 @@ import { RedisConnectionError } from "../../errors.ts";
 import type { Timer } from "../../runtime.ts";
 import { toError } from "../../util/to_error.ts";
 import type { Command } from "../wire/command.ts";
-import { formatAddress } from "../server/dial.ts";
 import type { LinkEvents, RedisLink, RedisText } from "../link.ts";
 import type { RespValue } from "../wire/resp.ts";
 import type { ClientSettings } from "./client.ts";
 import type { DenoRedisCommands } from "./commands.ts";
 import { DenoRedisSubscriber } from "./subscriber.ts";
+import { formatAddress } from "../address.ts";
 
 /** What a link works on. */
 export interface DenoRedisLinkOptions {

@@ -1,13 +1,13 @@
 import { RedisConnectionError, RedisError } from "../../errors.ts";
 import type { Timer } from "../../runtime.ts";
 import { toError } from "../../util/to_error.ts";
-import { formatAddress } from "../server/dial.ts";
 import { Heartbeat } from "../server/heartbeat.ts";
 import type { LinkEvents } from "../link.ts";
 import { type ClientSettings, closeClient, openClient } from "./client.ts";
 import { lossOf } from "./failures.ts";
 import type { DenoRedisClient, DenoRedisSubscription } from "./types.ts";
 import { decodeUtf8 } from "./replies.ts";
+import { formatAddress } from "../address.ts";
 
 /** The first and the longest wait before a probe is published again, in milliseconds. */
 const FIRST_PAUSE = 1;

@@ -11,7 +11,6 @@ import {
   type ConnectionEvents,
   type ConnectionOptions,
 } from "../server/connection.ts";
-import { formatAddress } from "../server/dial.ts";
 import type { RespValue } from "../wire/resp.ts";
 import {
   isSameAddress,
@@ -20,6 +19,7 @@ import {
   presentAddressOf,
   sentinelsOf,
 } from "./master.ts";
+import { formatAddress } from "../address.ts";
 
 /** How Sentinels are spoken with, but for where they listen. */
 export type PeerOptions = Omit<

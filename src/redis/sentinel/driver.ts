@@ -2,7 +2,6 @@ import { ConfigurationError, RedisConnectionError } from "../../errors.ts";
 import { pause } from "../../util/pause.ts";
 import type { TcpAddress } from "../../runtime.ts";
 import type { ConnectionOptions } from "../server/connection.ts";
-import { formatAddress } from "../server/dial.ts";
 import type { LinkEvents, RedisDriver, RedisLink } from "../link.ts";
 import { TcpDriver } from "../server/link.ts";
 import type { TlsSources } from "../tls/tls.ts";
@@ -25,6 +24,7 @@ import {
   stateOf,
 } from "./election.ts";
 import { SentinelWatch } from "./watch.ts";
+import { formatAddress } from "../address.ts";
 
 /** How many Sentinels are known at most beside those of the URL. */
 const MOST_LEARNED = 16;

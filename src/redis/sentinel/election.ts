@@ -1,8 +1,8 @@
 import { ConfigurationError, RedisConnectionError } from "../../errors.ts";
-import { formatAddress } from "../server/dial.ts";
 import { isRetriable } from "../retriable.ts";
 import { isSameAddress, isSeen, isUp, type MasterState } from "./master.ts";
 import type { PeerAnswer, SentinelPeer } from "./client.ts";
+import { formatAddress } from "../address.ts";
 
 /** What came of asking one Sentinel. */
 export type SentinelReply =

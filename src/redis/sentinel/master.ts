@@ -1,7 +1,7 @@
 import { RedisConnectionError } from "../../errors.ts";
 import type { TcpAddress } from "../../runtime.ts";
-import { formatAddress } from "../server/dial.ts";
 import type { RespValue } from "../wire/resp.ts";
+import { formatAddress } from "../address.ts";
 
 /** What one Sentinel knows of a master. */
 export interface MasterState {

@@ -6,12 +6,13 @@ import { explainReply, withoutAbort } from "./explain.ts";
 import { AnswerDeadline } from "./answer_deadline.ts";
 import { type Command, CommandBuffer } from "../wire/command.ts";
 import { askCredentials, type CredentialsProvider } from "./credentials.ts";
-import { dial, formatAddress } from "./dial.ts";
+import { dial } from "./dial.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { type Subject, subjectOf } from "./acl.ts";
 import { RespDecoder, RespError, type RespValue } from "../wire/resp.ts";
 import type { MessageHandler } from "../wire/resp.ts";
 import { handshake, type SessionOptions } from "./handshake.ts";
+import { formatAddress } from "../address.ts";
 
 /** How to reach a server, and who to be there. */
 export interface ConnectionOptions extends SessionOptions {

@@ -9,6 +9,7 @@ import type {
 import { grantAdvice } from "../../util/deno_permission.ts";
 import { loadTls, type TlsSources } from "../tls/tls.ts";
 import { explainTls } from "../tls/explain.ts";
+import { formatAddress } from "../address.ts";
 
 /**
  * Certificates and Unix sockets that have served before. If their files are
@@ -64,15 +65,6 @@ export async function dial(
       { cause: error },
     );
   }
-}
-
-/** `host:port`, as a URL and a permission flag write it; of a Unix socket, the path. */
-export function formatAddress(address: Address): string {
-  if ("path" in address) return address.path;
-  const { hostname, port } = address;
-  return hostname.includes(":")
-    ? `[${hostname}]:${port}`
-    : `${hostname}:${port}`;
 }
 
 async function load(

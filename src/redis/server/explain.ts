@@ -4,13 +4,13 @@ import {
   RedisError,
 } from "../../errors.ts";
 import type { Address } from "../../runtime.ts";
-import { formatAddress } from "./dial.ts";
 import { type AclOptions, permissionAdvice, type Subject } from "./acl.ts";
 import { RespError } from "../wire/resp.ts";
 import { isRetriable } from "../retriable.ts";
 import { scriptFault } from "./script_commands.ts";
 import type { TlsSources } from "../tls/tls.ts";
 import { explainTls } from "../tls/explain.ts";
+import { formatAddress } from "../address.ts";
 
 /** What was asked of a server when a connection was set up. */
 export interface SetUpOptions {

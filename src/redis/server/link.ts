@@ -10,10 +10,10 @@ import {
   type ConnectionEvents,
   type ConnectionOptions,
 } from "./connection.ts";
-import { formatAddress } from "./dial.ts";
 import type { LinkEvents, RedisDriver, RedisLink, RedisText } from "../link.ts";
 import type { RespValue } from "../wire/resp.ts";
 import { flagAdvice } from "../tls/explain.ts";
+import { formatAddress } from "../address.ts";
 
 /** What a link to one server tells. */
 export type TcpLinkEvents = LinkEvents & Pick<ConnectionEvents, "onDropped">;

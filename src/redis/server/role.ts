@@ -1,8 +1,8 @@
 import { RedisConnectionError, RedisError } from "../../errors.ts";
 import type { Address } from "../../runtime.ts";
 import type { Command } from "../wire/command.ts";
-import { formatAddress } from "./dial.ts";
 import type { RespValue } from "../wire/resp.ts";
+import { formatAddress } from "../address.ts";
 
 /** What can be asked. */
 export interface CommandSender {

@@ -7,7 +7,6 @@ import {
 import type { Runtime, TlsSettings } from "../../runtime.ts";
 import { grantAdvice } from "../../util/deno_permission.ts";
 import type { TlsQuery } from "./query.ts";
-import type { RedisUrl } from "../url/url.ts";
 
 /** Certificates for TLS, as PEM texts. */
 export interface TlsOptions {
@@ -47,7 +46,10 @@ const NAMES: OptionNames = optionNames<TlsOptions>({
  */
 export function tlsSources(
   options: TlsOptions | undefined,
-  url: Pick<RedisUrl, "tls" | "path">,
+  url: {
+    readonly tls?: TlsQuery | undefined;
+    readonly path?: string | undefined;
+  },
 ): TlsSources | undefined {
   if (options === undefined) return url.tls;
   checkOptions(options);

@@ -7,16 +7,7 @@
 
 import type { Command } from "../command_parser.ts";
 import type { HoldPoint, Latch } from "./hold.ts";
-
-/**
- * Which connections a fault is for. A connection counts as `"subscribed"` once
- * a SUBSCRIBE, PSUBSCRIBE or SSUBSCRIBE passed through it, and as `"command"`
- * until then.
- */
-export type FaultTarget = "all" | "subscribed" | "command";
-
-/** The way that bytes take through the proxy. */
-export type FaultDirection = "toClient" | "toServer";
+import type { FaultDirection, FaultTarget } from "./target.ts";
 
 /** A truncation that waits for its frame. */
 export interface Truncation {

@@ -5,7 +5,7 @@
  */
 
 import type { Command } from "../command_parser.ts";
-import type { FaultTarget } from "./faults.ts";
+import type { FaultTarget } from "./target.ts";
 
 /** Which command to hold back. */
 export interface HoldOptions {

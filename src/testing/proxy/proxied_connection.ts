@@ -5,7 +5,6 @@
  */
 
 import type { Command } from "../command_parser.ts";
-import type { FaultDirection, FaultTarget } from "./faults.ts";
 import type { HoldPoint } from "./hold.ts";
 import {
   ClientInput,
@@ -15,6 +14,7 @@ import {
 } from "./input.ts";
 import { type Piece, ProxyLane } from "./lane.ts";
 import { Pulse } from "./pulse.ts";
+import type { FaultDirection, FaultTarget } from "./target.ts";
 
 /** What a connection tells its proxy, and asks of it. */
 export interface ProxiedConnectionHost extends CommandWatcher {

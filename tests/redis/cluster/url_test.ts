@@ -3,8 +3,8 @@ import {
   isClusterUrl,
   parseClusterUrl,
 } from "../../../src/redis/cluster/url.ts";
-import { formatAddress } from "../../../src/redis/server/dial.ts";
 import { assertEquals, assertThrows } from "../../support/assert.ts";
+import { formatAddress } from "../../../src/redis/address.ts";
 
 Deno.test("parseClusterUrl gives one URL for each host, with the same user and password", () => {
   const cases: [string, string[]][] = [

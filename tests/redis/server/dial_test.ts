@@ -2,11 +2,12 @@ import {
   ConfigurationError,
   RedisConnectionError,
 } from "../../../src/errors.ts";
-import { dial, formatAddress } from "../../../src/redis/server/dial.ts";
+import { dial } from "../../../src/redis/server/dial.ts";
 import { denoRuntime, type Runtime } from "../../../src/runtime.ts";
 import { assertEquals, assertRejects } from "../../support/assert.ts";
 import { FakeTransport } from "../../support/fake_transport.ts";
 import { turn } from "../../support/turn.ts";
+import { formatAddress } from "../../../src/redis/address.ts";
 
 const signal = new AbortController().signal;
 

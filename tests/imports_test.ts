@@ -1,0 +1,174 @@
+// deno-lint-ignore-file no-console
+// Imports run one way: each folder knows only those below it, types included.
+
+import { assertEquals } from "./support/assert.ts";
+import {
+  countLayers,
+  findCircle,
+  type Import,
+  readImports,
+} from "./support/import_graph.ts";
+
+const BASE = ["util", "errors", "runtime", "deps"];
+
+/** What each part of `src/` may know, beside its own files: from the top down. */
+const MAY_KNOW: Record<string, readonly string[]> = {
+  "backend": [
+    "results",
+    "chords",
+    "consumer",
+    "store",
+    "celery_config",
+    "options",
+    "source",
+    "status",
+    "retry",
+    "redis",
+    "protocol",
+    "formats",
+    ...BASE,
+  ],
+  "results": ["consumer", "store", "source", "protocol", "formats", ...BASE],
+  "chords": [
+    "store",
+    "source",
+    "status",
+    "redis",
+    "protocol",
+    "formats",
+    ...BASE,
+  ],
+  "consumer": ["source", "protocol", ...BASE],
+  "store": ["source", "status", "redis", "protocol", "formats", ...BASE],
+  "celery_config": ["options", "retry", "redis", ...BASE],
+  "options": ["retry", "redis", "formats", ...BASE],
+  "source": ["retry", "status", "redis", "protocol", "formats", ...BASE],
+  "retry": ["status", "redis", ...BASE],
+  "status": [...BASE],
+  "redis": [...BASE],
+  "protocol": ["formats", ...BASE],
+  "formats": [...BASE],
+  "testing": ["chords", "store", "redis", ...BASE],
+  "util": ["errors", "runtime", "deps"],
+  "errors": [],
+  "runtime": [],
+  "deps": [],
+};
+
+/** The same within `redis/`: what a driver needs of another is in the parts below both. */
+const REDIS_MAY_KNOW: Record<string, readonly string[]> = {
+  "driver": [
+    "sentinel",
+    "cluster",
+    "server",
+    "tls",
+    "url",
+    "options",
+    "link",
+    "address",
+  ],
+  "deno_redis": [
+    "server",
+    "url",
+    "link",
+    "unreachable",
+    "wire",
+    "address",
+    "options",
+  ],
+  "sentinel": [
+    "server",
+    "tls",
+    "url",
+    "link",
+    "retriable",
+    "wire",
+    "address",
+  ],
+  "cluster": [
+    "server",
+    "tls",
+    "url",
+    "link",
+    "retriable",
+    "unreachable",
+    "wire",
+    "address",
+    "options",
+  ],
+  "options": ["server", "tls", "url", "link", "sentinel"],
+  "server": ["tls", "link", "retriable", "unreachable", "wire", "address"],
+  "url": ["tls"],
+  "tls": [],
+  "link": ["wire", "unreachable"],
+  "retriable": ["wire"],
+  "unreachable": [],
+  "address": [],
+  "wire": [],
+};
+
+const graph = await readImports(new URL("../src/", import.meta.url));
+
+/** The part that a file is in: its folder, or the file itself. */
+function partOf(file: string, depth = 0): string {
+  return (file.split("/")[depth] ?? file).replace(/\.ts$/, "");
+}
+
+function violations(
+  imports: readonly Import[],
+  table: Record<string, readonly string[]>,
+  depth: number,
+): string[] {
+  return imports.flatMap(({ from, to, line }) => {
+    const part = partOf(from, depth);
+    const other = partOf(to, depth);
+    if (part === other || table[part]?.includes(other)) return [];
+    const rule = table[part] === undefined
+      ? `${part} is in no row of the table`
+      : `${part} may know only ${table[part].join(", ") || "itself"}`;
+    return [`src/${from}:${line} imports src/${to}: ${rule}`];
+  });
+}
+
+Deno.test("each folder of src/ knows only the folders below it", () => {
+  assertEquals(violations(graph.imports, MAY_KNOW, 0), []);
+});
+
+Deno.test("each part of src/redis/ knows only the parts below it", () => {
+  const within = graph.imports.filter(({ from, to }) =>
+    partOf(from) === "redis" && partOf(to) === "redis"
+  );
+  assertEquals(violations(within, REDIS_MAY_KNOW, 1), []);
+});
+
+Deno.test("the tables name parts in order: none knows one above it", () => {
+  for (const table of [MAY_KNOW, REDIS_MAY_KNOW]) {
+    const edges = Object.entries(table).flatMap(([from, parts]) =>
+      parts.map((to) => ({ from, to, line: 0 }))
+    );
+    assertEquals(
+      findCircle({ files: Object.keys(table), imports: edges }),
+      undefined,
+    );
+  }
+});
+
+Deno.test("no circle of imports, types included", () => {
+  assertEquals(findCircle(graph), undefined);
+  const arrows = new Set(
+    graph.imports.map(({ from, to }) => `${partOf(from)} ${partOf(to)}`)
+      .filter((arrow) => arrow.split(" ")[0] !== arrow.split(" ")[1]),
+  );
+  const parts = new Set(graph.files.map((file) => partOf(file)));
+  const edges = Array.from(arrows, (arrow) => {
+    const [from = "", to = ""] = arrow.split(" ");
+    return { from, to };
+  });
+  console.log(
+    `src/: ${graph.files.length} files on ${
+      countLayers(graph.files, graph.imports)
+    } layers, ${parts.size} parts on ${
+      countLayers(parts, edges)
+    } layers with ${edges.length} arrows between them`,
+  );
+});
