@@ -433,7 +433,7 @@ export class ContentDisallowedError extends DecodeError {
  * await using backend = new ResultBackend(redis.url);
  * await backend.markAsStarted("6f1c");
  * const error = await assertRejects(
- *   () => backend.result("6f1c").get({ timeout: 50 }),
+ *   () => backend.result("6f1c").get({ timeout: 500 }),
  *   ResultTimeoutError,
  * );
  * assertEquals([error.taskId, error.lastState], ["6f1c", "STARTED"]);

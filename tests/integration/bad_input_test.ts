@@ -311,7 +311,7 @@ Deno.test(needs("redis-server", {
     await using backend = new ResultBackend(redis.url);
     await backend.markAsStarted("started");
     const never = await assertRejects(
-      () => backend.result("never").get({ timeout: 50 }),
+      () => backend.result("never").get({ timeout: 2000 }),
       ResultTimeoutError,
     );
     assertEquals([never.taskId, never.lastState], ["never", undefined]);
