@@ -18,7 +18,7 @@ import type { UrlOptions } from "./url/query.ts";
  */
 export interface RedisOptions {
   /**
-   * Milliseconds for one attempt to connect, from dialing to the last reply of
+   * Milliseconds for one attempt to connect, from dialling to the last reply of
    * the handshake. Celery: `redis_socket_connect_timeout`.
    *
    * @default {5000}

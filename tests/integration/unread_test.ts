@@ -120,7 +120,7 @@ Deno.test(needs("redis-server", {
     // It never answers: any moment will do.
     assertUnread(
       await timeoutAt(turn, `rediss://${host}/0`),
-      `connecting to rediss://${host}/0: dialling ${host} with TLS, to which a server that expects none is silent`,
+      `connecting to rediss://${host}/0: dialling ${host} with TLS, to which a server that does not expect it is silent`,
     );
   },
 }));

@@ -47,7 +47,7 @@ function tcpStage(
 
 function programOf(options: Omit<ConnectionOptions, "runtime">): string {
   return `
-    import { TcpDriver } from ${here("../../src/redis/tcp_link.ts")};
+    import { TcpDriver } from ${here("../../src/redis/server/link.ts")};
     import { denoRuntime } from ${here("../../src/runtime.ts")};
     const driver = new TcpDriver({
       ...${JSON.stringify(options)},

@@ -11,6 +11,7 @@ import {
   type ConnectionEvents,
   type ConnectionOptions,
 } from "../server/connection.ts";
+import { openConnection } from "../server/open_connection.ts";
 import type { RespValue } from "../wire/resp.ts";
 import {
   isSameAddress,
@@ -24,7 +25,7 @@ import { formatAddress } from "../address.ts";
 /** How Sentinels are spoken with, but for where they listen. */
 export type PeerOptions = Omit<
   ConnectionOptions,
-  "address" | "db" | "role" | "gone"
+  "address" | "db" | "role" | "lifetime"
 >;
 
 /** What a Sentinel answered. */
@@ -62,7 +63,7 @@ export class SentinelPeer {
     signal: AbortSignal,
   ): Promise<Connection> {
     try {
-      return await Connection.open(this.#options, events, signal);
+      return await openConnection(this.#options, events, signal);
     } catch (error) {
       throw signal.aborted ? error : this.explain(error);
     }

@@ -34,7 +34,7 @@ const SHORT_WAIT = 200;
 /** Where the Sentinels are, and who to be there and at the servers. */
 export interface SentinelDriverOptions {
   /** How to speak with the servers. */
-  readonly connection: Omit<ConnectionOptions, "address" | "role" | "gone">;
+  readonly connection: Omit<ConnectionOptions, "address" | "role" | "lifetime">;
   /** The Sentinels of the URL. */
   readonly sentinels: readonly TcpAddress[];
   /** The master's name; none, and the Sentinels have to watch a single one. */
@@ -103,7 +103,7 @@ export class SentinelDriver implements RedisDriver {
       ...this.#options.connection,
       address: master.address,
       role: "master",
-      gone: gone.signal,
+      lifetime: gone.signal,
     });
     try {
       const link = await driver.connect(

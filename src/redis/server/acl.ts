@@ -29,7 +29,7 @@ const KEY_AT: Readonly<Record<string, number>> = {
 const CONTAINERS: ReadonlySet<string> = new Set(["client", "pubsub"]);
 
 /** What a command is about. The command itself is not kept: it may hold a large document. */
-export function subjectOf(command: Command): Subject {
+export function toSubject(command: Command): Subject {
   const name = String(command[0]).toLowerCase();
   const key = command[KEY_AT[name] ?? 1];
   return {

@@ -30,7 +30,7 @@ export class Heartbeat {
   }
 
   /** The peer gave a sign of life: a byte that came, or one that it took. */
-  heard(): void {
+  reset(): void {
     this.#lastSign = this.#options.runtime.now();
     this.#isProbed = false;
   }

@@ -8,7 +8,7 @@ export interface TlsQuery {
   readonly certFile?: string;
   /** The file of its key; if not given, `certFile` holds both. */
   readonly keyFile?: string;
-  /** Whether the certificate must cover the host that is dialed. */
+  /** Whether the certificate must cover the host that is dialled. */
   readonly checkHostname?: boolean;
 }
 

@@ -3,7 +3,7 @@ import {
   escapePattern,
   isCommandRefusal,
   permissionAdvice,
-  subjectOf,
+  toSubject,
 } from "../../../src/redis/server/acl.ts";
 import { rememberScript } from "../../../src/redis/server/script_commands.ts";
 import type { Command } from "../../../src/redis/wire/command.ts";
@@ -52,7 +52,7 @@ Deno.test("permissionAdvice names the line that would allow what was refused", (
   for (const [messages, command, rule] of cases) {
     for (const message of messages) {
       assertEquals(
-        permissionAdvice(new RedisError(message), subjectOf(command), ACL),
+        permissionAdvice(new RedisError(message), toSubject(command), ACL),
         `what would allow it: ACL SETUSER app ${rule}`,
         message,
       );
@@ -61,7 +61,7 @@ Deno.test("permissionAdvice names the line that would allow what was refused", (
   const { length } = IN_SCRIPT.filter((message) =>
     permissionAdvice(
       new RedisError(message),
-      subjectOf(["EVALSHA", "abc", 1, KEY]),
+      toSubject(["EVALSHA", "abc", 1, KEY]),
       {},
     ) ===
       "the ACL of user default must allow every command that the script runs"
@@ -69,7 +69,7 @@ Deno.test("permissionAdvice names the line that would allow what was refused", (
   assertEquals(length, IN_SCRIPT.length);
   for (const message of ["ERR no", "WRONGTYPE a key", "NOAUTH no channel"]) {
     assertEquals(
-      permissionAdvice(new RedisError(message), subjectOf(["GET"]), ACL),
+      permissionAdvice(new RedisError(message), toSubject(["GET"]), ACL),
       undefined,
     );
   }
@@ -90,7 +90,7 @@ Deno.test("permissionAdvice lists what a known script runs", () => {
             (name) => name.replace("abc", digest),
           ),
         ),
-        subjectOf(["EVALSHA", digest, 1, KEY]),
+        toSubject(["EVALSHA", digest, 1, KEY]),
         ACL,
       ),
       "what would allow it: ACL SETUSER app +get +set",

@@ -8,6 +8,7 @@ import {
   type ConnectionEvents,
   type ConnectionOptions,
 } from "../../../src/redis/server/connection.ts";
+import { openConnection } from "../../../src/redis/server/open_connection.ts";
 import { isRetriable } from "../../../src/redis/retriable.ts";
 import {
   assert,
@@ -38,7 +39,7 @@ class Stage {
     signal: AbortSignal = new AbortController().signal,
     events: Partial<ConnectionEvents> = {},
   ): Promise<Connection> {
-    return Connection.open(
+    return openConnection(
       {
         address: { hostname: "redis.test", port: 6379 },
         db: 0,
@@ -67,7 +68,7 @@ class Stage {
   }
 }
 
-Deno.test("Connection.open sets up in one write, in order", async () => {
+Deno.test("openConnection sets up in one write, in order", async () => {
   const stage = new Stage();
   const connection = await stage.open({
     db: 3,
@@ -86,7 +87,7 @@ Deno.test("Connection.open sets up in one write, in order", async () => {
   await stage.end(connection);
 });
 
-Deno.test("Connection.open sends no more than it is told to", async () => {
+Deno.test("openConnection sends no more than it is told to", async () => {
   const stage = new Stage();
   const connection = await stage.open();
   assertEquals(stage.network.peer(0).commands, ["PING"]);
@@ -102,7 +103,7 @@ Deno.test("Connection.open sends no more than it is told to", async () => {
   await named.end(third);
 });
 
-Deno.test("Connection.open adds advice to the server's own words", async () => {
+Deno.test("openConnection adds advice to the server's own words", async () => {
   const cases: [
     string,
     string,
@@ -194,7 +195,7 @@ Deno.test("Connection.open adds advice to the server's own words", async () => {
   }
 });
 
-Deno.test("Connection.open judges a refusal before it masks the password in it", async () => {
+Deno.test("openConnection judges a refusal before it masks the password in it", async () => {
   const full = "-ERR max number of clients reached";
   const cases: [reply: string, password: string, shown: string][] = [
     [full, "x", "ma** number"],
@@ -234,7 +235,7 @@ Deno.test("Connection.open judges a refusal before it masks the password in it",
   await stage.end();
 });
 
-Deno.test("Connection.open retries a server that is full, whatever was asked first", async () => {
+Deno.test("openConnection retries a server that is full, whatever was asked first", async () => {
   for (
     const [command, options] of [
       ["AUTH", { password: "secret" }],
@@ -259,7 +260,7 @@ Deno.test("Connection.open retries a server that is full, whatever was asked fir
   }
 });
 
-Deno.test("Connection.open tells of a refused client name, and goes on", async () => {
+Deno.test("openConnection tells of a refused client name, and goes on", async () => {
   const stage = new Stage();
   stage.network.onDial = (peer) => {
     peer.answers.CLIENT = "-NOPERM no\r\n";
@@ -271,7 +272,7 @@ Deno.test("Connection.open tells of a refused client name, and goes on", async (
   await stage.end(connection);
 });
 
-Deno.test("Connection.open refuses a peer that is no Redis server", async () => {
+Deno.test("openConnection refuses a peer that is no Redis server", async () => {
   for (const words of ["HTTP/1.1 400 Bad Request\r\n", "+HELLO\r\n", "\x15"]) {
     const stage = new Stage();
     stage.network.onDial = (peer) => {
@@ -286,7 +287,7 @@ Deno.test("Connection.open refuses a peer that is no Redis server", async () => 
   }
 });
 
-Deno.test("Connection.open gives up a silent peer after connectTimeout", async () => {
+Deno.test("openConnection gives up a silent peer after connectTimeout", async () => {
   const stage = new Stage();
   stage.network.onDial = (peer) => {
     peer.answers.PING = null;
@@ -303,7 +304,7 @@ Deno.test("Connection.open gives up a silent peer after connectTimeout", async (
   await stage.end();
 });
 
-Deno.test("Connection.open gives up a dial that hangs, and closes what it brings late", async () => {
+Deno.test("openConnection gives up a dial that hangs, and closes what it brings late", async () => {
   const late = Promise.withResolvers<void>();
   const stage = new Stage();
   const network = stage.network;
@@ -326,7 +327,7 @@ Deno.test("Connection.open gives up a dial that hangs, and closes what it brings
   assertEquals(runtime.timers, 0);
 });
 
-Deno.test("Connection.open ends by its signal: before, during the dial, during the set-up", async () => {
+Deno.test("openConnection ends by its signal: before, during the dial, during the set-up", async () => {
   const reason = new Error("not wanted any more");
   const aborted = new Stage();
   assertStrictEquals(
@@ -350,7 +351,7 @@ Deno.test("Connection.open ends by its signal: before, during the dial, during t
   }
 });
 
-Deno.test("Connection.open names the missing permission, and what cannot be reached", async () => {
+Deno.test("openConnection names the missing permission, and what cannot be reached", async () => {
   const stage = new Stage();
   stage.network.onDial = () => new Deno.errors.NotCapable("Requires net");
   await assertRejects(
@@ -502,7 +503,7 @@ Deno.test("Connection confirms SUBSCRIBE, UNSUBSCRIBE and SUBSCRIBE of one chann
   await stage.end(connection);
 });
 
-Deno.test("Connection.open refuses a server without sharded channels, where they are wanted and it may be asked", async () => {
+Deno.test("openConnection refuses a server without sharded channels, where they are wanted and it may be asked", async () => {
   const stage = new Stage();
   // As Redis 6, Redis 5 and a proxy without PUBSUB word it.
   for (
@@ -971,7 +972,7 @@ Deno.test("Connection with a heartbeat of 0 waits without limit", async () => {
   await stage.end(connection);
 });
 
-Deno.test("Connection.open takes one reply too many behind its last for a lost connection", async () => {
+Deno.test("openConnection takes one reply too many behind its last for a lost connection", async () => {
   for (const extra of ["+OK\r\n", "garbage\r\n"]) {
     const stage = new Stage();
     stage.network.onDial = (peer) => {

@@ -11,6 +11,7 @@ import {
   ResultBackend,
 } from "../../../mod.ts";
 import { Connection } from "../../../src/redis/server/connection.ts";
+import { openConnection } from "../../../src/redis/server/open_connection.ts";
 import { TcpDriver } from "../../../src/redis/server/link.ts";
 import { denoRuntime } from "../../../src/runtime.ts";
 import { MemoryRedis } from "../../../testing.ts";
@@ -40,7 +41,7 @@ class Stage {
   readonly expiries: Date[] = [];
 
   open(credentials: CredentialsProvider): Promise<Connection> {
-    return Connection.open(
+    return openConnection(
       {
         address: { hostname: "redis.test", port: 6379 },
         db: 0,
@@ -168,7 +169,7 @@ Deno.test("shareCalls asks once at a time, and does not wait for a call that was
   assertEquals(calls.length, 4);
 });
 
-Deno.test("Connection.open logs in with what it asked for, and tells when that expires", async () => {
+Deno.test("openConnection logs in with what it asked for, and tells when that expires", async () => {
   const stage = new Stage();
   const connection = await stage.open(() => ({
     password: "token",

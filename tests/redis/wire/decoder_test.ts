@@ -2,9 +2,8 @@ import { RedisError } from "../../../src/errors.ts";
 import {
   RespDecoder,
   type RespDecoderOptions,
-  RespError,
-  type RespValue,
-} from "../../../src/redis/wire/resp.ts";
+} from "../../../src/redis/wire/decoder.ts";
+import { RespError, type RespValue } from "../../../src/redis/wire/resp.ts";
 import {
   assert,
   assertEquals,
