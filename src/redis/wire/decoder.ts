@@ -1,20 +1,20 @@
 import { RedisError } from "../../errors.ts";
-
+import { ReadBuffer } from "./read_buffer.ts";
 import { type MessageHandler, RespError, type RespValue } from "./resp.ts";
 
-/** What a decoder does with what it reads, and how much it accepts. */
+/** What a decoder calls with what it reads, and how much it accepts. */
 export interface RespDecoderOptions {
-  /** Takes each complete value. */
+  /** Called with each complete value. */
   onValue(value: RespValue): void;
   /**
-   * Takes the messages of subscribed channels, plain and sharded. Without it, a
-   * `message` is a value like any other: only a subscribed connection may give
-   * it, because a reply to MGET can look the same.
+   * Called with the messages of subscribed channels, plain and sharded. Without
+   * it, a `message` is a value like any other. Only a subscribed connection may
+   * set it, because a reply to MGET can look the same.
    */
   onMessage?: MessageHandler | undefined;
   /**
-   * Told of the length of an array that is a value of its own, before its
-   * elements are read. It may throw what ends the reading.
+   * Called with the length of a top-level array before its elements are read.
+   * An error that it throws ends the reading.
    */
   onArray?(length: number): void;
   /** The longest bulk string accepted, in bytes. @default {536870912} */
@@ -37,24 +37,18 @@ const PLUS = 43;
 const COLON = 58;
 const DOLLAR = 36;
 const STAR = 42;
-const MIN_CAPACITY = 65536;
-const MAX_LINE_LENGTH = 65536;
-// The array and its first item, as every message begins.
+const MAX_LINE_BYTES = 65_536;
 const encoder = new TextEncoder();
+// How messages and confirmations begin: the array's length and its first item.
 const MESSAGE_HEAD = encoder.encode("*3\r\n$7\r\nmessage\r\n");
 const SMESSAGE_HEAD = encoder.encode("*3\r\n$8\r\nsmessage\r\n");
 const UNSUBSCRIBE_HEAD = encoder.encode("*3\r\n$11\r\nunsubscribe\r\n");
-// The BOM is part of a document; dropping it would change what was stored.
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Decodes RESP2 from byte chunks of any split.
+ * Decodes RESP2 from chunks of bytes, however they are split.
  *
  * A read goes straight into the decoder's own buffer (`reserve`, then
- * `commit`), so that bytes are copied once. What Celery writes is ASCII: a
- * whole read is decoded to text in one go, and bulk strings are slices of
- * that. (Measured: a TextDecoder call per bulk string costs five times as
- * much.)
+ * `commit`), so bytes are copied only once.
  */
 export class RespDecoder {
   readonly #onValue: (value: RespValue) => void;
@@ -64,23 +58,17 @@ export class RespDecoder {
   readonly #maxArrayLength: number;
   readonly #maxDepth: number;
   readonly #stack: Frame[] = [];
-  #buffer = new Uint8Array(MIN_CAPACITY);
-  #start = 0;
-  #end = 0;
-  // Fewer unread bytes than this cannot complete the next element, so a large
-  // bulk string is looked at once, however many reads it comes in.
+  readonly #input = new ReadBuffer();
+  // Fewer unread bytes than this cannot complete the next element: a large bulk
+  // string is parsed once, however many reads it takes.
   #needed = 1;
-  // The unread bytes as text when they are all ASCII: false, when they are
-  // not; undefined, when nobody asked yet. #textAt is where it begins.
-  #text: string | false | undefined;
-  #textAt = 0;
   #messages = 0;
-  // Where the bulk string that #bounds found lies, and what comes behind it.
+  // The bounds that #findBounds found, and where the next element begins.
   #from = 0;
   #to = 0;
   #next = 0;
 
-  /** Prepares for one connection's replies. */
+  /** Starts at the beginning of a connection. */
   constructor(options: RespDecoderOptions) {
     this.#onValue = options.onValue;
     this.#onMessage = options.onMessage;
@@ -92,68 +80,42 @@ export class RespDecoder {
 
   /** The free space to read into. Valid until `commit`. */
   reserve(): Uint8Array {
-    if (this.#start > 0) {
-      if (this.#start === this.#end) {
-        this.#start = this.#end = 0;
-      } else if (
-        this.#end === this.#buffer.length || this.#start > MIN_CAPACITY / 2
-      ) {
-        this.#buffer.copyWithin(0, this.#start, this.#end);
-        this.#end -= this.#start;
-        this.#start = 0;
-      }
-    }
-    if (
-      this.#start === 0 && this.#end < MIN_CAPACITY / 2 &&
-      this.#buffer.length > 4 * MIN_CAPACITY
-    ) {
-      // A large value has gone through: give its memory back.
-      const smaller = new Uint8Array(MIN_CAPACITY);
-      smaller.set(this.#buffer.subarray(0, this.#end));
-      this.#buffer = smaller;
-    } else if (this.#end === this.#buffer.length) {
-      // Grows with the bytes that came, not with the length that the peer
-      // declared: a declared length costs the peer nothing.
-      const larger = new Uint8Array(this.#buffer.length * 2);
-      larger.set(this.#buffer);
-      this.#buffer = larger;
-    }
-    return this.#buffer.subarray(this.#end);
+    return this.#input.reserve();
   }
 
   /**
-   * Takes the first `length` bytes of what `reserve` gave, and hands on what is
+   * Reads the first `length` bytes of what `reserve` returned, and emits what is
    * complete.
    *
    * @throws {RespError} if the bytes are not RESP2, or exceed a limit. The
-   * decoder is of no further use then.
+   * decoder cannot be used afterwards.
    */
   commit(length: number): void {
-    this.#end += length;
-    if (this.#end - this.#start < this.#needed) return;
-    this.#text = undefined;
-    while (this.#end - this.#start >= this.#needed && this.#element()) {
-      // #element advances.
+    const input = this.#input;
+    input.commit(length);
+    if (input.end - input.start < this.#needed) return;
+    while (input.end - input.start >= this.#needed && this.#readElement()) {
+      // Each one advances.
     }
-    this.#text = undefined;
+    input.releaseText();
   }
 
   /**
-   * What the last bytes began and did not complete. The beginning of an array
-   * may become a message.
+   * What the last bytes began but did not complete. The beginning of an array
+   * may turn out to be a message.
    */
   get partial(): "reply" | "message" | undefined {
     if (this.#stack.length > 0) return "reply";
-    if (this.#start === this.#end) return undefined;
-    return this.#buffer[this.#start] === STAR ? "message" : "reply";
+    if (this.#input.start === this.#input.end) return undefined;
+    return this.#input.bytes[this.#input.start] === STAR ? "message" : "reply";
   }
 
-  /** How many messages have come. */
+  /** How many messages have been read. */
   get messages(): number {
     return this.#messages;
   }
 
-  /** Takes a chunk from elsewhere: `reserve` and `commit` with a copy. */
+  /** Reads a chunk from elsewhere: `reserve` and `commit` with a copy. */
   push(chunk: Uint8Array): void {
     for (let offset = 0; offset < chunk.length;) {
       const part = this.reserve();
@@ -164,29 +126,34 @@ export class RespDecoder {
     }
   }
 
-  /** Reads one element at #start; false when its bytes are not all there. */
-  #element(): boolean {
-    const buffer = this.#buffer;
-    const at = this.#start;
-    switch (buffer[at]) {
+  /** Reads the next element; false if its bytes are incomplete. */
+  #readElement(): boolean {
+    const { bytes } = this.#input;
+    const at = this.#input.start;
+    switch (bytes[at]) {
       case DOLLAR: {
-        const value = this.#bulk(at);
-        return value !== undefined && this.#took(this.#next, value);
+        const value = this.#readBulk(at);
+        return value !== undefined && this.#complete(this.#next, value);
       }
       case STAR:
-        return this.#array(at);
+        return this.#readArray(at);
       case COLON: {
-        const end = this.#line(at);
-        return end >= 0 && this.#took(end + 2, this.#number(at + 1, end));
+        const end = this.#findLineEnd(at);
+        return end >= 0 &&
+          this.#complete(end + 2, this.#parseNumber(at + 1, end));
       }
       case PLUS: {
-        const end = this.#line(at);
-        return end >= 0 && this.#took(end + 2, this.#slice(at + 1, end));
+        const end = this.#findLineEnd(at);
+        return end >= 0 &&
+          this.#complete(end + 2, this.#input.slice(at + 1, end));
       }
       case MINUS: {
-        const end = this.#line(at);
+        const end = this.#findLineEnd(at);
         if (end < 0) return false;
-        return this.#took(end + 2, new RedisError(this.#lenient(at + 1, end)));
+        return this.#complete(
+          end + 2,
+          new RedisError(this.#input.lenientSlice(at + 1, end)),
+        );
       }
       default:
         throw new RespError(
@@ -195,31 +162,31 @@ export class RespDecoder {
     }
   }
 
-  #array(at: number): boolean {
+  #readArray(at: number): boolean {
     const isPush = this.#onMessage !== undefined && this.#stack.length === 0;
-    // The reply that comes most: no array is built for it. (Measured: framing
+    // The most frequent reply: no array is built for it. (Measured: framing
     // takes a fifth less time.)
-    if (isPush && this.#startsWith(MESSAGE_HEAD, at)) {
-      return this.#message(MESSAGE_HEAD.length, at);
+    if (isPush && this.#input.startsWith(MESSAGE_HEAD, at)) {
+      return this.#readMessage(MESSAGE_HEAD.length, at);
     }
-    if (isPush && this.#startsWith(SMESSAGE_HEAD, at)) {
-      return this.#message(SMESSAGE_HEAD.length, at);
+    if (isPush && this.#input.startsWith(SMESSAGE_HEAD, at)) {
+      return this.#readMessage(SMESSAGE_HEAD.length, at);
     }
-    if (isPush && this.#startsWith(UNSUBSCRIBE_HEAD, at)) {
-      // The other reply that comes once per result: its channel is not wanted.
-      if (!this.#bounds(at + UNSUBSCRIBE_HEAD.length)) return false;
-      const end = this.#line(this.#next);
-      return end >= 0 && this.#took(end + 2, "unsubscribe");
+    if (isPush && this.#input.startsWith(UNSUBSCRIBE_HEAD, at)) {
+      // The other reply that arrives once per result. Its channel is not needed.
+      if (!this.#findBounds(at + UNSUBSCRIBE_HEAD.length)) return false;
+      const end = this.#findLineEnd(this.#next);
+      return end >= 0 && this.#complete(end + 2, "unsubscribe");
     }
-    const end = this.#line(at);
+    const end = this.#findLineEnd(at);
     if (end < 0) return false;
-    const length = this.#number(at + 1, end);
+    const length = this.#parseNumber(at + 1, end);
     if (length > this.#maxArrayLength) {
       throw new RespError(
         `Read an array of ${length} elements: the limit is ${this.#maxArrayLength}`,
       );
     }
-    if (length <= 0) return this.#took(end + 2, length < 0 ? null : []);
+    if (length <= 0) return this.#complete(end + 2, length < 0 ? null : []);
     if (this.#stack.length >= this.#maxDepth) {
       throw new RespError(
         `Read arrays nested deeper than ${this.#maxDepth}`,
@@ -227,23 +194,23 @@ export class RespDecoder {
     }
     if (this.#stack.length === 0) this.#onArray?.(length);
     this.#stack.push({ items: [], missing: length });
-    this.#start = end + 2;
+    this.#input.start = end + 2;
     this.#needed = 1;
     return true;
   }
 
-  /** Hands on a message whose channel stands behind `headLength` bytes. */
-  #message(headLength: number, at: number): boolean {
-    if (this.#end - at < headLength) {
-      // Any byte may show that it is none, and a whole array be shorter.
-      this.#needed = this.#end - at + 1;
+  /** Emits a message whose channel follows `headLength` bytes; false if it is incomplete. */
+  #readMessage(headLength: number, at: number): boolean {
+    if (this.#input.end - at < headLength) {
+      // Any further byte may show that it is not a message, and complete an array.
+      this.#needed = this.#input.end - at + 1;
       return false;
     }
-    const channel = this.#bulk(at + headLength);
+    const channel = this.#readBulk(at + headLength);
     if (channel === undefined) return false;
-    const payload = this.#bulk(this.#next);
+    const payload = this.#readBulk(this.#next);
     if (payload === undefined) return false;
-    this.#start = this.#next;
+    this.#input.start = this.#next;
     this.#needed = 1;
     this.#messages++;
     if (payload === null || typeof channel !== "string") return true;
@@ -251,37 +218,28 @@ export class RespDecoder {
     return true;
   }
 
-  /** Whether this begins like `head`, as far as it has come. */
-  #startsWith(head: Uint8Array, at: number): boolean {
-    const length = Math.min(head.length, this.#end - at);
-    for (let i = 0; i < length; i++) {
-      if (this.#buffer[at + i] !== head[i]) return false;
-    }
-    return true;
+  /**
+   * Reads the bulk string at `at`, and sets #next to its end. Undefined, with
+   * #needed set, if its bytes are incomplete.
+   */
+  #readBulk(at: number): string | Uint8Array | null | undefined {
+    if (!this.#findBounds(at)) return undefined;
+    return this.#to < 0 ? null : this.#input.slice(this.#from, this.#to);
   }
 
   /**
-   * Reads a bulk string at `at`, and sets #next to where it ends. Undefined,
-   * and #needed set, when its bytes are not all there.
+   * Finds the bounds of the bulk string at `at`: #from, #to (negative for null)
+   * and #next. False, with #needed set, if its bytes are incomplete.
    */
-  #bulk(at: number): string | Uint8Array | null | undefined {
-    if (!this.#bounds(at)) return undefined;
-    return this.#to < 0 ? null : this.#slice(this.#from, this.#to);
-  }
-
-  /**
-   * Finds the bounds of the bulk string at `at`: #from, #to (negative for a
-   * null) and #next. False, and #needed set, when its bytes are not all there.
-   */
-  #bounds(at: number): boolean {
-    const lineEnd = this.#line(at);
+  #findBounds(at: number): boolean {
+    const lineEnd = this.#findLineEnd(at);
     if (lineEnd < 0) return false;
-    if (this.#buffer[at] !== DOLLAR) {
+    if (this.#input.bytes[at] !== DOLLAR) {
       throw new RespError(
         `Read ${this.#excerpt(at)} where a bulk string should begin`,
       );
     }
-    const length = this.#number(at + 1, lineEnd);
+    const length = this.#parseNumber(at + 1, lineEnd);
     if (length > this.#maxBulkLength) {
       throw new RespError(
         `Read a bulk string of ${length} bytes: the limit is ${this.#maxBulkLength}`,
@@ -294,11 +252,12 @@ export class RespDecoder {
       return true;
     }
     const to = from + length;
-    if (to + 2 > this.#end) {
-      this.#needed = to + 2 - this.#start;
+    const { bytes, start, end } = this.#input;
+    if (to + 2 > end) {
+      this.#needed = to + 2 - start;
       return false;
     }
-    if (this.#buffer[to] !== CR || this.#buffer[to + 1] !== LF) {
+    if (bytes[to] !== CR || bytes[to + 1] !== LF) {
       throw new RespError(
         `Read ${
           this.#excerpt(to)
@@ -311,42 +270,42 @@ export class RespDecoder {
     return true;
   }
 
-  /** Hands a value to the array it belongs to, or on. */
-  #took(next: number, value: RespValue): true {
-    this.#start = next;
+  /** Adds a value to the array it belongs to, or emits it. */
+  #complete(next: number, value: RespValue): true {
+    this.#input.start = next;
     this.#needed = 1;
-    let whole = value;
+    let completed = value;
     for (;;) {
       const frame = this.#stack.at(-1);
       if (frame === undefined) break;
-      frame.items.push(whole);
+      frame.items.push(completed);
       if (--frame.missing > 0) return true;
       this.#stack.pop();
-      whole = frame.items;
+      completed = frame.items;
     }
-    this.#onValue(whole);
+    this.#onValue(completed);
     return true;
   }
 
-  /** The index of the line's CR, or -1 when its end has not come. */
-  #line(at: number): number {
-    const buffer = this.#buffer;
-    for (let i = at + 1; i + 1 < this.#end; i++) {
-      if (buffer[i] === CR && buffer[i + 1] === LF) return i;
-      if (i - at > MAX_LINE_LENGTH) {
-        throw new RespError(`Read a line longer than ${MAX_LINE_LENGTH} bytes`);
+  /** The index of the CR that ends the line, or -1, with #needed set, if it is incomplete. */
+  #findLineEnd(at: number): number {
+    const { bytes, start, end } = this.#input;
+    for (let i = at + 1; i + 1 < end; i++) {
+      if (bytes[i] === CR && bytes[i + 1] === LF) return i;
+      if (i - at > MAX_LINE_BYTES) {
+        throw new RespError(`Read a line longer than ${MAX_LINE_BYTES} bytes`);
       }
     }
-    this.#needed = this.#end - this.#start + 1;
+    this.#needed = end - start + 1;
     return -1;
   }
 
-  #number(from: number, to: number): number {
-    const buffer = this.#buffer;
-    const negative = buffer[from] === MINUS;
+  #parseNumber(from: number, to: number): number {
+    const { bytes } = this.#input;
+    const isNegative = bytes[from] === MINUS;
     let value = 0;
-    for (let i = negative ? from + 1 : from; i < to; i++) {
-      const digit = buffer[i]! - 48;
+    for (let i = isNegative ? from + 1 : from; i < to; i++) {
+      const digit = bytes[i]! - 48;
       if (digit < 0 || digit > 9) {
         throw new RespError(
           `Read ${this.#excerpt(from)} where a number should be`,
@@ -354,44 +313,15 @@ export class RespDecoder {
       }
       value = value * 10 + digit;
     }
-    if (to === from || (negative && to === from + 1)) {
+    if (to === from || (isNegative && to === from + 1)) {
       throw new RespError("Read an empty line where a number should be");
     }
-    return negative ? -value : value;
-  }
-
-  /** Text, where the bytes are UTF-8; a copy of them, where they are not. */
-  #slice(from: number, to: number): string | Uint8Array {
-    this.#text ??= this.#ascii();
-    if (this.#text !== false) {
-      return this.#text.slice(from - this.#textAt, to - this.#textAt);
-    }
-    const bytes = this.#buffer.subarray(from, to);
-    try {
-      return utf8.decode(bytes);
-    } catch {
-      // Not UTF-8, or too long for a string: the bytes say it all.
-      return bytes.slice();
-    }
-  }
-
-  #ascii(): string | false {
-    this.#textAt = this.#start;
-    const bytes = this.#buffer.subarray(this.#start, this.#end);
-    try {
-      const text = utf8.decode(bytes);
-      // As many code units as bytes, and valid: then each byte is ASCII.
-      return text.length === bytes.length && text;
-    } catch {
-      return false;
-    }
-  }
-
-  #lenient(from: number, to: number): string {
-    return new TextDecoder().decode(this.#buffer.subarray(from, to));
+    return isNegative ? -value : value;
   }
 
   #excerpt(at: number): string {
-    return JSON.stringify(this.#lenient(at, Math.min(at + 32, this.#end)));
+    return JSON.stringify(
+      this.#input.lenientSlice(at, Math.min(at + 32, this.#input.end)),
+    );
   }
 }
