@@ -8,7 +8,7 @@ import { SentinelDriver } from "./sentinel/driver.ts";
 import type { SentinelUrl } from "./sentinel/url.ts";
 import type { ConnectionOptions } from "./server/connection.ts";
 import { shareCalls } from "./server/credentials.ts";
-import { TcpDriver } from "./server/link.ts";
+import { TcpDriver } from "./server/driver.ts";
 import type { RedisTarget } from "./target.ts";
 import { tlsSources } from "./tls/tls.ts";
 

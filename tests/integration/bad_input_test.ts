@@ -81,7 +81,7 @@ Deno.test(needs("redis-server", {
       )
     ) {
       assertInstanceOf(error, RedisError);
-      assertStringIncludes(error.message, "this server asks for no password");
+      assertStringIncludes(error.message, "this server has no password");
       assert(!error.message.includes("ACL SETUSER"), error.message);
       assert(!error.message.includes("needless-secret"), error.message);
     }

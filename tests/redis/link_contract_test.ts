@@ -2,7 +2,7 @@
 // TLS and a Unix socket too, and at the one in memory.
 
 import type { ConnectionOptions } from "../../src/redis/server/connection.ts";
-import { TcpDriver } from "../../src/redis/server/link.ts";
+import { TcpDriver } from "../../src/redis/server/driver.ts";
 import { parseRedisUrl } from "../../src/redis/url/url.ts";
 import { denoRuntime } from "../../src/runtime.ts";
 import { MemoryRedis } from "../../testing.ts";
@@ -47,7 +47,7 @@ function tcpStage(
 
 function programOf(options: Omit<ConnectionOptions, "runtime">): string {
   return `
-    import { TcpDriver } from ${here("../../src/redis/server/link.ts")};
+    import { TcpDriver } from ${here("../../src/redis/server/driver.ts")};
     import { denoRuntime } from ${here("../../src/runtime.ts")};
     const driver = new TcpDriver({
       ...${JSON.stringify(options)},

@@ -5,7 +5,7 @@ import {
   RedisError,
   RetryLimitError,
 } from "../../src/errors.ts";
-import { isRetriable, mayPass } from "../../src/redis/retriable.ts";
+import { isPossiblyTransient, isRetriable } from "../../src/redis/retriable.ts";
 import { RespError } from "../../src/redis/wire/resp.ts";
 import { assertEquals } from "../support/assert.ts";
 
@@ -49,7 +49,7 @@ Deno.test("isRetriable tells what another attempt may mend", () => {
   }
 });
 
-Deno.test("mayPass tells what a server that worked before may get over", () => {
+Deno.test("isPossiblyTransient tells what a server that worked before may get over", () => {
   const strange = new RespError("Read HTTP");
   const distrusted = new Deno.errors.InvalidData("invalid peer certificate");
   const cases: [unknown, boolean][] = [
@@ -100,6 +100,6 @@ Deno.test("mayPass tells what a server that worked before may get over", () => {
     [undefined, false],
   ];
   for (const [error, expected] of cases) {
-    assertEquals(mayPass(error), expected, String(error));
+    assertEquals(isPossiblyTransient(error), expected, String(error));
   }
 });

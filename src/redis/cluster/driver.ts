@@ -5,7 +5,7 @@ import {
 } from "../../errors.ts";
 import type { TcpAddress } from "../../runtime.ts";
 import { toError } from "../../util/to_error.ts";
-import { Connection } from "../server/connection.ts";
+import type { Connection } from "../server/connection.ts";
 import { openConnection } from "../server/open_connection.ts";
 import type { LinkEvents, RedisDriver, RedisLink } from "../link.ts";
 import { isRetriable } from "../retriable.ts";

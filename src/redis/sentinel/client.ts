@@ -6,10 +6,10 @@ import {
 import type { TcpAddress } from "../../runtime.ts";
 import { toError } from "../../util/to_error.ts";
 import type { Command } from "../wire/command.ts";
-import {
+import type {
   Connection,
-  type ConnectionEvents,
-  type ConnectionOptions,
+  ConnectionEvents,
+  ConnectionOptions,
 } from "../server/connection.ts";
 import { openConnection } from "../server/open_connection.ts";
 import type { RespValue } from "../wire/resp.ts";

@@ -3,7 +3,7 @@ import { pause } from "../../util/pause.ts";
 import type { TcpAddress } from "../../runtime.ts";
 import type { ConnectionOptions } from "../server/connection.ts";
 import type { LinkEvents, RedisDriver, RedisLink } from "../link.ts";
-import { TcpDriver } from "../server/link.ts";
+import { TcpDriver } from "../server/driver.ts";
 import type { TlsSources } from "../tls/tls.ts";
 import { askSentinels } from "./query.ts";
 import { SentinelLink } from "./link.ts";

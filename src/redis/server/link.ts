@@ -1,69 +1,19 @@
-import {
-  ConfigurationError,
-  RedisConnectionError,
-  RedisError,
-} from "../../errors.ts";
+import { RedisConnectionError, RedisError } from "../../errors.ts";
 import { Deadline } from "../../util/deadline.ts";
 import { toError } from "../../util/to_error.ts";
+import { formatAddress } from "../address.ts";
+import type { LinkEvents, RedisLink, RedisText } from "../link.ts";
 import type { Command } from "../wire/command.ts";
+import type { RespValue } from "../wire/resp.ts";
 import type {
   Connection,
   ConnectionEvents,
   ConnectionOptions,
 } from "./connection.ts";
 import { openConnection } from "./open_connection.ts";
-import type { LinkEvents, RedisDriver, RedisLink, RedisText } from "../link.ts";
-import type { RespValue } from "../wire/resp.ts";
-import { flagAdvice } from "../tls/explain.ts";
-import { formatAddress } from "../address.ts";
 
 /** What a link to one server reports. */
 export type TcpLinkEvents = LinkEvents & Pick<ConnectionEvents, "onDropped">;
-
-/** The driver for one server, reached over TCP, TLS or a Unix socket. */
-export class TcpDriver implements RedisDriver {
-  readonly #options: ConnectionOptions;
-
-  /** Prepares; nothing is dialled before `connect`. */
-  constructor(options: ConnectionOptions) {
-    this.#options = options;
-  }
-
-  /** Makes one attempt: see {@linkcode RedisDriver}. */
-  async connect(
-    events: TcpLinkEvents,
-    signal: AbortSignal,
-  ): Promise<RedisLink> {
-    const { onNotice } = events;
-    const commands = await openConnection(
-      this.#options,
-      {
-        onNotice,
-        onExpires: (at) => events.onExpires?.(at),
-        onStep: (step) => events.onStep?.(step),
-      },
-      signal,
-    );
-    return this.adopt(commands, events);
-  }
-
-  /** Makes a link from a connection to this server that is already open. */
-  adopt(commands: Connection, events: TcpLinkEvents): RedisLink {
-    const { address, tls } = this.#options;
-    if (tls?.certReqs === "none" && "port" in address) {
-      events.onNotice(
-        new ConfigurationError(
-          `Cannot leave the certificate of ${
-            formatAddress(address)
-          } unverified, as ssl_cert_reqs=none demands: ${
-            flagAdvice(address.hostname)
-          }`,
-        ),
-      );
-    }
-    return new TcpLink(commands, this.#options, events);
-  }
-}
 
 /**
  * A pair of connections to one server: one for commands, and one that
@@ -72,7 +22,7 @@ export class TcpDriver implements RedisDriver {
  * Two, because Redis counts everything it sends to a subscribed client against
  * the pub/sub output limit: one large reply there would cut the connection.
  */
-class TcpLink implements RedisLink {
+export class TcpLink implements RedisLink {
   readonly #options: ConnectionOptions;
   readonly #events: TcpLinkEvents;
   readonly #commands: Connection;

@@ -4,7 +4,7 @@ import type { Command } from "../wire/command.ts";
 import { RespError, type RespValue } from "../wire/resp.ts";
 import { type AclOptions, type Subject, toSubject } from "./acl.ts";
 import type { AnswerDeadline } from "./answer_deadline.ts";
-import { explainReply, withoutAbort } from "./explain.ts";
+import { explainReply, withoutAbort } from "./explain_reply.ts";
 
 /** The kinds of answers: one reply, or a confirmation per channel. */
 export type ReplyKind =

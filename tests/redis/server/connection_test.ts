@@ -3,10 +3,10 @@ import {
   RedisConnectionError,
   RedisError,
 } from "../../../src/errors.ts";
-import {
+import type {
   Connection,
-  type ConnectionEvents,
-  type ConnectionOptions,
+  ConnectionEvents,
+  ConnectionOptions,
 } from "../../../src/redis/server/connection.ts";
 import { openConnection } from "../../../src/redis/server/open_connection.ts";
 import { isRetriable } from "../../../src/redis/retriable.ts";
@@ -131,21 +131,21 @@ Deno.test("openConnection adds advice to the server's own words", async () => {
       "-ERR AUTH <password> called without any password configured",
       { password: "secret" },
       "ERR",
-      "this server asks for no password: leave the user name and the password out",
+      "this server has no password: omit the user name and the password",
     ],
     [
       "AUTH",
       "-ERR Client sent AUTH, but no password is set",
       { password: "secret" },
       "ERR",
-      "this server asks for no password",
+      "this server has no password",
     ],
     [
       "PING",
       "-ERR unknown command 'PING', with args beginning with: ",
       {},
       "ERR",
-      "the server does not know PING, which is needed by this name: see rename-command",
+      "the server does not know PING, which is needed under this name: see rename-command",
     ],
     [
       "SELECT",
@@ -229,7 +229,7 @@ Deno.test("openConnection judges a refusal before it masks the password in it", 
   const error = await assertRejects(
     () => stage.open({ credentials: () => ({ password: "pair" }) }),
     RedisConnectionError,
-    "with what credentials() gave: WRONGPASS invalid username-password **",
+    "with what credentials() returned: WRONGPASS invalid username-password **",
   );
   assert(!Deno.inspect(error).includes("pair"), Deno.inspect(error));
   await stage.end();

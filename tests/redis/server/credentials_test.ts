@@ -10,9 +10,9 @@ import {
   RedisError,
   ResultBackend,
 } from "../../../mod.ts";
-import { Connection } from "../../../src/redis/server/connection.ts";
+import type { Connection } from "../../../src/redis/server/connection.ts";
 import { openConnection } from "../../../src/redis/server/open_connection.ts";
-import { TcpDriver } from "../../../src/redis/server/link.ts";
+import { TcpDriver } from "../../../src/redis/server/driver.ts";
 import { denoRuntime } from "../../../src/runtime.ts";
 import { MemoryRedis } from "../../../testing.ts";
 import {

@@ -1,7 +1,7 @@
 import { RedisConnectionError, RedisError } from "../../../src/errors.ts";
 import type { ConnectionOptions } from "../../../src/redis/server/connection.ts";
 import type { RedisLink } from "../../../src/redis/link.ts";
-import { TcpDriver } from "../../../src/redis/server/link.ts";
+import { TcpDriver } from "../../../src/redis/server/driver.ts";
 import {
   assert,
   assertEquals,

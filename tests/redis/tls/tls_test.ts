@@ -207,8 +207,8 @@ test("a certificate that Deno or the server cannot take is told at once, and who
     // It helps as little to trust it.
     [own.tlsPort, `ssl_ca_certs=${selfSigned.cert}`, "CA:TRUE"],
     [anonymous.tlsPort, ca, "subjectAltName"],
-    [strict.tlsPort, from("bom"), "has to begin a line"],
-    [strict.tlsPort, from("indented"), "has to begin a line"],
+    [strict.tlsPort, from("bom"), "must begin a line"],
+    [strict.tlsPort, from("indented"), "must begin a line"],
     [strict.tlsPort, from("trusted"), "no CERTIFICATE"],
     [strict.tlsPort, from("cut"), "ssl_ca_certs"],
     [
@@ -244,7 +244,7 @@ test("TLS to a plain port, and the other way round, is told in words", async () 
   const silent = await refusal(`rediss://localhost:${redis.port}`, {
     connectTimeout: 1000,
   }, 1);
-  assert(silent.message.includes("expects no TLS"), silent.message);
+  assert(silent.message.includes("does not expect TLS"), silent.message);
   const plain = await refusal(`redis://localhost:${redis.tlsPort}`);
   assert(plain instanceof RedisConnectionError);
   assert(plain.message.includes("rediss://"), plain.message);
