@@ -117,7 +117,7 @@ async function complaintOf(
 }
 
 Deno.test(needs("redis-server", {
-  name: "the README's ACL lines allow everything that they are for",
+  name: "the README's ACL rules allow everything that they are for",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -159,7 +159,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "nothing in the README's ACL lines is too much",
+  name: "nothing in the README's ACL rules is superfluous",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -336,7 +336,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs(["redis-server", "redis-cli"], {
-  name: "the README's rows for Cluster and sharded channels are what is needed",
+  name: "the README's rows for Cluster and sharded channels are exact",
   async fn(t) {
     await using cluster = await startCluster({ replicas: 0 });
     const url = cluster.urlOfAll.replace("//", "//app:secret@");
@@ -449,7 +449,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
 }));
 
 Deno.test(needs(["redis-server", "redis-sentinel"], {
-  name: "the README's row for Sentinel is what is needed",
+  name: "the README's row for Sentinel is exact",
   async fn() {
     await using set = await startSentinels({ replicas: 0 });
     const [server] = set.servers;

@@ -72,7 +72,8 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "a password that the server does not ask for is to be left out",
+  name:
+    "a password for a server without one is refused, with advice to omit it",
   async fn() {
     await using redis = await startRedis();
     for (
@@ -89,7 +90,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "a command that was renamed away is named, with what to do",
+  name: "a renamed command is named, with what to do",
   async fn() {
     const cases: [
       command: string,
@@ -115,7 +116,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "a db out of range ends every call at once, naming the number",
+  name: "a database out of range fails every call at once, naming the number",
   async fn() {
     await using redis = await startRedis();
     for (
@@ -128,7 +129,7 @@ Deno.test(needs("redis-server", {
   },
 }));
 
-Deno.test("a server that is no Redis ends every call at once", async () => {
+Deno.test("a server that is not Redis fails every call at once", async () => {
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
     () => new Response("hello"),
@@ -142,7 +143,7 @@ Deno.test("a server that is no Redis ends every call at once", async () => {
   await server.shutdown();
 });
 
-Deno.test("a host that does not exist ends every call at the retry limit", async () => {
+Deno.test("a host that does not exist fails every call at the retry limit", async () => {
   const [read, wait, stream, store] = await failuresOf(
     "redis://no-such-host.invalid",
   );
@@ -155,7 +156,7 @@ Deno.test("a host that does not exist ends every call at the retry limit", async
   }
 });
 
-Deno.test("a port where nobody listens ends every call at the retry limit", async () => {
+Deno.test("a port without a listener fails every call at the retry limit", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
@@ -166,7 +167,8 @@ Deno.test("a port where nobody listens ends every call at the retry limit", asyn
 });
 
 Deno.test(needs("redis-server", {
-  name: "a key of another type: GET says so at once, MGET takes it for missing",
+  name:
+    "a key of the wrong type: GET says so at once, MGET treats it as missing",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -191,7 +193,7 @@ Deno.test(needs("redis-server", {
   },
 }));
 
-Deno.test("an empty id is refused at once, and nothing of the call is done", async () => {
+Deno.test("an empty id is refused at once, before anything is sent", async () => {
   await using backend = new ResultBackend("redis://127.0.0.1:1");
   await using consumer = backend.consumer();
   for (
@@ -246,7 +248,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "a message that is not JSON is left out; what the key holds decides",
+  name: "a message that is not JSON is skipped; the key's value decides",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -338,7 +340,7 @@ Deno.test(needs("redis-server", {
   },
 }));
 
-Deno.test("a wrong URL or option is refused by the constructor, and shows no password", () => {
+Deno.test("a wrong URL or option is refused by the constructor, without showing a password", () => {
   for (
     const [url, words] of [
       ["http://127.0.0.1", "scheme is http"],

@@ -101,7 +101,7 @@ for (const [name, words] of Object.entries(ANSWERS)) {
   }));
 }
 
-Deno.test("what never worked ends at once, whatever it answers", async () => {
+Deno.test("a server that never worked fails at once, whatever it answers", async () => {
   for (const words of Object.values(ANSWERS)) {
     await using parrot = new Parrot(words);
     await using backend = new ResultBackend(
@@ -114,7 +114,7 @@ Deno.test("what never worked ends at once, whatever it answers", async () => {
 });
 
 Deno.test(needs("redis-server", {
-  name: "a password that is wrong now ends at once, though it was right before",
+  name: "a password that has become wrong fails at once",
   async fn() {
     await using redis = await startRedis({ password: "old" });
     await using client = await redis.client();
@@ -177,7 +177,7 @@ Deno.test(needs(["redis-server", "openssl"], {
 }));
 
 Deno.test(needs(["redis-server", "openssl"], {
-  name: "a client's certificate that is refused for a moment ends nothing",
+  name: "a client certificate that is rejected for a moment ends nothing",
   async fn() {
     const { server, authority, otherAuthority, client } = await certificates();
     await using redis = await startRedis({ tls: { server, authority } });

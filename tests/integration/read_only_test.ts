@@ -45,7 +45,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "a store on a replica that stays one says to use the master",
+  name: "a store on a replica that remains one says to use the master",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();

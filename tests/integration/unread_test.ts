@@ -74,7 +74,7 @@ function assertUnread(error: ResultTimeoutError, activity: string): void {
   assertEquals(error.message.includes("nothing is stored"), false);
 }
 
-Deno.test("a wait on a mute host ends with what the connection was waiting for", async () => {
+Deno.test("a wait on a silent host ends with what the connection was waiting for", async () => {
   await using mute = new MuteHost();
   const url = `redis://${mute.host}/0`;
   assertUnread(
@@ -83,7 +83,7 @@ Deno.test("a wait on a mute host ends with what the connection was waiting for",
   );
 });
 
-Deno.test("a wait for credentials() that do not come says so", async () => {
+Deno.test("a wait for credentials() that never resolve says so", async () => {
   await using redis = await MemoryRedis.start();
   const asked = Promise.withResolvers<void>();
   const credentials = (): Promise<never> => {
@@ -96,7 +96,7 @@ Deno.test("a wait for credentials() that do not come says so", async () => {
   );
 });
 
-Deno.test("a wait on a host that refuses connections tells of the last error", async () => {
+Deno.test("a wait on a host that refuses connections names the last error", async () => {
   await using redis = await MemoryRedis.start();
   await redis.stop();
   const refused = Promise.withResolvers<void>();
@@ -113,7 +113,7 @@ Deno.test("a wait on a host that refuses connections tells of the last error", a
 });
 
 Deno.test(needs("redis-server", {
-  name: "a wait with TLS on a plain port says what a plain server does",
+  name: "a wait with TLS on a plain port says how plain servers behave",
   async fn() {
     await using redis = await startRedis();
     const { host } = new URL(redis.url);

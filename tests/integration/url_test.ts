@@ -167,7 +167,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "socket_timeout: a server that says nothing for so long is given up",
+  name: "socket_timeout limits how long a server may be silent",
   async fn() {
     await using proxy = await FaultProxy.start(server().url);
     await using backend = new ResultBackend(`${proxy.url}?socket_timeout=1`);
@@ -185,7 +185,7 @@ Deno.test(needs("redis-server", {
   },
 }));
 
-Deno.test("socket_connect_timeout: a server that never answers is given up after so long", async () => {
+Deno.test("socket_connect_timeout limits how long a connection may take", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   await using backend = new ResultBackend(

@@ -45,7 +45,7 @@ async function dialled(
   return seen;
 }
 
-Deno.test("TLS holds for servers and Sentinels alike, unless sentinel.tls says otherwise", async () => {
+Deno.test("TLS applies to servers and Sentinels alike, unless sentinel.tls says otherwise", async () => {
   const own = { caCerts: [AUTHORITY, AUTHORITY] };
   const URL = "sentinel://s";
   const cases: [
@@ -92,7 +92,7 @@ Deno.test("user, password and database are the servers'; the Sentinels have thei
   assert(!Deno.inspect(backend, { depth: 20 }).includes("own"));
 });
 
-Deno.test("the option sentinel is refused where it cannot work, and shows no password", () => {
+Deno.test("the option sentinel is checked, and errors show no password", () => {
   const cases: [string, unknown, string][] = [
     ["redis://:S3CRET@h", {}, 'with the URL "redis://:**@h"'],
     [
@@ -127,7 +127,7 @@ Deno.test("the option sentinel is refused where it cannot work, and shows no pas
   );
 });
 
-Deno.test("a backend by Sentinels is called by its URL, each part masked", async () => {
+Deno.test("a backend with Sentinels is named by its URL, each part masked", async () => {
   await using backend = new ResultBackend(
     "sentinel://:S3CRET@s1/1;sentinel://:S3CRET@s2",
     {
@@ -143,7 +143,7 @@ Deno.test("a backend by Sentinels is called by its URL, each part masked", async
   assert(!Deno.inspect(error).includes("S3CRET"));
 });
 
-Deno.test("what a driver cannot take is refused beside it, and named", async () => {
+Deno.test("an option that a driver cannot receive is refused by name", async () => {
   class OtherDriver implements RedisDriver {
     connect(): Promise<RedisLink> {
       return Promise.reject(new Error("no"));
@@ -211,7 +211,7 @@ Deno.test("a driver is configured with what the backend was given, and nothing e
   ]);
 });
 
-Deno.test("stores have more attempts where a server may be replaced by another", () => {
+Deno.test("stores have more attempts where the server can fail over", () => {
   const attempts = (url: string, options: ResultBackendOptions = {}): number =>
     resolveOptions(options, parseTarget(url, options).defaults).retry
       .maxAttempts;

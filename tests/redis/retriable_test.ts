@@ -9,7 +9,7 @@ import { isPossiblyTransient, isRetriable } from "../../src/redis/retriable.ts";
 import { RespError } from "../../src/redis/wire/resp.ts";
 import { assertEquals } from "../support/assert.ts";
 
-Deno.test("isRetriable tells what another attempt may mend", () => {
+Deno.test("isRetriable recognizes transient errors", () => {
   const cases: [unknown, boolean][] = [
     [new RedisConnectionError("lost"), true],
     ...[
@@ -49,7 +49,7 @@ Deno.test("isRetriable tells what another attempt may mend", () => {
   }
 });
 
-Deno.test("isPossiblyTransient tells what a server that worked before may get over", () => {
+Deno.test("isPossiblyTransient recognizes errors that a server that worked before may recover from", () => {
   const strange = new RespError("Read HTTP");
   const distrusted = new Deno.errors.InvalidData("invalid peer certificate");
   const cases: [unknown, boolean][] = [

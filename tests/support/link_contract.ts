@@ -148,7 +148,7 @@ export function linkContract(
     if (applies) register(needs({ name: `${name} ${behaviour}`, fn }));
   }
 
-  test("subscribe() resolves when the server has taken each channel", async () => {
+  test("subscribe() resolves when the server has confirmed each channel", async () => {
     await using stage = await start();
     await using client = await stage.client();
     const held = new Held();
@@ -168,7 +168,7 @@ export function linkContract(
     await link.end(enough);
   });
 
-  test("subscribe() and unsubscribe() hold in call order, however they overlap", async () => {
+  test("subscribe() and unsubscribe() take effect in call order, however they overlap", async () => {
     await using stage = await start();
     await using client = await stage.client();
     const held = new Held();
@@ -209,7 +209,7 @@ export function linkContract(
     await link.end(enough);
   });
 
-  test("messages come in the server's order, as text where they are UTF-8 and as bytes where not", async () => {
+  test("messages arrive in the server's order, as text if they are UTF-8 and as bytes if not", async () => {
     await using stage = await start();
     await using client = await stage.client();
     const held = new Held();
@@ -238,7 +238,7 @@ export function linkContract(
     await link.end(enough);
   });
 
-  test("read() gives what is stored, byte for byte, in the order asked", async () => {
+  test("read() returns what is stored, byte for byte, in the order asked", async () => {
     await using stage = await start();
     await using client = await stage.client();
     const link = await new Held().connect(stage.driver());
@@ -260,7 +260,7 @@ export function linkContract(
     await link.end(enough);
   });
 
-  test("fence() resolves behind every message that was published before, 2,000 times", async () => {
+  test("fence() resolves after every message published before it, 2,000 times", async () => {
     await using stage = await start();
     await using client = await stage.client();
     const held = new Held();
@@ -276,7 +276,7 @@ export function linkContract(
     await link.end(enough);
   });
 
-  test("command() answers each in call order, and a refusal in the server's words", async () => {
+  test("command() resolves in call order, and rejects with the server's words", async () => {
     await using stage = await start();
     const link = await new Held().connect(stage.driver());
     const words = Array.from({ length: 3000 }, (_, index) => `word ${index}`);
@@ -299,7 +299,7 @@ export function linkContract(
     await link.end(enough);
   });
 
-  test("transaction() runs as one, and alone", async () => {
+  test("transaction() is atomic and isolated", async () => {
     await using stage = await start();
     const link = await new Held().connect(stage.driver());
     const bytes = new Uint8Array([0xff, 0xfe]);
@@ -319,7 +319,7 @@ export function linkContract(
     await link.end(enough);
   });
 
-  test("transaction() that is refused says why, and changes no later reply", async () => {
+  test("a refused transaction() says why, and does not shift later replies", async () => {
     await using stage = await start();
     await using client = await stage.client();
     const link = await new Held().connect(stage.driver());
@@ -348,7 +348,7 @@ export function linkContract(
     await link.end(enough);
   });
 
-  test("a reply of 20 MB comes whole, and messages meanwhile", async () => {
+  test("a reply of 20 MB arrives whole, with messages in between", async () => {
     await using stage = await start();
     await using client = await stage.client();
     const held = new Held();
@@ -431,7 +431,7 @@ export function linkContract(
     await link.end(enough);
   }, canPause);
 
-  test("a password or a database that is refused is told at once, in the server's words", async () => {
+  test("a refused password or database is reported at once, in the server's words", async () => {
     await using stage = await start();
     const wrong = await assertRejects(
       () => new Held().connect(stage.driver({ password: "wrong" })),
@@ -453,7 +453,7 @@ export function linkContract(
     await onlyClient(stage, client);
   });
 
-  test("nobody who listens is a connection error", async () => {
+  test("a refused connection is a connection error", async () => {
     await using stage = await start();
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr;
@@ -465,7 +465,7 @@ export function linkContract(
     assert(error.message.includes(String(port)), error.message);
   });
 
-  test("connect() ends when its signal aborts, and leaves nothing", async () => {
+  test("connect() ends when its signal aborts, and leaves nothing behind", async () => {
     await using stage = await start();
     const reason = new Error("no longer wanted");
     assertStrictEquals(
@@ -488,7 +488,7 @@ export function linkContract(
     else accepted.close();
   });
 
-  test("connect() gives a silent peer up after connectTimeout", async () => {
+  test("connect() gives up on a silent peer after connectTimeout", async () => {
     await using stage = await start();
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr;
@@ -503,7 +503,7 @@ export function linkContract(
     if (!canHangUp) accepted.close();
   });
 
-  test("end() lets commands in flight finish, rejects what comes later, and leaves nothing", async () => {
+  test("end() lets commands in flight finish, rejects later ones, and leaves nothing behind", async () => {
     await using stage = await start();
     await using client = await stage.client();
     const link = await new Held().connect(stage.driver());
@@ -532,7 +532,7 @@ export function linkContract(
     assertEquals(await client.send("PUBSUB", channelList), []);
   });
 
-  test("end() while the subscription is being made ends that, too", async () => {
+  test("end() also stops a subscription in progress", async () => {
     await using stage = await start();
     await using client = await stage.client();
     const link = await new Held().connect(stage.driver());

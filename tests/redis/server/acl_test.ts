@@ -36,7 +36,7 @@ const IN_SCRIPT = [
   "ERR ACL failure in script: User key has no permissions to run the 'x' command script: abc, on @user_script:1.",
 ];
 
-Deno.test("permissionAdvice names the line that would allow what was refused", () => {
+Deno.test("permissionAdvice names the rule that would allow what was refused", () => {
   const cases: [string[], Command, string | undefined][] = [
     [COMMAND, ["GET", KEY], "+get"],
     [COMMAND, ["PUBSUB", "NUMSUB", KEY], "+pubsub|numsub"],
@@ -75,7 +75,7 @@ Deno.test("permissionAdvice names the line that would allow what was refused", (
   }
 });
 
-Deno.test("permissionAdvice lists what a known script runs", () => {
+Deno.test("permissionAdvice lists the commands of a known script", () => {
   const digest = "0123456789abcdef0123456789abcdef01234567";
   rememberScript(
     digest,
@@ -99,7 +99,7 @@ Deno.test("permissionAdvice lists what a known script runs", () => {
   }
 });
 
-Deno.test("isCommandRefusal tells a command that is refused from a key or a channel", () => {
+Deno.test("isCommandRefusal distinguishes a refused command from a refused key or channel", () => {
   for (const message of [...COMMAND, ...IN_SCRIPT]) {
     assertEquals(isCommandRefusal(new RedisError(message)), true, message);
     const cause = new RedisError(message);
@@ -111,6 +111,6 @@ Deno.test("isCommandRefusal tells a command that is refused from a key or a chan
   }
 });
 
-Deno.test("escapePattern leaves no wildcard", () => {
+Deno.test("escapePattern escapes every wildcard", () => {
   assertEquals(escapePattern("a*b?[c]\\d-^"), "a\\*b\\?\\[c\\]\\\\d-^");
 });

@@ -68,7 +68,7 @@ class Stage {
   }
 }
 
-Deno.test("openConnection sets up in one write, in order", async () => {
+Deno.test("openConnection sends the handshake in one write, in order", async () => {
   const stage = new Stage();
   const connection = await stage.open({
     db: 3,
@@ -87,7 +87,7 @@ Deno.test("openConnection sets up in one write, in order", async () => {
   await stage.end(connection);
 });
 
-Deno.test("openConnection sends no more than it is told to", async () => {
+Deno.test("openConnection sends only what the options ask for", async () => {
   const stage = new Stage();
   const connection = await stage.open();
   assertEquals(stage.network.peer(0).commands, ["PING"]);
@@ -103,7 +103,7 @@ Deno.test("openConnection sends no more than it is told to", async () => {
   await named.end(third);
 });
 
-Deno.test("openConnection adds advice to the server's own words", async () => {
+Deno.test("openConnection adds advice to the server's errors", async () => {
   const cases: [
     string,
     string,
@@ -195,7 +195,7 @@ Deno.test("openConnection adds advice to the server's own words", async () => {
   }
 });
 
-Deno.test("openConnection judges a refusal before it masks the password in it", async () => {
+Deno.test("openConnection classifies a refusal before it masks the password in it", async () => {
   const full = "-ERR max number of clients reached";
   const cases: [reply: string, password: string, shown: string][] = [
     [full, "x", "ma** number"],
@@ -235,7 +235,7 @@ Deno.test("openConnection judges a refusal before it masks the password in it", 
   await stage.end();
 });
 
-Deno.test("openConnection retries a server that is full, whatever was asked first", async () => {
+Deno.test("openConnection reports too many clients as transient, whatever was sent first", async () => {
   for (
     const [command, options] of [
       ["AUTH", { password: "secret" }],
@@ -260,7 +260,7 @@ Deno.test("openConnection retries a server that is full, whatever was asked firs
   }
 });
 
-Deno.test("openConnection tells of a refused client name, and goes on", async () => {
+Deno.test("openConnection reports a refused client name, and continues", async () => {
   const stage = new Stage();
   stage.network.onDial = (peer) => {
     peer.answers.CLIENT = "-NOPERM no\r\n";
@@ -272,7 +272,7 @@ Deno.test("openConnection tells of a refused client name, and goes on", async ()
   await stage.end(connection);
 });
 
-Deno.test("openConnection refuses a peer that is no Redis server", async () => {
+Deno.test("openConnection refuses a peer that is not a Redis server", async () => {
   for (const words of ["HTTP/1.1 400 Bad Request\r\n", "+HELLO\r\n", "\x15"]) {
     const stage = new Stage();
     stage.network.onDial = (peer) => {
@@ -287,7 +287,7 @@ Deno.test("openConnection refuses a peer that is no Redis server", async () => {
   }
 });
 
-Deno.test("openConnection gives up a silent peer after connectTimeout", async () => {
+Deno.test("openConnection gives up on a silent peer after connectTimeout", async () => {
   const stage = new Stage();
   stage.network.onDial = (peer) => {
     peer.answers.PING = null;
@@ -304,7 +304,7 @@ Deno.test("openConnection gives up a silent peer after connectTimeout", async ()
   await stage.end();
 });
 
-Deno.test("openConnection gives up a dial that hangs, and closes what it brings late", async () => {
+Deno.test("openConnection gives up on a dial that hangs, and closes a late connection", async () => {
   const late = Promise.withResolvers<void>();
   const stage = new Stage();
   const network = stage.network;
@@ -327,7 +327,7 @@ Deno.test("openConnection gives up a dial that hangs, and closes what it brings 
   assertEquals(runtime.timers, 0);
 });
 
-Deno.test("openConnection ends by its signal: before, during the dial, during the set-up", async () => {
+Deno.test("openConnection obeys its signal: before, during the dial, during the handshake", async () => {
   const reason = new Error("not wanted any more");
   const aborted = new Stage();
   assertStrictEquals(
@@ -351,7 +351,7 @@ Deno.test("openConnection ends by its signal: before, during the dial, during th
   }
 });
 
-Deno.test("openConnection names the missing permission, and what cannot be reached", async () => {
+Deno.test("openConnection names a missing permission, and an unreachable address", async () => {
   const stage = new Stage();
   stage.network.onDial = () => new Deno.errors.NotCapable("Requires net");
   await assertRejects(
@@ -369,7 +369,7 @@ Deno.test("openConnection names the missing permission, and what cannot be reach
   await stage.end();
 });
 
-Deno.test("Connection writes what a write did not take", async () => {
+Deno.test("Connection writes the rest of a partial write", async () => {
   const stage = new Stage();
   stage.network.onDial = ({ transport }) => {
     transport.maxWrite = 7;
@@ -382,7 +382,7 @@ Deno.test("Connection writes what a write did not take", async () => {
   await stage.end(connection);
 });
 
-Deno.test("Connection sends the commands of one turn in one write, and those that come meanwhile in the next", async () => {
+Deno.test("Connection sends the commands of one turn in one write, and those added meanwhile in the next", async () => {
   const stage = new Stage();
   const connection = await stage.open();
   const { transport, commands } = stage.network.peer(0);
@@ -437,7 +437,7 @@ Deno.test("Connection matches replies first in, first out, errors included", asy
   await stage.end(connection);
 });
 
-Deno.test("Connection says of MOVED, ASK and CROSSSLOT what kind of server that is", async () => {
+Deno.test("Connection explains MOVED, ASK and CROSSSLOT", async () => {
   const stage = new Stage();
   const connection = await stage.open();
   const peer = stage.network.peer(0);
@@ -503,7 +503,7 @@ Deno.test("Connection confirms SUBSCRIBE, UNSUBSCRIBE and SUBSCRIBE of one chann
   await stage.end(connection);
 });
 
-Deno.test("openConnection refuses a server without sharded channels, where they are wanted and it may be asked", async () => {
+Deno.test("openConnection refuses a server without sharded channels, if they are needed and the ACL lets it ask", async () => {
   const stage = new Stage();
   // As Redis 6, Redis 5 and a proxy without PUBSUB word it.
   for (
@@ -534,7 +534,7 @@ Deno.test("openConnection refuses a server without sharded channels, where they 
   await stage.end(connection);
 });
 
-Deno.test("Connection counts no drop of a sharded channel for an answer: asked for or not, it looks the same", async () => {
+Deno.test("Connection never counts the drop of a sharded channel as an answer: requested or not, it looks the same", async () => {
   const stage = new Stage();
   const dropped: string[] = [];
   const connection = await stage.open({ sharded: true }, undefined, {
@@ -571,7 +571,7 @@ Deno.test("Connection counts no drop of a sharded channel for an answer: asked f
   await stage.end(connection);
 });
 
-Deno.test("Connection takes a list that looks like a drop for a value, where nobody subscribes", async () => {
+Deno.test("Connection reads a list that looks like a drop as a value if it cannot subscribe", async () => {
   const stage = new Stage();
   const connection = await stage.open({ sharded: true }, undefined, {
     onMessage: undefined as never,
@@ -584,7 +584,7 @@ Deno.test("Connection takes a list that looks like a drop for a value, where nob
   await stage.end(connection);
 });
 
-Deno.test("Connection ends at a confirmation of another kind than the one awaited", async () => {
+Deno.test("Connection ends on a confirmation of the wrong kind", async () => {
   const stage = new Stage();
   const connection = await stage.open();
   stage.network.peer(0).answers.SUBSCRIBE = array(
@@ -600,7 +600,7 @@ Deno.test("Connection ends at a confirmation of another kind than the one awaite
   await stage.end(connection);
 });
 
-Deno.test("Connection ends with the server's words when they come unasked", async () => {
+Deno.test("Connection ends with an error that the server sends unasked", async () => {
   const stage = new Stage();
   const connection = await stage.open();
   stage.network.peer(0).say("-ERR max number of clients reached\r\n");
@@ -613,7 +613,7 @@ Deno.test("Connection ends with the server's words when they come unasked", asyn
   await other.end(second);
 });
 
-Deno.test("Connection ends by a close of the peer, a failed read, a failed write, garbage", async () => {
+Deno.test("Connection ends when the peer closes it, a read or a write fails, or garbage arrives", async () => {
   const cases: [(peer: FakePeer) => void, string][] = [
     [({ transport }) => transport.end(), "the server closed it"],
     [({ transport }) => transport.break(new Error("reset")), "reset"],
@@ -659,7 +659,7 @@ Deno.test("Connection.finished waits for a write that hangs", async () => {
   await request;
 });
 
-Deno.test("Connection probes after heartbeat, and ends after as much again", async () => {
+Deno.test("Connection probes after one heartbeat, and ends after a second", async () => {
   const stage = new Stage();
   const connection = await stage.open({ heartbeat: 1000 });
   const peer = stage.network.peer(0);
@@ -675,7 +675,7 @@ Deno.test("Connection probes after heartbeat, and ends after as much again", asy
   await stage.end(connection);
 });
 
-Deno.test("Connection lives on by any byte behind the probe", async () => {
+Deno.test("Connection survives if any byte follows the probe", async () => {
   const stage = new Stage();
   const connection = await stage.open({ heartbeat: 1000 });
   const peer = stage.network.peer(0);
@@ -693,7 +693,7 @@ Deno.test("Connection lives on by any byte behind the probe", async () => {
   await stage.end(connection);
 });
 
-Deno.test("Connection does not probe while bytes come", async () => {
+Deno.test("Connection does not probe while bytes arrive", async () => {
   const stage = new Stage();
   const connection = await stage.open({ heartbeat: 1000 });
   const peer = stage.network.peer(0);
@@ -705,7 +705,7 @@ Deno.test("Connection does not probe while bytes come", async () => {
   await stage.end(connection);
 });
 
-Deno.test("Connection lives on while a long command is taken bit by bit, and ends when that stops", async () => {
+Deno.test("Connection survives while a long command is accepted bit by bit, and ends when that stops", async () => {
   const stage = new Stage();
   const connection = await stage.open({ heartbeat: 1000 });
   const { transport } = stage.network.peer(0);
@@ -725,7 +725,7 @@ Deno.test("Connection lives on while a long command is taken bit by bit, and end
   await stage.end(connection);
 });
 
-Deno.test("Connection forgives a timer that comes late: the answer may lie unread", async () => {
+Deno.test("Connection tolerates a late timer: the answer may be unread", async () => {
   const stage = new Stage();
   const connection = await stage.open({ heartbeat: 1000 });
   const peer = stage.network.peer(0);
@@ -757,7 +757,7 @@ async function chatter(
   return passed;
 }
 
-Deno.test("Connection ends when a command is not answered within two heartbeats, though messages come in", async () => {
+Deno.test("Connection ends when a command is not answered within two heartbeats, even while messages arrive", async () => {
   const cases: [
     name: string,
     send: (connection: Connection) => Promise<unknown>,
@@ -786,7 +786,7 @@ Deno.test("Connection ends when a command is not answered within two heartbeats,
   }
 });
 
-Deno.test("Connection counts a command's age from when it is the oldest and was written", async () => {
+Deno.test("Connection measures a command's age from when it is the oldest and written", async () => {
   const stage = new Stage();
   const connection = await stage.open({ heartbeat: 1000 });
   const peer = stage.network.peer(0);
@@ -814,7 +814,7 @@ Deno.test("Connection counts a command's age from when it is the oldest and was 
   await stage.end(connection);
 });
 
-Deno.test("Connection takes each confirmation of a SUBSCRIBE for progress", async () => {
+Deno.test("Connection counts each confirmation of a SUBSCRIBE as progress", async () => {
   const stage = new Stage();
   const connection = await stage.open({ heartbeat: 1000 });
   const peer = stage.network.peer(0);
@@ -832,7 +832,7 @@ Deno.test("Connection takes each confirmation of a SUBSCRIBE for progress", asyn
   await stage.end(connection);
 });
 
-Deno.test("Connection waits for a confirmation behind a backlog of messages, but not without end", async () => {
+Deno.test("Connection waits for a confirmation behind a backlog of messages, with a limit", async () => {
   const backlog = {
     text: message("k", "v".repeat(100_000)),
     every: 500,
@@ -867,7 +867,7 @@ Deno.test("Connection waits for a confirmation behind a backlog of messages, but
   await other.end(second);
 });
 
-Deno.test("Connection lets a message take its time that is in front of an answer", async () => {
+Deno.test("Connection waits for a slow message in front of an answer", async () => {
   const stage = new Stage();
   const connection = await stage.open({ heartbeat: 1000 });
   const peer = stage.network.peer(0);
@@ -902,7 +902,7 @@ Deno.test("Connection waits for a large reply that arrives slowly, and sends no 
   await stage.end(connection);
 });
 
-Deno.test("Connection ends when a reply does not go on, or only trickles", async () => {
+Deno.test("Connection ends when a reply stalls, or only trickles", async () => {
   // Answers to no PING, too: each would be an element.
   const cases: [beginning: string, text: string, ms: number][] = [
     ["*1048576\r\n", "+PONG\r\n", 8000],
@@ -932,7 +932,7 @@ Deno.test("Connection ends when a reply does not go on, or only trickles", async
   }
 });
 
-Deno.test("Connection ends at once when an MGET is answered with another number of values", async () => {
+Deno.test("Connection ends at once when an MGET is answered with the wrong number of values", async () => {
   const stage = new Stage();
   const connection = await stage.open();
   stage.network.peer(0).answers.MGET = "*1048576\r\n+PONG\r\n";
@@ -944,7 +944,7 @@ Deno.test("Connection ends at once when an MGET is answered with another number 
   await stage.end(connection);
 });
 
-Deno.test("Connection forgives an event loop that was blocked when a command is due", async () => {
+Deno.test("Connection tolerates an event loop that was blocked when a command was due", async () => {
   const stage = new Stage();
   const connection = await stage.open({ heartbeat: 1000 });
   const peer = stage.network.peer(0);
@@ -972,7 +972,7 @@ Deno.test("Connection with a heartbeat of 0 waits without limit", async () => {
   await stage.end(connection);
 });
 
-Deno.test("openConnection takes one reply too many behind its last for a lost connection", async () => {
+Deno.test("openConnection treats an extra reply after the last one as a lost connection", async () => {
   for (const extra of ["+OK\r\n", "garbage\r\n"]) {
     const stage = new Stage();
     stage.network.onDial = (peer) => {

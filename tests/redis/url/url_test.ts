@@ -43,7 +43,7 @@ Deno.test("parseRedisUrl reads every part, percent-decoded, and fills in the res
   }
 });
 
-Deno.test("parseRedisUrl takes a URL without a host, and `redis`, as Celery does", () => {
+Deno.test("parseRedisUrl accepts a URL without a host, and `redis`, as Celery does", () => {
   const localhost = { hostname: "localhost", port: 6379, db: 0 };
   const cases: Record<string, RedisUrl> = {
     "redis": localhost,
@@ -65,7 +65,7 @@ Deno.test("parseRedisUrl takes a URL without a host, and `redis`, as Celery does
   }
 });
 
-Deno.test("parseRedisUrl reads the query, which wins over the rest of the URL", () => {
+Deno.test("parseRedisUrl reads the query, which takes precedence over the rest of the URL", () => {
   const host = { hostname: "h", port: 6379, db: 0 };
   const cases: Record<string, RedisUrl> = {
     "redis://h/0?db=5": { ...host, db: 5 },
@@ -93,7 +93,7 @@ Deno.test("parseRedisUrl reads the query, which wins over the rest of the URL", 
   }
 });
 
-Deno.test("parseRedisUrl refuses what a query cannot say, by name", () => {
+Deno.test("parseRedisUrl refuses an invalid query, and names the key", () => {
   const cases: Record<string, string> = {
     "db=x": 'its db is "x", expected a whole number',
     "db=-1": 'its db is "-1"',
@@ -128,7 +128,7 @@ Deno.test("parseRedisUrl refuses what a query cannot say, by name", () => {
   }
 });
 
-Deno.test("parseRedisUrl names the schemes of Celery's that cannot be used, and why", () => {
+Deno.test("parseRedisUrl explains why some of Celery's schemes cannot be used", () => {
   const cases: Record<string, string> = {
     "redis+sentinel://h": "write sentinel://host:26379/0;sentinel://",
     "redis+sentinel://:S3CRET@h1;redis+sentinel://:S3CRET@h2":
@@ -166,7 +166,7 @@ Deno.test("parseRedisUrl names the option for several hosts, and shows no passwo
   assertEquals(parseRedisUrl("redis://u,v:p,q@h").password, "p,q");
 });
 
-Deno.test("parseRedisUrl reads what a rediss URL says about TLS, and takes a certificate as required", () => {
+Deno.test("parseRedisUrl reads the TLS options of a rediss URL, and requires a certificate by default", () => {
   const host = { hostname: "h", port: 6379, db: 0 };
   const cases: Record<string, RedisUrl> = {
     "rediss://h/0": { ...host, tls: {} },
@@ -246,7 +246,7 @@ Deno.test("parseRedisUrl reads the path and the database of a Unix socket", () =
   }
 });
 
-Deno.test("fillAddress adds a host and a port where there is none", () => {
+Deno.test("fillAddress adds a missing host and port", () => {
   const cases: Record<string, string> = {
     "redis": "redis://h:7",
     "redis://": "redis://h:7",
@@ -268,7 +268,7 @@ Deno.test("fillAddress adds a host and a port where there is none", () => {
   assertEquals(fillAddress("redis://", "::1", 7), "redis://[::1]:7");
 });
 
-Deno.test("parseRedisUrl says what is wrong", () => {
+Deno.test("parseRedisUrl says what is wrong with a URL", () => {
   const cases: Record<string, string> = {
     "": "it is not a URL",
     "localhost": "it is not a URL",
@@ -376,7 +376,7 @@ Deno.test("parseRedisUrl and maskUrl show no password, whatever is wrong with th
   }
 });
 
-Deno.test("maskUrl keeps what is no secret", () => {
+Deno.test("maskUrl keeps what is not secret", () => {
   const cases: Record<string, string> = {
     "redis://h:6379/0": "redis://h:6379/0",
     "redis://u@h": "redis://u@h",

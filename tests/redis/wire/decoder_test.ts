@@ -151,7 +151,7 @@ Deno.test("RespDecoder reads every kind of value in one chunk", () => {
   assertEquals(new Recorder().push(MIXED_BYTES), MIXED_HANDED);
 });
 
-Deno.test("RespDecoder reads the same whatever two chunks it comes in", () => {
+Deno.test("RespDecoder reads the same however the bytes are split in two", () => {
   for (let at = 1; at < MIXED_BYTES.length; at++) {
     assertEquals(
       new Recorder().push(MIXED_BYTES.slice(0, at), MIXED_BYTES.slice(at)),
@@ -167,7 +167,7 @@ Deno.test("RespDecoder reads the same in single bytes", () => {
   assertEquals(recorder.handed, MIXED_HANDED);
 });
 
-Deno.test("RespDecoder hands on a message that comes in single bytes", () => {
+Deno.test("RespDecoder emits a message that arrives in single bytes", () => {
   const recorder = new Recorder();
   for (const byte of message("channel", "payload")) {
     recorder.push(new Uint8Array([byte]));
@@ -175,7 +175,7 @@ Deno.test("RespDecoder hands on a message that comes in single bytes", () => {
   assertEquals(recorder.handed, [{ channel: "channel", payload: "payload" }]);
 });
 
-Deno.test("RespDecoder hands each value on as soon as its last byte is there", () => {
+Deno.test("RespDecoder emits each value as soon as its last byte arrives", () => {
   for (const [bytes, handed] of MIXED) {
     for (let at = 1; at < bytes.length; at++) {
       const recorder = new Recorder();
@@ -220,14 +220,14 @@ Deno.test("RespDecoder reads long streams in random splits", () => {
   }
 });
 
-Deno.test("RespDecoder gives bytes of its own, not a view that the next read changes", () => {
+Deno.test("RespDecoder emits copies of bytes, not a view that the next read changes", () => {
   const recorder = new Recorder();
   recorder.push(bulk(NOT_UTF8));
   recorder.push(bulk("x".repeat(1000)));
   assertEquals(recorder.handed[0], { value: NOT_UTF8 });
 });
 
-Deno.test("RespDecoder takes what looks like a message for a value when nobody takes messages", () => {
+Deno.test("RespDecoder reads what looks like a message as a value without onMessage", () => {
   for (const split of [1, 4, 20]) {
     const recorder = new Recorder({ withMessages: false });
     const bytes = message("channel", "payload");
@@ -238,14 +238,14 @@ Deno.test("RespDecoder takes what looks like a message for a value when nobody t
   }
 });
 
-Deno.test("RespDecoder takes a message inside an array for a value", () => {
+Deno.test("RespDecoder reads a message inside an array as a value", () => {
   const inner = message("channel", "payload");
   assertEquals(new Recorder().push(bytesOf("*1\r\n", inner)), [
     { value: [["message", "channel", "payload"]] },
   ]);
 });
 
-Deno.test("RespDecoder passes over a message that no channel can have sent", () => {
+Deno.test("RespDecoder skips a message that no channel can have sent", () => {
   assertEquals(
     new Recorder().push(
       message("channel", "1"),
@@ -275,7 +275,7 @@ Deno.test("RespDecoder reads errors, inside arrays too, with their codes", () =>
   assertEquals(error.message, "ERR \u00fc \ufffd");
 });
 
-Deno.test("RespDecoder grows with the bytes that came, not with the length that was declared", () => {
+Deno.test("RespDecoder grows with the bytes received, not with the declared length", () => {
   const { decoder } = new Recorder();
   decoder.push(encoder.encode("$500000000\r\n"));
   decoder.push(new Uint8Array(1000));
@@ -284,7 +284,7 @@ Deno.test("RespDecoder grows with the bytes that came, not with the length that 
   assert(decoder.reserve().buffer.byteLength <= 4_194_304);
 });
 
-Deno.test("RespDecoder reads a huge bulk string in small reads, and gives its memory back", () => {
+Deno.test("RespDecoder reads a huge bulk string in small reads, and releases its memory", () => {
   const recorder = new Recorder();
   const { decoder } = recorder;
   const large = "0123456789abcdef".repeat(500_000);
@@ -298,7 +298,7 @@ Deno.test("RespDecoder reads a huge bulk string in small reads, and gives its me
   assert(decoder.reserve().buffer.byteLength <= 65536);
 });
 
-Deno.test("RespDecoder gives memory back although the next value has begun", () => {
+Deno.test("RespDecoder releases memory even if the next value has begun", () => {
   const recorder = new Recorder();
   const { decoder } = recorder;
   decoder.push(bytesOf(bulk("x".repeat(5_000_000)), "+O"));
@@ -308,7 +308,7 @@ Deno.test("RespDecoder gives memory back although the next value has begun", () 
   assertEquals(recorder.handed[1], { value: "OK" });
 });
 
-Deno.test("RespDecoder hands out room after every commit", () => {
+Deno.test("RespDecoder has free space after every commit", () => {
   const recorder = new Recorder();
   const { decoder } = recorder;
   const unit = bytesOf("+", "x".repeat(60_000), "\r\n");
@@ -354,7 +354,7 @@ Deno.test("RespDecoder refuses what is not RESP2", () => {
   }
 });
 
-Deno.test("RespDecoder hands on what came before the garbage", () => {
+Deno.test("RespDecoder emits what came before the garbage", () => {
   const recorder = new Recorder();
   assertThrows(() => recorder.push("+OK\r\ngarbage"), RespError);
   assertEquals(recorder.handed, [{ value: "OK" }]);
@@ -409,7 +409,7 @@ Deno.test("RespDecoder refuses arrays nested beyond the limit", () => {
   );
 });
 
-Deno.test("RespDecoder refuses a line that does not end", () => {
+Deno.test("RespDecoder refuses an endless line", () => {
   const recorder = new Recorder();
   assertThrows(
     () => {
@@ -432,7 +432,7 @@ Deno.test("RespDecoder reads a bare line feed or carriage return inside a line a
   assertEquals(new Recorder().push("+a\nb\rc\r\n"), [{ value: "a\nb\rc" }]);
 });
 
-Deno.test("RespDecoder reads garbage to a RespError or not at all, and never hangs", () => {
+Deno.test("RespDecoder answers garbage with a RespError or waits for more, and never hangs", () => {
   const alphabet = encoder.encode("$*:+-\r\n0123456789message\xff");
   for (let seed = 1; seed <= 2000; seed++) {
     const random = seededRandom(seed);
