@@ -1,5 +1,4 @@
-// What goes wrong at night: each has a message that says what to do, and none
-// hangs.
+// Wrong input and broken servers: each error says what to do, and nothing hangs.
 
 import {
   BackendGetMetaError,
@@ -26,7 +25,7 @@ import { collect, taskIds } from "../support/results.ts";
 
 const KEY = "celery-task-meta-";
 
-/** What a read, a wait, a stream and a store fail with. */
+/** The errors of a read, a wait, a stream and a store. */
 async function failuresOf(
   url: string,
   options: ResultBackendOptions = {},
@@ -46,7 +45,7 @@ async function failuresOf(
 
 Deno.test(needs("redis-server", {
   name:
-    "a wrong or missing password ends every call at once, in the server's words",
+    "a wrong or missing password fails every call at once, in the server's words",
   async fn() {
     await using redis = await startRedis({ password: "right" });
     const { port } = redis;
@@ -216,7 +215,7 @@ Deno.test("an empty id is refused at once, before anything is sent", async () =>
 
 Deno.test(needs("redis-server", {
   name:
-    "a stored document that is not JSON is the task's outcome, and the stream goes on",
+    "a stored document that is not JSON is the task's outcome, and the stream continues",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -241,7 +240,7 @@ Deno.test(needs("redis-server", {
     await backend.markAsDone(good, 1);
     assertEquals((await reader.read()).value?.state, "SUCCESS");
     assertEquals((await reader.read()).done, true);
-    // What nobody can read may be replaced.
+    // An undecodable document may be replaced.
     assertEquals(await backend.markAsDone(bad, 2), true);
     assertEquals(await backend.result(bad).get(), 2);
   },
@@ -284,7 +283,7 @@ Deno.test(needs("redis-server", {
     assertEquals([error.taskId, error.state], ["large", "SUCCESS"]);
     assertStringIncludes(error.message, "1000");
     assertEquals(await backend.exists("large"), false);
-    // The limit counts bytes as they are stored, of which the text has six each.
+    // The limit counts stored bytes: each character takes six.
     await assertRejects(
       () => backend.markAsDone("large", "\u00e9".repeat(170)),
       BackendStoreError,

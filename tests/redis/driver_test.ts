@@ -19,7 +19,7 @@ import { FakeSentinels } from "../support/fake_sentinels.ts";
 
 const AUTHORITY = "-----BEGIN CERTIFICATE-----\nZmFrZQ==\n";
 
-/** What was dialled to read a task by one Sentinel, and how: each once. */
+/** The hosts dialled to read a task through one Sentinel, with the number of their certificate authorities. */
 async function dialled(
   url: string,
   options: ResultBackendOptions,
@@ -112,7 +112,7 @@ Deno.test("the option sentinel is checked, and errors show no password", () => {
   ];
   for (const [url, sentinel, words] of cases) {
     const error = assertThrows(
-      // What a caller without types may hand over.
+      // What a caller without types may pass.
       () => new ResultBackend(url, { sentinel } as ResultBackendOptions),
       ConfigurationError,
       words,

@@ -1,5 +1,5 @@
-// What every link keeps, over the built-in driver: at a real server, over
-// TLS and a Unix socket too, and at the one in memory.
+// The contract of every link, for the built-in driver: on a real server, also
+// over TLS and a Unix socket, and on the one in memory.
 
 import type { ConnectionOptions } from "../../src/redis/server/connection.ts";
 import { TcpDriver } from "../../src/redis/server/driver.ts";
@@ -56,7 +56,7 @@ function programOf(options: Omit<ConnectionOptions, "runtime">): string {
   `;
 }
 
-/** The built-in driver, led there by another way. */
+/** The built-in driver, over another kind of connection. */
 function reachedStage(
   redis: RedisServer,
   way: Pick<ConnectionOptions, "address" | "tls">,
@@ -80,7 +80,7 @@ function reachedStage(
       new TcpDriver({
         ...options,
         ...change,
-        // A port is asked for where nobody, or nothing, answers.
+        // Some tests need a port where nothing listens or answers.
         address: port === undefined
           ? options.address
           : { hostname: "127.0.0.1", port },

@@ -56,7 +56,7 @@ Deno.test("isPossiblyTransient recognizes errors that a server that worked befor
     [strange, true],
     [new ConfigurationError("no Redis", { cause: strange }), true],
     [new ConfigurationError("bad certificate", { cause: distrusted }), true],
-    // As a Sentinel's error, which has its cause in another.
+    // Like a Sentinel's error, whose cause is another error.
     [
       new ConfigurationError("Sentinel", {
         cause: new ConfigurationError("no Redis", { cause: strange }),
@@ -82,7 +82,7 @@ Deno.test("isPossiblyTransient recognizes errors that a server that worked befor
       "ERR AUTH <password> called without any password configured",
       "ERR SELECT is not allowed in cluster mode",
     ].map((reply): [unknown, boolean] => [new RedisError(reply), false]),
-    // What was advised is not the server's.
+    // Added advice does not count as the server's words.
     [
       new RedisError("ERR not ready", "check the SELECT", {
         cause: new RedisError("ERR not ready"),

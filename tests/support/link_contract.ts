@@ -1,6 +1,5 @@
 /**
- * What every way to reach Redis has to keep, as tests: whoever adds a driver
- * runs them over it.
+ * The contract of a Redis driver, as tests: a new driver must pass them.
  *
  * @module
  */
@@ -23,7 +22,7 @@ import type { TestClient } from "./client.ts";
 import { Inbox } from "./inbox.ts";
 import { until, within } from "./until.ts";
 
-/** What a test changes of a stage's driver. */
+/** What a test changes about a stage's driver. */
 export interface DriverChange {
   /** Another port of the same host. */
   port?: number;
@@ -37,19 +36,19 @@ export interface DriverChange {
   heartbeat?: number;
 }
 
-/** A server, and a way to reach it. */
+/** A server, and a driver for it. */
 export interface LinkStage extends AsyncDisposable {
-  /** Makes the driver that is to be tested. */
+  /** Creates the driver under test. */
   driver(change?: DriverChange): RedisDriver;
   /** A plain client on the driver's database. */
   client(): Promise<TestClient>;
   /** A program for another process that defines `driver`. */
   readonly program: string;
-  /** How many connections the server has; a server that has no CLIENT LIST must say. */
+  /** The number of connections to the server; required where it has no CLIENT LIST. */
   connections?(): number;
   /** Kills the server and starts it again. */
   restart(): Promise<void>;
-  /** Lets the server fall silent, with its connections up; undefined where it cannot. */
+  /** Makes the server fall silent with its connections open; undefined if it cannot. */
   pause?(): void;
   /** Ends a pause. */
   resume?(): void;
@@ -57,7 +56,7 @@ export interface LinkStage extends AsyncDisposable {
 
 /** How a contract is registered. */
 export interface LinkContractOptions {
-  /** Makes a test depend on what the machine has. */
+  /** Skips a test where the machine lacks something. */
   needs?(test: Deno.TestDefinition): Deno.TestDefinition;
   /**
    * Whether the stage has `pause` and `resume`.
@@ -66,33 +65,33 @@ export interface LinkContractOptions {
    */
   canPause?: boolean;
   /**
-   * Whether a peer that never answered sees the end of what was given up. Deno
+   * Whether a peer that never answers sees an abandoned connection close. Deno
    * keeps the socket of a TLS handshake until the peer does something.
    *
    * @default {true}
    */
   canHangUp?: boolean;
   /**
-   * Whether there are databases to choose from.
+   * Whether the server has several databases.
    *
    * @default {true}
    */
   hasDatabases?: boolean;
   /**
-   * Whether channels are sharded ones.
+   * Whether channels are sharded.
    *
    * @default {false}
    */
   sharded?: boolean;
   /**
-   * Takes each test.
+   * Registers each test.
    *
    * @default {Deno.test}
    */
   register?(test: Deno.TestDefinition): void;
 }
 
-/** A link, and what it told. */
+/** A link, and what it reported. */
 class Held {
   readonly messages = new Inbox<[channel: string, payload: RedisText]>();
   readonly notices: Error[] = [];
@@ -110,7 +109,7 @@ class Held {
 
 const enough = new Error("end of the test");
 
-/** Registers the tests of one driver; `start` makes a stage for each. */
+/** Registers the tests of one driver; `start` creates a stage for each. */
 export function linkContract(
   name: string,
   start: () => Promise<LinkStage>,
@@ -127,7 +126,7 @@ export function linkContract(
   const numsub = sharded ? "SHARDNUMSUB" : "NUMSUB";
   const channelList = sharded ? "SHARDCHANNELS" : "CHANNELS";
 
-  /** How many subscriptions the channels have. */
+  /** The number of subscriptions to the channels. */
   async function subscribers(
     client: TestClient,
     channels: readonly string[],
@@ -190,7 +189,7 @@ export function linkContract(
       await link.unsubscribe(many);
       assertEquals(await subscribers(client, many), 0);
     }
-    // Neither may drop everything.
+    // Neither may drop every channel.
     await link.subscribe([]);
     await link.unsubscribe([]);
     await client.send(publish, "goes", "1");
@@ -340,7 +339,7 @@ export function linkContract(
     assert(outcome.status === "rejected");
     assertInstanceOf(outcome.reason, RedisError);
     assertEquals(outcome.reason.code, "WRONGTYPE");
-    // A link that cannot go on says so.
+    // A link that cannot continue ends.
     for (const [index, each] of later.entries()) {
       if (each.status === "fulfilled") assertEquals(each.value, "ab"[index]);
       else assertInstanceOf(each.reason, RedisConnectionError);
@@ -373,7 +372,7 @@ export function linkContract(
         await client.send("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes"),
         1,
       );
-      // A driver may notice the loss of an idle connection with the next command.
+      // A driver may detect the loss of an idle connection only with the next command.
       if (kind === "normal") {
         await assertRejects(
           () => link.command(["PING"]),
@@ -474,7 +473,7 @@ export function linkContract(
       ),
       reason,
     );
-    // A peer that takes the connection, and says nothing.
+    // A peer that accepts the connection, and stays silent.
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr;
     const abort = new AbortController();
@@ -561,7 +560,7 @@ export function linkContract(
   });
 }
 
-/** Waits until the server knows of no connection but this client's. */
+/** Waits until this client's connection is the only one to the server. */
 async function onlyClient(
   stage: LinkStage,
   client: TestClient,
@@ -575,7 +574,7 @@ async function onlyClient(
   );
 }
 
-/** Reads a connection to its end, whichever way that comes. */
+/** Reads a connection until it closes or fails. */
 async function untilClosed(connection: Deno.Conn): Promise<void> {
   using conn = connection;
   const buffer = new Uint8Array(1024);

@@ -12,7 +12,7 @@ import { assertEquals } from "../../support/assert.ts";
 const ACL = { username: "app", keyPatterns: ["shop\\*_meta-*", "other-*"] };
 const KEY = "shop*_meta-1";
 
-// As Redis 6.2, 7.0 and 7.2 word it.
+// The wording of Redis 6.2, 7.0 and 7.2.
 const COMMAND = [
   "NOPERM this user has no permissions to run the 'x' command or its subcommand",
   "NOPERM this user has no permissions to run the 'x' command",

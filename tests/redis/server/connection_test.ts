@@ -57,7 +57,7 @@ class Stage {
     );
   }
 
-  /** Nothing may be left behind. */
+  /** Checks that nothing is left behind. */
   async end(connection?: Connection): Promise<void> {
     connection?.end(new Error("end of the test"));
     await connection?.finished();
@@ -180,7 +180,7 @@ Deno.test("openConnection adds advice to the server's errors", async () => {
     const stage = new Stage();
     stage.network.onDial = (peer) => {
       peer.answers[command] = `${reply}\r\n`;
-      // Whatever follows a refusal is refused too.
+      // Every later command of the handshake is refused, too.
       if (command === "AUTH") peer.answers.PING = "-NOAUTH first\r\n";
     };
     const error = await assertRejects(
@@ -225,7 +225,7 @@ Deno.test("openConnection classifies a refusal before it masks the password in i
   );
   assertEquals(wrong.code, "WRONGPASS");
   assertStringIncludes(wrong.message, "check the user name");
-  // The same where the next password may be right.
+  // The same if the next password may be right.
   const error = await assertRejects(
     () => stage.open({ credentials: () => ({ password: "pair" }) }),
     RedisConnectionError,
@@ -505,7 +505,7 @@ Deno.test("Connection confirms SUBSCRIBE, UNSUBSCRIBE and SUBSCRIBE of one chann
 
 Deno.test("openConnection refuses a server without sharded channels, if they are needed and the ACL lets it ask", async () => {
   const stage = new Stage();
-  // As Redis 6, Redis 5 and a proxy without PUBSUB word it.
+  // The wording of Redis 6, Redis 5 and a proxy without PUBSUB.
   for (
     const words of [
       "Unknown subcommand or wrong number of arguments for 'SHARDNUMSUB'. Try PUBSUB HELP.",
@@ -526,7 +526,7 @@ Deno.test("openConnection refuses a server without sharded channels, if they are
   stage.network.onDial = (peer) => {
     peer.answers.PUBSUB = "-NOPERM no permissions\r\n";
   };
-  // It is told, and the first subscription tells the rest.
+  // It is reported, and the first subscription decides.
   const connection = await stage.open({ sharded: true });
   assertEquals(stage.notices.map(({ message }) => message.slice(0, 6)), [
     "NOPERM",
@@ -550,7 +550,7 @@ Deno.test("Connection never counts the drop of a sharded channel as an answer: r
   await turn();
   assertEquals([stage.messages, dropped], [[["a", "v"]], ["b"]]);
 
-  // As measured: the slot goes away, then comes SUNSUBSCRIBE, and is refused;
+  // As measured: the slot moves away, then SUNSUBSCRIBE arrives and is refused;
   // and the same without a refusal.
   for (const refusal of ["-MOVED 1 127.0.0.1:7001\r\n", ""]) {
     dropped.length = 0;
@@ -642,7 +642,7 @@ Deno.test("Connection ends when the peer closes it, a read or a write fails, or 
       await assertRejects(() => connection.request(["GET", 4])),
       reason,
     );
-    // Later ends change nothing.
+    // Later calls of end() change nothing.
     connection.keepAlive(true);
     await stage.end(connection);
     assertStrictEquals(connection.reason, reason);
@@ -736,13 +736,13 @@ Deno.test("Connection tolerates a late timer: the answer may be unread", async (
   peer.say("+PONG\r\n");
   await stage.runtime.advance(600);
   assertEquals(connection.reason, undefined);
-  // And a peer that stays silent is given up all the same.
+  // A peer that stays silent still ends the connection.
   await stage.runtime.advance(3000);
   assertInstanceOf(connection.reason, RedisConnectionError);
   await stage.end(connection);
 });
 
-/** Lets a subscriber hear `text` every `every` milliseconds, for as long as it lives or `ms` milliseconds. */
+/** Sends `text` every `every` milliseconds, until the connection ends or for `ms` milliseconds. */
 async function chatter(
   stage: Stage,
   connection: Connection,
@@ -792,7 +792,7 @@ Deno.test("Connection measures a command's age from when it is the oldest and wr
   const peer = stage.network.peer(0);
   peer.answers.GET = null;
   const text = message("k", "v");
-  // Each is answered in time, and the last ten times as long after it was sent.
+  // Each is answered in time, although the last waits ten times as long.
   const replies = Promise.all(
     Array.from({ length: 10 }, (_, key) => connection.request(["GET", key])),
   );
@@ -801,7 +801,7 @@ Deno.test("Connection measures a command's age from when it is the oldest and wr
     peer.say(bulk(`value of ${key}`));
   }
   assertEquals((await replies).at(-1), "value of 9");
-  // What is sent later makes it no younger.
+  // Later commands do not extend its deadline.
   let age = 0;
   const lost = assertRejects(() => connection.request(["GET", "last"]));
   for (; connection.reason === undefined; age += 100) {
@@ -851,7 +851,7 @@ Deno.test("Connection waits for a confirmation behind a backlog of messages, wit
   await lost;
   await stage.end(connection);
 
-  // Behind a burst there is nothing: the answer would have come.
+  // After a burst nothing is queued: the answer would have arrived.
   const other = new Stage();
   const second = await other.open({ heartbeat: 1000 });
   other.network.peer(0).answers.SUBSCRIBE = null;
@@ -903,7 +903,7 @@ Deno.test("Connection waits for a large reply that arrives slowly, and sends no 
 });
 
 Deno.test("Connection ends when a reply stalls, or only trickles", async () => {
-  // Answers to no PING, too: each would be an element.
+  // No PING is sent: its answer would be read as an element.
   const cases: [beginning: string, text: string, ms: number][] = [
     ["*1048576\r\n", "+PONG\r\n", 8000],
     ["$500000\r\n", "v", 8000],

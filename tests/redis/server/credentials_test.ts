@@ -30,11 +30,11 @@ import { inboxOf } from "../../support/results.ts";
 const NEVER = new AbortController().signal;
 
 function ask(provider: () => unknown, signal = NEVER) {
-  // Whoever writes JavaScript gives what he likes.
+  // Callers without types may return anything.
   return askCredentials(provider as CredentialsProvider, "redis:1", signal);
 }
 
-/** A server in the world of a test, and one connection to it. */
+/** A fake server, and one connection to it. */
 class Stage {
   readonly network = new FakeNetwork();
   readonly runtime = new FakeRuntime({ dial: this.network.dial });

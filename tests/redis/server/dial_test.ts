@@ -33,7 +33,7 @@ Deno.test("dial treats a Unix socket that was accessible before as unavailable f
   );
   refusal = undefined;
   (await dial(address, runtime, signal)).close();
-  // As while the server makes the socket anew, before it opens it to others.
+  // The server has recreated the socket, and not set its permissions yet.
   refusal = new Deno.errors.PermissionDenied("EACCES");
   await assertRejects(
     () => dial(address, runtime, signal),
@@ -49,7 +49,7 @@ Deno.test("dial names a permission flag only where Deno refused", async () => {
       ConfigurationError,
       "--allow-net=h:1",
     ],
-    // As a packet filter does, which may be told otherwise.
+    // As a packet filter does, whose rules may change.
     [
       new Deno.errors.PermissionDenied("Operation not permitted"),
       RedisConnectionError,

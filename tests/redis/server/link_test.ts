@@ -141,7 +141,7 @@ Deno.test("TcpLink checks sharded channels if those are subscribed", async () =>
 });
 
 Deno.test("TcpLink ignores a check of a channel that was unsubscribed meanwhile, and checks again later", async () => {
-  // Unsubscribed before the confirmation came, and after the question was sent.
+  // Unsubscribed before the confirmation arrived, and after the check was sent.
   for (const isEarly of [true, false]) {
     const stage = new Stage();
     const link = await stage.connect();
@@ -325,7 +325,7 @@ Deno.test("TcpLink ends when its server became a replica, and what is in flight 
       { EXEC: array(readOnly) },
       (link) => link.transaction([["SET", "k", "v"]]),
     ],
-    // It became one behind the last command that was queued.
+    // It became one after the last command was queued.
     [
       {
         EXEC: `-EXECABORT Transaction discarded because of: ${
@@ -343,7 +343,7 @@ Deno.test("TcpLink ends when its server became a replica, and what is in flight 
       write(link),
       link.command(["GET", "k"]),
     ]);
-    // What the server refused, it did not do: another try is safe.
+    // A refused command was not executed: retrying is safe.
     assert(outcome?.status === "rejected");
     assertInstanceOf(outcome.reason, RedisError);
     assertEquals(outcome.reason.code, "READONLY");

@@ -14,8 +14,8 @@ import { inboxOf } from "../../support/results.ts";
 import { within } from "../../support/until.ts";
 
 /**
- * What a backend says that cannot connect. A server that hangs up may cut off
- * its own word for why, and then the next attempt hears it.
+ * The error of a backend that cannot connect. A server that hangs up may cut off
+ * its own alert, which the next attempt then receives.
  */
 async function refusal(
   url: string,
@@ -30,7 +30,7 @@ async function refusal(
   });
   const error = await assertRejects(() => backend.getMeta("id"));
   assert(error instanceof Error);
-  // It is the cause of what the reader says.
+  // It is the cause of the reader's error.
   return error.cause instanceof Error &&
       !(error instanceof ConfigurationError)
     ? error.cause
@@ -204,7 +204,7 @@ test("a certificate that Deno or the server cannot use is reported at once, with
     [older.tlsPort, ca, "asks for a client certificate"],
     [ancient.tlsPort, ca, "tls-protocols"],
     [own.tlsPort, "", "CA:TRUE"],
-    // It helps as little to trust it.
+    // Trusting it does not help either.
     [own.tlsPort, `ssl_ca_certs=${selfSigned.cert}`, "CA:TRUE"],
     [anonymous.tlsPort, ca, "subjectAltName"],
     [strict.tlsPort, from("bom"), "must begin a line"],
@@ -304,7 +304,7 @@ test("a wait survives a renewal that replaces the files one by one", async () =>
   await using writer = new ResultBackend(redis.url);
   const status = inboxOf(backend.status());
   const wait = within(backend.result("late").get(), { timeout: 60_000 });
-  // If it fails, that shows at the end.
+  // A failure shows at the end.
   wait.catch(() => {});
   await status.until(({ type }) => type === "connected");
   const spoilt: [file: string, spoil: (file: string) => Promise<void>][] = [
@@ -407,7 +407,7 @@ test("a process ends after close(), even if a handshake is never answered", asyn
       import { ResultBackend } from ${JSON.stringify(mod)};
       const backend = new ResultBackend(${JSON.stringify(url)});
       const wait = backend.getMeta("id").catch((error) => error.name);
-      // Told by the peer that the handshake has begun.
+      // Resolves when the peer sees the handshake begin.
       await Deno.stdin.read(new Uint8Array(1));
       await backend.close();
       console.log(await wait);
@@ -419,7 +419,7 @@ test("a process ends after close(), even if a handshake is never answered", asyn
       stdout: "piped",
     }).spawn();
     const peer = await listener.accept();
-    // The client's first words.
+    // The client's first bytes.
     await peer.read(new Uint8Array(1));
     const input = child.stdin.getWriter();
     await input.write(new Uint8Array(1));

@@ -48,7 +48,7 @@ Deno.test("parseRedisUrl accepts a URL without a host, and `redis`, as Celery do
   const cases: Record<string, RedisUrl> = {
     "redis": localhost,
     "redis://localhost": localhost,
-    // These are no URLs to `new URL`.
+    // `new URL` refuses these.
     "redis://:6380/2": { ...localhost, port: 6380, db: 2 },
     "redis://:p@": { ...localhost, password: "p" },
     "redis://u:p@:6380": {
@@ -355,12 +355,12 @@ Deno.test("parseRedisUrl and maskUrl show no password, whatever is wrong with th
   ];
   for (const form of forms) {
     for (const secret of secrets) {
-      // Without its `@`, such a one is a host, a path or a query.
+      // Without its `@`, the password is read as a host, a path or a query.
       if (!form.includes("@") && /[@/?#\\]/.test(secret)) continue;
       const url = form.replace("*", () => secret);
       let shown = maskUrl(url);
       try {
-        // Some are read as another URL than was meant: that says nothing.
+        // Some are valid URLs of another meaning: nothing to check.
         parseRedisUrl(url);
       } catch (error) {
         for (

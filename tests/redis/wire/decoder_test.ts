@@ -14,7 +14,7 @@ import { seededRandom } from "../../support/seeded_random.ts";
 
 const encoder = new TextEncoder();
 
-/** What a decoder handed on, in order; an error as its message. */
+/** What a decoder emitted, in order; an error as its message. */
 type Handed = { value: unknown } | { channel: string; payload: unknown };
 
 function plain(value: RespValue): unknown {
@@ -76,7 +76,7 @@ function message(channel: string, payload: string | Uint8Array): Uint8Array {
 
 const NOT_UTF8 = new Uint8Array([0x80, 0x04, 0x0d, 0x0a, 0xff]);
 
-/** Every kind of reply, and messages between them; and what should come of it. */
+/** Every kind of reply, with messages between them, and what they decode to. */
 const MIXED: readonly [Uint8Array, Handed][] = [
   [bytesOf("+OK\r\n"), { value: "OK" }],
   [bytesOf("+\r\n"), { value: "" }],
@@ -137,7 +137,7 @@ const MIXED: readonly [Uint8Array, Handed][] = [
   ],
   [bytesOf("*2\r\n", bulk("pong"), bulk("")), { value: ["pong", ""] }],
   [bytesOf("*3\r\n:1\r\n:2\r\n:3\r\n"), { value: [1, 2, 3] }],
-  // As long as the word that begins a message.
+  // As long as `message`.
   [
     bytesOf("*3\r\n", bulk("massage"), bulk("c"), bulk("p")),
     { value: ["massage", "c", "p"] },
@@ -180,7 +180,7 @@ Deno.test("RespDecoder emits each value as soon as its last byte arrives", () =>
     for (let at = 1; at < bytes.length; at++) {
       const recorder = new Recorder();
       assertEquals(recorder.push(bytes.slice(0, at), bytes.slice(at, -1)), []);
-      // An array may be shorter than what a message begins with.
+      // An array may be shorter than the beginning of a message.
       assertEquals(recorder.push(bytes.slice(-1)), [handed]);
     }
   }
@@ -193,7 +193,7 @@ Deno.test("RespDecoder reads long streams in random splits", () => {
     const expected: Handed[] = [];
     for (let i = 0; i < 300; i++) {
       if (random() < 0.1) {
-        // Larger than a read, so that it comes in several.
+        // Larger than one read.
         const large = (random() < 0.5 ? "x" : "\u00e4").repeat(
           Math.trunc(random() * 90_000),
         );
@@ -302,7 +302,7 @@ Deno.test("RespDecoder releases memory even if the next value has begun", () => 
   const recorder = new Recorder();
   const { decoder } = recorder;
   decoder.push(bytesOf(bulk("x".repeat(5_000_000)), "+O"));
-  // Enough for the rest of what was pushed to be moved to the front.
+  // Enough that the rest is moved to the front of the buffer.
   assert(decoder.reserve().buffer.byteLength <= 65536);
   recorder.push("K\r\n");
   assertEquals(recorder.handed[1], { value: "OK" });
