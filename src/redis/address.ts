@@ -1,6 +1,6 @@
 import type { Address } from "../runtime.ts";
 
-/** `host:port`, as a URL and a permission flag write it; of a Unix socket, the path. */
+/** Formats an address as in a URL or a permission flag: `host:port`, or the path of a Unix socket. */
 export function formatAddress(address: Address): string {
   if ("path" in address) return address.path;
   const { hostname, port } = address;

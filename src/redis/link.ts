@@ -1,6 +1,6 @@
 /**
- * The seam between this module and Redis: what a way to reach Redis must
- * offer. The default way is in `tcp_link.ts`.
+ * The seam between this module and Redis: what a driver must provide. The
+ * default driver is in `server/driver.ts`.
  *
  * @module
  */
@@ -8,123 +8,121 @@
 import type { Command } from "./wire/command.ts";
 import type { MessageHandler, RespValue } from "./wire/resp.ts";
 
-/** What is stored at a key: text where the bytes are UTF-8, bytes where they are not. */
+/** The value of a key: text if its bytes are UTF-8, bytes if they are not. */
 export type RedisText = string | Uint8Array;
 
-/** What a driver tells about a link that it made. */
+/** What a driver reports about a link that it made. */
 export interface LinkEvents {
-  /** Takes each message of a subscribed channel, in the order of the server. It must not throw. */
+  /** Called with each message of a subscribed channel, in the server's order. It must not throw. */
   readonly onMessage: MessageHandler;
-  /** Takes what works less well than it should, and is no reason to stop. */
+  /** Called with what works less well than it should, but does not end the link. */
   onNotice(notice: Error): void;
   /**
-   * Told until when the link may live, where credentials run out; of several
-   * dates the earliest counts. Some time before it, another link takes its
-   * place.
+   * Called with the date on which the link's credentials expire; of several
+   * dates the earliest counts. The link is replaced some time before it.
    */
   onExpires?(at: Date): void;
   /**
-   * Told of subscribed channels that the link has subscribed to anew, at
-   * another node of a cluster. What was published in between may not have been
-   * handed on: their keys have to be read again. A driver for one server never
-   * calls it.
+   * Called with subscribed channels that the link has resubscribed, on another
+   * node of a cluster. Messages published in between may be lost, so their keys
+   * must be read again. A driver for one server never calls it.
    */
   onMoved?(channels: readonly string[]): void;
   /**
-   * Told what the link waits for while a connection is made, such as `dialling
-   * redis.test:6379`; undefined when that is over. An error tells of it when the
-   * time is up before anything was read.
+   * Called with what the link is waiting for while it connects, such as
+   * `dialling redis.test:6379`; undefined once it waits for nothing. A timeout
+   * error names it.
    */
   onStep?(step: string | undefined): void;
 }
 
 /**
- * What a backend was given about its server, to hand to its driver. What is
- * undefined was not given. Durations are milliseconds.
+ * What a backend was told about its server, for its driver. Anything undefined
+ * was not given. Durations are milliseconds.
  */
 export interface DriverSettings {
-  /** The URL, as it was given. It may hold a user, a password, and a query. */
+  /** The URL, as given. It may hold a user, a password, and a query. */
   readonly url?: string | URL | undefined;
-  /** The ACL user, who goes before the URL's. */
+  /** The ACL user; takes precedence over the URL's. */
   readonly username?: string | undefined;
-  /** The password, which goes before the URL's. */
+  /** The password; takes precedence over the URL's. */
   readonly password?: string | undefined;
-  /** The name for CLIENT LIST, which goes before the URL's. */
+  /** The name for CLIENT LIST; takes precedence over the URL's. */
   readonly clientName?: string | undefined;
-  /** How long one attempt to connect may take; it goes before the URL's. */
+  /** How long one attempt to connect may take; takes precedence over the URL's. */
   readonly connectTimeout?: number | undefined;
-  /** How long the server may be silent before it is probed; it goes before the URL's. */
+  /** How long the server may be silent before it is probed; takes precedence over the URL's. */
   readonly heartbeat?: number | undefined;
 }
 
-/** A way to reach Redis. */
+/** Makes links to Redis. */
 export interface RedisDriver {
   /**
-   * Gives a driver that goes where a backend's URL and options say; this one
-   * stays as it is, and may serve other backends. Called once, by the backend's
-   * constructor. A driver that takes no such settings has no such method: a
-   * backend then refuses a URL, or what else it would have to hand over.
+   * Returns a driver for a backend's URL and options. This one stays unchanged,
+   * and may serve other backends. Called once, by the backend's constructor. A
+   * driver that accepts no settings omits this method: a backend then refuses a
+   * URL, and the options that it would have to pass on.
    *
-   * @throws {ConfigurationError} if it cannot work with them, or was itself
-   * given something else.
+   * @throws {ConfigurationError} if it cannot work with them, or if they
+   * contradict what the driver was given itself.
    */
   configure?(settings: DriverSettings): RedisDriver;
   /**
    * Makes one attempt to reach Redis, with fresh connections that are
-   * authenticated and on their database. It never tries twice: retrying is its
-   * caller's.
+   * authenticated and on their database. It never retries: that is up to its
+   * caller.
    *
-   * @throws {RedisConnectionError} if another attempt may succeed.
+   * @throws {RedisConnectionError} if the failure is transient.
    * @throws {RedisError} if the server refuses.
    * @throws {ConfigurationError} if no attempt can succeed.
    */
   connect(events: LinkEvents, signal: AbortSignal): Promise<RedisLink>;
   /**
-   * Listens, between two attempts, for what makes the next one worth while: it
-   * is then made at once. Resolves when there is such news, or when the signal
-   * aborts; nothing is left behind then. Never rejects. A driver that cannot
-   * hear of any has no such method.
+   * Resolves as soon as the next attempt has a better chance, such as after a
+   * fail-over: it is then made at once. Called between two attempts. Also
+   * resolves when the signal aborts, and leaves nothing behind. Never rejects. A
+   * driver that cannot know omits this method.
    */
   topologyChanged?(signal: AbortSignal): Promise<void>;
 }
 
 /**
  * One live attachment to Redis: commands, and the messages of the channels it
- * subscribed to. It ends once, for good: also when a call is not answered
- * within a deadline, though messages come in.
+ * subscribed to. It ends once, for good. It also ends when a call is not
+ * answered in time, even while messages arrive.
  */
 export interface RedisLink {
   /** Sends one command; commands are pipelined in call order. */
   command(command: Command): Promise<RespValue>;
   /** Sends commands as one transaction; resolves to their replies. */
   transaction(commands: readonly Command[]): Promise<RespValue[]>;
-  /** Reads keys at the server that their writers use; `null` where there is none. */
+  /** Reads keys from the server that their writers use; `null` for a missing key. */
   read(keys: readonly string[]): Promise<(RedisText | null)[]>;
   /**
    * Subscribes; resolves when the server has confirmed each channel.
    *
-   * @throws {UnreachableChannelsError} if some are at a node of a cluster that
-   * cannot be reached: the link lives on, and the others are subscribed.
+   * @throws {UnreachableChannelsError} if some belong to an unreachable node of
+   * a cluster: the link stays open, and the others are subscribed.
    */
   subscribe(channels: readonly string[]): Promise<void>;
   /** Unsubscribes; resolves when the server has confirmed each channel. */
   unsubscribe(channels: readonly string[]): Promise<void>;
   /**
-   * Resolves after every message has been handed on that was published before
-   * this call.
+   * Resolves once every message published before this call has been passed to
+   * `onMessage`.
    */
   fence(): Promise<void>;
   /**
-   * Whether one transaction, or one script, may name all these keys: in a
-   * cluster they have to share a slot. A link without this method has one
-   * server, and they always may.
+   * Whether one transaction, or one script, may use all these keys: in a cluster
+   * they must share a slot. A link to one server omits this method: it always
+   * may.
    */
   sharesNode?(keys: readonly string[]): boolean;
-  /** Resolves with the reason, once the link takes no more calls. Never rejects. */
+  /** Resolves with the reason once the link accepts no more calls. Never rejects. */
   readonly ended: Promise<Error>;
   /**
    * Ends the link for `reason`. Commands already sent may finish, within a
-   * deadline. Resolves when nothing of the link is left.
+   * deadline. Resolves when the link has released everything.
    */
   end(reason: Error): Promise<void>;
   /** Lets the link keep the process alive, or not. */

@@ -1,8 +1,8 @@
 import { RedisConnectionError, RedisError } from "../errors.ts";
 import { RespError } from "./wire/resp.ts";
 
-/** What a server says while it cannot serve, but will again. */
-const RETRIABLE_CODES: ReadonlySet<string> = new Set([
+/** Codes of transient errors: the server cannot serve now, but will again. */
+const TRANSIENT_CODES: ReadonlySet<string> = new Set([
   "LOADING",
   "READONLY",
   "MASTERDOWN",
@@ -15,22 +15,22 @@ const RETRIABLE_CODES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whether another attempt may succeed: the connection failed, or the server
- * says that its state forbids the command for now. A wrong password, a missing
- * permission or a key of another type stays wrong however often it is tried.
+ * Whether an error is transient: the connection failed, or the server refused
+ * the command because of its current state. A wrong password, a missing
+ * permission and a key of the wrong type are permanent.
  *
  * Celery's counterpart is `exception_safe_to_retry`, which knows fewer of the
- * server's own words and counts a wrong password in.
+ * server's codes and also retries a wrong password.
  */
 export function isRetriable(error: unknown): boolean {
   if (error instanceof RedisConnectionError) return true;
   return error instanceof RedisError &&
-    (RETRIABLE_CODES.has(error.code) ||
+    (TRANSIENT_CODES.has(error.code) ||
       error.message.includes("max number of clients"));
 }
 
-/** Codes of refusals that stay, also where the same worked before. */
-const LASTING_CODES: ReadonlySet<string> = new Set([
+/** Codes of refusals that are permanent even if the same command worked before. */
+const PERMANENT_CODES: ReadonlySet<string> = new Set([
   "WRONGPASS",
   "NOAUTH",
   "NOPERM",
@@ -44,25 +44,25 @@ const LASTING_CODES: ReadonlySet<string> = new Set([
   "EXECABORT",
 ]);
 
-/** What Redis itself says, with the code ERR, to a request that it refuses for good. */
-const LASTING_WORDS =
+/** Redis's own words, with the code ERR, for a request that it refuses permanently. */
+const PERMANENT_ERRORS =
   /unknown (\w+ )?(sub)?command|wrong number of arguments|invalid password|\bAUTH\b|\bSELECT\b|\bDB index\b|\bsyntax error\b/i;
 
 /**
- * Whether an error that ends everything at first may pass, where the same
- * server could be used before: a certificate that is not accepted, or an
- * answer that is not Redis's own, such as a load balancer's.
+ * Whether an error that is permanent on first contact may be transient where
+ * the same server has worked before: a rejected certificate, or an answer that
+ * is not Redis's own, such as a load balancer's.
  */
-export function mayPass(error: unknown): boolean {
+export function isPossiblyTransient(error: unknown): boolean {
   let first = error;
   for (let each = error; each instanceof Error; each = each.cause) {
-    // The latter is how Deno reports what is wrong with TLS.
+    // Deno reports TLS failures as InvalidData.
     if (each instanceof RespError || each instanceof Deno.errors.InvalidData) {
       return true;
     }
     first = each;
   }
   return error instanceof RedisError && first instanceof RedisError &&
-    !LASTING_CODES.has(error.code) &&
-    !(error.code === "ERR" && LASTING_WORDS.test(first.message));
+    !PERMANENT_CODES.has(error.code) &&
+    !(error.code === "ERR" && PERMANENT_ERRORS.test(first.message));
 }

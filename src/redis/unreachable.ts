@@ -1,23 +1,23 @@
 import { RedisConnectionError } from "../errors.ts";
 
-/** A node of a cluster cannot be reached: nothing was sent to it. */
+/** A node of a cluster cannot be reached, and nothing was sent to it. */
 export class UnreachableNodeError extends RedisConnectionError {}
 
 /**
- * A subscription that was carried out in part: some of the channels are at a
- * node of a cluster that cannot be reached now, and the others are subscribed.
- * The link lives on, and the channels are subscribed again a little later.
+ * A subscription that succeeded in part: some of the channels belong to an
+ * unreachable node of a cluster, and the others are subscribed. The link stays
+ * open, and the missing channels are retried a little later.
  *
  * Only a driver throws it, from `RedisLink.subscribe()`. A backend that waits
- * for such a channel meets it as the connection's last error.
+ * for such a channel reports it as the connection's last error.
  *
- * @example In a driver: one of two nodes is away
+ * @example In a driver: one of two nodes is down
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
  * import { RedisConnectionError, UnreachableChannelsError } from "../../mod.ts";
  *
- * // "a" is subscribed; the node of "b" is away.
+ * // "a" is subscribed; the node of "b" is down.
  * function subscribe(_channels: readonly string[]): Promise<void> {
  *   const cause = new RedisConnectionError("Cannot connect to 10.0.0.2:6379");
  *   return Promise.reject(new UnreachableChannelsError(["b"], cause));
@@ -36,7 +36,7 @@ export class UnreachableChannelsError extends RedisConnectionError {
   /** The channels that are not subscribed; all others of the call are. */
   readonly channels: ReadonlySet<string>;
 
-  /** Names the channels that are not subscribed, and says why in the words of `cause`. */
+  /** Takes the channels that are not subscribed, and its message from `cause`. */
   constructor(channels: Iterable<string>, cause: Error) {
     super(cause.message, { cause });
     this.channels = new Set(channels);

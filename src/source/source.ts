@@ -10,7 +10,7 @@ import { decodeEvent } from "../protocol/decode.ts";
 import type { Formats } from "../formats/formats.ts";
 import type { KeySpace } from "../protocol/keys.ts";
 import type { RedisDriver, RedisLink } from "../redis/link.ts";
-import { mayPass } from "../redis/retriable.ts";
+import { isPossiblyTransient } from "../redis/retriable.ts";
 import {
   AttemptsExhausted,
   backoffCeiling,
@@ -446,7 +446,8 @@ export class ResultSource {
   #asLoss(error: Error): Error {
     const { retries, status } = this.#options;
     if (
-      !this.#wasConnected || retries.isRetriable(error) || !mayPass(error)
+      !this.#wasConnected || retries.isRetriable(error) ||
+      !isPossiblyTransient(error)
     ) return error;
     const loss = new RedisConnectionError(
       `${error.message}; it worked before, so it is tried again`,

@@ -3,7 +3,7 @@ import type { Delivery } from "./delivery.ts";
 import { RedisConnectionError } from "../errors.ts";
 import { Reconciler } from "./reconciler.ts";
 import type { RedisDriver, RedisLink } from "../redis/link.ts";
-import { mayPass } from "../redis/retriable.ts";
+import { isPossiblyTransient } from "../redis/retriable.ts";
 import type { RetryPolicy } from "../retry/retry.ts";
 import type { RetryListener } from "../retry/listener.ts";
 import { chunks, Expiry, rotate } from "./rotation.ts";
@@ -292,7 +292,9 @@ export class Supervisor {
         });
       }
       // The link that is to be replaced worked.
-      if (isWanted()) return retries.isRetriable(error) || mayPass(error);
+      if (isWanted()) {
+        return retries.isRetriable(error) || isPossiblyTransient(error);
+      }
       track(endIdle(old.link));
       return false;
     };

@@ -1,4 +1,4 @@
-// The lines of the README allow what they say, and nothing in them is too much.
+// The README's ACL rules allow what they promise, and are minimal.
 
 import {
   RedisError,
@@ -21,7 +21,7 @@ import { type RedisServer, startRedis } from "../support/redis_server.ts";
 
 const README = new URL("../../README.md", import.meta.url);
 
-/** The words of the README's line for a user, behind its name. */
+/** The rules of the README's line for a user. */
 async function rulesOf(user: string): Promise<string[]> {
   const line = new RegExp(`^ACL SETUSER ${user} (.*)$`, "m").exec(
     await Deno.readTextFile(README),
@@ -43,7 +43,7 @@ async function commandsFor(name: string): Promise<string[]> {
   );
 }
 
-/** A backend as this user, on a database that has to be selected. */
+/** A backend logged in as this user, on a database that must be selected. */
 async function backendOf(
   redis: RedisServer,
   client: TestClient,
@@ -60,7 +60,7 @@ async function backendOf(
   });
 }
 
-/** Everything that the reader's line is for. */
+/** Everything that the reader's rules are for. */
 async function readAll(backend: ResultBackend): Promise<void> {
   assertEquals((await backend.getMeta("done")).state, "SUCCESS");
   assertEquals(await backend.exists("done"), true);
@@ -68,12 +68,12 @@ async function readAll(backend: ResultBackend): Promise<void> {
   assertEquals(await group?.join(), [1]);
   const events = await Array.fromAsync(backend.stream(["done"]));
   assertEquals(events.map(({ state }) => state), ["SUCCESS"]);
-  // Behind the UNSUBSCRIBE of the one before.
+  // After the UNSUBSCRIBE of the previous one.
   await using fence = backend.consumer();
   await fence.add("nobody");
 }
 
-/** What the writer's line is for on top. */
+/** What the writer's rules allow in addition. */
 async function writeAll(backend: ResultBackend): Promise<void> {
   await backend.markAsDone("done", 1);
   await backend.storeResult("forgotten", 1, "PROGRESS");
@@ -85,7 +85,7 @@ async function writeAll(backend: ResultBackend): Promise<void> {
   await backend.addToChord("group", 1);
   const request = { taskId: "part 0", groupId: "group", groupIndex: 0 };
   const onComplete = () => {};
-  // What a part returns the second time takes the place of its failure.
+  // A part's second return replaces its failure.
   const failure = new Error("first try");
   await backend.chordPartReturn(request, "FAILURE", failure, { onComplete });
   await backend.chordPartReturn(request, "SUCCESS", 2, { onComplete });
@@ -98,7 +98,7 @@ async function writeAll(backend: ResultBackend): Promise<void> {
   assertEquals(type, "completed");
 }
 
-/** What `work` failed with, or `status()` says of it that is no good news; undefined if all is well. */
+/** The error of `work`, or a problem that `status()` reported; undefined if there is none. */
 async function complaintOf(
   backend: ResultBackend,
   work: () => Promise<void>,
@@ -117,7 +117,7 @@ async function complaintOf(
 }
 
 Deno.test(needs("redis-server", {
-  name: "the README's ACL lines allow everything that they are for",
+  name: "the README's ACL rules allow everything that they are for",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -159,7 +159,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "nothing in the README's ACL lines is too much",
+  name: "nothing in the README's ACL rules is superfluous",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -190,7 +190,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "what is refused ends at once with the line that would allow it; of what is optional, status() tells it once",
+    "a refusal fails at once with the rule that would allow it; status() reports an optional one once",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -207,7 +207,7 @@ Deno.test(needs("redis-server", {
         (backend) => backend.getMeta("a"),
         "~shop_celery-task-meta-*",
       ],
-      // No script is refused here, but a key: Celery's way is not tried.
+      // A key is refused here, not a script: Celery's fallback is not tried.
       [
         /^~.*task-/,
         (backend) => backend.markAsDone("a", 1),
@@ -285,7 +285,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "a script that is refused a command is told with all that it runs, and these are enough",
+    "a script that may not run a command is reported with all its commands, and allowing these is enough",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -336,7 +336,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs(["redis-server", "redis-cli"], {
-  name: "the README's rows for Cluster and sharded channels are what is needed",
+  name: "the README's rows for Cluster and sharded channels are exact",
   async fn(t) {
     await using cluster = await startCluster({ replicas: 0 });
     const url = cluster.urlOfAll.replace("//", "//app:secret@");
@@ -360,7 +360,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     const slot = await cluster.slotOf("celery-task-meta-moving");
     const home = await cluster.ownerOf(slot);
 
-    /** What the lines are for, and a result that is at the other node already. */
+    /** What the rules are for, and a result that is on the other node already. */
     const useAll = async (
       backend: ResultBackend,
       rules: string[],
@@ -375,7 +375,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
       try {
         assertEquals((await backend.getMeta("moving")).state, "SUCCESS");
       } finally {
-        // Not to its end: the nodes would have to agree on each, and to and fro.
+        // Not completed: the nodes would have to agree on each slot, twice.
         for (const node of [home, away]) {
           await cluster.send(node, "CLUSTER", "SETSLOT", slot, "STABLE");
         }
@@ -449,7 +449,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
 }));
 
 Deno.test(needs(["redis-server", "redis-sentinel"], {
-  name: "the README's row for Sentinel is what is needed",
+  name: "the README's row for Sentinel is exact",
   async fn() {
     await using set = await startSentinels({ replicas: 0 });
     const [server] = set.servers;

@@ -1,5 +1,4 @@
-// What goes wrong at night: each has a message that says what to do, and none
-// hangs.
+// Wrong input and broken servers: each error says what to do, and nothing hangs.
 
 import {
   BackendGetMetaError,
@@ -26,7 +25,7 @@ import { collect, taskIds } from "../support/results.ts";
 
 const KEY = "celery-task-meta-";
 
-/** What a read, a wait, a stream and a store fail with. */
+/** The errors of a read, a wait, a stream and a store. */
 async function failuresOf(
   url: string,
   options: ResultBackendOptions = {},
@@ -46,7 +45,7 @@ async function failuresOf(
 
 Deno.test(needs("redis-server", {
   name:
-    "a wrong or missing password ends every call at once, in the server's words",
+    "a wrong or missing password fails every call at once, in the server's words",
   async fn() {
     await using redis = await startRedis({ password: "right" });
     const { port } = redis;
@@ -72,7 +71,8 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "a password that the server does not ask for is to be left out",
+  name:
+    "a password for a server without one is refused, with advice to omit it",
   async fn() {
     await using redis = await startRedis();
     for (
@@ -81,7 +81,7 @@ Deno.test(needs("redis-server", {
       )
     ) {
       assertInstanceOf(error, RedisError);
-      assertStringIncludes(error.message, "this server asks for no password");
+      assertStringIncludes(error.message, "this server has no password");
       assert(!error.message.includes("ACL SETUSER"), error.message);
       assert(!error.message.includes("needless-secret"), error.message);
     }
@@ -89,7 +89,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "a command that was renamed away is named, with what to do",
+  name: "a renamed command is named, with what to do",
   async fn() {
     const cases: [
       command: string,
@@ -115,7 +115,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "a db out of range ends every call at once, naming the number",
+  name: "a database out of range fails every call at once, naming the number",
   async fn() {
     await using redis = await startRedis();
     for (
@@ -128,7 +128,7 @@ Deno.test(needs("redis-server", {
   },
 }));
 
-Deno.test("a server that is no Redis ends every call at once", async () => {
+Deno.test("a server that is not Redis fails every call at once", async () => {
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
     () => new Response("hello"),
@@ -142,7 +142,7 @@ Deno.test("a server that is no Redis ends every call at once", async () => {
   await server.shutdown();
 });
 
-Deno.test("a host that does not exist ends every call at the retry limit", async () => {
+Deno.test("a host that does not exist fails every call at the retry limit", async () => {
   const [read, wait, stream, store] = await failuresOf(
     "redis://no-such-host.invalid",
   );
@@ -155,7 +155,7 @@ Deno.test("a host that does not exist ends every call at the retry limit", async
   }
 });
 
-Deno.test("a port where nobody listens ends every call at the retry limit", async () => {
+Deno.test("a port without a listener fails every call at the retry limit", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
@@ -166,7 +166,8 @@ Deno.test("a port where nobody listens ends every call at the retry limit", asyn
 });
 
 Deno.test(needs("redis-server", {
-  name: "a key of another type: GET says so at once, MGET takes it for missing",
+  name:
+    "a key of the wrong type: GET says so at once, MGET treats it as missing",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -191,7 +192,7 @@ Deno.test(needs("redis-server", {
   },
 }));
 
-Deno.test("an empty id is refused at once, and nothing of the call is done", async () => {
+Deno.test("an empty id is refused at once, before anything is sent", async () => {
   await using backend = new ResultBackend("redis://127.0.0.1:1");
   await using consumer = backend.consumer();
   for (
@@ -214,7 +215,7 @@ Deno.test("an empty id is refused at once, and nothing of the call is done", asy
 
 Deno.test(needs("redis-server", {
   name:
-    "a stored document that is not JSON is the task's outcome, and the stream goes on",
+    "a stored document that is not JSON is the task's outcome, and the stream continues",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -239,14 +240,14 @@ Deno.test(needs("redis-server", {
     await backend.markAsDone(good, 1);
     assertEquals((await reader.read()).value?.state, "SUCCESS");
     assertEquals((await reader.read()).done, true);
-    // What nobody can read may be replaced.
+    // An undecodable document may be replaced.
     assertEquals(await backend.markAsDone(bad, 2), true);
     assertEquals(await backend.result(bad).get(), 2);
   },
 }));
 
 Deno.test(needs("redis-server", {
-  name: "a message that is not JSON is left out; what the key holds decides",
+  name: "a message that is not JSON is skipped; the key's value decides",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -282,7 +283,7 @@ Deno.test(needs("redis-server", {
     assertEquals([error.taskId, error.state], ["large", "SUCCESS"]);
     assertStringIncludes(error.message, "1000");
     assertEquals(await backend.exists("large"), false);
-    // The limit counts bytes as they are stored, of which the text has six each.
+    // The limit counts stored bytes: each character takes six.
     await assertRejects(
       () => backend.markAsDone("large", "\u00e9".repeat(170)),
       BackendStoreError,
@@ -338,7 +339,7 @@ Deno.test(needs("redis-server", {
   },
 }));
 
-Deno.test("a wrong URL or option is refused by the constructor, and shows no password", () => {
+Deno.test("a wrong URL or option is refused by the constructor, without showing a password", () => {
   for (
     const [url, words] of [
       ["http://127.0.0.1", "scheme is http"],

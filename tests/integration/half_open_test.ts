@@ -1,4 +1,4 @@
-// A connection that is open and silent: nothing arrives, and nothing says so.
+// A half-open connection: nothing arrives, and nothing reports it.
 
 import { ResultBackend } from "../../mod.ts";
 import { FaultProxy } from "../../testing.ts";
@@ -13,7 +13,7 @@ const HEARTBEAT = 500;
 for (const which of ["all", "subscribed", "command"] as const) {
   Deno.test(needs("redis-server", {
     name:
-      `a silent connection (${which}) is noticed within two heartbeats, and what was stored meanwhile arrives`,
+      `a silent connection (${which}) is detected within two heartbeats, and results stored meanwhile arrive`,
     async fn() {
       await using redis = await startRedis();
       await using proxy = await FaultProxy.start(redis.url);
@@ -37,8 +37,8 @@ for (const which of ["all", "subscribed", "command"] as const) {
       const noticed = performance.now() - silentSince;
       assertEquals(await result, "stored in silence");
       assert(
-        // Two of them, to the millisecond, are asked for where time is a fake
-        // (connection_test.ts): a busy machine is late with its timers.
+        // connection_test.ts checks the exact times with fake timers: on a busy
+        // machine, real ones are late.
         noticed < 10 * HEARTBEAT,
         `noticed after ${noticed} ms: ${JSON.stringify(lost)}`,
       );
@@ -47,8 +47,7 @@ for (const which of ["all", "subscribed", "command"] as const) {
 }
 
 Deno.test(needs("redis-server", {
-  name:
-    "a wait outlasts a way to the server that is dead while messages still come in",
+  name: "a wait survives a dead command connection while messages still arrive",
   async fn() {
     await using redis = await startRedis();
     await using proxy = await FaultProxy.start(redis.url);

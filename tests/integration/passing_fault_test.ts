@@ -1,5 +1,5 @@
-// What once worked is given time: for a moment, something else answers at the
-// server's address, or its certificate is not accepted.
+// What worked once is retried: for a moment, something else answers at the
+// server's address, or its certificate is rejected.
 
 import {
   ConfigurationError,
@@ -27,7 +27,7 @@ const QUICK: ResultBackendOptions = {
   reconcile: 0,
 };
 
-/** A server that says the same to everybody, whatever it is asked. */
+/** A server with the same answer to everything. */
 class Parrot implements AsyncDisposable {
   readonly port: number;
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -50,7 +50,7 @@ class Parrot implements AsyncDisposable {
         await asked.read(new Uint8Array(1000));
         await asked.write(words);
       } catch {
-        // The client has left.
+        // The client has disconnected.
       }
     }
   }
@@ -101,7 +101,7 @@ for (const [name, words] of Object.entries(ANSWERS)) {
   }));
 }
 
-Deno.test("what never worked ends at once, whatever it answers", async () => {
+Deno.test("a server that never worked fails at once, whatever it answers", async () => {
   for (const words of Object.values(ANSWERS)) {
     await using parrot = new Parrot(words);
     await using backend = new ResultBackend(
@@ -114,7 +114,7 @@ Deno.test("what never worked ends at once, whatever it answers", async () => {
 });
 
 Deno.test(needs("redis-server", {
-  name: "a password that is wrong now ends at once, though it was right before",
+  name: "a password that has become wrong fails at once",
   async fn() {
     await using redis = await startRedis({ password: "old" });
     await using client = await redis.client();
@@ -130,7 +130,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs(["redis-server", "openssl"], {
   name:
-    "a server's certificate that is not accepted for a moment ends nothing that worked before",
+    "a server certificate that is rejected for a moment ends nothing that worked before",
   async fn() {
     const { server, authority, expired, wrongName, selfSigned } =
       await certificates();
@@ -177,7 +177,7 @@ Deno.test(needs(["redis-server", "openssl"], {
 }));
 
 Deno.test(needs(["redis-server", "openssl"], {
-  name: "a client's certificate that is refused for a moment ends nothing",
+  name: "a client certificate that is rejected for a moment ends nothing",
   async fn() {
     const { server, authority, otherAuthority, client } = await certificates();
     await using redis = await startRedis({ tls: { server, authority } });

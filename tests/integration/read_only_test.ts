@@ -1,4 +1,4 @@
-// A master that becomes a replica, as behind a name that leads to another one
+// A master that becomes a replica, as behind a name that points to another server
 // after a fail-over.
 
 import { BackendStoreError, ResultBackend } from "../../mod.ts";
@@ -9,7 +9,7 @@ import { inboxOf } from "../support/results.ts";
 
 Deno.test(needs("redis-server", {
   name:
-    "a store on a server that became a replica goes to the next connection, once that is to a master again",
+    "a store on a server that became a replica succeeds once a new connection reaches a master",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -45,7 +45,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "a store on a replica that stays one says to use the master",
+  name: "a store on a replica that remains one says to use the master",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();

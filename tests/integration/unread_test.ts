@@ -1,4 +1,4 @@
-// A wait whose time is up before anything could be read.
+// A wait that times out before anything could be read.
 
 import {
   ResultBackend,
@@ -19,9 +19,9 @@ import { startRedis } from "../support/redis_server.ts";
 import { untilStatus } from "../support/results.ts";
 import { turn } from "../support/turn.ts";
 
-/** A host that takes a connection, and says nothing. */
+/** A host that accepts connections, and stays silent. */
 class MuteHost implements AsyncDisposable {
-  /** Resolves when it has been spoken to. */
+  /** Resolves when it has received something. */
   readonly heard: Promise<void>;
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   #connection: Deno.Conn | undefined;
@@ -47,7 +47,7 @@ class MuteHost implements AsyncDisposable {
   }
 }
 
-/** The error of a wait of 300 ms, which are over once `moment` has come. */
+/** The error of a wait of 300 ms, which expires after `moment`. */
 async function timeoutAt(
   moment: (backend: ResultBackend) => Promise<unknown>,
   url: string,
@@ -64,7 +64,7 @@ async function timeoutAt(
   return await wait;
 }
 
-/** The key was not read, and the connection was doing `activity`. */
+/** Checks that the key was not read because the connection was doing `activity`. */
 function assertUnread(error: ResultTimeoutError, activity: string): void {
   assertStringIncludes(
     error.message,
@@ -74,7 +74,7 @@ function assertUnread(error: ResultTimeoutError, activity: string): void {
   assertEquals(error.message.includes("nothing is stored"), false);
 }
 
-Deno.test("a wait on a mute host ends with what the connection was waiting for", async () => {
+Deno.test("a wait on a silent host ends with what the connection was waiting for", async () => {
   await using mute = new MuteHost();
   const url = `redis://${mute.host}/0`;
   assertUnread(
@@ -83,7 +83,7 @@ Deno.test("a wait on a mute host ends with what the connection was waiting for",
   );
 });
 
-Deno.test("a wait for credentials() that do not come says so", async () => {
+Deno.test("a wait for credentials() that never resolve says so", async () => {
   await using redis = await MemoryRedis.start();
   const asked = Promise.withResolvers<void>();
   const credentials = (): Promise<never> => {
@@ -96,7 +96,7 @@ Deno.test("a wait for credentials() that do not come says so", async () => {
   );
 });
 
-Deno.test("a wait on a host that refuses connections tells of the last error", async () => {
+Deno.test("a wait on a host that refuses connections names the last error", async () => {
   await using redis = await MemoryRedis.start();
   await redis.stop();
   const refused = Promise.withResolvers<void>();
@@ -113,14 +113,14 @@ Deno.test("a wait on a host that refuses connections tells of the last error", a
 });
 
 Deno.test(needs("redis-server", {
-  name: "a wait with TLS on a plain port says what a plain server does",
+  name: "a wait with TLS on a plain port says how plain servers behave",
   async fn() {
     await using redis = await startRedis();
     const { host } = new URL(redis.url);
-    // It never answers: any moment will do.
+    // It never answers, so any moment will do.
     assertUnread(
       await timeoutAt(turn, `rediss://${host}/0`),
-      `connecting to rediss://${host}/0: dialling ${host} with TLS, to which a server that expects none is silent`,
+      `connecting to rediss://${host}/0: dialling ${host} with TLS, to which a server that does not expect it is silent`,
     );
   },
 }));

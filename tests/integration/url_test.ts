@@ -1,5 +1,4 @@
-// Where a URL leads, at a real server: what the server itself says of the
-// connection.
+// What a URL sets up, according to a real server's CLIENT LIST.
 
 import { ResultBackend, type ResultBackendOptions } from "../../mod.ts";
 import { FaultProxy } from "../../testing.ts";
@@ -52,7 +51,7 @@ function server(): RedisServer {
   throw new Error("The server is not up: use it inside a test");
 }
 
-/** What CLIENT LIST says of the connections that the URL leads to: database, user, address. */
+/** The connections that a URL leads to, by CLIENT LIST: database, user, address. */
 async function arrivalOf(
   url: string,
   options: ResultBackendOptions = {},
@@ -153,7 +152,7 @@ for (const { form, url, expected } of ARRIVALS) {
 
 Deno.test(needs("redis-server", {
   name:
-    "a URL that names a user and no password is not the default user: Redis refuses it, and is heard at once",
+    "a URL with a user and no password does not mean the default user: Redis's refusal fails at once",
   async fn() {
     for (const name of ["closed", "nobody"]) {
       await using backend = new ResultBackend(
@@ -167,7 +166,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "socket_timeout: a server that says nothing for so long is given up",
+  name: "socket_timeout limits how long a server may be silent",
   async fn() {
     await using proxy = await FaultProxy.start(server().url);
     await using backend = new ResultBackend(`${proxy.url}?socket_timeout=1`);
@@ -185,7 +184,7 @@ Deno.test(needs("redis-server", {
   },
 }));
 
-Deno.test("socket_connect_timeout: a server that never answers is given up after so long", async () => {
+Deno.test("socket_connect_timeout limits how long a connection may take", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   await using backend = new ResultBackend(
@@ -206,7 +205,7 @@ Deno.test(needs("redis-server", {
     "no message, event or inspected object shows a password, wherever it was given",
   async fn() {
     const { port } = server();
-    // It tells whoever says AUTH what was said.
+    // It repeats the arguments of AUTH in its error.
     await using deaf = await startRedis({
       args: ["--rename-command", "AUTH", ""],
     });
@@ -217,7 +216,7 @@ Deno.test(needs("redis-server", {
       [`redis://127.0.0.1:${port}`, { username: "ann", password: "S3CRET" }],
       [`redis://ann:S3CRET@127.0.0.1:${deaf.port}`, {}],
       [`redis://:S3CRET@127.0.0.1:${deaf.port}`, {}],
-      // Nobody listens.
+      // Nothing listens there.
       ["redis://ann:S3CRET@127.0.0.1:1", {}],
       ["unix://ann:S3CRET@/no/such.sock", {}],
     ];

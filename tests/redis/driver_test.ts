@@ -7,7 +7,7 @@ import type {
 } from "../../mod.ts";
 import { resolveOptions } from "../../src/options.ts";
 import type { Address } from "../../src/runtime.ts";
-import { urlOptions } from "../../src/redis/driver.ts";
+import { parseTarget } from "../../src/redis/target.ts";
 import {
   assert,
   assertEquals,
@@ -19,7 +19,7 @@ import { FakeSentinels } from "../support/fake_sentinels.ts";
 
 const AUTHORITY = "-----BEGIN CERTIFICATE-----\nZmFrZQ==\n";
 
-/** What was dialled to read a task by one Sentinel, and how: each once. */
+/** The hosts dialled to read a task through one Sentinel, with the number of their certificate authorities. */
 async function dialled(
   url: string,
   options: ResultBackendOptions,
@@ -45,7 +45,7 @@ async function dialled(
   return seen;
 }
 
-Deno.test("TLS holds for servers and Sentinels alike, unless sentinel.tls says otherwise", async () => {
+Deno.test("TLS applies to servers and Sentinels alike, unless sentinel.tls says otherwise", async () => {
   const own = { caCerts: [AUTHORITY, AUTHORITY] };
   const URL = "sentinel://s";
   const cases: [
@@ -92,7 +92,7 @@ Deno.test("user, password and database are the servers'; the Sentinels have thei
   assert(!Deno.inspect(backend, { depth: 20 }).includes("own"));
 });
 
-Deno.test("the option sentinel is refused where it cannot work, and shows no password", () => {
+Deno.test("the option sentinel is checked, and errors show no password", () => {
   const cases: [string, unknown, string][] = [
     ["redis://:S3CRET@h", {}, 'with the URL "redis://:**@h"'],
     [
@@ -112,7 +112,7 @@ Deno.test("the option sentinel is refused where it cannot work, and shows no pas
   ];
   for (const [url, sentinel, words] of cases) {
     const error = assertThrows(
-      // What a caller without types may hand over.
+      // What a caller without types may pass.
       () => new ResultBackend(url, { sentinel } as ResultBackendOptions),
       ConfigurationError,
       words,
@@ -127,7 +127,7 @@ Deno.test("the option sentinel is refused where it cannot work, and shows no pas
   );
 });
 
-Deno.test("a backend by Sentinels is called by its URL, each part masked", async () => {
+Deno.test("a backend with Sentinels is named by its URL, each part masked", async () => {
   await using backend = new ResultBackend(
     "sentinel://:S3CRET@s1/1;sentinel://:S3CRET@s2",
     {
@@ -143,7 +143,7 @@ Deno.test("a backend by Sentinels is called by its URL, each part masked", async
   assert(!Deno.inspect(error).includes("S3CRET"));
 });
 
-Deno.test("what a driver cannot take is refused beside it, and named", async () => {
+Deno.test("an option that a driver cannot receive is refused by name", async () => {
   class OtherDriver implements RedisDriver {
     connect(): Promise<RedisLink> {
       return Promise.reject(new Error("no"));
@@ -211,9 +211,10 @@ Deno.test("a driver is configured with what the backend was given, and nothing e
   ]);
 });
 
-Deno.test("stores have more attempts where a server may be replaced by another", () => {
+Deno.test("stores have more attempts where the server can fail over", () => {
   const attempts = (url: string, options: ResultBackendOptions = {}): number =>
-    resolveOptions(options, urlOptions(url, options)).retry.maxAttempts;
+    resolveOptions(options, parseTarget(url, options).defaults).retry
+      .maxAttempts;
   assertEquals(attempts("redis://h"), 10);
   assertEquals(attempts("sentinel://h"), 20);
   assertEquals(attempts("redis://h", { cluster: true }), 20);

@@ -1,8 +1,8 @@
-// What every link keeps, over the built-in driver: at a real server, over
-// TLS and a Unix socket too, and at the one in memory.
+// The contract of every link, for the built-in driver: on a real server, also
+// over TLS and a Unix socket, and on the one in memory.
 
 import type { ConnectionOptions } from "../../src/redis/server/connection.ts";
-import { TcpDriver } from "../../src/redis/server/link.ts";
+import { TcpDriver } from "../../src/redis/server/driver.ts";
 import { parseRedisUrl } from "../../src/redis/url/url.ts";
 import { denoRuntime } from "../../src/runtime.ts";
 import { MemoryRedis } from "../../testing.ts";
@@ -47,7 +47,7 @@ function tcpStage(
 
 function programOf(options: Omit<ConnectionOptions, "runtime">): string {
   return `
-    import { TcpDriver } from ${here("../../src/redis/tcp_link.ts")};
+    import { TcpDriver } from ${here("../../src/redis/server/driver.ts")};
     import { denoRuntime } from ${here("../../src/runtime.ts")};
     const driver = new TcpDriver({
       ...${JSON.stringify(options)},
@@ -56,7 +56,7 @@ function programOf(options: Omit<ConnectionOptions, "runtime">): string {
   `;
 }
 
-/** The built-in driver, led there by another way. */
+/** The built-in driver, over another kind of connection. */
 function reachedStage(
   redis: RedisServer,
   way: Pick<ConnectionOptions, "address" | "tls">,
@@ -80,7 +80,7 @@ function reachedStage(
       new TcpDriver({
         ...options,
         ...change,
-        // A port is asked for where nobody, or nothing, answers.
+        // Some tests need a port where nothing listens or answers.
         address: port === undefined
           ? options.address
           : { hostname: "127.0.0.1", port },

@@ -5,11 +5,11 @@ import {
   RedisError,
   RetryLimitError,
 } from "../../src/errors.ts";
-import { isRetriable, mayPass } from "../../src/redis/retriable.ts";
+import { isPossiblyTransient, isRetriable } from "../../src/redis/retriable.ts";
 import { RespError } from "../../src/redis/wire/resp.ts";
 import { assertEquals } from "../support/assert.ts";
 
-Deno.test("isRetriable tells what another attempt may mend", () => {
+Deno.test("isRetriable recognizes transient errors", () => {
   const cases: [unknown, boolean][] = [
     [new RedisConnectionError("lost"), true],
     ...[
@@ -49,14 +49,14 @@ Deno.test("isRetriable tells what another attempt may mend", () => {
   }
 });
 
-Deno.test("mayPass tells what a server that worked before may get over", () => {
+Deno.test("isPossiblyTransient recognizes errors that a server that worked before may recover from", () => {
   const strange = new RespError("Read HTTP");
   const distrusted = new Deno.errors.InvalidData("invalid peer certificate");
   const cases: [unknown, boolean][] = [
     [strange, true],
     [new ConfigurationError("no Redis", { cause: strange }), true],
     [new ConfigurationError("bad certificate", { cause: distrusted }), true],
-    // As a Sentinel's error, which has its cause in another.
+    // Like a Sentinel's error, whose cause is another error.
     [
       new ConfigurationError("Sentinel", {
         cause: new ConfigurationError("no Redis", { cause: strange }),
@@ -82,7 +82,7 @@ Deno.test("mayPass tells what a server that worked before may get over", () => {
       "ERR AUTH <password> called without any password configured",
       "ERR SELECT is not allowed in cluster mode",
     ].map((reply): [unknown, boolean] => [new RedisError(reply), false]),
-    // What was advised is not the server's.
+    // Added advice does not count as the server's words.
     [
       new RedisError("ERR not ready", "check the SELECT", {
         cause: new RedisError("ERR not ready"),
@@ -100,6 +100,6 @@ Deno.test("mayPass tells what a server that worked before may get over", () => {
     [undefined, false],
   ];
   for (const [error, expected] of cases) {
-    assertEquals(mayPass(error), expected, String(error));
+    assertEquals(isPossiblyTransient(error), expected, String(error));
   }
 });

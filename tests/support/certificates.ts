@@ -1,10 +1,10 @@
 /**
- * Certificates of a small authority, made with openssl once for each test file.
+ * Certificates of a test authority, generated with openssl once per test file.
  *
  * @module
  */
 
-/** A certificate and its key, as files. */
+/** The files of a certificate and its key. */
 export interface CertificateFiles {
   /** The certificate's file, PEM. */
   readonly cert: string;
@@ -12,27 +12,27 @@ export interface CertificateFiles {
   readonly key: string;
 }
 
-/** Everything is signed by `authority`, if it does not say otherwise. */
+/** Every certificate is signed by `authority` unless noted. */
 export interface Certificates {
   /** The authority itself. */
   readonly authority: CertificateFiles;
-  /** An authority that signed nothing. */
+  /** An authority that signed none of them. */
   readonly otherAuthority: CertificateFiles;
   /** For localhost and 127.0.0.1. */
   readonly server: CertificateFiles;
   /** For other.test. */
   readonly wrongName: CertificateFiles;
-  /** As `server`, until yesterday. */
+  /** Like `server`, expired yesterday. */
   readonly expired: CertificateFiles;
-  /** As `server`, from tomorrow on. */
+  /** Like `server`, valid from tomorrow. */
   readonly notYetValid: CertificateFiles;
-  /** As `server`, but with a common name in place of subjectAltName. */
+  /** Like `server`, with a common name instead of subjectAltName. */
   readonly nameless: CertificateFiles;
   /** An authority's own, for localhost: what `openssl req -x509` makes. */
   readonly selfSigned: CertificateFiles;
   /** A client's. */
   readonly client: CertificateFiles;
-  /** As `client`, until yesterday. */
+  /** Like `client`, expired yesterday. */
   readonly expiredClient: CertificateFiles;
   /** The key of `client`, encrypted. */
   readonly encryptedKey: string;
@@ -40,7 +40,7 @@ export interface Certificates {
 
 const LOCAL = "subjectAltName=DNS:localhost,IP:127.0.0.1";
 
-/** From when and until when a certificate is valid, in days from now. */
+/** The validity of a certificate, in days from now. */
 type Validity = readonly [from: number, until: number];
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -48,7 +48,7 @@ const CLIENT = "extendedKeyUsage=clientAuth";
 
 let made: Promise<Certificates> | undefined;
 
-/** Makes the certificates, or gives those that were made. */
+/** Returns the certificates, generated on the first call. */
 export function certificates(): Promise<Certificates> {
   made ??= make();
   return made;
@@ -120,7 +120,7 @@ async function signed(
     ...["req", "-subj", `/CN=${name}`, "-out", request],
     ...keyArguments(files),
   );
-  // Before version 3.4, only `ca` can be told when a certificate begins.
+  // Before OpenSSL 3.4, only `ca` accepts a start date.
   const config = `${dir}/${name}.cnf`;
   const database = `${dir}/${name}.db`;
   await Deno.writeTextFile(database, "");

@@ -17,7 +17,7 @@ import {
 import { jsonCodec } from "../../src/formats/codec.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
 import type { RedisDriver } from "../../src/redis/link.ts";
-import { TcpDriver } from "../../src/redis/server/link.ts";
+import { TcpDriver } from "../../src/redis/server/driver.ts";
 import { parseRedisUrl } from "../../src/redis/url/url.ts";
 import { RetryListener } from "../../src/retry/listener.ts";
 import { ResultSource } from "../../src/source/source.ts";

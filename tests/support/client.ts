@@ -1,6 +1,6 @@
 /**
- * A small RESP2 client for tests, which shares no code with `src/`: what the
- * module says is checked with another mouth.
+ * A small RESP2 client for tests. It shares no code with `src/`, so that it
+ * checks the module independently.
  *
  * @module
  */
@@ -10,25 +10,25 @@ import { type Reply, ReplyError, ReplyReader } from "./reply_reader.ts";
 
 export { type Reply, ReplyError } from "./reply_reader.ts";
 
-/** A part of a command. Numbers are sent as their decimal text. */
+/** An argument of a command. Numbers are sent in decimal. */
 export type Argument = string | number | Uint8Array;
 
 /** A message that a subscribed connection received. */
 export interface Message {
-  /** Where it was published. */
+  /** Its channel. */
   channel: string;
-  /** What was published: text, or bytes from a client that reads `"bytes"`. */
+  /** Its payload: text, or bytes if the client reads `"bytes"`. */
   payload: string | Uint8Array;
-  /** The pattern that let it in, after PSUBSCRIBE. */
+  /** The pattern that matched, after PSUBSCRIBE. */
   pattern?: string;
 }
 
-/** How to read what the server says. */
+/** How to read replies. */
 export interface TestClientOptions {
   /**
-   * What a bulk string becomes: `"text"` decodes UTF-8, `"bytes"` leaves it as
-   * it is. `"wire"` gives each reply as it came over the wire, type byte and
-   * line ends included, one character a byte; error replies then resolve, too.
+   * What a bulk string becomes: `"text"` decodes UTF-8, `"bytes"` keeps the
+   * bytes. `"wire"` returns each reply as received, type byte and line ends
+   * included, one character per byte; error replies then resolve, too.
    *
    * @default {"text"}
    */
@@ -39,7 +39,7 @@ interface Pending {
   promise: Promise<Reply>;
   resolve: (reply: Reply) => void;
   reject: (reason: unknown) => void;
-  /** How many replies make up the answer; SUBSCRIBE gives one per channel. */
+  /** How many replies are missing; SUBSCRIBE gets one per channel. */
   replies: number;
   collected: Reply[];
   /** The command's name. */
@@ -50,7 +50,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /**
- * Connects to a Redis server, and authenticates and selects as the URL says.
+ * Connects to a Redis server, logs in, and selects the URL's database.
  *
  * ```ts ignore
  * await using client = await connect("redis://127.0.0.1:6379/0");
@@ -87,9 +87,9 @@ export async function connect(
 
 /** One connection; commands may be sent without waiting for each other's replies. */
 export class TestClient implements AsyncDisposable {
-  /** What the channels that this connection subscribed to received. */
+  /** The messages of subscribed channels. */
   readonly messages: Inbox<Message> = new Inbox<Message>();
-  /** Settles when the connection is over, whoever ended it. */
+  /** Settles when the connection has ended, on either side. */
   readonly closed: Promise<void>;
   readonly #conn: Deno.TcpConn;
   readonly #as: "text" | "bytes" | "wire";
@@ -99,23 +99,23 @@ export class TestClient implements AsyncDisposable {
   #writing: Promise<void> = Promise.resolve();
   #over = false;
 
-  /** Takes over a connection; {@linkcode connect} makes one. */
+  /** Wraps an open connection; {@linkcode connect} opens one. */
   constructor(conn: Deno.TcpConn, { as = "text" }: TestClientOptions = {}) {
     this.#conn = conn;
     this.#as = as;
     this.closed = this.#read();
   }
 
-  /** How many channels and patterns the server has confirmed and not dropped. */
+  /** The number of confirmed subscriptions to channels and patterns. */
   get subscriptions(): number {
     return this.#channels.size;
   }
 
   /**
-   * Sends one command; the reply comes when it comes. SUBSCRIBE and UNSUBSCRIBE
-   * resolve with all their confirmations, as an array.
+   * Sends one command and resolves to its reply. SUBSCRIBE and UNSUBSCRIBE
+   * resolve to an array of all their confirmations.
    *
-   * @throws {ReplyError} Where the server answers with an error.
+   * @throws {ReplyError} if the server answers with an error.
    */
   send(...args: Argument[]): Promise<Reply> {
     const name = String(args[0]).toUpperCase();
@@ -139,12 +139,12 @@ export class TestClient implements AsyncDisposable {
         : 1,
     });
     this.sendRaw(encodeCommand(args)).catch(() => {
-      // The reading side notices the loss as well, and rejects what is pending.
+      // The reader also detects the loss, and rejects what is pending.
     });
     return promise;
   }
 
-  /** Puts bytes on the wire as they are; nobody waits for a reply to them. */
+  /** Writes raw bytes, without waiting for a reply. */
   sendRaw(bytes: Uint8Array): Promise<void> {
     this.#writing = this.#writing.then(async () => {
       for (let sent = 0; sent < bytes.length;) {
@@ -154,11 +154,11 @@ export class TestClient implements AsyncDisposable {
     return this.#writing;
   }
 
-  /** Sends MONITOR: from then on, each command that the server runs is a line. */
+  /** Sends MONITOR: from then on, the server reports each command it runs as a line. */
   async monitor(): Promise<Inbox<string>> {
     const lines = new Inbox<string>();
     const ready = this.send("MONITOR");
-    // Set at once: the first line may come in the same packet as the reply.
+    // Set at once: the first line may arrive in the same packet as the reply.
     this.#lines = lines;
     await ready;
     return lines;
@@ -194,7 +194,7 @@ export class TestClient implements AsyncDisposable {
     await this.#writing.catch(() => {});
   }
 
-  /** `plain` is the reply as text or bytes, also where `reply` is the wire form. */
+  /** `plain` is the reply as text or bytes, even if `reply` is the wire form. */
   #dispatch(reply: Reply, plain: Reply): void {
     const pending = this.#pending[0];
     if (
@@ -223,7 +223,7 @@ export class TestClient implements AsyncDisposable {
     pending.resolve(several ? pending.collected : reply);
   }
 
-  /** Takes messages out of the replies, and keeps count of subscriptions. */
+  /** Separates messages from replies, and counts subscriptions. */
   #isPush(items: Reply[]): boolean {
     const [kind, first, second, third] = items.map(textOf);
     if (kind === undefined || first === undefined) return false;
@@ -259,7 +259,7 @@ export class TestClient implements AsyncDisposable {
     this.#over = true;
     this.#conn.close();
     for (const pending of this.#pending.splice(0)) {
-      // Tests of faults leave replies behind, and must not fail over them.
+      // Tests of faults abandon replies, and must not fail because of them.
       pending.promise.catch(() => {});
       pending.reject(reason);
     }
@@ -268,7 +268,7 @@ export class TestClient implements AsyncDisposable {
   }
 }
 
-/** A command in Redis's wire format. */
+/** Encodes a command as RESP2. */
 export function encodeCommand(args: Argument[]): Uint8Array {
   const parts: Uint8Array[] = [encoder.encode(`*${args.length}\r\n`)];
   for (const arg of args) {

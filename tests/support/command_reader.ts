@@ -1,11 +1,11 @@
 /**
- * Reads commands as a Redis server does, in its own way: an array of bulk
- * strings. It shares no code with what it tests.
+ * Parses commands as a Redis server does: arrays of bulk strings. It shares no
+ * code with what it tests.
  */
 export class CommandReader {
   #bytes = new Uint8Array(0);
 
-  /** Takes bytes; returns the commands that are complete, each word as bytes. */
+  /** Adds bytes; returns the complete commands, each argument as bytes. */
   push(bytes: Uint8Array): Uint8Array[][] {
     const joined = new Uint8Array(this.#bytes.length + bytes.length);
     joined.set(this.#bytes);
@@ -22,7 +22,7 @@ export class CommandReader {
     return commands;
   }
 
-  /** How many bytes belong to no complete command yet. */
+  /** The number of bytes of an incomplete command. */
   get pending(): number {
     return this.#bytes.length;
   }

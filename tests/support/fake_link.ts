@@ -9,7 +9,7 @@ import type {
 import { UnreachableChannelsError } from "../../src/redis/unreachable.ts";
 import type { RespValue } from "../../src/redis/wire/resp.ts";
 
-/** What a link can be asked for. */
+/** The kinds of calls to a link. */
 export type LinkCall =
   | "command"
   | "subscribe"
@@ -23,28 +23,28 @@ interface Held {
   readonly reject: (reason: Error) => void;
 }
 
-/** What the keys hold; it outlives links. */
+/** The values of the keys; they outlive links. */
 export type FakeStore = Map<string, RedisText>;
 
-/** A link that does what the test says: any call can be held back, and released later. */
+/** A link under the test's control: any call can be held, and released later. */
 export class FakeLink implements RedisLink {
-  /** Every call that was made: its name, then its keys. */
+  /** Every call: its name, then its keys. */
   readonly calls: string[] = [];
-  /** The sizes of the calls with keys, by name. */
+  /** The number of keys of each call, by name. */
   readonly sizes: Record<string, number[]> = {};
-  /** The channels that are subscribed. */
+  /** The subscribed channels. */
   readonly channels = new Set<string>();
-  /** Calls of these kinds wait for `release`. */
+  /** Calls of these kinds are held until `release`. */
   readonly held = new Set<LinkCall>();
-  /** The most calls of a kind that waited at a time. */
+  /** The most calls of each kind that were held at once. */
   readonly mostWaiting: Record<string, number> = {};
   /** Answers commands. */
   onCommand: (command: Command) => RespValue | Error = () => "OK";
-  /** Channels at a node that cannot be reached, and why. */
+  /** Channels on an unreachable node, with the error. */
   unreachable: { channels: ReadonlySet<string>; cause: Error } | undefined;
   /** Whether it may keep the process alive. */
   isKept = true;
-  /** How often it was ended. */
+  /** How often `end` was called. */
   ends = 0;
   readonly #store: FakeStore;
   readonly #events: LinkEvents;
@@ -52,17 +52,17 @@ export class FakeLink implements RedisLink {
   #waiting: Held[] = [];
   #reason: Error | undefined;
 
-  /** Tells of something that works less well than it should. */
+  /** Reports a notice. */
   notice(error: Error): void {
     this.#events.onNotice(error);
   }
 
-  /** Tells until when it may live. */
+  /** Reports when its credentials expire. */
   expire(at: Date): void {
     this.#events.onExpires?.(at);
   }
 
-  /** Reads from `store`, and tells `events`. */
+  /** Reads from `store`, and reports to `events`. */
   constructor(store: FakeStore, events: LinkEvents) {
     this.#store = store;
     this.#events = events;
@@ -77,12 +77,12 @@ export class FakeLink implements RedisLink {
     return this.#reason;
   }
 
-  /** How many calls of a kind are held. */
+  /** The number of held calls of a kind. */
   waiting(call: LinkCall): number {
     return this.#waiting.filter((held) => held.call === call).length;
   }
 
-  /** Lets the oldest held calls of a kind go on: one, or as many as asked. */
+  /** Releases the oldest held calls of a kind: one, or `count`. */
   release(call: LinkCall, count = 1): void {
     for (let i = 0; i < count; i++) {
       const index = this.#waiting.findIndex((held) => held.call === call);
@@ -91,23 +91,23 @@ export class FakeLink implements RedisLink {
     }
   }
 
-  /** Holds no calls of a kind any longer. */
+  /** Stops holding calls of a kind, and releases those held. */
   free(call: LinkCall): void {
     this.held.delete(call);
     this.release(call, this.waiting(call));
   }
 
-  /** Tells that channels were subscribed anew elsewhere. */
+  /** Reports that channels were resubscribed on another node. */
   move(channels: readonly string[]): void {
     this.#events.onMoved?.(channels);
   }
 
-  /** Publishes, as a server does: to a subscriber only. */
+  /** Publishes a message, which arrives only if the channel is subscribed. */
   publish(channel: string, document: RedisText): void {
     if (this.channels.has(channel)) this.#events.onMessage(channel, document);
   }
 
-  /** The connection dies. */
+  /** Ends the link as a lost connection does. */
   die(reason: Error = new RedisConnectionError("The link died")): void {
     this.end(reason);
   }
@@ -124,7 +124,7 @@ export class FakeLink implements RedisLink {
   }
 
   async read(keys: readonly string[]): Promise<(RedisText | null)[]> {
-    // What is held is the reply: the server reads at once.
+    // Only the reply is held: the server reads at once.
     const values = keys.map((key) => this.#store.get(key) ?? null);
     await this.#call("read", keys);
     return values;
@@ -196,23 +196,23 @@ export class FakeLink implements RedisLink {
   }
 }
 
-/** A driver that does what the test says. */
+/** A driver under the test's control. */
 export class FakeDriver implements RedisDriver {
-  /** What the keys hold. */
+  /** The values of the keys. */
   readonly store: FakeStore = new Map();
-  /** Every link that was made. */
+  /** Every link it made. */
   readonly links: FakeLink[] = [];
-  /** How often a link was asked for. */
+  /** The number of calls to `connect`. */
   attempts = 0;
-  /** How many attempts were called off. */
+  /** The number of aborted attempts. */
   aborted = 0;
-  /** Whether an attempt hangs until it is called off. */
+  /** Whether attempts hang until they are aborted. */
   isBlackHole = false;
-  /** What every attempt waits for. */
+  /** Awaited by every attempt. */
   gate: Promise<void> = Promise.resolve();
-  /** Asked on each attempt (1, 2, ...): an error fails it. */
+  /** Called on each attempt (1, 2, ...): an error that it returns fails the attempt. */
   onConnect: (attempt: number) => Error | void = () => {};
-  /** Prepares a link before anybody has it. */
+  /** Called with each link before it is returned. */
   onLink: (link: FakeLink) => void = () => {};
 
   /** The newest link. */

@@ -4,7 +4,7 @@ import { FakeTransport } from "./fake_transport.ts";
 
 const decoder = new TextDecoder();
 
-/** A reply as it goes over the wire; null: the server says nothing. */
+/** An encoded reply; null: the server stays silent. */
 export type Answer = string | null;
 
 /** Writes a bulk string. */
@@ -12,23 +12,23 @@ export function bulk(text: string): string {
   return `$${new TextEncoder().encode(text).length}\r\n${text}\r\n`;
 }
 
-/** Writes an array of what is written already. */
+/** Writes an array of encoded replies. */
 export function array(...items: string[]): string {
   return `*${items.length}\r\n${items.join("")}`;
 }
 
-/** Writes a message of a channel. */
+/** Writes a message on a channel. */
 export function message(channel: string, payload: string): string {
   return array(bulk("message"), bulk(channel), bulk(payload));
 }
 
-/** The server's side of one connection: it answers as Redis does, unless the test says otherwise. */
+/** The server's end of one connection. It answers like Redis unless the test overrides it. */
 export class FakePeer {
-  /** The bytes. */
+  /** The connection's bytes. */
   readonly transport = new FakeTransport();
-  /** Every command that came, its words joined by spaces. */
+  /** Every command received, its arguments joined by spaces. */
   readonly commands: string[] = [];
-  /** Answers by the command's first word, or its first two, instead of the usual ones. */
+  /** Overrides answers, by the command's first word, or its first two. */
   readonly answers: Record<string, Answer> = {};
   readonly #reader = new CommandReader();
   readonly #channels = new Set<string>();
@@ -44,7 +44,7 @@ export class FakePeer {
     };
   }
 
-  /** Sends something unasked. */
+  /** Sends bytes unasked. */
   say(text: string): void {
     this.transport.receive(text);
   }
@@ -86,18 +86,18 @@ export class FakePeer {
   }
 }
 
-/** Peers to dial, one after the other. */
+/** Creates a peer for each dial. */
 export class FakeNetwork {
-  /** Those that were dialled, in order. */
+  /** The dialled peers, in order. */
   readonly peers: FakePeer[] = [];
-  /** Prepares a peer before it is connected; returns an error to refuse. */
+  /** Called before a peer is connected; returns an error to refuse the dial. */
   onDial: (peer: FakePeer, number: number) => Error | void = () => {};
-  /** Whether a dial waits until it is aborted. */
+  /** Whether dials hang until they are aborted. */
   isBlackHole = false;
-  /** How many dials were aborted. */
+  /** The number of aborted dials. */
   aborted = 0;
 
-  /** To be a runtime's `dial`. */
+  /** The runtime's `dial`. */
   readonly dial: Runtime["dial"] = (_address, signal) => {
     if (this.isBlackHole) {
       return new Promise((_, reject) =>
@@ -114,7 +114,7 @@ export class FakeNetwork {
     return Promise.resolve(peer.transport);
   };
 
-  /** The peer that was dialled as number `index`. */
+  /** The peer of the dial with this index. */
   peer(index: number): FakePeer {
     const peer = this.peers[index];
     if (peer === undefined) throw new Error(`Peer ${index} was not dialled`);

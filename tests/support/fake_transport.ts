@@ -5,13 +5,13 @@ const decoder = new TextDecoder();
 
 /** A byte connection whose other end is the test. */
 export class FakeTransport implements Transport {
-  /** How often it was closed. A real one does not take the second time kindly. */
+  /** How often it was closed. A real one throws the second time. */
   closed = 0;
   /** Whether it keeps the process alive. */
   isRef = true;
-  /** How many bytes a write takes at most. */
+  /** The most bytes that a write accepts. */
   maxWrite = Infinity;
-  /** Told of everything that is written. */
+  /** Called with everything that is written. */
   onWrite: (bytes: Uint8Array) => void = () => {};
   readonly #written: Uint8Array[] = [];
   readonly #incoming: Uint8Array[] = [];
@@ -26,41 +26,41 @@ export class FakeTransport implements Transport {
     return this.#written.map((bytes) => decoder.decode(bytes)).join("");
   }
 
-  /** How many writes there were. */
+  /** The number of writes. */
   get writes(): number {
     return this.#written.length;
   }
 
-  /** Whether a read is waiting for bytes. */
+  /** Whether a read is pending. */
   get isReading(): boolean {
     return this.#reader !== undefined;
   }
 
-  /** Lets the other side say something. */
+  /** Delivers bytes to the reader. */
   receive(data: string | Uint8Array): void {
     this.#incoming.push(typeof data === "string" ? encoder.encode(data) : data);
     this.#wake();
   }
 
-  /** The other side closes. */
+  /** Ends the stream, as a peer that closes does. */
   end(): void {
     this.#ended = true;
     this.#wake();
   }
 
-  /** The connection breaks: reads and writes fail. */
+  /** Breaks the connection: reads and writes fail. */
   break(error: Error): void {
     this.#error = error;
     this.#wake();
     this.#writer?.reject(error);
   }
 
-  /** Writes wait until `resume`. */
+  /** Blocks writes until `resume`. */
   stall(): void {
     this.#isStalled = true;
   }
 
-  /** Lets the writes that wait go on. */
+  /** Unblocks the writes. */
   resume(): void {
     this.#isStalled = false;
     this.#writer?.resolve();

@@ -1,6 +1,5 @@
 /**
- * What every way to reach Redis has to keep, as tests: whoever adds a driver
- * runs them over it.
+ * The contract of a Redis driver, as tests: a new driver must pass them.
  *
  * @module
  */
@@ -23,7 +22,7 @@ import type { TestClient } from "./client.ts";
 import { Inbox } from "./inbox.ts";
 import { until, within } from "./until.ts";
 
-/** What a test changes of a stage's driver. */
+/** What a test changes about a stage's driver. */
 export interface DriverChange {
   /** Another port of the same host. */
   port?: number;
@@ -37,19 +36,19 @@ export interface DriverChange {
   heartbeat?: number;
 }
 
-/** A server, and a way to reach it. */
+/** A server, and a driver for it. */
 export interface LinkStage extends AsyncDisposable {
-  /** Makes the driver that is to be tested. */
+  /** Creates the driver under test. */
   driver(change?: DriverChange): RedisDriver;
   /** A plain client on the driver's database. */
   client(): Promise<TestClient>;
   /** A program for another process that defines `driver`. */
   readonly program: string;
-  /** How many connections the server has; a server that has no CLIENT LIST must say. */
+  /** The number of connections to the server; required where it has no CLIENT LIST. */
   connections?(): number;
   /** Kills the server and starts it again. */
   restart(): Promise<void>;
-  /** Lets the server fall silent, with its connections up; undefined where it cannot. */
+  /** Makes the server fall silent with its connections open; undefined if it cannot. */
   pause?(): void;
   /** Ends a pause. */
   resume?(): void;
@@ -57,7 +56,7 @@ export interface LinkStage extends AsyncDisposable {
 
 /** How a contract is registered. */
 export interface LinkContractOptions {
-  /** Makes a test depend on what the machine has. */
+  /** Skips a test where the machine lacks something. */
   needs?(test: Deno.TestDefinition): Deno.TestDefinition;
   /**
    * Whether the stage has `pause` and `resume`.
@@ -66,33 +65,33 @@ export interface LinkContractOptions {
    */
   canPause?: boolean;
   /**
-   * Whether a peer that never answered sees the end of what was given up. Deno
+   * Whether a peer that never answers sees an abandoned connection close. Deno
    * keeps the socket of a TLS handshake until the peer does something.
    *
    * @default {true}
    */
   canHangUp?: boolean;
   /**
-   * Whether there are databases to choose from.
+   * Whether the server has several databases.
    *
    * @default {true}
    */
   hasDatabases?: boolean;
   /**
-   * Whether channels are sharded ones.
+   * Whether channels are sharded.
    *
    * @default {false}
    */
   sharded?: boolean;
   /**
-   * Takes each test.
+   * Registers each test.
    *
    * @default {Deno.test}
    */
   register?(test: Deno.TestDefinition): void;
 }
 
-/** A link, and what it told. */
+/** A link, and what it reported. */
 class Held {
   readonly messages = new Inbox<[channel: string, payload: RedisText]>();
   readonly notices: Error[] = [];
@@ -110,7 +109,7 @@ class Held {
 
 const enough = new Error("end of the test");
 
-/** Registers the tests of one driver; `start` makes a stage for each. */
+/** Registers the tests of one driver; `start` creates a stage for each. */
 export function linkContract(
   name: string,
   start: () => Promise<LinkStage>,
@@ -127,7 +126,7 @@ export function linkContract(
   const numsub = sharded ? "SHARDNUMSUB" : "NUMSUB";
   const channelList = sharded ? "SHARDCHANNELS" : "CHANNELS";
 
-  /** How many subscriptions the channels have. */
+  /** The number of subscriptions to the channels. */
   async function subscribers(
     client: TestClient,
     channels: readonly string[],
@@ -148,7 +147,7 @@ export function linkContract(
     if (applies) register(needs({ name: `${name} ${behaviour}`, fn }));
   }
 
-  test("subscribe() resolves when the server has taken each channel", async () => {
+  test("subscribe() resolves when the server has confirmed each channel", async () => {
     await using stage = await start();
     await using client = await stage.client();
     const held = new Held();
@@ -168,7 +167,7 @@ export function linkContract(
     await link.end(enough);
   });
 
-  test("subscribe() and unsubscribe() hold in call order, however they overlap", async () => {
+  test("subscribe() and unsubscribe() take effect in call order, however they overlap", async () => {
     await using stage = await start();
     await using client = await stage.client();
     const held = new Held();
@@ -190,7 +189,7 @@ export function linkContract(
       await link.unsubscribe(many);
       assertEquals(await subscribers(client, many), 0);
     }
-    // Neither may drop everything.
+    // Neither may drop every channel.
     await link.subscribe([]);
     await link.unsubscribe([]);
     await client.send(publish, "goes", "1");
@@ -209,7 +208,7 @@ export function linkContract(
     await link.end(enough);
   });
 
-  test("messages come in the server's order, as text where they are UTF-8 and as bytes where not", async () => {
+  test("messages arrive in the server's order, as text if they are UTF-8 and as bytes if not", async () => {
     await using stage = await start();
     await using client = await stage.client();
     const held = new Held();
@@ -238,7 +237,7 @@ export function linkContract(
     await link.end(enough);
   });
 
-  test("read() gives what is stored, byte for byte, in the order asked", async () => {
+  test("read() returns what is stored, byte for byte, in the order asked", async () => {
     await using stage = await start();
     await using client = await stage.client();
     const link = await new Held().connect(stage.driver());
@@ -260,7 +259,7 @@ export function linkContract(
     await link.end(enough);
   });
 
-  test("fence() resolves behind every message that was published before, 2,000 times", async () => {
+  test("fence() resolves after every message published before it, 2,000 times", async () => {
     await using stage = await start();
     await using client = await stage.client();
     const held = new Held();
@@ -276,7 +275,7 @@ export function linkContract(
     await link.end(enough);
   });
 
-  test("command() answers each in call order, and a refusal in the server's words", async () => {
+  test("command() resolves in call order, and rejects with the server's words", async () => {
     await using stage = await start();
     const link = await new Held().connect(stage.driver());
     const words = Array.from({ length: 3000 }, (_, index) => `word ${index}`);
@@ -299,7 +298,7 @@ export function linkContract(
     await link.end(enough);
   });
 
-  test("transaction() runs as one, and alone", async () => {
+  test("transaction() is atomic and isolated", async () => {
     await using stage = await start();
     const link = await new Held().connect(stage.driver());
     const bytes = new Uint8Array([0xff, 0xfe]);
@@ -319,7 +318,7 @@ export function linkContract(
     await link.end(enough);
   });
 
-  test("transaction() that is refused says why, and changes no later reply", async () => {
+  test("a refused transaction() says why, and does not shift later replies", async () => {
     await using stage = await start();
     await using client = await stage.client();
     const link = await new Held().connect(stage.driver());
@@ -340,7 +339,7 @@ export function linkContract(
     assert(outcome.status === "rejected");
     assertInstanceOf(outcome.reason, RedisError);
     assertEquals(outcome.reason.code, "WRONGTYPE");
-    // A link that cannot go on says so.
+    // A link that cannot continue ends.
     for (const [index, each] of later.entries()) {
       if (each.status === "fulfilled") assertEquals(each.value, "ab"[index]);
       else assertInstanceOf(each.reason, RedisConnectionError);
@@ -348,7 +347,7 @@ export function linkContract(
     await link.end(enough);
   });
 
-  test("a reply of 20 MB comes whole, and messages meanwhile", async () => {
+  test("a reply of 20 MB arrives whole, with messages in between", async () => {
     await using stage = await start();
     await using client = await stage.client();
     const held = new Held();
@@ -373,7 +372,7 @@ export function linkContract(
         await client.send("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes"),
         1,
       );
-      // A driver may notice the loss of an idle connection with the next command.
+      // A driver may detect the loss of an idle connection only with the next command.
       if (kind === "normal") {
         await assertRejects(
           () => link.command(["PING"]),
@@ -431,7 +430,7 @@ export function linkContract(
     await link.end(enough);
   }, canPause);
 
-  test("a password or a database that is refused is told at once, in the server's words", async () => {
+  test("a refused password or database is reported at once, in the server's words", async () => {
     await using stage = await start();
     const wrong = await assertRejects(
       () => new Held().connect(stage.driver({ password: "wrong" })),
@@ -453,7 +452,7 @@ export function linkContract(
     await onlyClient(stage, client);
   });
 
-  test("nobody who listens is a connection error", async () => {
+  test("a refused connection is a connection error", async () => {
     await using stage = await start();
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr;
@@ -465,7 +464,7 @@ export function linkContract(
     assert(error.message.includes(String(port)), error.message);
   });
 
-  test("connect() ends when its signal aborts, and leaves nothing", async () => {
+  test("connect() ends when its signal aborts, and leaves nothing behind", async () => {
     await using stage = await start();
     const reason = new Error("no longer wanted");
     assertStrictEquals(
@@ -474,7 +473,7 @@ export function linkContract(
       ),
       reason,
     );
-    // A peer that takes the connection, and says nothing.
+    // A peer that accepts the connection, and stays silent.
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr;
     const abort = new AbortController();
@@ -488,7 +487,7 @@ export function linkContract(
     else accepted.close();
   });
 
-  test("connect() gives a silent peer up after connectTimeout", async () => {
+  test("connect() gives up on a silent peer after connectTimeout", async () => {
     await using stage = await start();
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr;
@@ -503,7 +502,7 @@ export function linkContract(
     if (!canHangUp) accepted.close();
   });
 
-  test("end() lets commands in flight finish, rejects what comes later, and leaves nothing", async () => {
+  test("end() lets commands in flight finish, rejects later ones, and leaves nothing behind", async () => {
     await using stage = await start();
     await using client = await stage.client();
     const link = await new Held().connect(stage.driver());
@@ -532,7 +531,7 @@ export function linkContract(
     assertEquals(await client.send("PUBSUB", channelList), []);
   });
 
-  test("end() while the subscription is being made ends that, too", async () => {
+  test("end() also stops a subscription in progress", async () => {
     await using stage = await start();
     await using client = await stage.client();
     const link = await new Held().connect(stage.driver());
@@ -561,7 +560,7 @@ export function linkContract(
   });
 }
 
-/** Waits until the server knows of no connection but this client's. */
+/** Waits until this client's connection is the only one to the server. */
 async function onlyClient(
   stage: LinkStage,
   client: TestClient,
@@ -575,7 +574,7 @@ async function onlyClient(
   );
 }
 
-/** Reads a connection to its end, whichever way that comes. */
+/** Reads a connection until it closes or fails. */
 async function untilClosed(connection: Deno.Conn): Promise<void> {
   using conn = connection;
   const buffer = new Uint8Array(1024);

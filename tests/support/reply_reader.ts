@@ -1,13 +1,13 @@
 /**
- * Reads RESP2 replies out of pieces of any size, for the test client.
+ * Reads RESP2 replies from chunks of any size, for the test client.
  *
  * @module
  */
 
-/** What a Redis server may answer. */
+/** A reply of a Redis server. */
 export type Reply = string | number | null | Uint8Array | ReplyError | Reply[];
 
-/** An error reply, in the server's own words. */
+/** An error reply, with the server's message. */
 export class ReplyError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name = "ReplyError";
@@ -21,7 +21,7 @@ export class ReplyError extends Error {
   }
 }
 
-/** A reply, and the same as text, bytes and numbers where `value` is the wire form. */
+/** A reply, and its plain form where `value` is the wire form. */
 export interface ReadReply {
   /** What the caller asked for. */
   value: Reply;

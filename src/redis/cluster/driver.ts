@@ -5,7 +5,8 @@ import {
 } from "../../errors.ts";
 import type { TcpAddress } from "../../runtime.ts";
 import { toError } from "../../util/to_error.ts";
-import { Connection } from "../server/connection.ts";
+import type { Connection } from "../server/connection.ts";
+import { openConnection } from "../server/open_connection.ts";
 import type { LinkEvents, RedisDriver, RedisLink } from "../link.ts";
 import { isRetriable } from "../retriable.ts";
 import { ClusterLink } from "./link.ts";
@@ -82,7 +83,7 @@ export class ClusterDriver implements RedisDriver {
     events: LinkEvents,
     signal: AbortSignal,
   ): Promise<RedisLink> {
-    const connection = await Connection.open(
+    const connection = await openConnection(
       { ...this.#options, address: candidate, db: 0 },
       {
         onNotice: (notice) => events.onNotice(notice),

@@ -1,7 +1,8 @@
 import { RedisConnectionError } from "../../errors.ts";
 import type { Connection, ConnectionOptions } from "../server/connection.ts";
 import type { RedisLink } from "../link.ts";
-import { TcpDriver, type TcpLinkEvents } from "../server/link.ts";
+import { TcpDriver } from "../server/driver.ts";
+import type { TcpLinkEvents } from "../server/link.ts";
 import { toError } from "../../util/to_error.ts";
 import { UnreachableNodeError } from "../unreachable.ts";
 import type { NodeAddress } from "./slot_map.ts";

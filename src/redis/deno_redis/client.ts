@@ -5,7 +5,7 @@ import {
   RedisError,
 } from "../../errors.ts";
 import type { Runtime, TcpAddress } from "../../runtime.ts";
-import { explainSetUp } from "../server/explain.ts";
+import { explainHandshake } from "../server/explain_handshake.ts";
 import type { Command } from "../wire/command.ts";
 import { RespError } from "../wire/resp.ts";
 import { dialFailureOf, strangenessOf } from "./failures.ts";
@@ -202,16 +202,16 @@ async function setUp(
   try {
     replies = await exchange(client, commands);
   } catch (error) {
-    throw explainSetUp(strangenessOf(error, address), settings);
+    throw explainHandshake(strangenessOf(error, address), settings);
   }
   // In order, because the first refusal explains those that follow it.
   for (const [index, command] of commands.entries()) {
     const reply = replyOf(replies[index]);
     if (reply instanceof RedisError) {
-      if (command[0] !== "CLIENT") throw explainSetUp(reply, settings);
+      if (command[0] !== "CLIENT") throw explainHandshake(reply, settings);
       onNotice(reply);
     } else if (command[0] === "PING" && reply !== "PONG") {
-      throw explainSetUp(
+      throw explainHandshake(
         new RespError(`Read ${JSON.stringify(reply)} as the reply to PING`),
         settings,
       );

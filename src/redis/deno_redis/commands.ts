@@ -161,7 +161,7 @@ export class DenoRedisCommands {
   #settle(batch: readonly Job[], raw: readonly unknown[]): void {
     // What comes behind the end belongs to nobody.
     if (this.#reason !== undefined) return;
-    this.#heartbeat.heard();
+    this.#heartbeat.reset();
     const replies = raw.map((each) => {
       const reply = replyOf(each);
       if (reply === undefined) throw each;

@@ -4,7 +4,7 @@ import {
   RedisError,
 } from "../../errors.ts";
 import type { Address } from "../../runtime.ts";
-import { explainReply } from "../server/explain.ts";
+import { explainReply } from "../server/explain_reply.ts";
 import { grantAdvice } from "../../util/deno_permission.ts";
 import { RespError } from "../wire/resp.ts";
 import { formatAddress } from "../address.ts";

@@ -283,7 +283,7 @@ export class DenoRedisSubscriber {
       for await (const { channel, message } of messages) {
         // What comes behind the end is no message, and the next attach reads it.
         if (this.#reason !== undefined) break;
-        this.#heartbeat.heard();
+        this.#heartbeat.reset();
         const payload = decodeUtf8(message);
         if (!channel.startsWith(this.#probe)) {
           events.onMessage(channel, payload);

@@ -6,11 +6,12 @@ import {
 import type { TcpAddress } from "../../runtime.ts";
 import { toError } from "../../util/to_error.ts";
 import type { Command } from "../wire/command.ts";
-import {
+import type {
   Connection,
-  type ConnectionEvents,
-  type ConnectionOptions,
+  ConnectionEvents,
+  ConnectionOptions,
 } from "../server/connection.ts";
+import { openConnection } from "../server/open_connection.ts";
 import type { RespValue } from "../wire/resp.ts";
 import {
   isSameAddress,
@@ -24,7 +25,7 @@ import { formatAddress } from "../address.ts";
 /** How Sentinels are spoken with, but for where they listen. */
 export type PeerOptions = Omit<
   ConnectionOptions,
-  "address" | "db" | "role" | "gone"
+  "address" | "db" | "role" | "lifetime"
 >;
 
 /** What a Sentinel answered. */
@@ -62,7 +63,7 @@ export class SentinelPeer {
     signal: AbortSignal,
   ): Promise<Connection> {
     try {
-      return await Connection.open(this.#options, events, signal);
+      return await openConnection(this.#options, events, signal);
     } catch (error) {
       throw signal.aborted ? error : this.explain(error);
     }

@@ -3,7 +3,7 @@ import { pause } from "../../util/pause.ts";
 import type { TcpAddress } from "../../runtime.ts";
 import type { ConnectionOptions } from "../server/connection.ts";
 import type { LinkEvents, RedisDriver, RedisLink } from "../link.ts";
-import { TcpDriver } from "../server/link.ts";
+import { TcpDriver } from "../server/driver.ts";
 import type { TlsSources } from "../tls/tls.ts";
 import { askSentinels } from "./query.ts";
 import { SentinelLink } from "./link.ts";
@@ -34,7 +34,7 @@ const SHORT_WAIT = 200;
 /** Where the Sentinels are, and who to be there and at the servers. */
 export interface SentinelDriverOptions {
   /** How to speak with the servers. */
-  readonly connection: Omit<ConnectionOptions, "address" | "role" | "gone">;
+  readonly connection: Omit<ConnectionOptions, "address" | "role" | "lifetime">;
   /** The Sentinels of the URL. */
   readonly sentinels: readonly TcpAddress[];
   /** The master's name; none, and the Sentinels have to watch a single one. */
@@ -103,7 +103,7 @@ export class SentinelDriver implements RedisDriver {
       ...this.#options.connection,
       address: master.address,
       role: "master",
-      gone: gone.signal,
+      lifetime: gone.signal,
     });
     try {
       const link = await driver.connect(

@@ -2,15 +2,15 @@ import { RedisError } from "../../errors.ts";
 import type { Command } from "../wire/command.ts";
 import { scriptFault } from "./script_commands.ts";
 
-/** What a command was about, as far as an ACL asks. */
+/** What an ACL checks of a command. */
 export interface Subject {
-  /** The command's name in lower case, with its subcommand's as in `client|setname`. */
+  /** The command's name in lower case, with its subcommand, as in `client|setname`. */
   readonly command: string;
-  /** Its first key or channel; undefined if it has none. */
+  /** Its first key or channel, if any. */
   readonly key: string | undefined;
 }
 
-/** Whose permissions they are, and what they are mostly about. */
+/** Whose permissions they are, and which keys matter. */
 export interface AclOptions {
   /** The ACL user; none for the default user. */
   readonly username?: string | undefined;
@@ -18,8 +18,8 @@ export interface AclOptions {
   readonly keyPatterns?: readonly string[] | undefined;
 }
 
-/** Where a command has its key when that is not its second word. */
-const KEY_AT: Readonly<Record<string, number>> = {
+/** The index of a command's first key, where it is not 1. */
+const KEY_INDEX: Readonly<Record<string, number>> = {
   eval: 3,
   evalsha: 3,
   pubsub: 2,
@@ -28,10 +28,10 @@ const KEY_AT: Readonly<Record<string, number>> = {
 /** Commands that have subcommands, which an ACL allows one by one. */
 const CONTAINERS: ReadonlySet<string> = new Set(["client", "pubsub"]);
 
-/** What a command is about. The command itself is not kept: it may hold a large document. */
-export function subjectOf(command: Command): Subject {
+/** Extracts what an ACL checks. The command itself is not kept: it may hold a large document. */
+export function toSubject(command: Command): Subject {
   const name = String(command[0]).toLowerCase();
-  const key = command[KEY_AT[name] ?? 1];
+  const key = command[KEY_INDEX[name] ?? 1];
   return {
     command: CONTAINERS.has(name)
       ? `${name}|${String(command[1]).toLowerCase()}`
@@ -41,8 +41,8 @@ export function subjectOf(command: Command): Subject {
 }
 
 /**
- * The line that would allow what the server refused; undefined if it refused
- * for another reason. Redis 6, 7 and 7.2 word it differently.
+ * The ACL rule that would allow what the server refused; undefined if it refused
+ * for another reason. Redis 6, 7 and 7.2 word refusals differently.
  */
 export function permissionAdvice(
   { code, message }: RedisError,
@@ -51,8 +51,8 @@ export function permissionAdvice(
 ): string | undefined {
   const inScript = isRefusedInScript(message);
   if (code !== "NOPERM" && !inScript) return undefined;
-  const pattern = patternFor(key, keyPatterns);
-  const refused = refusedBy(message);
+  const pattern = findPattern(key, keyPatterns);
+  const refused = findRefused(message);
   let rule: string;
   if (refused === "channel") {
     rule = `&${pattern}`;
@@ -71,23 +71,23 @@ export function permissionAdvice(
 }
 
 /**
- * Whether a user may not run scripts, or not what a script does. A key or a
- * channel that is refused is refused without scripts, too.
+ * Whether the user may not run scripts, or a command within one. A refused key or
+ * channel does not count: it would be refused without a script, too.
  */
 export function isCommandRefusal(error: RedisError): boolean {
   const { code, message } = error;
   if (code !== "NOPERM" && !isRefusedInScript(message)) return false;
-  // What advice was added to it, once or twice, may name keys.
-  let said = error;
-  while (said.cause instanceof RedisError) said = said.cause;
-  return refusedBy(said.message) === "command";
+  // Advice added to it may name keys: look at the server's own words.
+  let original = error;
+  while (original.cause instanceof RedisError) original = original.cause;
+  return findRefused(original.message) === "command";
 }
 
 /** What a refusal is about. Redis 7.2 names the user, who may be called `key`. */
-function refusedBy(message: string): "command" | "key" | "channel" {
-  const said = message.replace(/\bUser \S+ has\b/, "");
-  if (/\bchannels?\b/.test(said)) return "channel";
-  return /\bkeys?\b/.test(said) ? "key" : "command";
+function findRefused(message: string): "command" | "key" | "channel" {
+  const words = message.replace(/\bUser \S+ has\b/, "");
+  if (/\bchannels?\b/.test(words)) return "channel";
+  return /\bkeys?\b/.test(words) ? "key" : "command";
 }
 
 function isRefusedInScript(message: string): boolean {
@@ -95,18 +95,23 @@ function isRefusedInScript(message: string): boolean {
     message.includes("ACL failure in script");
 }
 
-/** The pattern that fits, or else the key itself, in which nothing is a wildcard. */
-function patternFor(
+/** The pattern that matches the key, or else the key itself, escaped. */
+function findPattern(
   key: string | undefined,
   patterns: readonly string[],
 ): string {
-  const fitting = patterns.find((pattern) =>
+  const match = patterns.find((pattern) =>
     key?.startsWith(pattern.slice(0, -1).replace(/\\(.)/g, "$1"))
   );
-  return fitting ?? (key === undefined ? "*" : escapePattern(key));
+  return match ?? (key === undefined ? "*" : escapePattern(key));
 }
 
-/** Text in which a pattern of an ACL sees no wildcard. */
+/** The ACL pattern of the keys that begin with `prefix`. */
+export function toKeyPattern(prefix: string): string {
+  return `${escapePattern(prefix)}*`;
+}
+
+/** Escapes the wildcards of ACL patterns. */
 export function escapePattern(text: string): string {
   return text.replace(/[*?[\]\\]/g, "\\$&");
 }

@@ -1,81 +1,82 @@
 import type { Runtime, Timer } from "../../runtime.ts";
 
-/** Heartbeats within which the oldest command has to be answered. */
-const DEADLINE = 2;
+/** Heartbeats within which the oldest command must be answered. */
+const DEADLINE_HEARTBEATS = 2;
 /**
- * Bytes per millisecond of messages at which the answer may be behind them in
- * the server's output buffer, and heartbeats that it may be so. By default,
- * Redis ends a subscriber that is behind by 8 MB for 60 seconds.
+ * From this rate of messages on, the answer may be queued behind them in the
+ * server's output buffer, for so many heartbeats. By default, Redis disconnects
+ * a subscriber that is 8 MB behind for 60 seconds.
  */
-const BACKLOG_PACE = 128;
-const LONGEST_BACKLOG = 6;
+const BACKLOG_BYTES_PER_MS = 128;
+const MAX_BACKLOG_HEARTBEATS = 6;
 /**
- * Heartbeats that a reply, or a message, may take however slowly it arrives,
- * and bytes per millisecond at which it has to arrive if it takes longer.
+ * Heartbeats that a reply, or a message, may take however slowly it arrives, and
+ * the rate at which it must arrive if it takes longer.
  */
-const SLOWEST = 8;
-const SLOW_PACE = 1;
-/** Timers round: so many milliseconds early is on time. */
-const EARLY = 1;
+const SLOW_HEARTBEATS = 8;
+const SLOW_BYTES_PER_MS = 1;
+/** Timers round: they may be this early. */
+const TIMER_SLACK_MS = 1;
 
-/** What an {@linkcode AnswerDeadline} watches over, and what it does. */
+/** What an {@linkcode AnswerDeadline} needs. */
 export interface AnswerDeadlineOptions {
   /** The heartbeat, in milliseconds; 0 is off. */
   readonly heartbeat: number;
-  /** The world outside. */
+  /** Its clock and timers. */
   readonly runtime: Runtime;
-  /** Called once when an answer is overdue: what the peer did not do, and within how many milliseconds. */
+  /** Called once when an answer is overdue, with what the peer failed to do within how many milliseconds. */
   onOverdue(failure: "answer" | "finish its answer to", ms: number): void;
 }
 
 /**
- * Bounds how long the oldest unanswered command waits. A heartbeat does not
- * see a way to the server that is dead while messages still come in.
+ * Limits how long the oldest unanswered command waits. A heartbeat cannot detect
+ * a dead path to the server while messages still arrive.
  *
- * The answer has to come, or to begin, within two heartbeats. A reply that is
- * arriving is progress, unless it only trickles. So are messages in such
- * numbers that the answer may be behind them in the server's output buffer.
+ * The answer must arrive, or begin to, within two heartbeats. A reply that is
+ * arriving counts as progress, unless it only trickles. So do messages in such
+ * numbers that the answer may be queued behind them in the server's output
+ * buffer.
  */
 export class AnswerDeadline {
   readonly #options: AnswerDeadlineOptions;
   #timer: Timer | undefined;
-  // When the oldest command was sent, or last made progress; undefined while
-  // every command is answered.
+  // When the oldest command was sent, or last made progress; undefined while no
+  // answer is awaited.
   #since: number | undefined;
-  // Since when messages are counted, and their bytes.
+  // The bytes of messages, and since when they are counted.
   #countedSince = 0;
   #messageBytes = 0;
-  // What has begun and is not complete, since when, and its bytes.
+  // What is incomplete, since when, and its bytes so far.
   #partial: "reply" | "message" | undefined;
   #partialSince = 0;
   #partialBytes = 0;
 
-  /** Starts with nothing to wait for. */
+  /** Starts without a command. */
   constructor(options: AnswerDeadlineOptions) {
     this.#options = options;
   }
 
-  /** The oldest command made progress, or another one is the oldest now. */
+  /** Starts again: the oldest command made progress, or another one is the oldest now. */
   restart(): void {
     const { heartbeat, runtime } = this.#options;
     this.#since = this.#countedSince = runtime.now();
     this.#messageBytes = 0;
     this.#partial = undefined;
-    // Setting a timer for each command would cost more than the command: one
-    // that goes off early is set again.
+    // A timer per command would cost more than the command: one that fires too
+    // early is set again.
     if (heartbeat > 0 && this.#timer === undefined) {
-      this.#watch(DEADLINE * heartbeat);
+      this.#schedule(DEADLINE_HEARTBEATS * heartbeat);
     }
   }
 
-  /** Every command is answered. */
+  /** Stops waiting: every command is answered. */
   clear(): void {
     this.#since = undefined;
   }
 
   /**
-   * Takes how many bytes came, what they began or went on with and did not
-   * complete, and whether they completed a message.
+   * Notes a read: its bytes, what they left incomplete, and whether they
+   * completed a message.
    */
   received(
     bytes: number,
@@ -100,25 +101,25 @@ export class AnswerDeadline {
     this.#timer = undefined;
   }
 
-  /** Looks again in `ms`. It keeps no process alive. */
-  #watch(ms: number): void {
+  /** Checks in `ms` milliseconds. It does not keep the process alive. */
+  #schedule(ms: number): void {
     const { runtime } = this.#options;
     const due = runtime.now() + ms;
-    this.#timer = runtime.setTimer(() => this.#look(due), ms, false);
+    this.#timer = runtime.setTimer(() => this.#check(due), ms, false);
   }
 
-  #look(due: number): void {
+  #check(due: number): void {
     const { heartbeat, runtime, onOverdue } = this.#options;
     this.#timer = undefined;
     if (this.#since === undefined) return;
     const now = runtime.now();
-    const left = this.#left(now, this.#since);
-    if (left > 0) {
-      this.#watch(left);
+    const remaining = this.#remaining(now, this.#since);
+    if (remaining > 0) {
+      this.#schedule(remaining);
     } else if (now - due > heartbeat / 2) {
-      // A timer that comes this late shows a blocked event loop: the answer may
-      // not have been read yet.
-      this.#watch(heartbeat / 2);
+      // A timer that is this late means that the event loop was blocked: the
+      // answer may not have been read yet.
+      this.#schedule(heartbeat / 2);
     } else {
       const isSlow = this.#partial === "reply";
       onOverdue(
@@ -128,23 +129,25 @@ export class AnswerDeadline {
     }
   }
 
-  /** How long the answer may still take, in milliseconds; 0: it is overdue. */
-  #left(now: number, since: number): number {
+  /** How many milliseconds the answer may still take; 0: it is overdue. */
+  #remaining(now: number, since: number): number {
     const { heartbeat } = this.#options;
-    const deadline = DEADLINE * heartbeat;
-    const partialLeft = this.#partialSince + SLOWEST * heartbeat +
-      this.#partialBytes / SLOW_PACE - now;
+    const deadline = DEADLINE_HEARTBEATS * heartbeat;
+    const partialLeft = this.#partialSince + SLOW_HEARTBEATS * heartbeat +
+      this.#partialBytes / SLOW_BYTES_PER_MS - now;
     if (this.#partial === "reply") {
-      return partialLeft > EARLY ? Math.max(partialLeft, heartbeat / 10) : 0;
+      return partialLeft > TIMER_SLACK_MS
+        ? Math.max(partialLeft, heartbeat / 10)
+        : 0;
     }
     const left = this.#countedSince + deadline - now;
-    if (left > EARLY) return left;
-    const latest = since + LONGEST_BACKLOG * heartbeat;
+    if (left > TIMER_SLACK_MS) return left;
+    const latest = since + MAX_BACKLOG_HEARTBEATS * heartbeat;
     const isBehind = this.#partial === "message"
-      // Nothing is answered in the middle of it.
+      // No answer can arrive in the middle of it.
       ? this.#partialSince < latest && partialLeft > 0
       : now < latest &&
-        this.#messageBytes >= BACKLOG_PACE * (now - this.#countedSince);
+        this.#messageBytes >= BACKLOG_BYTES_PER_MS * (now - this.#countedSince);
     if (!isBehind) return 0;
     this.#countedSince = now;
     this.#messageBytes = 0;

@@ -1,239 +1,134 @@
-import { Deque } from "../../deps/deque.ts";
 import { RedisConnectionError, RedisError } from "../../errors.ts";
 import type { Address, Runtime, Transport } from "../../runtime.ts";
+import { onAbort } from "../../util/on_abort.ts";
 import { toError } from "../../util/to_error.ts";
-import { explainReply, withoutAbort } from "./explain.ts";
-import { AnswerDeadline } from "./answer_deadline.ts";
-import { type Command, CommandBuffer } from "../wire/command.ts";
-import { askCredentials, type CredentialsProvider } from "./credentials.ts";
-import { dial } from "./dial.ts";
-import { Heartbeat } from "./heartbeat.ts";
-import { type Subject, subjectOf } from "./acl.ts";
-import { RespDecoder, RespError, type RespValue } from "../wire/resp.ts";
-import type { MessageHandler } from "../wire/resp.ts";
-import { handshake, type SessionOptions } from "./handshake.ts";
 import { formatAddress } from "../address.ts";
+import { type Command, CommandBuffer } from "../wire/command.ts";
+import { RespDecoder } from "../wire/decoder.ts";
+import {
+  type MessageHandler,
+  RespError,
+  type RespValue,
+} from "../wire/resp.ts";
+import { AnswerDeadline } from "./answer_deadline.ts";
+import type { CredentialsProvider } from "./credentials.ts";
+import { handshake, type SessionOptions } from "./handshake.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { type ReplyKind, ReplyQueue } from "./reply_queue.ts";
 
-/** How to reach a server, and who to be there. */
+/** How to reach a server, and how to log in there. */
 export interface ConnectionOptions extends SessionOptions {
   /** Asked for user and password before each dial, in their place. */
   readonly credentials?: CredentialsProvider | undefined;
   /** Patterns of the keys and channels in use, for advice on a refusal. */
   readonly keyPatterns?: readonly string[] | undefined;
-  /** When it aborts, the connection ends for its reason, whatever is under way. */
-  readonly gone?: AbortSignal;
-  /** Milliseconds from the dial to the last reply of the set-up. */
+  /** Ends the connection when it aborts, with its reason, whatever is under way. */
+  readonly lifetime?: AbortSignal;
+  /** Milliseconds from dialling to the last reply of the handshake. */
   readonly connectTimeout: number;
   /**
-   * Milliseconds of silence after which the server is probed; as many again,
-   * and it is given up. A command has as long in all to be answered. 0 is off.
+   * Milliseconds of silence after which the server is probed; after as many
+   * again, the connection ends. A command must be answered within twice as
+   * many. 0 turns both off.
    */
   readonly heartbeat: number;
-  /** The world outside. */
+  /** Sockets and time. */
   readonly runtime: Runtime;
 }
 
-/** What a connection tells its owner. */
+/** What a connection reports to its owner. */
 export interface ConnectionEvents {
-  /** Takes messages; with it, the connection may subscribe. */
+  /** Called with each message; with it, the connection may subscribe. */
   readonly onMessage?: MessageHandler;
   /**
-   * Told of each sharded channel that the server has dropped: because it was
-   * asked to, or because the channel's slot is not its own any more.
+   * Called for each sharded channel that the server has dropped: because it was
+   * asked to, or because the channel's slot has moved to another node.
    */
   onDropped?(channel: string): void;
-  /** Takes what is worth telling and no reason to stop. */
+  /** Called with what works less well than it should, but does not end the connection. */
   onNotice(notice: Error): void;
-  /** Told until when the connection may live, if its credentials say so. */
-  onExpires?(at: Date): void;
-  /** Told what is waited for while the connection is made; undefined when that is over. */
-  onStep?(step: string | undefined): void;
-}
-
-interface Pending {
-  /** What the command is about, for advice on a refusal. */
-  readonly subject: Subject;
-  /** The confirmations awaited, or what a single reply is for. */
-  readonly kind:
-    | "reply"
-    | "subscribe"
-    | "unsubscribe"
-    | "ssubscribe"
-    | "sunsubscribe";
-  missing: number;
-  /** Elements of the array that it is answered with; undefined where that may vary. */
-  readonly elements: number | undefined;
-  /** The batch of commands that it is written with. */
-  readonly batch: number;
-  readonly resolve: (value: RespValue) => void;
-  readonly reject: (reason: unknown) => void;
 }
 
 /**
- * One connection to one server: commands go out pipelined, replies are matched
- * to them first in, first out.
+ * One connection to one server: commands go out pipelined, and replies are
+ * matched to them first in, first out.
  *
- * It ends once, for good, at its first error; nothing here dials again. A
- * silent peer is noticed by a PING that gets no answer, and a way to the peer
- * that is dead by any command that gets none, whatever else comes in.
+ * It ends once, for good, at its first error, and never redials. A PING without
+ * an answer detects a silent peer; any command without an answer detects a dead
+ * path to the peer, even while other bytes arrive.
  */
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #events: ConnectionEvents;
   readonly #transport: Transport;
-  readonly #pending = new Deque<Pending>();
   readonly #commands = new CommandBuffer();
-  readonly #ended = Promise.withResolvers<Error>();
   readonly #decoder: RespDecoder;
+  readonly #replies: ReplyQueue;
   readonly #deadline: AnswerDeadline;
-  readonly #finished: Promise<unknown>;
-  #idle: PromiseWithResolvers<void> | undefined;
-  #reason: Error | undefined;
-  #established = false;
-  #writing: Promise<void> | undefined;
-  // The number of the batch that takes commands; those before it are written,
-  // or being written.
-  #batch = 0;
   readonly #heartbeat: Heartbeat;
-  readonly #onGone = (): void => this.end(this.#options.gone?.reason);
+  readonly #lifetime: Disposable | undefined;
+  readonly #ended = Promise.withResolvers<Error>();
+  readonly #reading: Promise<void>;
+  #writing: Promise<void> | undefined;
+  // The batch that new commands join; earlier ones are written, or being written.
+  #batch = 0;
+  #reason: Error | undefined;
+  #isEstablished = false;
 
-  private constructor(
+  /** Reads from `transport` at once; call `handshake` before anything else. */
+  constructor(
     transport: Transport,
     options: ConnectionOptions,
     events: ConnectionEvents,
   ) {
+    const { address, heartbeat, runtime, sharded, lifetime } = options;
+    const { onMessage } = events;
     this.#transport = transport;
     this.#options = options;
     this.#events = events;
+    this.#deadline = new AnswerDeadline({
+      heartbeat,
+      runtime,
+      onOverdue: (failure, ms) =>
+        this.end(
+          lost(
+            address,
+            `it did not ${failure} ${this.#replies.oldestCommand} within ${ms} ms`,
+          ),
+        ),
+    });
+    const replies = this.#replies = new ReplyQueue({
+      deadline: this.#deadline,
+      acl: options,
+      // On a connection that cannot subscribe, a list may look like a drop.
+      onDropped: sharded === true && onMessage !== undefined
+        ? (channel) => events.onDropped?.(channel)
+        : undefined,
+    });
     this.#decoder = new RespDecoder({
-      onValue: (value) => this.#take(value),
-      onMessage: events.onMessage,
-      onArray: (length) => this.#checkLength(length),
+      onValue: (value) => replies.receive(value),
+      onMessage,
+      onArray: (length) => replies.checkLength(length),
     });
     this.#heartbeat = new Heartbeat({
-      period: options.heartbeat,
-      runtime: options.runtime,
+      period: heartbeat,
+      runtime,
       probe: () => {
-        // The answer could not come before the rest of the reply, and would be
-        // taken for a part of it.
+        // In the middle of a reply, the answer could not be told from its rest.
         if (this.#decoder.partial === "reply") return;
-        // Whoever waits learns of its failure from `ended`.
-        this.request(["PING"]).catch(ignore);
+        // `ended` reports the failure.
+        this.request(["PING"]).catch(() => {});
       },
       onSilence: (ms) =>
         this.end(
           lost(
-            options.address,
+            address,
             `it was silent for ${ms} ms and did not answer a PING`,
           ),
         ),
     });
-    this.#deadline = new AnswerDeadline({
-      heartbeat: options.heartbeat,
-      runtime: options.runtime,
-      onOverdue: (failure, ms) => {
-        const command = this.#pending.peekFront()?.subject.command;
-        this.end(
-          lost(
-            options.address,
-            `it did not ${failure} ${command?.toUpperCase()} within ${ms} ms`,
-          ),
-        );
-      },
-    });
-    this.#finished = this.#read();
-    options.gone?.addEventListener("abort", this.#onGone, { once: true });
-  }
-
-  /**
-   * Asks for credentials, dials, authenticates and selects the database. What
-   * it resolves to has answered a PING.
-   *
-   * @throws {RedisConnectionError} if the server cannot be reached in time.
-   * @throws {RedisError} if the server refuses the password, the database, or
-   * to serve for now (LOADING, too many clients). With `credentials`, a refused
-   * password is a RedisConnectionError: the next ones may be accepted.
-   * @throws {ConfigurationError} if the peer is no Redis server, or the
-   * permission to reach it is missing.
-   */
-  static async open(
-    options: ConnectionOptions,
-    events: ConnectionEvents,
-    signal: AbortSignal,
-  ): Promise<Connection> {
-    const { address, tls, connectTimeout, runtime } = options;
-    signal.throwIfAborted();
-    const giveUp = new AbortController();
-    let isAsking = options.credentials !== undefined;
-    const abort = (): void => giveUp.abort(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    const timer = runtime.setTimer(
-      () =>
-        giveUp.abort(
-          new RedisConnectionError(
-            `Cannot connect to Redis at ${formatAddress(address)}: no answer ${
-              isAsking ? "of credentials() " : ""
-            }within ${connectTimeout} ms (connectTimeout)${
-              tls === undefined || isAsking
-                ? ""
-                : "; a server that expects no TLS is silent, too"
-            }`,
-          ),
-        ),
-      connectTimeout,
-      true,
-    );
-    try {
-      let identified = options;
-      if (options.credentials !== undefined) {
-        events.onStep?.("waiting for credentials()");
-        // Before the dial: a server may hang up on who is silent for long.
-        const { username, password, expiresAt } = await askCredentials(
-          options.credentials,
-          formatAddress(address),
-          giveUp.signal,
-        );
-        isAsking = false;
-        identified = { ...options, username, password };
-        if (expiresAt !== undefined) events.onExpires?.(expiresAt);
-      }
-      events.onStep?.(
-        `dialling ${formatAddress(address)}${
-          tls === undefined
-            ? ""
-            : " with TLS, to which a server that expects none is silent"
-        }`,
-      );
-      const transport = await dial(address, runtime, giveUp.signal, tls);
-      events.onStep?.(
-        `waiting for the first reply of ${formatAddress(address)}`,
-      );
-      const connection = new Connection(transport, identified, events);
-      const end = (): void => connection.end(giveUp.signal.reason);
-      giveUp.signal.addEventListener("abort", end, { once: true });
-      try {
-        if (giveUp.signal.aborted) end();
-        await handshake(
-          connection,
-          identified,
-          (notice) => events.onNotice(notice),
-        );
-        connection.#established = true;
-        // Its last reply may have brought more than that.
-        if (connection.#reason !== undefined) throw connection.#reason;
-      } catch (error) {
-        connection.end(toError(error));
-        await connection.finished();
-        throw error;
-      } finally {
-        giveUp.signal.removeEventListener("abort", end);
-      }
-      return connection;
-    } finally {
-      runtime.clearTimer(timer);
-      signal.removeEventListener("abort", abort);
-      events.onStep?.(undefined);
-    }
+    this.#lifetime = onAbort(lifetime, (reason) => this.end(toError(reason)));
+    this.#reading = this.#read();
   }
 
   /** Resolves with the reason when the connection has ended. Never rejects. */
@@ -241,9 +136,32 @@ export class Connection {
     return this.#ended.promise;
   }
 
-  /** Why it ended; undefined while it lives. */
+  /** Why it ended; undefined while it is open. */
   get reason(): Error | undefined {
     return this.#reason;
+  }
+
+  /**
+   * Logs in, and checks that the server is what the options say. Ends the
+   * connection if that fails.
+   *
+   * @throws the errors of the handshake.
+   */
+  async handshake(): Promise<void> {
+    try {
+      await handshake(
+        this,
+        this.#options,
+        (notice) => this.#events.onNotice(notice),
+      );
+      this.#isEstablished = true;
+      // The read of its last reply may have ended the connection.
+      if (this.#reason !== undefined) throw this.#reason;
+    } catch (error) {
+      this.end(toError(error));
+      await this.finished();
+      throw error;
+    }
   }
 
   /**
@@ -251,7 +169,7 @@ export class Connection {
    *
    * @throws {RedisError} if the server refuses it.
    * @throws {Error} the reason, if the connection ends first: the command may
-   * or may not have been carried out.
+   * or may not have been executed.
    */
   request(command: Command): Promise<RespValue> {
     return this.#send(command, "reply", 1);
@@ -270,7 +188,7 @@ export class Connection {
 
   /**
    * Sends UNSUBSCRIBE, or SUNSUBSCRIBE; resolves when the server has confirmed
-   * each channel. Never sent empty: that would drop every channel.
+   * each channel. Never sends it empty: that would drop every channel.
    */
   async unsubscribe(channels: readonly string[]): Promise<void> {
     if (channels.length === 0) return;
@@ -285,33 +203,30 @@ export class Connection {
     );
   }
 
-  /** Resolves when no reply is awaited any more, or the connection has ended. */
-  async drained(): Promise<void> {
-    if (this.#pending.length === 0) return;
-    this.#idle ??= Promise.withResolvers();
-    await Promise.race([this.#idle.promise, this.#ended.promise]);
+  /** Resolves when no reply is awaited, or the connection has ended. */
+  drained(): Promise<void> {
+    return this.#replies.drained();
   }
 
   /** Resolves when nothing of an ended connection is left: no read, no write, no timer. */
   async finished(): Promise<void> {
-    await this.#finished;
+    await this.#reading;
     await this.#writing;
   }
 
-  /** Ends the connection; whatever awaits a reply rejects with `reason`. Later calls change nothing. */
+  /** Ends the connection; awaited replies reject with `reason`. Idempotent. */
   end(reason: Error): void {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
     this.#heartbeat.stop();
     this.#deadline.stop();
-    this.#options.gone?.removeEventListener("abort", this.#onGone);
+    this.#lifetime?.[Symbol.dispose]();
     try {
       this.#transport.close();
     } catch {
-      // The peer was first.
+      // The peer closed it first.
     }
-    for (const { reject } of this.#pending) reject(reason);
-    this.#pending.clear();
+    this.#replies.rejectAll(reason);
     this.#ended.resolve(reason);
   }
 
@@ -324,31 +239,20 @@ export class Connection {
 
   #send(
     command: Command,
-    kind: Pending["kind"],
+    kind: ReplyKind,
     missing: number,
   ): Promise<RespValue> {
     if (this.#reason !== undefined) return Promise.reject(this.#reason);
-    const { promise, resolve, reject } = Promise.withResolvers<RespValue>();
-    const subject = subjectOf(command);
-    this.#pending.pushBack({
-      subject,
-      kind,
-      missing,
-      elements: command[0] === "MGET" ? command.length - 1 : undefined,
-      batch: this.#batch,
-      resolve,
-      reject,
-    });
-    if (this.#pending.length === 1) this.#deadline.restart();
+    const reply = this.#replies.add(command, kind, missing, this.#batch);
     this.#commands.add(command);
     this.#writing ??= this.#write();
-    return promise;
+    return reply;
   }
 
   /**
-   * What a server says of a sharded channel that it drops is the same, asked
-   * or not: it cannot be counted. An answer to a PING says that all of it has
-   * come.
+   * A server reports a dropped sharded channel in the same words whether it was
+   * asked to drop it or not, so reports cannot be counted as confirmations. The
+   * answer to a PING shows that all of them have arrived.
    */
   async #unsubscribeSharded(channels: readonly string[]): Promise<void> {
     const dropped = this.#send(
@@ -356,13 +260,13 @@ export class Connection {
       "sunsubscribe",
       1,
     ).catch((error) => {
-      // The slot is another node's by now: the server has dropped them itself.
+      // The slot has moved to another node: the server has dropped them itself.
       if (!(error instanceof RedisError)) throw error;
     });
     await Promise.all([dropped, this.request(["PING"])]);
   }
 
-  /** Writes what is gathered, and what is added meanwhile, one write at a time. */
+  /** Writes the buffered commands, and those added meanwhile, one write at a time. */
   async #write(): Promise<void> {
     // Commands sent in the same turn leave in one write.
     await Promise.resolve();
@@ -374,12 +278,10 @@ export class Connection {
             offset += await this.#transport.write(
               offset === 0 ? chunk : chunk.subarray(offset),
             );
-            // A peer that takes a long command bit by bit is no silent one.
-            if (offset < chunk.length) this.#heartbeat.heard();
-            // What was written before waits for its answer, whatever follows it.
-            if (this.#pending.peekFront()?.batch === batch) {
-              this.#deadline.restart();
-            }
+            // A peer that accepts a long command bit by bit is alive.
+            if (offset < chunk.length) this.#heartbeat.reset();
+            // A deadline runs from the write of its own command, not later ones.
+            if (this.#replies.oldestBatch === batch) this.#deadline.restart();
           }
         }
       }
@@ -390,7 +292,7 @@ export class Connection {
     }
   }
 
-  /** Reads until the end, whatever else goes on: nobody who is slow can hold this up. */
+  /** Reads until the end. No slow consumer can hold this up. */
   async #read(): Promise<void> {
     const { address } = this.#options;
     const decoder = this.#decoder;
@@ -400,9 +302,9 @@ export class Connection {
         if (length === null) {
           throw lost(address, "the server closed it");
         }
-        // What comes behind the end is no reply, and the next attach reads it.
+        // What arrives after the end, the next attach reads.
         if (this.#reason !== undefined) return;
-        this.#heartbeat.heard();
+        this.#heartbeat.reset();
         const { messages } = decoder;
         decoder.commit(length);
         this.#deadline.received(
@@ -412,86 +314,12 @@ export class Connection {
         );
       }
     } catch (error) {
-      // Who has answered everything speaks Redis's protocol: what it says
-      // beyond that is a fault of this connection.
-      const isStrange = error instanceof RespError && !this.#established &&
-        this.#pending.length > 0;
-      this.end(isStrange ? error : lost(address, error));
+      // A peer that has answered everything so far does speak Redis's protocol:
+      // garbage from it is a fault of this connection.
+      const isForeign = error instanceof RespError && !this.#isEstablished &&
+        !this.#replies.isEmpty;
+      this.end(isForeign ? error : lost(address, error));
     }
-  }
-
-  #take(value: RespValue): void {
-    let pending = this.#pending.peekFront();
-    if (this.#options.sharded === true && this.#isDrop(value)) return;
-    if (
-      pending?.kind === "sunsubscribe" && !(value instanceof RedisError)
-    ) {
-      // Only a refusal answers it; this is what its PING is answered.
-      this.#settled();
-      pending.resolve(null);
-      pending = this.#pending.peekFront();
-    }
-    if (pending === undefined) {
-      // A server says this before it hangs up: too many clients, or protected
-      // mode. Nothing else comes unasked.
-      throw value instanceof RedisError
-        ? value
-        : new RespError("Read a reply to no command");
-    }
-    if (value instanceof RedisError) {
-      // An error answers the whole command, however many channels it named.
-      this.#settled();
-      pending.reject(
-        explainReply(withoutAbort(value), pending.subject, this.#options),
-      );
-      return;
-    }
-    if (pending.kind !== "reply") {
-      const kind = Array.isArray(value) ? value[0] : value;
-      if (kind !== pending.kind) {
-        throw new RespError(
-          `Read a reply of kind ${JSON.stringify(kind)} to ${pending.kind}`,
-        );
-      }
-    }
-    if (--pending.missing > 0) {
-      this.#deadline.restart();
-      return;
-    }
-    this.#settled();
-    pending.resolve(value);
-  }
-
-  /** Ends a reply that cannot be the right one before it has come: it may never. */
-  #checkLength(length: number): void {
-    const { elements = length } = this.#pending.peekFront() ?? {};
-    if (length === elements) return;
-    throw new RespError(
-      `Read ${length} values as the reply to an MGET of ${elements} keys`,
-    );
-  }
-
-  /** Takes what the server says of a sharded channel that it has dropped. */
-  #isDrop(value: RespValue): boolean {
-    // On a connection that cannot subscribe, a list may look like it.
-    if (this.#events.onMessage === undefined || !Array.isArray(value)) {
-      return false;
-    }
-    const [kind, channel] = value;
-    if (kind !== "sunsubscribe") return false;
-    if (typeof channel === "string") this.#events.onDropped?.(channel);
-    return true;
-  }
-
-  #settled(): void {
-    this.#pending.popFront();
-    if (this.#pending.length > 0) {
-      this.#deadline.restart();
-      return;
-    }
-    this.#deadline.clear();
-    this.#idle?.resolve();
-    this.#idle = undefined;
   }
 }
 
@@ -505,5 +333,3 @@ function lost(address: Address, error: unknown): Error {
     error instanceof Error ? { cause: error } : undefined,
   );
 }
-
-function ignore(): void {}

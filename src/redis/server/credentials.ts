@@ -2,25 +2,25 @@ import { abortable } from "../../util/abortable.ts";
 import { ConfigurationError, RedisConnectionError } from "../../errors.ts";
 import type { Runtime } from "../../runtime.ts";
 
-/** Who to be on a Redis server, for a while. */
+/** How to log in to a Redis server, for a while. */
 export interface RedisCredentials {
-  /** The ACL user; none for the default user. */
+  /** The ACL user; if not given, the default user. */
   username?: string | undefined;
-  /** The password, or the token that serves as one. */
+  /** The password, or a token used as one. */
   password: string;
   /**
-   * Until when a connection may live that was made with them. Some time before
-   * it, a fresh connection takes the old one's place; no outcome is lost or
-   * repeated by that. Without it, a connection lives on.
+   * When connections made with them expire. A fresh connection replaces the old
+   * one some time before; no outcome is lost or repeated. Without it,
+   * connections stay open.
    */
   expiresAt?: Date | undefined;
 }
 
 /**
- * Gives the credentials for a connection. It is asked for each one that is
- * made, of which a server has two, and a cluster two for each node: keep what
- * is dear to get, and give it again while it is valid. It is not asked twice at
- * a time: connections that are made meanwhile get the same answer.
+ * Returns the credentials for a connection. It is called for each connection:
+ * two per server, and in a cluster two per node. Cache credentials that are
+ * expensive to get while they are valid. Calls do not overlap: connections
+ * opened at the same time share one call.
  */
 export type CredentialsProvider = () =>
   | RedisCredentials
@@ -32,11 +32,11 @@ const EXPECTED =
 /**
  * Asks for credentials; `at` is the server's name in messages.
  *
- * @throws {ConfigurationError} if what comes is none, a permission is missing,
- * or the provider throws one.
- * @throws {RedisConnectionError} if the provider throws anything else: what it
- * asks may be away for a while. Its error is not the cause, since it may hold
- * secrets of a request that failed.
+ * @throws {ConfigurationError} if it returns something else, a permission is
+ * missing, or the provider throws one.
+ * @throws {RedisConnectionError} if the provider throws anything else: its own
+ * source may be down for a moment. Its error is not set as the cause, since it
+ * may hold secrets of a failed request.
  * @throws the signal's reason, if it aborts.
  */
 export async function askCredentials(
@@ -46,55 +46,54 @@ export async function askCredentials(
 ): Promise<RedisCredentials> {
   let given: unknown;
   try {
-    given = await abortable(ask(provider), signal);
+    given = await abortable(call(provider), signal);
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     if (error instanceof ConfigurationError) throw error;
     const why = error instanceof Error ? error.message : typeof error;
     const message =
       `Cannot connect to Redis at ${at}: credentials() failed: ${why}`;
-    // A permission does not come by waiting.
+    // Waiting does not grant a permission.
     throw error instanceof Deno.errors.NotCapable
       ? new ConfigurationError(message)
       : new RedisConnectionError(message);
   }
-  return checked(given);
+  return checkCredentials(given);
 }
 
 /**
- * Asks `provider` once at a time: the nodes of a cluster are dialled together,
- * and a token service takes so many requests at once for too many. A call that
- * takes longer than `longest` milliseconds is given up by who made it, and not
- * waited for by others.
+ * Makes concurrent calls share one: the nodes of a cluster are dialled together,
+ * and a token service may refuse that many requests at once. A call that has
+ * taken `timeout` milliseconds is not joined any more: its caller has given up.
  */
-export function sharingCalls(
+export function shareCalls(
   provider: CredentialsProvider,
   runtime: Pick<Runtime, "now">,
-  longest: number,
+  timeout: number,
 ): CredentialsProvider {
-  let underWay: Promise<RedisCredentials> | undefined;
-  let since = 0;
+  let current: Promise<RedisCredentials> | undefined;
+  let startedAt = 0;
   return () => {
-    if (underWay !== undefined && runtime.now() - since < longest) {
-      return underWay;
+    if (current !== undefined && runtime.now() - startedAt < timeout) {
+      return current;
     }
-    since = runtime.now();
-    const call = underWay = ask(provider);
+    startedAt = runtime.now();
+    const promise = current = call(provider);
     const forget = (): void => {
-      if (underWay === call) underWay = undefined;
+      if (current === promise) current = undefined;
     };
-    call.then(forget, forget);
-    return call;
+    promise.then(forget, forget);
+    return promise;
   };
 }
 
-/** A provider that throws at once is one that rejects. */
-async function ask(provider: CredentialsProvider): Promise<RedisCredentials> {
+/** Turns what the provider throws into a rejection. */
+async function call(provider: CredentialsProvider): Promise<RedisCredentials> {
   return await provider();
 }
 
-/** Nothing of it is shown: a token that stands in the wrong place is one all the same. */
-function checked(given: unknown): RedisCredentials {
+/** Errors show nothing of it: a token in the wrong place is still a token. */
+function checkCredentials(given: unknown): RedisCredentials {
   if (typeof given !== "object" || given === null) {
     throw wrong(`it is ${given === null ? "null" : typeof given}`);
   }
@@ -111,13 +110,13 @@ function checked(given: unknown): RedisCredentials {
   }
   if (expiresAt === undefined) return { username, password };
   if (!(expiresAt instanceof Date) || Number.isNaN(expiresAt.getTime())) {
-    throw wrong("its expiresAt is no valid Date");
+    throw wrong("its expiresAt is not a valid Date");
   }
   return { username, password, expiresAt };
 }
 
 function wrong(what: string): ConfigurationError {
   return new ConfigurationError(
-    `Cannot use what credentials() gave: ${what}, ${EXPECTED}`,
+    `Cannot use what credentials() returned: ${what}, ${EXPECTED}`,
   );
 }

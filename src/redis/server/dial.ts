@@ -12,19 +12,19 @@ import { explainTls } from "../tls/explain.ts";
 import { formatAddress } from "../address.ts";
 
 /**
- * Certificates and Unix sockets that have served before. If their files are
- * missing, cut off or closed to us later, then they are being renewed, or their
- * server is being restarted: another attempt may succeed.
+ * Certificates and Unix sockets that have worked before. If their files are
+ * missing, truncated or unreadable later, they are being renewed, or their
+ * server is restarting: the failure is transient.
  */
-const served = new WeakSet<TlsSources | Address>();
+const working = new WeakSet<TlsSources | Address>();
 
 /**
- * Opens a connection; with `tls`, one that has shaken hands.
+ * Opens a connection; with `tls`, including the TLS handshake.
  *
- * @throws {ConfigurationError} if a permission is missing: the message names
- * it. So it is if a certificate is not accepted, or if its file, which has not
- * served before, cannot be read.
- * @throws {RedisConnectionError} if nobody answers there.
+ * @throws {ConfigurationError} if a permission is missing, which the message
+ * names, a certificate is rejected, or its file cannot be read and has never
+ * worked before.
+ * @throws {RedisConnectionError} if nothing answers there.
  * @throws the signal's reason, if it aborts.
  */
 export async function dial(
@@ -39,15 +39,15 @@ export async function dial(
   };
   const dialling = runtime.dial(target, signal);
   try {
-    // Not every runtime's dial listens to the signal in all its phases.
+    // Not every runtime's dial honours the signal in all its phases.
     const transport = await abortable(dialling, signal);
-    served.add(tls ?? address);
+    working.add(tls ?? address);
     return transport;
   } catch (error) {
-    // What comes late is not wanted any more.
+    // A connection that opens too late is not needed.
     dialling.then((transport) => transport.close(), () => {});
     if (signal.aborted) throw signal.reason;
-    const advice = adviceFor(error, address);
+    const advice = findAdvice(error, address);
     if (advice !== undefined) {
       throw new ConfigurationError(
         `Cannot connect to Redis at ${formatAddress(address)}: ${advice}`,
@@ -55,7 +55,7 @@ export async function dial(
       );
     }
     if (tls !== undefined && "port" in address) {
-      const explained = explainTls(error, address, tls, served.has(tls));
+      const explained = explainTls(error, address, tls, working.has(tls));
       if (explained !== undefined) throw explained;
     }
     throw new RedisConnectionError(
@@ -76,11 +76,11 @@ async function load(
     return await abortable(loadTls(tls, runtime, signal), signal);
   } catch (error) {
     if (
-      error instanceof ConfigurationError && served.has(tls) &&
+      error instanceof ConfigurationError && working.has(tls) &&
       !(error.cause instanceof Deno.errors.NotCapable)
     ) {
       throw new RedisConnectionError(
-        `${error.message}; it was of use before, and so it is read again`,
+        `${error.message}; it worked before, reading it again`,
         { cause: error },
       );
     }
@@ -88,8 +88,8 @@ async function load(
   }
 }
 
-/** What to do, where no other attempt can succeed. */
-function adviceFor(error: unknown, address: Address): string | undefined {
+/** What to do about a permanent failure; undefined if it may be transient. */
+function findAdvice(error: unknown, address: Address): string | undefined {
   const isMissing = error instanceof Deno.errors.NotCapable;
   if (!("path" in address)) {
     return isMissing
@@ -104,10 +104,10 @@ function adviceFor(error: unknown, address: Address): string | undefined {
       grantAdvice({ net: `unix:${path}`, read: path, write: path })
     }`;
   }
-  if (error instanceof Deno.errors.PermissionDenied && !served.has(address)) {
-    return "the file permissions of the socket, or of a folder above it, do not let this user in (unixsocketperm in redis.conf)";
+  if (error instanceof Deno.errors.PermissionDenied && !working.has(address)) {
+    return "the file permissions of the socket, or of a parent directory, deny access to this user (unixsocketperm in redis.conf)";
   }
   return error instanceof Error && error.message.includes("SUN_LEN")
-    ? "the path of a Unix socket has about 100 bytes at most: use a shorter one, or a symbolic link"
+    ? "the path of a Unix socket is limited to about 100 bytes: use a shorter one, or a symbolic link"
     : undefined;
 }

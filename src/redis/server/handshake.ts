@@ -1,57 +1,56 @@
 import { RedisError } from "../../errors.ts";
 import {
-  explainCut,
-  explainSetUp,
+  explainDisconnect,
+  explainHandshake,
   explainSharded,
-  type SetUpOptions,
-} from "./explain.ts";
+  type LoginOptions,
+} from "./explain_handshake.ts";
 import { RespError, type RespValue } from "../wire/resp.ts";
 import { isRetriable } from "../retriable.ts";
 import { type CommandSender, expectMaster } from "./role.ts";
 import type { TlsSources } from "../tls/tls.ts";
 
-/** Who a connection is to be, and what its server. */
-export interface SessionOptions extends SetUpOptions {
-  /** With it, TLS is spoken. */
+/** What the handshake sets up, and what it expects of the server. */
+export interface SessionOptions extends LoginOptions {
+  /** How to use TLS; undefined: not at all. */
   readonly tls?: TlsSources | undefined;
-  /** The name that CLIENT LIST shows; a server that refuses it is told of, and kept. */
+  /** The name shown by CLIENT LIST; a server that refuses it is used anyway, with a notice. */
   readonly clientName?: string | undefined;
-  /** Whether channels are sharded ones: SSUBSCRIBE, which Redis has from 7. */
+  /** Whether to use sharded channels (SSUBSCRIBE), which came with Redis 7. */
   readonly sharded?: boolean | undefined;
-  /** What the server has to be; one that is not is refused. */
+  /** The role that the server must have. */
   readonly role?: "master";
 }
 
 /**
- * Makes a fresh connection ready: who it is, which database, what it is called,
- * and whether the server is what was meant. All of it is sent at once.
+ * Prepares a fresh connection: logs in, selects the database, sets the client's
+ * name, and checks the server. All of it is sent at once.
  *
  * @throws {RedisError} if the server refuses something that is needed.
- * @throws {RedisConnectionError} if another attempt may succeed.
- * @throws {ConfigurationError} if the peer is no Redis server, or cannot do
- * what is asked of it.
+ * @throws {RedisConnectionError} if the failure is transient.
+ * @throws {ConfigurationError} if the peer is not a Redis server, or lacks a
+ * feature that is needed.
  */
 export async function handshake(
   server: CommandSender,
-  identity: SessionOptions,
+  options: SessionOptions,
   onNotice: (notice: Error) => void,
 ): Promise<void> {
   const { address, db, username, password, clientName, sharded, role, tls } =
-    identity;
+    options;
   const steps: Promise<unknown>[] = [];
   if (username !== undefined || password !== undefined) {
-    // A user may need no password, and is another one than the default all
-    // the same. Any will do then.
-    const words = username === undefined
+    // A user other than the default may need no password: any will do.
+    const credentials = username === undefined
       ? [password ?? ""]
       : [username, password ?? ""];
-    steps.push(server.request(["AUTH", ...words]));
+    steps.push(server.request(["AUTH", ...credentials]));
   }
   if (db !== 0) steps.push(server.request(["SELECT", db]));
   if (clientName !== undefined) {
     steps.push(
       server.request(["CLIENT", "SETNAME", clientName]).catch((error) => {
-        // A server that is full says so to whatever comes first.
+        // A server with too many clients says so to whatever is sent first.
         if (!(error instanceof RedisError) || isRetriable(error)) throw error;
         onNotice(error);
       }),
@@ -63,7 +62,7 @@ export async function handshake(
         const isRefused = error instanceof RedisError &&
           error.code === "NOPERM";
         if (!isRefused) throw explainSharded(error, address);
-        // Whether it has them, the first subscription tells.
+        // The first subscription shows whether it has them.
         onNotice(error);
       }),
     );
@@ -71,9 +70,12 @@ export async function handshake(
   steps.push(server.request(["PING"]).then(expectPong));
   if (role !== undefined) steps.push(expectMaster(server, address, onNotice));
   for (const outcome of await Promise.allSettled(steps)) {
-    // In order, because the first refusal explains those that follow it.
+    // In order, because the first refusal explains the following ones.
     if (outcome.status === "rejected") {
-      throw explainSetUp(explainCut(outcome.reason, address, tls), identity);
+      throw explainHandshake(
+        explainDisconnect(outcome.reason, address, tls),
+        options,
+      );
     }
   }
 }

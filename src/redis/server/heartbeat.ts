@@ -1,20 +1,20 @@
 import type { Runtime, Timer } from "../../runtime.ts";
 
-/** What a heartbeat watches over, and what it does. */
+/** What a {@linkcode Heartbeat} needs. */
 export interface HeartbeatOptions {
-  /** Milliseconds of silence before a probe; as many again, and the peer is dead. 0 is off. */
+  /** Milliseconds of silence before a probe; after as many again, the peer is dead. 0 is off. */
   readonly period: number;
-  /** The world outside. */
+  /** Its clock and timers. */
   readonly runtime: Runtime;
-  /** Asks the peer for a sign of life. */
+  /** Sends a request that the peer must answer. */
   probe(): void;
-  /** Told once that none came, and how long the silence was, in milliseconds. */
+  /** Called once if no answer arrives, with the milliseconds of silence. */
   onSilence(ms: number): void;
 }
 
 /**
- * Notices a silent peer. A connection that is open and carries nothing tells of
- * itself in no other way.
+ * Detects a silent peer. Nothing else distinguishes a dead connection from an
+ * idle one.
  */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
@@ -22,15 +22,15 @@ export class Heartbeat {
   #isProbed = false;
   #timer: Timer | undefined;
 
-  /** Starts at once, and runs until it is stopped or the peer is dead. It keeps no process alive. */
+  /** Starts at once, and runs until stopped or the peer is dead. It does not keep the process alive. */
   constructor(options: HeartbeatOptions) {
     this.#options = options;
     this.#lastSign = options.runtime.now();
-    if (options.period > 0) this.#watch(options.period);
+    if (options.period > 0) this.#schedule(options.period);
   }
 
-  /** The peer gave a sign of life: a byte that came, or one that it took. */
-  heard(): void {
+  /** Notes a sign of life: the peer sent or accepted a byte. */
+  reset(): void {
     this.#lastSign = this.#options.runtime.now();
     this.#isProbed = false;
   }
@@ -42,31 +42,31 @@ export class Heartbeat {
     }
   }
 
-  /** Looks again in `ms`. */
-  #watch(ms: number): void {
+  /** Checks in `ms` milliseconds. */
+  #schedule(ms: number): void {
     const { runtime } = this.#options;
     const due = runtime.now() + ms;
-    this.#timer = runtime.setTimer(() => this.#look(due), ms, false);
+    this.#timer = runtime.setTimer(() => this.#check(due), ms, false);
   }
 
-  #look(due: number): void {
+  #check(due: number): void {
     const { period, runtime, probe, onSilence } = this.#options;
     const now = runtime.now();
-    const quiet = now - this.#lastSign;
+    const silence = now - this.#lastSign;
     if (this.#isProbed) {
-      // A timer that comes this late tells of a blocked event loop: the answer
-      // may lie unread.
-      if (now - due > period / 2) this.#watch(period / 2);
-      else onSilence(Math.round(quiet));
+      // A timer that is this late means that the event loop was blocked: the
+      // answer may not have been read yet.
+      if (now - due > period / 2) this.#schedule(period / 2);
+      else onSilence(Math.round(silence));
       return;
     }
-    // Timers round: a millisecond early is on time.
-    if (quiet < period - 1) {
-      this.#watch(period - quiet);
+    // Timers round: they may be a millisecond early.
+    if (silence < period - 1) {
+      this.#schedule(period - silence);
       return;
     }
     this.#isProbed = true;
     probe();
-    this.#watch(period);
+    this.#schedule(period);
   }
 }

@@ -1,86 +1,38 @@
-import {
-  ConfigurationError,
-  RedisConnectionError,
-  RedisError,
-} from "../../errors.ts";
+import { RedisConnectionError, RedisError } from "../../errors.ts";
+import { Deadline } from "../../util/deadline.ts";
 import { toError } from "../../util/to_error.ts";
-import type { Command } from "../wire/command.ts";
-import {
-  Connection,
-  type ConnectionEvents,
-  type ConnectionOptions,
-} from "./connection.ts";
-import type { LinkEvents, RedisDriver, RedisLink, RedisText } from "../link.ts";
-import type { RespValue } from "../wire/resp.ts";
-import { flagAdvice } from "../tls/explain.ts";
 import { formatAddress } from "../address.ts";
+import type { LinkEvents, RedisLink, RedisText } from "../link.ts";
+import type { Command } from "../wire/command.ts";
+import type { RespValue } from "../wire/resp.ts";
+import type {
+  Connection,
+  ConnectionEvents,
+  ConnectionOptions,
+} from "./connection.ts";
+import { openConnection } from "./open_connection.ts";
 
-/** What a link to one server tells. */
+/** What a link to one server reports. */
 export type TcpLinkEvents = LinkEvents & Pick<ConnectionEvents, "onDropped">;
 
-/** The driver for one server, reached over TCP, TLS or a Unix socket. */
-export class TcpDriver implements RedisDriver {
-  readonly #options: ConnectionOptions;
-
-  /** Prepares; nothing is dialled before `connect`. */
-  constructor(options: ConnectionOptions) {
-    this.#options = options;
-  }
-
-  /** Makes one attempt: see {@linkcode RedisDriver}. */
-  async connect(
-    events: TcpLinkEvents,
-    signal: AbortSignal,
-  ): Promise<RedisLink> {
-    const { onNotice } = events;
-    const commands = await Connection.open(
-      this.#options,
-      {
-        onNotice,
-        onExpires: (at) => events.onExpires?.(at),
-        onStep: (step) => events.onStep?.(step),
-      },
-      signal,
-    );
-    return this.adopt(commands, events);
-  }
-
-  /** Makes a link of a connection to this server that is there already. */
-  adopt(commands: Connection, events: TcpLinkEvents): RedisLink {
-    const { address, tls } = this.#options;
-    if (tls?.certReqs === "none" && "port" in address) {
-      events.onNotice(
-        new ConfigurationError(
-          `Cannot leave the certificate of ${
-            formatAddress(address)
-          } unverified, as ssl_cert_reqs=none says: ${
-            flagAdvice(address.hostname)
-          }`,
-        ),
-      );
-    }
-    return new TcpLink(commands, this.#options, events);
-  }
-}
-
 /**
- * A pair of connections to one server: one for commands, one, opened when it
- * is first needed, that subscribes.
+ * A pair of connections to one server: one for commands, and one that
+ * subscribes, opened when it is first needed.
  *
- * Two, because Redis counts everything that it sends to a subscribed client
- * against the pub/sub output limit: one large reply there would cut the
- * connection.
+ * Two, because Redis counts everything it sends to a subscribed client against
+ * the pub/sub output limit: one large reply there would cut the connection.
  */
-class TcpLink implements RedisLink {
+export class TcpLink implements RedisLink {
   readonly #options: ConnectionOptions;
   readonly #events: TcpLinkEvents;
   readonly #commands: Connection;
   readonly #ended = Promise.withResolvers<Error>();
   readonly #dialling = new AbortController();
   #subscriber: Promise<Connection> | undefined;
-  #sameServer: Promise<void> | undefined;
-  // Channels that were unsubscribed before the check was done: it cannot count on them.
-  #left: Set<string> | undefined = new Set();
+  #serverCheck: Promise<void> | undefined;
+  // Channels that were unsubscribed before the check was done, which it cannot
+  // rely on. Undefined once it is done.
+  #unsubscribed: Set<string> | undefined = new Set();
   #ending: Promise<void> | undefined;
   #reason: Error | undefined;
   #keepAlive = true;
@@ -105,7 +57,7 @@ class TcpLink implements RedisLink {
     try {
       return await this.#commands.request(command);
     } catch (error) {
-      throw this.#checked(error);
+      throw this.#endIfStale(error);
     }
   }
 
@@ -115,20 +67,20 @@ class TcpLink implements RedisLink {
       this.#commands.request(command)
     );
     const replies = this.#commands.request(["EXEC"]);
-    // Why a command was not queued says more than the EXECABORT that follows.
+    // The reason why a command was not queued says more than the EXECABORT that follows.
     const outcomes = await Promise.allSettled([...queued, replies]);
     for (const outcome of outcomes) {
-      if (outcome.status === "rejected") throw this.#checked(outcome.reason);
+      if (outcome.status === "rejected") throw this.#endIfStale(outcome.reason);
     }
-    return arrayOf(await replies, "EXEC").map((reply) => {
-      if (reply instanceof RedisError) throw this.#checked(reply);
+    return expectArray(await replies, "EXEC").map((reply) => {
+      if (reply instanceof RedisError) throw this.#endIfStale(reply);
       return reply;
     });
   }
 
   async read(keys: readonly string[]): Promise<(RedisText | null)[]> {
     if (keys.length === 0) return [];
-    const reply = arrayOf(await this.command(["MGET", ...keys]), "MGET");
+    const reply = expectArray(await this.command(["MGET", ...keys]), "MGET");
     if (reply.length !== keys.length) {
       throw new RedisConnectionError(
         `Read ${reply.length} values as the reply to an MGET of ${keys.length} keys`,
@@ -141,32 +93,32 @@ class TcpLink implements RedisLink {
 
   async subscribe(channels: readonly string[]): Promise<void> {
     if (channels.length === 0) return;
-    const subscriber = await this.#subscribed();
+    const subscriber = await this.#openSubscriber();
     try {
       await subscriber.subscribe(channels);
     } catch (error) {
-      throw this.#checked(error);
+      throw this.#endIfStale(error);
     }
-    if (this.#sameServer === undefined) {
-      const channel = channels.find((each) => !this.#left?.has(each));
-      // All unsubscribed meanwhile: the next subscription tells.
+    if (this.#serverCheck === undefined) {
+      const channel = channels.find((each) => !this.#unsubscribed?.has(each));
+      // All are unsubscribed meanwhile: the next subscription decides.
       if (channel === undefined) return;
-      this.#sameServer = this.#checkSameServer(channel);
+      this.#serverCheck = this.#checkServer(channel);
     }
-    await this.#sameServer;
+    await this.#serverCheck;
   }
 
   async unsubscribe(channels: readonly string[]): Promise<void> {
-    // Nothing can be subscribed yet.
+    // Nothing is subscribed yet.
     if (this.#subscriber === undefined) return;
-    // One await, here as in subscribe and fence, and no more: what is called
-    // first must be sent first.
+    // One await, as in subscribe and fence, and no more: calls must be sent in
+    // order.
     const subscriber = await this.#subscriber;
-    for (const channel of channels) this.#left?.add(channel);
+    for (const channel of channels) this.#unsubscribed?.add(channel);
     try {
       await subscriber.unsubscribe(channels);
     } catch (error) {
-      throw this.#checked(error);
+      throw this.#endIfStale(error);
     }
   }
 
@@ -178,12 +130,12 @@ class TcpLink implements RedisLink {
     try {
       reply = await (await this.#subscriber).request(["PING", nonce]);
     } catch (error) {
-      throw this.#checked(error);
+      throw this.#endIfStale(error);
     }
     // While subscribed, PING answers ["pong", nonce].
     const answer = Array.isArray(reply) ? reply[1] : reply;
     if (answer !== nonce) {
-      throw await this.#broken(
+      throw await this.#endBroken(
         `Read ${JSON.stringify(answer)} as the reply to PING ${nonce}`,
       );
     }
@@ -203,8 +155,8 @@ class TcpLink implements RedisLink {
     );
   }
 
-  /** The subscribing connection; dialled once, on first use. */
-  #subscribed(): Promise<Connection> {
+  /** The subscribing connection, opened once, on first use. */
+  #openSubscriber(): Promise<Connection> {
     if (this.#reason !== undefined) return Promise.reject(this.#reason);
     this.#subscriber ??= this.#dialSubscriber();
     return this.#subscriber;
@@ -212,7 +164,7 @@ class TcpLink implements RedisLink {
 
   async #dialSubscriber(): Promise<Connection> {
     try {
-      const subscriber = await Connection.open(
+      const subscriber = await openConnection(
         this.#options,
         this.#events,
         this.#dialling.signal,
@@ -221,18 +173,18 @@ class TcpLink implements RedisLink {
       subscriber.ended.then((reason) => this.end(reason));
       return subscriber;
     } catch (error) {
-      // Half a link is none.
+      // A link needs both of its connections.
       this.end(toError(error));
       throw error;
     }
   }
 
   /**
-   * The attach order proves something only if both connections reached one
-   * server: behind a balancer or a DNS name with several addresses they may
-   * not.
+   * The order of attaching (subscribe, then read) loses nothing only if both
+   * connections reached the same server. Behind a load balancer, or a DNS name
+   * with several addresses, they may not have.
    */
-  async #checkSameServer(channel: string): Promise<void> {
+  async #checkServer(channel: string): Promise<void> {
     let reply: RespValue;
     try {
       reply = await this.command([
@@ -242,38 +194,38 @@ class TcpLink implements RedisLink {
       ]);
     } catch (error) {
       if (!(error instanceof RedisError)) throw error;
-      this.#left = undefined;
+      this.#unsubscribed = undefined;
       this.#events.onNotice(error);
       return;
     }
-    const subscribers = arrayOf(reply, "PUBSUB NUMSUB")[1];
-    if (subscribers === 0 && this.#left?.has(channel)) {
-      // Unsubscribed meanwhile: the next subscription tells.
-      this.#sameServer = undefined;
+    const subscribers = expectArray(reply, "PUBSUB NUMSUB")[1];
+    if (subscribers === 0 && this.#unsubscribed?.has(channel)) {
+      // Unsubscribed meanwhile: the next subscription decides.
+      this.#serverCheck = undefined;
     } else if (subscribers === 0) {
-      throw await this.#broken(
+      throw await this.#endBroken(
         "The command connection and the subscribed one reached different Redis servers: " +
           "give an address that leads to one server",
       );
     } else {
-      this.#left = undefined;
+      this.#unsubscribed = undefined;
     }
   }
 
   /**
-   * Ends the link for a refusal that stays on this connection, and may not be
-   * met on the next. A name may lead to another server by then.
+   * Ends the link for a refusal that is permanent on this connection, but may
+   * not occur on the next one. Returns the error to throw.
    */
-  #checked(error: unknown): unknown {
+  #endIfStale(error: unknown): unknown {
     if (!(error instanceof RedisError)) return error;
     const { address, credentials } = this.#options;
     if (error.code === "READONLY") {
-      // Its drain is not waited for: it would wait for the caller.
+      // Not awaited: the drain would wait for the caller.
       this.end(
         new RedisConnectionError(
           `Cannot write to Redis at ${
             formatAddress(address)
-          }: ${error.message}; it is a replica now, the connection is made anew`,
+          }: ${error.message}; it is a replica now, reconnecting`,
           { cause: error },
         ),
       );
@@ -281,7 +233,7 @@ class TcpLink implements RedisLink {
       const reason = new RedisConnectionError(
         `Cannot use the connection to Redis at ${
           formatAddress(address)
-        } any more: ${error.message}; credentials() is asked again`,
+        } any more: ${error.message}; asking credentials() again`,
         { cause: error },
       );
       this.end(reason);
@@ -290,7 +242,7 @@ class TcpLink implements RedisLink {
     return error;
   }
 
-  async #broken(message: string): Promise<Error> {
+  async #endBroken(message: string): Promise<Error> {
     const reason = new RedisConnectionError(message);
     await this.end(reason);
     return reason;
@@ -301,7 +253,7 @@ class TcpLink implements RedisLink {
     this.#ended.resolve(reason);
     this.#dialling.abort(reason);
     const subscriber = await this.#subscriber?.catch(() => undefined);
-    // What it would still bring, the next attach reads.
+    // What it would still receive, the next attach reads.
     subscriber?.end(reason);
     await this.#drain();
     this.#commands.end(reason);
@@ -309,19 +261,17 @@ class TcpLink implements RedisLink {
   }
 
   /**
-   * Lets the commands in flight finish: a store cut off here would have to be
-   * sent again, and be published twice.
+   * Lets the commands in flight finish: a store cut off here would be retried,
+   * and so published twice.
    */
   async #drain(): Promise<void> {
     const { runtime, connectTimeout } = this.#options;
-    const deadline = Promise.withResolvers<void>();
-    const timer = runtime.setTimer(deadline.resolve, connectTimeout, true);
-    await Promise.race([this.#commands.drained(), deadline.promise]);
-    runtime.clearTimer(timer);
+    using deadline = new Deadline(runtime, connectTimeout);
+    await Promise.race([this.#commands.drained(), deadline.passed]);
   }
 }
 
-function arrayOf(reply: RespValue, command: string): RespValue[] {
+function expectArray(reply: RespValue, command: string): RespValue[] {
   if (Array.isArray(reply)) return reply;
   throw new RedisConnectionError(
     `Read ${JSON.stringify(reply)} as the reply to ${command}`,

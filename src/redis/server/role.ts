@@ -4,17 +4,17 @@ import type { Command } from "../wire/command.ts";
 import type { RespValue } from "../wire/resp.ts";
 import { formatAddress } from "../address.ts";
 
-/** What can be asked. */
+/** Sends commands to a server. */
 export interface CommandSender {
   /** Sends a command and resolves to its reply. */
   request(command: Command): Promise<RespValue>;
 }
 
 /**
- * Asks a server whether it is a master. Where an ACL forbids both ways to ask,
- * it is taken for one, and that is told.
+ * Checks that a server is a master. If an ACL forbids both ways to ask, it is
+ * assumed to be one, and a notice says so.
  *
- * @throws {RedisConnectionError} if it is none: it may become one, or another
+ * @throws {RedisConnectionError} if it is not: it may become one, or another
  * server is.
  */
 export async function expectMaster(
@@ -22,8 +22,8 @@ export async function expectMaster(
   address: Address,
   onNotice: (notice: Error) => void,
 ): Promise<void> {
-  const role = await asked(server, ["ROLE"], onNotice) ??
-    await asked(server, ["INFO", "replication"], onNotice);
+  const role = await askRole(server, ["ROLE"], onNotice) ??
+    await askRole(server, ["INFO", "replication"], onNotice);
   if (role === undefined || role === "master") return;
   throw new RedisConnectionError(
     `Cannot use the Redis server at ${
@@ -32,8 +32,8 @@ export async function expectMaster(
   );
 }
 
-/** The role, as one command tells it; undefined where that is refused. */
-async function asked(
+/** The role according to one command; undefined if that is refused. */
+async function askRole(
   server: CommandSender,
   command: Command,
   onNotice: (notice: Error) => void,
@@ -46,7 +46,7 @@ async function asked(
     onNotice(
       new RedisError(
         error.message,
-        "allow this user ROLE, so that a replica is not taken for the master",
+        "allow this user ROLE, so that a replica is not mistaken for the master",
         { cause: error },
       ),
     );
@@ -56,7 +56,7 @@ async function asked(
   return /^role:(\w+)/m.exec(String(reply))?.[1];
 }
 
-/** Whether another command may tell. */
+/** Whether another command may give the answer. */
 function isRefusal({ code, message }: RedisError): boolean {
   return code === "NOPERM" || message.startsWith("ERR unknown command");
 }

@@ -2,13 +2,14 @@ import { ConfigurationError, RedisConnectionError } from "../../errors.ts";
 import type { TcpAddress } from "../../runtime.ts";
 import type { TlsSources } from "./tls.ts";
 
-/** What Deno says, what that means, and whether it is our own files or texts that are at fault. */
+/** Deno's words, what they mean, and whether our own certificates or key are at fault. */
 const MEANINGS: readonly (readonly [
-  words: RegExp,
+  pattern: RegExp,
   meaning: string,
   isOurs?: boolean,
 ])[] = [
-  // What the server says of us first: it has the words of what we say of it.
+  // The server's alerts about us come first: they contain the words that are
+  // used for its own certificate below.
   [
     /alert: CertificateRequired/,
     "it asks for a client certificate: give one, by ssl_certfile and ssl_keyfile in the URL " +
@@ -23,7 +24,7 @@ const MEANINGS: readonly (readonly [
     "it did not accept the client certificate: check ssl_certfile or the option `tls.cert`",
   ],
   [
-    // Before TLS 1.3 there is no other word for a client certificate that is missing.
+    // Before TLS 1.3, a missing client certificate has no alert of its own.
     /alert: (HandshakeFailure|InsufficientSecurity)/,
     "it refused the handshake: it asks for a client certificate (give one, by ssl_certfile and ssl_keyfile in the URL " +
     "or by the options `tls.cert` and `tls.key`), or allows no cipher that Deno knows (tls-ciphers in redis.conf)",
@@ -84,15 +85,15 @@ const MEANINGS: readonly (readonly [
 ];
 
 /**
- * Says in words what is wrong with TLS, as an error that no other attempt
- * mends; undefined where it is not TLS. Where certificates and key `served`
- * before, they are being renewed, and another attempt may find them whole.
+ * Explains what is wrong with TLS, as a permanent error; undefined if it is not
+ * TLS. If certificates and key `hasWorked` before, they are being renewed, and
+ * a fault of theirs is transient.
  */
 export function explainTls(
   error: unknown,
   { hostname, port }: TcpAddress,
   { certReqs }: TlsSources,
-  served = false,
+  hasWorked = false,
 ): ConfigurationError | RedisConnectionError | undefined {
   if (!(error instanceof Error)) return undefined;
   const at = `${hostname}:${port}`;
@@ -117,12 +118,12 @@ export function explainTls(
         ? `; ssl_cert_reqs=none does not help: ${flagAdvice(hostname)}`
         : ""
     }`;
-  return isOurs && served
+  return isOurs && hasWorked
     ? new RedisConnectionError(message, { cause: error })
     : new ConfigurationError(message, { cause: error });
 }
 
-/** How certificates are left unverified in Deno. */
+/** How to leave certificates unverified in Deno. */
 export function flagAdvice(hostname: string): string {
   return `Deno verifies certificates unless it runs with --unsafely-ignore-certificate-errors=${hostname}; ` +
     "better trust the server's authority, by ssl_ca_certs";

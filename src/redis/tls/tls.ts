@@ -10,27 +10,27 @@ import type { TlsQuery } from "./query.ts";
 
 /** Certificates for TLS, as PEM texts. */
 export interface TlsOptions {
-  /** Certificate authorities, trusted along with those that Deno trusts. Celery: `ssl_ca_certs`. */
+  /** Certificate authorities to trust besides those that Deno trusts. Celery: `ssl_ca_certs`. */
   caCerts?: readonly string[];
-  /** The client's certificate, with its chain; it needs `key`. Celery: `ssl_certfile`. */
+  /** The client's certificate, with its chain; requires `key`. Celery: `ssl_certfile`. */
   cert?: string;
   /** The key of `cert`. Celery: `ssl_keyfile`. */
   key?: string;
 }
 
-/** Texts, and the files that stand for those that are missing. */
+/** PEM texts, and the files to read for those that are missing. */
 export type TlsSources = TlsOptions & TlsQuery;
 
 type PemKind = "CERTIFICATE" | "PRIVATE KEY";
 
-/** Not TRUSTED CERTIFICATE, which only OpenSSL knows; nor behind spaces or a byte order mark. */
-const BEGINNINGS: Readonly<Record<PemKind, RegExp>> = {
+/** Neither TRUSTED CERTIFICATE, which is OpenSSL's own, nor a line after spaces or a byte order mark. */
+const PEM_HEADERS: Readonly<Record<PemKind, RegExp>> = {
   "CERTIFICATE": /^-----BEGIN CERTIFICATE-----/m,
   "PRIVATE KEY": /^-----BEGIN (RSA |EC )?PRIVATE KEY-----/m,
 };
 
 const ENCRYPTED = "the key is encrypted, and Deno asks for no passphrase: " +
-  "take it off (openssl pkey -in key.pem -out plain.pem), and guard the file by its permissions";
+  "decrypt it (openssl pkey -in key.pem -out plain.pem), and protect the file by its permissions";
 
 const NAMES: OptionNames = optionNames<TlsOptions>({
   caCerts: true,
@@ -39,10 +39,10 @@ const NAMES: OptionNames = optionNames<TlsOptions>({
 });
 
 /**
- * How TLS is to be spoken, by an option and a URL; undefined: not at all.
+ * How to use TLS, by the option and the URL; undefined: not at all.
  *
  * @throws {ConfigurationError} if the option holds no PEM texts, or cannot be
- * used with such a URL. The message shows none of it.
+ * used with that URL. The message shows none of it.
  */
 export function tlsSources(
   options: TlsOptions | undefined,
@@ -55,17 +55,16 @@ export function tlsSources(
   checkOptions(options);
   if (url.path !== undefined) {
     throw new ConfigurationError(
-      "Cannot use tls with a Unix socket: what goes through it stays on this machine",
+      "Cannot use tls with a Unix socket: its traffic never leaves this machine",
     );
   }
   return { ...url.tls, ...options };
 }
 
 /**
- * Reads the files. They are read at each connect, so that a certificate can be
- * renewed.
+ * Reads the files. Called at each connect, so that certificates can be renewed.
  *
- * @throws {ConfigurationError} if one cannot be read, or holds something else.
+ * @throws {ConfigurationError} if a file cannot be read, or is not PEM.
  */
 export async function loadTls(
   sources: TlsSources,
@@ -83,7 +82,9 @@ export async function loadTls(
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       throw new ConfigurationError(
-        `Cannot read the file of ${name}, ${path}: ${whyNot(error, path)}`,
+        `Cannot read the file of ${name}, ${path}: ${
+          describeReadError(error, path)
+        }`,
         { cause: error },
       );
     }
@@ -92,7 +93,7 @@ export async function loadTls(
       `Cannot use the file of ${name}, ${path}: ${
         isEncrypted(text, kind)
           ? ENCRYPTED
-          : `it holds no ${kind} in PEM form, which has to begin a line`
+          : `it holds no ${kind} in PEM form, which must begin a line`
       }`,
     );
   }
@@ -110,7 +111,7 @@ export async function loadTls(
   return {
     caCerts: authorities,
     cert: await read("ssl_certfile", certFile, "CERTIFICATE"),
-    // Python takes a file that holds both.
+    // As in Python, one file may hold both.
     key: await read("ssl_keyfile", keyFile, "PRIVATE KEY"),
     checkHostname,
   };
@@ -139,7 +140,7 @@ function checkOptions(options: TlsOptions): void {
     throw new ConfigurationError(
       `Cannot use tls.${
         cert === undefined ? "key without tls.cert" : "cert without tls.key"
-      }: a client shows a certificate, and proves with the key that it is its own`,
+      }: a client presents its certificate, and proves with the key that it owns it`,
     );
   }
   if (cert !== undefined && !isPem(cert, "CERTIFICATE")) {
@@ -154,16 +155,16 @@ function checkOptions(options: TlsOptions): void {
 
 function notPem(name: string, what: string): ConfigurationError {
   return new ConfigurationError(
-    `Cannot use ${name}: expected ${what} as PEM text (a line that begins with -----BEGIN ...), and not the name of a file`,
+    `Cannot use ${name}: expected ${what} as PEM text (a line that begins with -----BEGIN ...), not the name of a file`,
   );
 }
 
 /**
- * Whether it looks like one that Deno takes. As authorities it takes anything,
- * and then trusts nobody.
+ * Whether it looks like PEM that Deno accepts. As certificate authorities, Deno
+ * accepts any text, and then trusts none.
  */
 function isPem(text: unknown, kind: PemKind): boolean {
-  return typeof text === "string" && BEGINNINGS[kind].test(text) &&
+  return typeof text === "string" && PEM_HEADERS[kind].test(text) &&
     !isEncrypted(text, kind);
 }
 
@@ -174,10 +175,10 @@ function isEncrypted(text: unknown, kind: PemKind): boolean {
     );
 }
 
-function whyNot(error: unknown, path: string): string {
+function describeReadError(error: unknown, path: string): string {
   if (error instanceof Deno.errors.NotCapable) {
     return `the permission is missing: ${grantAdvice({ read: path })}`;
   }
-  if (error instanceof Deno.errors.NotFound) return "there is no such file";
+  if (error instanceof Deno.errors.NotFound) return "no such file";
   return error instanceof Error ? error.message : String(error);
 }

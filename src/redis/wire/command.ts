@@ -1,42 +1,42 @@
-/** One word of a command. Numbers are written in decimal. */
+/** One argument of a command. Numbers are written in decimal. */
 export type CommandArgument = string | number | Uint8Array;
 
 /** A command: its name, then its arguments. */
 export type Command = readonly CommandArgument[];
 
-// Longer text is encoded by itself, so that a large document is not copied
-// once more into the text of the commands around it.
-const MAX_INLINE_LENGTH = 4096;
+// Longer text is encoded separately, so that a large document is not copied once
+// more into the text of the commands around it.
+const MAX_INLINE_CHARS = 4096;
 const encoder = new TextEncoder();
-// Made once: writing the number takes as long as the rest of a word.
+// Prepared: formatting the number takes as long as the rest of an argument.
 const LENGTH_LINES = Array.from({ length: 256 }, (_, n) => `$${n}\r\n`);
 
 /**
- * Gathers commands as RESP2 bytes, until they are taken for one write.
+ * Buffers commands as RESP2 bytes until the next write.
  *
- * Short commands are gathered as text and encoded together: one encoder call
- * for a pipeline, not one for each word. Their words are taken for ASCII, as
- * keys nearly always are; if the bytes turn out to be more than the
- * characters, these commands are encoded word by word. (Measured: a look at
- * each word beforehand takes as long as the encoding.)
+ * Short commands are collected as text and encoded together, with one encoder
+ * call for a pipeline instead of one per argument. This assumes ASCII, which
+ * keys nearly always are: if there turn out to be more bytes than characters,
+ * these commands are encoded argument by argument. (Measured: checking each
+ * argument beforehand takes as long as the encoding.)
  */
 export class CommandBuffer {
   #chunks: Uint8Array[] = [];
   #text = "";
-  // What #text was made of.
-  #gathered: Command[] = [];
+  // The commands that #text holds.
+  #batch: Command[] = [];
 
   /** Whether there is anything to write. */
   get isEmpty(): boolean {
-    return this.#gathered.length === 0 && this.#chunks.length === 0;
+    return this.#batch.length === 0 && this.#chunks.length === 0;
   }
 
-  /** Adds a command behind those that are waiting. */
+  /** Adds a command after those that are waiting. */
   add(command: Command): void {
     let text = `*${command.length}\r\n`;
     for (const word of command) {
       const short = typeof word === "number" ? String(word) : word;
-      if (typeof short !== "string" || short.length > MAX_INLINE_LENGTH) {
+      if (typeof short !== "string" || short.length > MAX_INLINE_CHARS) {
         this.#flush();
         this.#encode(command);
         return;
@@ -45,10 +45,10 @@ export class CommandBuffer {
         "\r\n";
     }
     this.#text += text;
-    this.#gathered.push(command);
+    this.#batch.push(command);
   }
 
-  /** Everything gathered so far, in order; the buffer is empty afterwards. */
+  /** Removes and returns everything buffered, in order. */
   take(): Uint8Array[] {
     this.#flush();
     const chunks = this.#chunks;
@@ -57,15 +57,15 @@ export class CommandBuffer {
   }
 
   #flush(): void {
-    if (this.#gathered.length === 0) return;
+    if (this.#batch.length === 0) return;
     const bytes = encoder.encode(this.#text);
     if (bytes.length === this.#text.length) this.#chunks.push(bytes);
-    else for (const command of this.#gathered) this.#encode(command);
+    else for (const command of this.#batch) this.#encode(command);
     this.#text = "";
-    this.#gathered = [];
+    this.#batch = [];
   }
 
-  /** Encodes a command of any words; long ones, and bytes, as chunks of their own. */
+  /** Encodes a command of any arguments; long ones, and bytes, as separate chunks. */
   #encode(command: Command): void {
     let text = `*${command.length}\r\n`;
     for (const word of command) {
@@ -73,7 +73,7 @@ export class CommandBuffer {
         ? word
         : encoder.encode(String(word));
       text += `$${bytes.length}\r\n`;
-      if (typeof word === "object" || bytes.length > MAX_INLINE_LENGTH) {
+      if (typeof word === "object" || bytes.length > MAX_INLINE_CHARS) {
         this.#chunks.push(encoder.encode(text), bytes);
         text = "\r\n";
       } else {

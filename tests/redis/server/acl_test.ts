@@ -3,7 +3,7 @@ import {
   escapePattern,
   isCommandRefusal,
   permissionAdvice,
-  subjectOf,
+  toSubject,
 } from "../../../src/redis/server/acl.ts";
 import { rememberScript } from "../../../src/redis/server/script_commands.ts";
 import type { Command } from "../../../src/redis/wire/command.ts";
@@ -12,7 +12,7 @@ import { assertEquals } from "../../support/assert.ts";
 const ACL = { username: "app", keyPatterns: ["shop\\*_meta-*", "other-*"] };
 const KEY = "shop*_meta-1";
 
-// As Redis 6.2, 7.0 and 7.2 word it.
+// The wording of Redis 6.2, 7.0 and 7.2.
 const COMMAND = [
   "NOPERM this user has no permissions to run the 'x' command or its subcommand",
   "NOPERM this user has no permissions to run the 'x' command",
@@ -36,7 +36,7 @@ const IN_SCRIPT = [
   "ERR ACL failure in script: User key has no permissions to run the 'x' command script: abc, on @user_script:1.",
 ];
 
-Deno.test("permissionAdvice names the line that would allow what was refused", () => {
+Deno.test("permissionAdvice names the rule that would allow what was refused", () => {
   const cases: [string[], Command, string | undefined][] = [
     [COMMAND, ["GET", KEY], "+get"],
     [COMMAND, ["PUBSUB", "NUMSUB", KEY], "+pubsub|numsub"],
@@ -52,7 +52,7 @@ Deno.test("permissionAdvice names the line that would allow what was refused", (
   for (const [messages, command, rule] of cases) {
     for (const message of messages) {
       assertEquals(
-        permissionAdvice(new RedisError(message), subjectOf(command), ACL),
+        permissionAdvice(new RedisError(message), toSubject(command), ACL),
         `what would allow it: ACL SETUSER app ${rule}`,
         message,
       );
@@ -61,7 +61,7 @@ Deno.test("permissionAdvice names the line that would allow what was refused", (
   const { length } = IN_SCRIPT.filter((message) =>
     permissionAdvice(
       new RedisError(message),
-      subjectOf(["EVALSHA", "abc", 1, KEY]),
+      toSubject(["EVALSHA", "abc", 1, KEY]),
       {},
     ) ===
       "the ACL of user default must allow every command that the script runs"
@@ -69,13 +69,13 @@ Deno.test("permissionAdvice names the line that would allow what was refused", (
   assertEquals(length, IN_SCRIPT.length);
   for (const message of ["ERR no", "WRONGTYPE a key", "NOAUTH no channel"]) {
     assertEquals(
-      permissionAdvice(new RedisError(message), subjectOf(["GET"]), ACL),
+      permissionAdvice(new RedisError(message), toSubject(["GET"]), ACL),
       undefined,
     );
   }
 });
 
-Deno.test("permissionAdvice lists what a known script runs", () => {
+Deno.test("permissionAdvice lists the commands of a known script", () => {
   const digest = "0123456789abcdef0123456789abcdef01234567";
   rememberScript(
     digest,
@@ -90,7 +90,7 @@ Deno.test("permissionAdvice lists what a known script runs", () => {
             (name) => name.replace("abc", digest),
           ),
         ),
-        subjectOf(["EVALSHA", digest, 1, KEY]),
+        toSubject(["EVALSHA", digest, 1, KEY]),
         ACL,
       ),
       "what would allow it: ACL SETUSER app +get +set",
@@ -99,7 +99,7 @@ Deno.test("permissionAdvice lists what a known script runs", () => {
   }
 });
 
-Deno.test("isCommandRefusal tells a command that is refused from a key or a channel", () => {
+Deno.test("isCommandRefusal distinguishes a refused command from a refused key or channel", () => {
   for (const message of [...COMMAND, ...IN_SCRIPT]) {
     assertEquals(isCommandRefusal(new RedisError(message)), true, message);
     const cause = new RedisError(message);
@@ -111,6 +111,6 @@ Deno.test("isCommandRefusal tells a command that is refused from a key or a chan
   }
 });
 
-Deno.test("escapePattern leaves no wildcard", () => {
+Deno.test("escapePattern escapes every wildcard", () => {
   assertEquals(escapePattern("a*b?[c]\\d-^"), "a\\*b\\?\\[c\\]\\\\d-^");
 });

@@ -3,11 +3,12 @@ import {
   RedisConnectionError,
   RedisError,
 } from "../../../src/errors.ts";
-import {
+import type {
   Connection,
-  type ConnectionEvents,
-  type ConnectionOptions,
+  ConnectionEvents,
+  ConnectionOptions,
 } from "../../../src/redis/server/connection.ts";
+import { openConnection } from "../../../src/redis/server/open_connection.ts";
 import { isRetriable } from "../../../src/redis/retriable.ts";
 import {
   assert,
@@ -38,7 +39,7 @@ class Stage {
     signal: AbortSignal = new AbortController().signal,
     events: Partial<ConnectionEvents> = {},
   ): Promise<Connection> {
-    return Connection.open(
+    return openConnection(
       {
         address: { hostname: "redis.test", port: 6379 },
         db: 0,
@@ -56,7 +57,7 @@ class Stage {
     );
   }
 
-  /** Nothing may be left behind. */
+  /** Checks that nothing is left behind. */
   async end(connection?: Connection): Promise<void> {
     connection?.end(new Error("end of the test"));
     await connection?.finished();
@@ -67,7 +68,7 @@ class Stage {
   }
 }
 
-Deno.test("Connection.open sets up in one write, in order", async () => {
+Deno.test("openConnection sends the handshake in one write, in order", async () => {
   const stage = new Stage();
   const connection = await stage.open({
     db: 3,
@@ -86,7 +87,7 @@ Deno.test("Connection.open sets up in one write, in order", async () => {
   await stage.end(connection);
 });
 
-Deno.test("Connection.open sends no more than it is told to", async () => {
+Deno.test("openConnection sends only what the options ask for", async () => {
   const stage = new Stage();
   const connection = await stage.open();
   assertEquals(stage.network.peer(0).commands, ["PING"]);
@@ -102,7 +103,7 @@ Deno.test("Connection.open sends no more than it is told to", async () => {
   await named.end(third);
 });
 
-Deno.test("Connection.open adds advice to the server's own words", async () => {
+Deno.test("openConnection adds advice to the server's errors", async () => {
   const cases: [
     string,
     string,
@@ -130,21 +131,21 @@ Deno.test("Connection.open adds advice to the server's own words", async () => {
       "-ERR AUTH <password> called without any password configured",
       { password: "secret" },
       "ERR",
-      "this server asks for no password: leave the user name and the password out",
+      "this server has no password: omit the user name and the password",
     ],
     [
       "AUTH",
       "-ERR Client sent AUTH, but no password is set",
       { password: "secret" },
       "ERR",
-      "this server asks for no password",
+      "this server has no password",
     ],
     [
       "PING",
       "-ERR unknown command 'PING', with args beginning with: ",
       {},
       "ERR",
-      "the server does not know PING, which is needed by this name: see rename-command",
+      "the server does not know PING, which is needed under this name: see rename-command",
     ],
     [
       "SELECT",
@@ -179,7 +180,7 @@ Deno.test("Connection.open adds advice to the server's own words", async () => {
     const stage = new Stage();
     stage.network.onDial = (peer) => {
       peer.answers[command] = `${reply}\r\n`;
-      // Whatever follows a refusal is refused too.
+      // Every later command of the handshake is refused, too.
       if (command === "AUTH") peer.answers.PING = "-NOAUTH first\r\n";
     };
     const error = await assertRejects(
@@ -194,7 +195,7 @@ Deno.test("Connection.open adds advice to the server's own words", async () => {
   }
 });
 
-Deno.test("Connection.open judges a refusal before it masks the password in it", async () => {
+Deno.test("openConnection classifies a refusal before it masks the password in it", async () => {
   const full = "-ERR max number of clients reached";
   const cases: [reply: string, password: string, shown: string][] = [
     [full, "x", "ma** number"],
@@ -224,17 +225,17 @@ Deno.test("Connection.open judges a refusal before it masks the password in it",
   );
   assertEquals(wrong.code, "WRONGPASS");
   assertStringIncludes(wrong.message, "check the user name");
-  // The same where the next password may be right.
+  // The same if the next password may be right.
   const error = await assertRejects(
     () => stage.open({ credentials: () => ({ password: "pair" }) }),
     RedisConnectionError,
-    "with what credentials() gave: WRONGPASS invalid username-password **",
+    "with what credentials() returned: WRONGPASS invalid username-password **",
   );
   assert(!Deno.inspect(error).includes("pair"), Deno.inspect(error));
   await stage.end();
 });
 
-Deno.test("Connection.open retries a server that is full, whatever was asked first", async () => {
+Deno.test("openConnection reports too many clients as transient, whatever was sent first", async () => {
   for (
     const [command, options] of [
       ["AUTH", { password: "secret" }],
@@ -259,7 +260,7 @@ Deno.test("Connection.open retries a server that is full, whatever was asked fir
   }
 });
 
-Deno.test("Connection.open tells of a refused client name, and goes on", async () => {
+Deno.test("openConnection reports a refused client name, and continues", async () => {
   const stage = new Stage();
   stage.network.onDial = (peer) => {
     peer.answers.CLIENT = "-NOPERM no\r\n";
@@ -271,7 +272,7 @@ Deno.test("Connection.open tells of a refused client name, and goes on", async (
   await stage.end(connection);
 });
 
-Deno.test("Connection.open refuses a peer that is no Redis server", async () => {
+Deno.test("openConnection refuses a peer that is not a Redis server", async () => {
   for (const words of ["HTTP/1.1 400 Bad Request\r\n", "+HELLO\r\n", "\x15"]) {
     const stage = new Stage();
     stage.network.onDial = (peer) => {
@@ -286,7 +287,7 @@ Deno.test("Connection.open refuses a peer that is no Redis server", async () => 
   }
 });
 
-Deno.test("Connection.open gives up a silent peer after connectTimeout", async () => {
+Deno.test("openConnection gives up on a silent peer after connectTimeout", async () => {
   const stage = new Stage();
   stage.network.onDial = (peer) => {
     peer.answers.PING = null;
@@ -303,7 +304,7 @@ Deno.test("Connection.open gives up a silent peer after connectTimeout", async (
   await stage.end();
 });
 
-Deno.test("Connection.open gives up a dial that hangs, and closes what it brings late", async () => {
+Deno.test("openConnection gives up on a dial that hangs, and closes a late connection", async () => {
   const late = Promise.withResolvers<void>();
   const stage = new Stage();
   const network = stage.network;
@@ -326,7 +327,7 @@ Deno.test("Connection.open gives up a dial that hangs, and closes what it brings
   assertEquals(runtime.timers, 0);
 });
 
-Deno.test("Connection.open ends by its signal: before, during the dial, during the set-up", async () => {
+Deno.test("openConnection obeys its signal: before, during the dial, during the handshake", async () => {
   const reason = new Error("not wanted any more");
   const aborted = new Stage();
   assertStrictEquals(
@@ -350,7 +351,7 @@ Deno.test("Connection.open ends by its signal: before, during the dial, during t
   }
 });
 
-Deno.test("Connection.open names the missing permission, and what cannot be reached", async () => {
+Deno.test("openConnection names a missing permission, and an unreachable address", async () => {
   const stage = new Stage();
   stage.network.onDial = () => new Deno.errors.NotCapable("Requires net");
   await assertRejects(
@@ -368,7 +369,7 @@ Deno.test("Connection.open names the missing permission, and what cannot be reac
   await stage.end();
 });
 
-Deno.test("Connection writes what a write did not take", async () => {
+Deno.test("Connection writes the rest of a partial write", async () => {
   const stage = new Stage();
   stage.network.onDial = ({ transport }) => {
     transport.maxWrite = 7;
@@ -381,7 +382,7 @@ Deno.test("Connection writes what a write did not take", async () => {
   await stage.end(connection);
 });
 
-Deno.test("Connection sends the commands of one turn in one write, and those that come meanwhile in the next", async () => {
+Deno.test("Connection sends the commands of one turn in one write, and those added meanwhile in the next", async () => {
   const stage = new Stage();
   const connection = await stage.open();
   const { transport, commands } = stage.network.peer(0);
@@ -436,7 +437,7 @@ Deno.test("Connection matches replies first in, first out, errors included", asy
   await stage.end(connection);
 });
 
-Deno.test("Connection says of MOVED, ASK and CROSSSLOT what kind of server that is", async () => {
+Deno.test("Connection explains MOVED, ASK and CROSSSLOT", async () => {
   const stage = new Stage();
   const connection = await stage.open();
   const peer = stage.network.peer(0);
@@ -502,9 +503,9 @@ Deno.test("Connection confirms SUBSCRIBE, UNSUBSCRIBE and SUBSCRIBE of one chann
   await stage.end(connection);
 });
 
-Deno.test("Connection.open refuses a server without sharded channels, where they are wanted and it may be asked", async () => {
+Deno.test("openConnection refuses a server without sharded channels, if they are needed and the ACL lets it ask", async () => {
   const stage = new Stage();
-  // As Redis 6, Redis 5 and a proxy without PUBSUB word it.
+  // The wording of Redis 6, Redis 5 and a proxy without PUBSUB.
   for (
     const words of [
       "Unknown subcommand or wrong number of arguments for 'SHARDNUMSUB'. Try PUBSUB HELP.",
@@ -525,7 +526,7 @@ Deno.test("Connection.open refuses a server without sharded channels, where they
   stage.network.onDial = (peer) => {
     peer.answers.PUBSUB = "-NOPERM no permissions\r\n";
   };
-  // It is told, and the first subscription tells the rest.
+  // It is reported, and the first subscription decides.
   const connection = await stage.open({ sharded: true });
   assertEquals(stage.notices.map(({ message }) => message.slice(0, 6)), [
     "NOPERM",
@@ -533,7 +534,7 @@ Deno.test("Connection.open refuses a server without sharded channels, where they
   await stage.end(connection);
 });
 
-Deno.test("Connection counts no drop of a sharded channel for an answer: asked for or not, it looks the same", async () => {
+Deno.test("Connection never counts the drop of a sharded channel as an answer: requested or not, it looks the same", async () => {
   const stage = new Stage();
   const dropped: string[] = [];
   const connection = await stage.open({ sharded: true }, undefined, {
@@ -549,7 +550,7 @@ Deno.test("Connection counts no drop of a sharded channel for an answer: asked f
   await turn();
   assertEquals([stage.messages, dropped], [[["a", "v"]], ["b"]]);
 
-  // As measured: the slot goes away, then comes SUNSUBSCRIBE, and is refused;
+  // As measured: the slot moves away, then SUNSUBSCRIBE arrives and is refused;
   // and the same without a refusal.
   for (const refusal of ["-MOVED 1 127.0.0.1:7001\r\n", ""]) {
     dropped.length = 0;
@@ -570,7 +571,7 @@ Deno.test("Connection counts no drop of a sharded channel for an answer: asked f
   await stage.end(connection);
 });
 
-Deno.test("Connection takes a list that looks like a drop for a value, where nobody subscribes", async () => {
+Deno.test("Connection reads a list that looks like a drop as a value if it cannot subscribe", async () => {
   const stage = new Stage();
   const connection = await stage.open({ sharded: true }, undefined, {
     onMessage: undefined as never,
@@ -583,7 +584,7 @@ Deno.test("Connection takes a list that looks like a drop for a value, where nob
   await stage.end(connection);
 });
 
-Deno.test("Connection ends at a confirmation of another kind than the one awaited", async () => {
+Deno.test("Connection ends on a confirmation of the wrong kind", async () => {
   const stage = new Stage();
   const connection = await stage.open();
   stage.network.peer(0).answers.SUBSCRIBE = array(
@@ -599,7 +600,7 @@ Deno.test("Connection ends at a confirmation of another kind than the one awaite
   await stage.end(connection);
 });
 
-Deno.test("Connection ends with the server's words when they come unasked", async () => {
+Deno.test("Connection ends with an error that the server sends unasked", async () => {
   const stage = new Stage();
   const connection = await stage.open();
   stage.network.peer(0).say("-ERR max number of clients reached\r\n");
@@ -612,7 +613,7 @@ Deno.test("Connection ends with the server's words when they come unasked", asyn
   await other.end(second);
 });
 
-Deno.test("Connection ends by a close of the peer, a failed read, a failed write, garbage", async () => {
+Deno.test("Connection ends when the peer closes it, a read or a write fails, or garbage arrives", async () => {
   const cases: [(peer: FakePeer) => void, string][] = [
     [({ transport }) => transport.end(), "the server closed it"],
     [({ transport }) => transport.break(new Error("reset")), "reset"],
@@ -641,7 +642,7 @@ Deno.test("Connection ends by a close of the peer, a failed read, a failed write
       await assertRejects(() => connection.request(["GET", 4])),
       reason,
     );
-    // Later ends change nothing.
+    // Later calls of end() change nothing.
     connection.keepAlive(true);
     await stage.end(connection);
     assertStrictEquals(connection.reason, reason);
@@ -658,7 +659,7 @@ Deno.test("Connection.finished waits for a write that hangs", async () => {
   await request;
 });
 
-Deno.test("Connection probes after heartbeat, and ends after as much again", async () => {
+Deno.test("Connection probes after one heartbeat, and ends after a second", async () => {
   const stage = new Stage();
   const connection = await stage.open({ heartbeat: 1000 });
   const peer = stage.network.peer(0);
@@ -674,7 +675,7 @@ Deno.test("Connection probes after heartbeat, and ends after as much again", asy
   await stage.end(connection);
 });
 
-Deno.test("Connection lives on by any byte behind the probe", async () => {
+Deno.test("Connection survives if any byte follows the probe", async () => {
   const stage = new Stage();
   const connection = await stage.open({ heartbeat: 1000 });
   const peer = stage.network.peer(0);
@@ -692,7 +693,7 @@ Deno.test("Connection lives on by any byte behind the probe", async () => {
   await stage.end(connection);
 });
 
-Deno.test("Connection does not probe while bytes come", async () => {
+Deno.test("Connection does not probe while bytes arrive", async () => {
   const stage = new Stage();
   const connection = await stage.open({ heartbeat: 1000 });
   const peer = stage.network.peer(0);
@@ -704,7 +705,7 @@ Deno.test("Connection does not probe while bytes come", async () => {
   await stage.end(connection);
 });
 
-Deno.test("Connection lives on while a long command is taken bit by bit, and ends when that stops", async () => {
+Deno.test("Connection survives while a long command is accepted bit by bit, and ends when that stops", async () => {
   const stage = new Stage();
   const connection = await stage.open({ heartbeat: 1000 });
   const { transport } = stage.network.peer(0);
@@ -724,7 +725,7 @@ Deno.test("Connection lives on while a long command is taken bit by bit, and end
   await stage.end(connection);
 });
 
-Deno.test("Connection forgives a timer that comes late: the answer may lie unread", async () => {
+Deno.test("Connection tolerates a late timer: the answer may be unread", async () => {
   const stage = new Stage();
   const connection = await stage.open({ heartbeat: 1000 });
   const peer = stage.network.peer(0);
@@ -735,13 +736,13 @@ Deno.test("Connection forgives a timer that comes late: the answer may lie unrea
   peer.say("+PONG\r\n");
   await stage.runtime.advance(600);
   assertEquals(connection.reason, undefined);
-  // And a peer that stays silent is given up all the same.
+  // A peer that stays silent still ends the connection.
   await stage.runtime.advance(3000);
   assertInstanceOf(connection.reason, RedisConnectionError);
   await stage.end(connection);
 });
 
-/** Lets a subscriber hear `text` every `every` milliseconds, for as long as it lives or `ms` milliseconds. */
+/** Sends `text` every `every` milliseconds, until the connection ends or for `ms` milliseconds. */
 async function chatter(
   stage: Stage,
   connection: Connection,
@@ -756,7 +757,7 @@ async function chatter(
   return passed;
 }
 
-Deno.test("Connection ends when a command is not answered within two heartbeats, though messages come in", async () => {
+Deno.test("Connection ends when a command is not answered within two heartbeats, even while messages arrive", async () => {
   const cases: [
     name: string,
     send: (connection: Connection) => Promise<unknown>,
@@ -785,13 +786,13 @@ Deno.test("Connection ends when a command is not answered within two heartbeats,
   }
 });
 
-Deno.test("Connection counts a command's age from when it is the oldest and was written", async () => {
+Deno.test("Connection measures a command's age from when it is the oldest and written", async () => {
   const stage = new Stage();
   const connection = await stage.open({ heartbeat: 1000 });
   const peer = stage.network.peer(0);
   peer.answers.GET = null;
   const text = message("k", "v");
-  // Each is answered in time, and the last ten times as long after it was sent.
+  // Each is answered in time, although the last waits ten times as long.
   const replies = Promise.all(
     Array.from({ length: 10 }, (_, key) => connection.request(["GET", key])),
   );
@@ -800,7 +801,7 @@ Deno.test("Connection counts a command's age from when it is the oldest and was 
     peer.say(bulk(`value of ${key}`));
   }
   assertEquals((await replies).at(-1), "value of 9");
-  // What is sent later makes it no younger.
+  // Later commands do not extend its deadline.
   let age = 0;
   const lost = assertRejects(() => connection.request(["GET", "last"]));
   for (; connection.reason === undefined; age += 100) {
@@ -813,7 +814,7 @@ Deno.test("Connection counts a command's age from when it is the oldest and was 
   await stage.end(connection);
 });
 
-Deno.test("Connection takes each confirmation of a SUBSCRIBE for progress", async () => {
+Deno.test("Connection counts each confirmation of a SUBSCRIBE as progress", async () => {
   const stage = new Stage();
   const connection = await stage.open({ heartbeat: 1000 });
   const peer = stage.network.peer(0);
@@ -831,7 +832,7 @@ Deno.test("Connection takes each confirmation of a SUBSCRIBE for progress", asyn
   await stage.end(connection);
 });
 
-Deno.test("Connection waits for a confirmation behind a backlog of messages, but not without end", async () => {
+Deno.test("Connection waits for a confirmation behind a backlog of messages, with a limit", async () => {
   const backlog = {
     text: message("k", "v".repeat(100_000)),
     every: 500,
@@ -850,7 +851,7 @@ Deno.test("Connection waits for a confirmation behind a backlog of messages, but
   await lost;
   await stage.end(connection);
 
-  // Behind a burst there is nothing: the answer would have come.
+  // After a burst nothing is queued: the answer would have arrived.
   const other = new Stage();
   const second = await other.open({ heartbeat: 1000 });
   other.network.peer(0).answers.SUBSCRIBE = null;
@@ -866,7 +867,7 @@ Deno.test("Connection waits for a confirmation behind a backlog of messages, but
   await other.end(second);
 });
 
-Deno.test("Connection lets a message take its time that is in front of an answer", async () => {
+Deno.test("Connection waits for a slow message in front of an answer", async () => {
   const stage = new Stage();
   const connection = await stage.open({ heartbeat: 1000 });
   const peer = stage.network.peer(0);
@@ -901,8 +902,8 @@ Deno.test("Connection waits for a large reply that arrives slowly, and sends no 
   await stage.end(connection);
 });
 
-Deno.test("Connection ends when a reply does not go on, or only trickles", async () => {
-  // Answers to no PING, too: each would be an element.
+Deno.test("Connection ends when a reply stalls, or only trickles", async () => {
+  // No PING is sent: its answer would be read as an element.
   const cases: [beginning: string, text: string, ms: number][] = [
     ["*1048576\r\n", "+PONG\r\n", 8000],
     ["$500000\r\n", "v", 8000],
@@ -931,7 +932,7 @@ Deno.test("Connection ends when a reply does not go on, or only trickles", async
   }
 });
 
-Deno.test("Connection ends at once when an MGET is answered with another number of values", async () => {
+Deno.test("Connection ends at once when an MGET is answered with the wrong number of values", async () => {
   const stage = new Stage();
   const connection = await stage.open();
   stage.network.peer(0).answers.MGET = "*1048576\r\n+PONG\r\n";
@@ -943,7 +944,7 @@ Deno.test("Connection ends at once when an MGET is answered with another number 
   await stage.end(connection);
 });
 
-Deno.test("Connection forgives an event loop that was blocked when a command is due", async () => {
+Deno.test("Connection tolerates an event loop that was blocked when a command was due", async () => {
   const stage = new Stage();
   const connection = await stage.open({ heartbeat: 1000 });
   const peer = stage.network.peer(0);
@@ -971,7 +972,7 @@ Deno.test("Connection with a heartbeat of 0 waits without limit", async () => {
   await stage.end(connection);
 });
 
-Deno.test("Connection.open takes one reply too many behind its last for a lost connection", async () => {
+Deno.test("openConnection treats an extra reply after the last one as a lost connection", async () => {
   for (const extra of ["+OK\r\n", "garbage\r\n"]) {
     const stage = new Stage();
     stage.network.onDial = (peer) => {

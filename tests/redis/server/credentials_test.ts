@@ -2,7 +2,7 @@ import {
   askCredentials,
   type CredentialsProvider,
   type RedisCredentials,
-  sharingCalls,
+  shareCalls,
 } from "../../../src/redis/server/credentials.ts";
 import {
   ConfigurationError,
@@ -10,8 +10,9 @@ import {
   RedisError,
   ResultBackend,
 } from "../../../mod.ts";
-import { Connection } from "../../../src/redis/server/connection.ts";
-import { TcpDriver } from "../../../src/redis/server/link.ts";
+import type { Connection } from "../../../src/redis/server/connection.ts";
+import { openConnection } from "../../../src/redis/server/open_connection.ts";
+import { TcpDriver } from "../../../src/redis/server/driver.ts";
 import { denoRuntime } from "../../../src/runtime.ts";
 import { MemoryRedis } from "../../../testing.ts";
 import {
@@ -29,18 +30,18 @@ import { inboxOf } from "../../support/results.ts";
 const NEVER = new AbortController().signal;
 
 function ask(provider: () => unknown, signal = NEVER) {
-  // Whoever writes JavaScript gives what he likes.
+  // Callers without types may return anything.
   return askCredentials(provider as CredentialsProvider, "redis:1", signal);
 }
 
-/** A server in the world of a test, and one connection to it. */
+/** A fake server, and one connection to it. */
 class Stage {
   readonly network = new FakeNetwork();
   readonly runtime = new FakeRuntime({ dial: this.network.dial });
   readonly expiries: Date[] = [];
 
   open(credentials: CredentialsProvider): Promise<Connection> {
-    return Connection.open(
+    return openConnection(
       {
         address: { hostname: "redis.test", port: 6379 },
         db: 0,
@@ -57,7 +58,7 @@ class Stage {
   }
 }
 
-Deno.test("askCredentials takes an answer at once or later, and nothing else", async () => {
+Deno.test("askCredentials accepts credentials or a promise of them, and nothing else", async () => {
   const expiresAt = new Date(1000);
   const given = { username: "u", password: "p", expiresAt };
   assertEquals(await ask(() => given), given);
@@ -86,7 +87,7 @@ Deno.test("askCredentials takes an answer at once or later, and nothing else", a
   }
 });
 
-Deno.test("a provider that fails is asked again, unless no answer can come of it", async () => {
+Deno.test("a provider that fails is retried, unless the failure is permanent", async () => {
   const request = { headers: { authorization: "S3CRET" } };
   const away = Object.assign(new Error("503 from tokens.test"), { request });
   const failing = [() => Promise.reject(away), () => {
@@ -116,7 +117,7 @@ Deno.test("a provider that fails is asked again, unless no answer can come of it
   );
 });
 
-Deno.test("a provider that hangs has connectTimeout, and ends with the signal", async () => {
+Deno.test("a provider that hangs is limited by connectTimeout, and by the signal", async () => {
   const stage = new Stage();
   const opening = assertRejects(
     () => stage.open(() => new Promise(() => {})),
@@ -135,10 +136,10 @@ Deno.test("a provider that hangs has connectTimeout, and ends with the signal", 
   assertStrictEquals(await asked, reason);
 });
 
-Deno.test("sharingCalls asks once at a time, and does not wait for a call that was given up", async () => {
+Deno.test("shareCalls makes one call at a time, and does not join one that timed out", async () => {
   using runtime = new FakeRuntime();
   const calls: PromiseWithResolvers<RedisCredentials>[] = [];
-  const provider = sharingCalls(
+  const provider = shareCalls(
     () => {
       const call = Promise.withResolvers<RedisCredentials>();
       calls.push(call);
@@ -168,7 +169,7 @@ Deno.test("sharingCalls asks once at a time, and does not wait for a call that w
   assertEquals(calls.length, 4);
 });
 
-Deno.test("Connection.open logs in with what it asked for, and tells when that expires", async () => {
+Deno.test("openConnection logs in with the provider's credentials, and reports when they expire", async () => {
   const stage = new Stage();
   const connection = await stage.open(() => ({
     password: "token",
@@ -180,7 +181,7 @@ Deno.test("Connection.open logs in with what it asked for, and tells when that e
   await connection.finished();
 });
 
-Deno.test("a refused password is retriable with a provider, in the server's words, and is not shown", async () => {
+Deno.test("a refused password is transient with a provider, in the server's words, and is not shown", async () => {
   const replies = [
     "WRONGPASS invalid username-password pair or user is disabled.",
     "ERR invalid password",
@@ -212,7 +213,7 @@ Deno.test("a refused password is retriable with a provider, in the server's word
   assert(!Deno.inspect(error).includes("S3CRET"));
 });
 
-Deno.test("credentials take the place of the URL's, for each connection", async () => {
+Deno.test("credentials replace the URL's, for each connection", async () => {
   await using redis = await MemoryRedis.start({ password: "token" });
   const url = redis.url.replace(/:\/\/.*@/, "://old:stale@");
   let asked = 0;
@@ -237,7 +238,7 @@ Deno.test("credentials take the place of the URL's, for each connection", async 
   assertEquals(await python.exists("a"), true);
 });
 
-Deno.test("credentials are refused beside what they take the place of, and unless they are a function", () => {
+Deno.test("credentials must be a function, and exclude the options that they replace", () => {
   const credentials = () => ({ password: "p" });
   const driver = { connect: () => Promise.reject(new Error("none")) };
   for (

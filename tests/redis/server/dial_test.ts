@@ -11,12 +11,12 @@ import { formatAddress } from "../../../src/redis/address.ts";
 
 const signal = new AbortController().signal;
 
-Deno.test("nameOf writes brackets around an IPv6 address", () => {
+Deno.test("formatAddress puts brackets around an IPv6 address", () => {
   assertEquals(formatAddress({ hostname: "::1", port: 1 }), "[::1]:1");
   assertEquals(formatAddress({ hostname: "h", port: 2 }), "h:2");
 });
 
-Deno.test("dial takes a Unix socket that was open to us for one that will be again", async () => {
+Deno.test("dial treats a Unix socket that was accessible before as unavailable for a moment", async () => {
   let refusal: Error | undefined = new Deno.errors.PermissionDenied("EACCES");
   const runtime: Runtime = {
     ...denoRuntime,
@@ -33,7 +33,7 @@ Deno.test("dial takes a Unix socket that was open to us for one that will be aga
   );
   refusal = undefined;
   (await dial(address, runtime, signal)).close();
-  // As while the server makes the socket anew, before it opens it to others.
+  // The server has recreated the socket, and not set its permissions yet.
   refusal = new Deno.errors.PermissionDenied("EACCES");
   await assertRejects(
     () => dial(address, runtime, signal),
@@ -42,14 +42,14 @@ Deno.test("dial takes a Unix socket that was open to us for one that will be aga
   );
 });
 
-Deno.test("dial asks for a flag of Deno's only where Deno refused", async () => {
+Deno.test("dial names a permission flag only where Deno refused", async () => {
   const refusals: [Error, new (...args: never[]) => Error, string][] = [
     [
       new Deno.errors.NotCapable("Requires net access"),
       ConfigurationError,
       "--allow-net=h:1",
     ],
-    // As a packet filter does, which may be told otherwise.
+    // As a packet filter does, whose rules may change.
     [
       new Deno.errors.PermissionDenied("Operation not permitted"),
       RedisConnectionError,
@@ -66,7 +66,7 @@ Deno.test("dial asks for a flag of Deno's only where Deno refused", async () => 
   }
 });
 
-Deno.test("dial ends with its signal though the runtime does not, and closes what comes late", async () => {
+Deno.test("dial obeys its signal even if the runtime does not, and closes a late connection", async () => {
   for (const phase of ["dial", "readTextFile"] as const) {
     const dialled = Promise.withResolvers<FakeTransport>();
     const file = Promise.withResolvers<string>();
@@ -96,7 +96,7 @@ Deno.test("dial ends with its signal though the runtime does not, and closes wha
   }
 });
 
-Deno.test("dial reads a file again that was of use before, but not past a missing permission", async () => {
+Deno.test("dial retries a file that worked before, unless a permission is missing", async () => {
   let file: string | Error = "-----BEGIN CERTIFICATE-----";
   const runtime: Runtime = {
     ...denoRuntime,

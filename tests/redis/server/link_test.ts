@@ -1,7 +1,7 @@
 import { RedisConnectionError, RedisError } from "../../../src/errors.ts";
 import type { ConnectionOptions } from "../../../src/redis/server/connection.ts";
 import type { RedisLink } from "../../../src/redis/link.ts";
-import { TcpDriver } from "../../../src/redis/server/link.ts";
+import { TcpDriver } from "../../../src/redis/server/driver.ts";
 import {
   assert,
   assertEquals,
@@ -73,7 +73,7 @@ Deno.test("TcpLink dials the subscribing connection on first use, once", async (
   await stage.end(link);
 });
 
-Deno.test("TcpLink keeps the order of calls on the wire, before the connection is there and after", async () => {
+Deno.test("TcpLink sends calls in order, before the connection is open and after", async () => {
   const stage = new Stage();
   const link = await stage.connect();
   for (const known of [1, 5]) {
@@ -110,7 +110,7 @@ Deno.test("TcpLink ends when its connections reached different servers", async (
   await stage.end(link);
 });
 
-Deno.test("TcpLink asks once whether the server is the same, and takes a refusal for a notice", async () => {
+Deno.test("TcpLink checks once that the server is the same, and reports a refusal as a notice", async () => {
   for (const answer of [undefined, "-NOPERM no PUBSUB\r\n"]) {
     const stage = new Stage();
     stage.network.onDial = (peer) => {
@@ -128,7 +128,7 @@ Deno.test("TcpLink asks once whether the server is the same, and takes a refusal
   }
 });
 
-Deno.test("TcpLink asks for sharded channels where those are subscribed", async () => {
+Deno.test("TcpLink checks sharded channels if those are subscribed", async () => {
   const stage = new Stage();
   stage.network.onDial = ({ answers }) => {
     answers.SSUBSCRIBE = array(bulk("ssubscribe"), bulk("k"), ":1\r\n");
@@ -140,8 +140,8 @@ Deno.test("TcpLink asks for sharded channels where those are subscribed", async 
   await stage.end(link);
 });
 
-Deno.test("TcpLink takes a channel that was unsubscribed meanwhile for no alarm, and asks again later", async () => {
-  // Unsubscribed before the confirmation came, and after the question was sent.
+Deno.test("TcpLink ignores a check of a channel that was unsubscribed meanwhile, and checks again later", async () => {
+  // Unsubscribed before the confirmation arrived, and after the check was sent.
   for (const isEarly of [true, false]) {
     const stage = new Stage();
     const link = await stage.connect();
@@ -163,7 +163,7 @@ Deno.test("TcpLink takes a channel that was unsubscribed meanwhile for no alarm,
   }
 });
 
-Deno.test("TcpLink.fence knows its nonce in both forms of the answer, and ends at another", async () => {
+Deno.test("TcpLink.fence accepts its nonce in both forms of the answer, and ends the link on another", async () => {
   const stage = new Stage();
   const link = await stage.connect();
   await link.subscribe(["k"]);
@@ -177,7 +177,7 @@ Deno.test("TcpLink.fence knows its nonce in both forms of the answer, and ends a
   await stage.end(link);
 });
 
-Deno.test("TcpLink.fence resolves behind the messages that came before its answer", async () => {
+Deno.test("TcpLink.fence resolves after the messages that arrived before its answer", async () => {
   const stage = new Stage();
   const link = await stage.connect();
   await link.subscribe(["k"]);
@@ -214,7 +214,7 @@ Deno.test("TcpLink lets commands in flight finish when the subscribed connection
   await stage.end(link);
 });
 
-Deno.test("TcpLink cuts off what does not finish in time", async () => {
+Deno.test("TcpLink rejects commands that do not finish in time", async () => {
   const stage = new Stage();
   const link = await stage.connect();
   stage.commands.answers.SET = null;
@@ -237,7 +237,7 @@ Deno.test("TcpLink ends with the command connection, and the subscribed one with
   await stage.end(link);
 });
 
-Deno.test("TcpLink.end can be called again, and stops a dial on its way", async () => {
+Deno.test("TcpLink.end is idempotent, and stops a dial in progress", async () => {
   const stage = new Stage();
   const link = await stage.connect();
   stage.network.isBlackHole = true;
@@ -257,7 +257,7 @@ Deno.test("TcpLink.end can be called again, and stops a dial on its way", async 
   await stage.end(link);
 });
 
-Deno.test("TcpLink ends when its second connection cannot be made", async () => {
+Deno.test("TcpLink ends when its second connection cannot be opened", async () => {
   const stage = new Stage();
   stage.network.onDial = (_, number) =>
     number === 0 ? undefined : new Deno.errors.ConnectionRefused("refused");
@@ -271,7 +271,7 @@ Deno.test("TcpLink ends when its second connection cannot be made", async () => 
   await stage.end(link);
 });
 
-Deno.test("TcpLink.transaction gives EXEC's replies, or the first refusal", async () => {
+Deno.test("TcpLink.transaction resolves to EXEC's replies, or rejects with the first refusal", async () => {
   const commands = [["SET", "k", "v"], ["PUBLISH", "k", "v"]];
   const cases: [Record<string, string>, string | string[]][] = [
     [{ EXEC: array("+OK\r\n", ":1\r\n") }, ["OK", "1"]],
@@ -325,7 +325,7 @@ Deno.test("TcpLink ends when its server became a replica, and what is in flight 
       { EXEC: array(readOnly) },
       (link) => link.transaction([["SET", "k", "v"]]),
     ],
-    // It became one behind the last command that was queued.
+    // It became one after the last command was queued.
     [
       {
         EXEC: `-EXECABORT Transaction discarded because of: ${
@@ -343,7 +343,7 @@ Deno.test("TcpLink ends when its server became a replica, and what is in flight 
       write(link),
       link.command(["GET", "k"]),
     ]);
-    // What the server refused, it did not do: another try is safe.
+    // A refused command was not executed: retrying is safe.
     assert(outcome?.status === "rejected");
     assertInstanceOf(outcome.reason, RedisError);
     assertEquals(outcome.reason.code, "READONLY");
@@ -355,7 +355,7 @@ Deno.test("TcpLink ends when its server became a replica, and what is in flight 
   }
 });
 
-Deno.test("TcpLink names the line that would allow EXEC", async () => {
+Deno.test("TcpLink names the rule that would allow EXEC", async () => {
   const stage = new Stage();
   const link = await stage.connect({ username: "app" });
   stage.commands.answers.EXEC =
@@ -369,7 +369,7 @@ Deno.test("TcpLink names the line that would allow EXEC", async () => {
   await stage.end(link);
 });
 
-Deno.test("TcpLink ends when it has to log in again, if credentials can be asked for again", async () => {
+Deno.test("TcpLink ends when it must log in again, if there is a credentials provider", async () => {
   const noAuth = "-NOAUTH Authentication required.\r\n";
   for (const call of ["command", "subscribe"] as const) {
     for (const credentials of [undefined, () => ({ password: "p" })]) {
@@ -394,7 +394,7 @@ Deno.test("TcpLink ends when it has to log in again, if credentials can be asked
   }
 });
 
-Deno.test("TcpLink ends for a reason that is worth another attempt also where its fence or UNSUBSCRIBE meets NOAUTH", async () => {
+Deno.test("TcpLink ends with a transient error even if its fence or UNSUBSCRIBE meets NOAUTH", async () => {
   for (const call of ["fence", "unsubscribe"] as const) {
     const stage = new Stage();
     const link = await stage.connect({
@@ -415,7 +415,7 @@ Deno.test("TcpLink ends for a reason that is worth another attempt also where it
   }
 });
 
-Deno.test("TcpLink.read refuses a reply of another length, and reads a list as nothing", async () => {
+Deno.test("TcpLink.read refuses a reply of the wrong length, and reads a list as a missing key", async () => {
   const stage = new Stage();
   const link = await stage.connect();
   stage.commands.answers.MGET = array(bulk("a"), "$-1\r\n");
@@ -424,7 +424,7 @@ Deno.test("TcpLink.read refuses a reply of another length, and reads a list as n
   await stage.end(link);
 });
 
-Deno.test("TcpLink.keepAlive holds for both connections, whenever they are made", async () => {
+Deno.test("TcpLink.keepAlive applies to both connections, whenever they are opened", async () => {
   const stage = new Stage();
   const link = await stage.connect();
   link.keepAlive(false);

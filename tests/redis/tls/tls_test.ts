@@ -14,8 +14,8 @@ import { inboxOf } from "../../support/results.ts";
 import { within } from "../../support/until.ts";
 
 /**
- * What a backend says that cannot connect. A server that hangs up may cut off
- * its own word for why, and then the next attempt hears it.
+ * The error of a backend that cannot connect. A server that hangs up may cut off
+ * its own alert, which the next attempt then receives.
  */
 async function refusal(
   url: string,
@@ -30,7 +30,7 @@ async function refusal(
   });
   const error = await assertRejects(() => backend.getMeta("id"));
   assert(error instanceof Error);
-  // It is the cause of what the reader says.
+  // It is the cause of the reader's error.
   return error.cause instanceof Error &&
       !(error instanceof ConfigurationError)
     ? error.cause
@@ -41,7 +41,7 @@ function test(name: string, fn: () => Promise<void>): void {
   Deno.test(needs(["redis-server", "openssl"], { name, fn }));
 }
 
-test("a stream over TLS survives a kill of its connections, and loses and repeats nothing", async () => {
+test("a stream over TLS survives a kill of its connections, and loses or repeats nothing", async () => {
   const { server, authority, client } = await certificates();
   await using redis = await startRedis({ tls: { server, authority } });
   await using plain = await connect(redis.url);
@@ -69,7 +69,7 @@ test("a stream over TLS survives a kill of its connections, and loses and repeat
   assertEquals(seen.toSorted((a, b) => Number(a) - Number(b)), [...ids.keys()]);
 });
 
-test("the option `tls` makes TLS of a redis URL, with its texts before the URL's files", async () => {
+test("the option `tls` turns on TLS for a redis URL, and takes precedence over the URL's files", async () => {
   const { server, authority, client } = await certificates();
   await using redis = await startRedis({ tls: { server, authority } });
   const tls = {
@@ -90,7 +90,7 @@ test("the option `tls` makes TLS of a redis URL, with its texts before the URL's
   }
 });
 
-test("a certificate that is not accepted is told at once, in words", async () => {
+test("a rejected certificate is reported at once, and explained", async () => {
   const {
     server,
     authority,
@@ -153,7 +153,7 @@ test("a certificate that is not accepted is told at once, in words", async () =>
   assertEquals((await known.getMeta("id")).state, "PENDING");
 });
 
-test("a certificate that Deno or the server cannot take is told at once, and whose it is", async () => {
+test("a certificate that Deno or the server cannot use is reported at once, with whose it is", async () => {
   const {
     server,
     authority,
@@ -204,11 +204,11 @@ test("a certificate that Deno or the server cannot take is told at once, and who
     [older.tlsPort, ca, "asks for a client certificate"],
     [ancient.tlsPort, ca, "tls-protocols"],
     [own.tlsPort, "", "CA:TRUE"],
-    // It helps as little to trust it.
+    // Trusting it does not help either.
     [own.tlsPort, `ssl_ca_certs=${selfSigned.cert}`, "CA:TRUE"],
     [anonymous.tlsPort, ca, "subjectAltName"],
-    [strict.tlsPort, from("bom"), "has to begin a line"],
-    [strict.tlsPort, from("indented"), "has to begin a line"],
+    [strict.tlsPort, from("bom"), "must begin a line"],
+    [strict.tlsPort, from("indented"), "must begin a line"],
     [strict.tlsPort, from("trusted"), "no CERTIFICATE"],
     [strict.tlsPort, from("cut"), "ssl_ca_certs"],
     [
@@ -238,19 +238,19 @@ test("a certificate that Deno or the server cannot take is told at once, and who
   }
 });
 
-test("TLS to a plain port, and the other way round, is told in words", async () => {
+test("TLS to a plain port, and the reverse, is explained", async () => {
   const { server } = await certificates();
   await using redis = await startRedis({ tls: { server } });
   const silent = await refusal(`rediss://localhost:${redis.port}`, {
     connectTimeout: 1000,
   }, 1);
-  assert(silent.message.includes("expects no TLS"), silent.message);
+  assert(silent.message.includes("does not expect TLS"), silent.message);
   const plain = await refusal(`redis://localhost:${redis.tlsPort}`);
   assert(plain instanceof RedisConnectionError);
   assert(plain.message.includes("rediss://"), plain.message);
 });
 
-test("ssl_cert_reqs=none verifies, and says so once", async () => {
+test("ssl_cert_reqs=none still verifies, and reports it once", async () => {
   const { server, authority } = await certificates();
   await using redis = await startRedis({ tls: { server } });
   await using plain = await connect(redis.url);
@@ -271,7 +271,7 @@ test("ssl_cert_reqs=none verifies, and says so once", async () => {
   );
 });
 
-test("a file that is renewed counts from the next connection on", async () => {
+test("a renewed file is used from the next connection on", async () => {
   const { server, authority, otherAuthority } = await certificates();
   await using redis = await startRedis({ tls: { server } });
   const file = `${redis.dir}/ca.pem`;
@@ -284,7 +284,7 @@ test("a file that is renewed counts from the next connection on", async () => {
   assertEquals((await backend.getMeta("id")).state, "PENDING");
 });
 
-test("a wait outlasts a renewal that replaces the files one by one", async () => {
+test("a wait survives a renewal that replaces the files one by one", async () => {
   const { server, authority, client, expiredClient } = await certificates();
   await using redis = await startRedis({ tls: { server, authority } });
   await using plain = await connect(redis.url);
@@ -304,7 +304,7 @@ test("a wait outlasts a renewal that replaces the files one by one", async () =>
   await using writer = new ResultBackend(redis.url);
   const status = inboxOf(backend.status());
   const wait = within(backend.result("late").get(), { timeout: 60_000 });
-  // If it fails, that shows at the end.
+  // A failure shows at the end.
   wait.catch(() => {});
   await status.until(({ type }) => type === "connected");
   const spoilt: [file: string, spoil: (file: string) => Promise<void>][] = [
@@ -334,7 +334,7 @@ test("a wait outlasts a renewal that replaces the files one by one", async () =>
   assertEquals(await wait, 1);
 });
 
-test("a Unix socket is stored to, streamed from, and waited for while Redis is away", async () => {
+test("a Unix socket serves stores and streams, and is retried while Redis is down", async () => {
   await using redis = await startRedis({ appendonly: true });
   await using backend = new ResultBackend(
     `redis+socket://${redis.socketPath}?virtual_host=3`,
@@ -389,7 +389,7 @@ test("missing permissions are named", async () => {
   }
 });
 
-test("a process ends after close(), though a handshake is never answered", async () => {
+test("a process ends after close(), even if a handshake is never answered", async () => {
   const { client } = await certificates();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const mod = new URL("../../../mod.ts", import.meta.url).href;
@@ -407,7 +407,7 @@ test("a process ends after close(), though a handshake is never answered", async
       import { ResultBackend } from ${JSON.stringify(mod)};
       const backend = new ResultBackend(${JSON.stringify(url)});
       const wait = backend.getMeta("id").catch((error) => error.name);
-      // Told by the peer that the handshake has begun.
+      // Resolves when the peer sees the handshake begin.
       await Deno.stdin.read(new Uint8Array(1));
       await backend.close();
       console.log(await wait);
@@ -419,7 +419,7 @@ test("a process ends after close(), though a handshake is never answered", async
       stdout: "piped",
     }).spawn();
     const peer = await listener.accept();
-    // The client's first words.
+    // The client's first bytes.
     await peer.read(new Uint8Array(1));
     const input = child.stdin.getWriter();
     await input.write(new Uint8Array(1));
@@ -437,7 +437,7 @@ test("a process ends after close(), though a handshake is never answered", async
   await Deno.remove(file);
 });
 
-test("nobody who listens is no mistake of TLS", async () => {
+test("a refused connection is not blamed on TLS", async () => {
   const error = await refusal(`rediss://127.0.0.1:${freePort()}`);
   assert(error instanceof RedisConnectionError);
 });

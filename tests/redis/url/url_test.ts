@@ -1,7 +1,7 @@
+import { maskUrl } from "../../../src/redis/url/mask.ts";
 import { ConfigurationError } from "../../../src/errors.ts";
 import {
   fillAddress,
-  maskUrl,
   parseRedisUrl,
   type RedisUrl,
 } from "../../../src/redis/url/url.ts";
@@ -43,12 +43,12 @@ Deno.test("parseRedisUrl reads every part, percent-decoded, and fills in the res
   }
 });
 
-Deno.test("parseRedisUrl takes a URL without a host, and `redis`, as Celery does", () => {
+Deno.test("parseRedisUrl accepts a URL without a host, and `redis`, as Celery does", () => {
   const localhost = { hostname: "localhost", port: 6379, db: 0 };
   const cases: Record<string, RedisUrl> = {
     "redis": localhost,
     "redis://localhost": localhost,
-    // These are no URLs to `new URL`.
+    // `new URL` refuses these.
     "redis://:6380/2": { ...localhost, port: 6380, db: 2 },
     "redis://:p@": { ...localhost, password: "p" },
     "redis://u:p@:6380": {
@@ -65,7 +65,7 @@ Deno.test("parseRedisUrl takes a URL without a host, and `redis`, as Celery does
   }
 });
 
-Deno.test("parseRedisUrl reads the query, which wins over the rest of the URL", () => {
+Deno.test("parseRedisUrl reads the query, which takes precedence over the rest of the URL", () => {
   const host = { hostname: "h", port: 6379, db: 0 };
   const cases: Record<string, RedisUrl> = {
     "redis://h/0?db=5": { ...host, db: 5 },
@@ -93,7 +93,7 @@ Deno.test("parseRedisUrl reads the query, which wins over the rest of the URL", 
   }
 });
 
-Deno.test("parseRedisUrl refuses what a query cannot say, by name", () => {
+Deno.test("parseRedisUrl refuses an invalid query, and names the key", () => {
   const cases: Record<string, string> = {
     "db=x": 'its db is "x", expected a whole number',
     "db=-1": 'its db is "-1"',
@@ -112,10 +112,10 @@ Deno.test("parseRedisUrl refuses what a query cannot say, by name", () => {
     "host=x": 'its query has "host"',
     "__proto__=1": 'its query has "__proto__"',
     "toString=1": 'its query has "toString"',
-    "ssl_cert_reqs=none": "the scheme should be rediss",
-    "ssl_ca_certs=x": "the scheme should be rediss",
-    "ssl_certfile=": "the scheme should be rediss",
-    "ssl_keyfile=x": "the scheme should be rediss",
+    "ssl_cert_reqs=none": "use the scheme rediss",
+    "ssl_ca_certs=x": "use the scheme rediss",
+    "ssl_certfile=": "use the scheme rediss",
+    "ssl_keyfile=x": "use the scheme rediss",
     "credential_provider=a.B": "names a Python class",
     "password=a&b=c": "write `&` as %26",
   };
@@ -128,7 +128,7 @@ Deno.test("parseRedisUrl refuses what a query cannot say, by name", () => {
   }
 });
 
-Deno.test("parseRedisUrl names the schemes of Celery's that cannot be used, and why", () => {
+Deno.test("parseRedisUrl explains why some of Celery's schemes cannot be used", () => {
   const cases: Record<string, string> = {
     "redis+sentinel://h": "write sentinel://host:26379/0;sentinel://",
     "redis+sentinel://:S3CRET@h1;redis+sentinel://:S3CRET@h2":
@@ -166,7 +166,7 @@ Deno.test("parseRedisUrl names the option for several hosts, and shows no passwo
   assertEquals(parseRedisUrl("redis://u,v:p,q@h").password, "p,q");
 });
 
-Deno.test("parseRedisUrl reads what a rediss URL says about TLS, and takes a certificate as required", () => {
+Deno.test("parseRedisUrl reads the TLS options of a rediss URL, and requires a certificate by default", () => {
   const host = { hostname: "h", port: 6379, db: 0 };
   const cases: Record<string, RedisUrl> = {
     "rediss://h/0": { ...host, tls: {} },
@@ -246,7 +246,7 @@ Deno.test("parseRedisUrl reads the path and the database of a Unix socket", () =
   }
 });
 
-Deno.test("fillAddress adds a host and a port where there is none", () => {
+Deno.test("fillAddress adds a missing host and port", () => {
   const cases: Record<string, string> = {
     "redis": "redis://h:7",
     "redis://": "redis://h:7",
@@ -268,10 +268,10 @@ Deno.test("fillAddress adds a host and a port where there is none", () => {
   assertEquals(fillAddress("redis://", "::1", 7), "redis://[::1]:7");
 });
 
-Deno.test("parseRedisUrl says what is wrong", () => {
+Deno.test("parseRedisUrl says what is wrong with a URL", () => {
   const cases: Record<string, string> = {
-    "": "it is no URL",
-    "localhost": "it is no URL",
+    "": "it is not a URL",
+    "localhost": "it is not a URL",
     "localhost:6379": "scheme",
     "http://h": "its scheme is http",
     "redis+socket://path": "three slashes",
@@ -281,30 +281,30 @@ Deno.test("parseRedisUrl says what is wrong", () => {
     "unix:///": "names no socket",
     "unix:/path": "`//` is missing",
     "unix:///a%00b": "names no socket",
-    "unix:///path?virtual_host=x": 'its database "x" is no number',
-    "unix:///path?ssl_ca_certs=x": "the scheme should be rediss",
+    "unix:///path?virtual_host=x": 'its database "x" is not a number',
+    "unix:///path?ssl_ca_certs=x": "use the scheme rediss",
     "rediss://h?ssl_cert_reqs=maybe": "expected required, optional or none",
     "rediss://h?ssl_check_hostname=maybe": "neither true nor false",
-    "rediss://h?ssl_keyfile=x": "no ssl_certfile",
+    "rediss://h?ssl_keyfile=x": "without ssl_certfile",
     "rediss://h?ssl_ciphers=x": 'has "ssl_ciphers", expected one of db',
     "redis:h": "`//` is missing",
     "redis:/h": "`//` is missing",
     "redis://h:0": "its port is 0",
-    "redis://h:65536": "it is no URL: check the port",
-    "redis://h:99999/1": "it is no URL: check the port",
-    "redis://h:6379000": "it is no URL: check the port",
-    "redis://h:port": "it is no URL: check the port",
-    "redis://h/zero": 'its database "zero" is no number',
-    "redis://h/-1": "is no number",
-    "redis://h/1/2": "is no number",
-    "redis://h/1234567890": "is no number",
-    "redis://h/x?db=1": 'its database "x" is no number',
+    "redis://h:65536": "it is not a URL: check the port",
+    "redis://h:99999/1": "it is not a URL: check the port",
+    "redis://h:6379000": "it is not a URL: check the port",
+    "redis://h:port": "it is not a URL: check the port",
+    "redis://h/zero": 'its database "zero" is not a number',
+    "redis://h/-1": "is not a number",
+    "redis://h/1/2": "is not a number",
+    "redis://h/1234567890": "is not a number",
+    "redis://h/x?db=1": 'its database "x" is not a number',
     "redis://h/0#1": "`#`",
     "redis://h/0#": "`#`",
-    "redis://:p%@h": "its password holds a %",
-    "redis://u%zz@h": "its user name holds a %",
-    "redis://h/%": "its database holds a %",
-    "redis://h/0?client_name=me@here": "behind the host, write the `@` as %40",
+    "redis://:p%@h": "its password contains a %",
+    "redis://u%zz@h": "its user name contains a %",
+    "redis://h/%": "its database contains a %",
+    "redis://h/0?client_name=me@here": "after the host, write the `@` as %40",
   };
   for (const [url, words] of Object.entries(cases)) {
     const error = assertThrows(
@@ -355,12 +355,12 @@ Deno.test("parseRedisUrl and maskUrl show no password, whatever is wrong with th
   ];
   for (const form of forms) {
     for (const secret of secrets) {
-      // Without its `@`, such a one is a host, a path or a query.
+      // Without its `@`, the password is read as a host, a path or a query.
       if (!form.includes("@") && /[@/?#\\]/.test(secret)) continue;
       const url = form.replace("*", () => secret);
       let shown = maskUrl(url);
       try {
-        // Some are read as another URL than was meant: that says nothing.
+        // Some are valid URLs of another meaning: nothing to check.
         parseRedisUrl(url);
       } catch (error) {
         for (
@@ -376,7 +376,7 @@ Deno.test("parseRedisUrl and maskUrl show no password, whatever is wrong with th
   }
 });
 
-Deno.test("maskUrl keeps what is no secret", () => {
+Deno.test("maskUrl keeps what is not secret", () => {
   const cases: Record<string, string> = {
     "redis://h:6379/0": "redis://h:6379/0",
     "redis://u@h": "redis://u@h",

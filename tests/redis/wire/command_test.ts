@@ -18,7 +18,7 @@ function sent(...commands: Command[]): string[][] {
   );
 }
 
-Deno.test("CommandBuffer writes ASCII words, empty ones and line ends included", () => {
+Deno.test("CommandBuffer writes ASCII arguments, including empty ones and line ends", () => {
   assertEquals(sent(["SET", "key", ""], ["GET", "a\r\nb"], ["PING"]), [
     ["SET", "key", ""],
     ["GET", "a\r\nb"],
@@ -31,7 +31,7 @@ Deno.test("CommandBuffer counts bytes, not characters", () => {
   assertEquals(sent(words, ["GET", "\u00fc"]), [words, ["GET", "\u00fc"]]);
 });
 
-Deno.test("CommandBuffer writes text too long for the common buffer, between other words", () => {
+Deno.test("CommandBuffer writes text too long for the common buffer, between other arguments", () => {
   for (const length of [4095, 4096, 4097, 100_000]) {
     const ascii = "x".repeat(length);
     const wide = "\u00e9".repeat(length);
@@ -63,14 +63,14 @@ Deno.test("CommandBuffer writes numbers in decimal", () => {
   ]);
 });
 
-Deno.test("CommandBuffer writes half a surrogate pair as the character that stands for it", () => {
+Deno.test("CommandBuffer writes half a surrogate pair as the replacement character", () => {
   assertEquals(sent(["GET", "a\ud800b"], ["PING"]), [
     ["GET", "a\ufffdb"],
     ["PING"],
   ]);
 });
 
-Deno.test("CommandBuffer gathers short commands into one chunk, and is empty after take", () => {
+Deno.test("CommandBuffer joins short commands into one chunk, and is empty after take", () => {
   const buffer = new CommandBuffer();
   assertEquals(buffer.isEmpty, true);
   assertEquals(buffer.take(), []);

@@ -2,9 +2,8 @@ import { RedisError } from "../../../src/errors.ts";
 import {
   RespDecoder,
   type RespDecoderOptions,
-  RespError,
-  type RespValue,
-} from "../../../src/redis/wire/resp.ts";
+} from "../../../src/redis/wire/decoder.ts";
+import { RespError, type RespValue } from "../../../src/redis/wire/resp.ts";
 import {
   assert,
   assertEquals,
@@ -15,7 +14,7 @@ import { seededRandom } from "../../support/seeded_random.ts";
 
 const encoder = new TextEncoder();
 
-/** What a decoder handed on, in order; an error as its message. */
+/** What a decoder emitted, in order; an error as its message. */
 type Handed = { value: unknown } | { channel: string; payload: unknown };
 
 function plain(value: RespValue): unknown {
@@ -77,7 +76,7 @@ function message(channel: string, payload: string | Uint8Array): Uint8Array {
 
 const NOT_UTF8 = new Uint8Array([0x80, 0x04, 0x0d, 0x0a, 0xff]);
 
-/** Every kind of reply, and messages between them; and what should come of it. */
+/** Every kind of reply, with messages between them, and what they decode to. */
 const MIXED: readonly [Uint8Array, Handed][] = [
   [bytesOf("+OK\r\n"), { value: "OK" }],
   [bytesOf("+\r\n"), { value: "" }],
@@ -138,7 +137,7 @@ const MIXED: readonly [Uint8Array, Handed][] = [
   ],
   [bytesOf("*2\r\n", bulk("pong"), bulk("")), { value: ["pong", ""] }],
   [bytesOf("*3\r\n:1\r\n:2\r\n:3\r\n"), { value: [1, 2, 3] }],
-  // As long as the word that begins a message.
+  // As long as `message`.
   [
     bytesOf("*3\r\n", bulk("massage"), bulk("c"), bulk("p")),
     { value: ["massage", "c", "p"] },
@@ -152,7 +151,7 @@ Deno.test("RespDecoder reads every kind of value in one chunk", () => {
   assertEquals(new Recorder().push(MIXED_BYTES), MIXED_HANDED);
 });
 
-Deno.test("RespDecoder reads the same whatever two chunks it comes in", () => {
+Deno.test("RespDecoder reads the same however the bytes are split in two", () => {
   for (let at = 1; at < MIXED_BYTES.length; at++) {
     assertEquals(
       new Recorder().push(MIXED_BYTES.slice(0, at), MIXED_BYTES.slice(at)),
@@ -168,7 +167,7 @@ Deno.test("RespDecoder reads the same in single bytes", () => {
   assertEquals(recorder.handed, MIXED_HANDED);
 });
 
-Deno.test("RespDecoder hands on a message that comes in single bytes", () => {
+Deno.test("RespDecoder emits a message that arrives in single bytes", () => {
   const recorder = new Recorder();
   for (const byte of message("channel", "payload")) {
     recorder.push(new Uint8Array([byte]));
@@ -176,12 +175,12 @@ Deno.test("RespDecoder hands on a message that comes in single bytes", () => {
   assertEquals(recorder.handed, [{ channel: "channel", payload: "payload" }]);
 });
 
-Deno.test("RespDecoder hands each value on as soon as its last byte is there", () => {
+Deno.test("RespDecoder emits each value as soon as its last byte arrives", () => {
   for (const [bytes, handed] of MIXED) {
     for (let at = 1; at < bytes.length; at++) {
       const recorder = new Recorder();
       assertEquals(recorder.push(bytes.slice(0, at), bytes.slice(at, -1)), []);
-      // An array may be shorter than what a message begins with.
+      // An array may be shorter than the beginning of a message.
       assertEquals(recorder.push(bytes.slice(-1)), [handed]);
     }
   }
@@ -194,7 +193,7 @@ Deno.test("RespDecoder reads long streams in random splits", () => {
     const expected: Handed[] = [];
     for (let i = 0; i < 300; i++) {
       if (random() < 0.1) {
-        // Larger than a read, so that it comes in several.
+        // Larger than one read.
         const large = (random() < 0.5 ? "x" : "\u00e4").repeat(
           Math.trunc(random() * 90_000),
         );
@@ -221,14 +220,14 @@ Deno.test("RespDecoder reads long streams in random splits", () => {
   }
 });
 
-Deno.test("RespDecoder gives bytes of its own, not a view that the next read changes", () => {
+Deno.test("RespDecoder emits copies of bytes, not a view that the next read changes", () => {
   const recorder = new Recorder();
   recorder.push(bulk(NOT_UTF8));
   recorder.push(bulk("x".repeat(1000)));
   assertEquals(recorder.handed[0], { value: NOT_UTF8 });
 });
 
-Deno.test("RespDecoder takes what looks like a message for a value when nobody takes messages", () => {
+Deno.test("RespDecoder reads what looks like a message as a value without onMessage", () => {
   for (const split of [1, 4, 20]) {
     const recorder = new Recorder({ withMessages: false });
     const bytes = message("channel", "payload");
@@ -239,14 +238,14 @@ Deno.test("RespDecoder takes what looks like a message for a value when nobody t
   }
 });
 
-Deno.test("RespDecoder takes a message inside an array for a value", () => {
+Deno.test("RespDecoder reads a message inside an array as a value", () => {
   const inner = message("channel", "payload");
   assertEquals(new Recorder().push(bytesOf("*1\r\n", inner)), [
     { value: [["message", "channel", "payload"]] },
   ]);
 });
 
-Deno.test("RespDecoder passes over a message that no channel can have sent", () => {
+Deno.test("RespDecoder skips a message that no channel can have sent", () => {
   assertEquals(
     new Recorder().push(
       message("channel", "1"),
@@ -276,7 +275,7 @@ Deno.test("RespDecoder reads errors, inside arrays too, with their codes", () =>
   assertEquals(error.message, "ERR \u00fc \ufffd");
 });
 
-Deno.test("RespDecoder grows with the bytes that came, not with the length that was declared", () => {
+Deno.test("RespDecoder grows with the bytes received, not with the declared length", () => {
   const { decoder } = new Recorder();
   decoder.push(encoder.encode("$500000000\r\n"));
   decoder.push(new Uint8Array(1000));
@@ -285,7 +284,7 @@ Deno.test("RespDecoder grows with the bytes that came, not with the length that 
   assert(decoder.reserve().buffer.byteLength <= 4_194_304);
 });
 
-Deno.test("RespDecoder reads a huge bulk string in small reads, and gives its memory back", () => {
+Deno.test("RespDecoder reads a huge bulk string in small reads, and releases its memory", () => {
   const recorder = new Recorder();
   const { decoder } = recorder;
   const large = "0123456789abcdef".repeat(500_000);
@@ -299,17 +298,17 @@ Deno.test("RespDecoder reads a huge bulk string in small reads, and gives its me
   assert(decoder.reserve().buffer.byteLength <= 65536);
 });
 
-Deno.test("RespDecoder gives memory back although the next value has begun", () => {
+Deno.test("RespDecoder releases memory even if the next value has begun", () => {
   const recorder = new Recorder();
   const { decoder } = recorder;
   decoder.push(bytesOf(bulk("x".repeat(5_000_000)), "+O"));
-  // Enough for the rest of what was pushed to be moved to the front.
+  // Enough that the rest is moved to the front of the buffer.
   assert(decoder.reserve().buffer.byteLength <= 65536);
   recorder.push("K\r\n");
   assertEquals(recorder.handed[1], { value: "OK" });
 });
 
-Deno.test("RespDecoder hands out room after every commit", () => {
+Deno.test("RespDecoder has free space after every commit", () => {
   const recorder = new Recorder();
   const { decoder } = recorder;
   const unit = bytesOf("+", "x".repeat(60_000), "\r\n");
@@ -355,7 +354,7 @@ Deno.test("RespDecoder refuses what is not RESP2", () => {
   }
 });
 
-Deno.test("RespDecoder hands on what came before the garbage", () => {
+Deno.test("RespDecoder emits what came before the garbage", () => {
   const recorder = new Recorder();
   assertThrows(() => recorder.push("+OK\r\ngarbage"), RespError);
   assertEquals(recorder.handed, [{ value: "OK" }]);
@@ -410,7 +409,7 @@ Deno.test("RespDecoder refuses arrays nested beyond the limit", () => {
   );
 });
 
-Deno.test("RespDecoder refuses a line that does not end", () => {
+Deno.test("RespDecoder refuses an endless line", () => {
   const recorder = new Recorder();
   assertThrows(
     () => {
@@ -433,7 +432,7 @@ Deno.test("RespDecoder reads a bare line feed or carriage return inside a line a
   assertEquals(new Recorder().push("+a\nb\rc\r\n"), [{ value: "a\nb\rc" }]);
 });
 
-Deno.test("RespDecoder reads garbage to a RespError or not at all, and never hangs", () => {
+Deno.test("RespDecoder answers garbage with a RespError or waits for more, and never hangs", () => {
   const alphabet = encoder.encode("$*:+-\r\n0123456789message\xff");
   for (let seed = 1; seed <= 2000; seed++) {
     const random = seededRandom(seed);
