@@ -13,7 +13,7 @@ import { type ChordPart, decodeChordPart } from "../protocol/chord_part.ts";
 import type { Command, CommandArgument } from "../redis/wire/command.ts";
 import type { RedisLink, RedisText } from "../redis/link.ts";
 import type { RespValue } from "../redis/wire/resp.ts";
-import { isScriptRefusal, Script } from "../store/lua_script.ts";
+import { isScriptRefusal, LuaScript } from "../store/lua_script.ts";
 import type { StatusHub } from "../status.ts";
 import type { Codec } from "../formats/types.ts";
 
@@ -37,7 +37,7 @@ const MAX_JUDGEMENTS = 100;
 /** Adds parts to chords, and counts. A part that is returned again is not counted again. */
 export class ChordCounter {
   readonly #context: ChordCounterContext;
-  readonly #script = new Script(CHORD_SCRIPT);
+  readonly #script = new LuaScript(CHORD_SCRIPT);
   #scriptsRefused = false;
 
   /** Counts through `context.commands`. */

@@ -149,7 +149,7 @@ for (const [name, options] of Object.entries(EACH)) {
 for (const scripts of [true, false]) {
   Deno.test(needs("redis-server", {
     name:
-      `a store replaces what cannot be read only if it is no SUCCESS for sure: ${
+      `ResultBackend.storeResult() replaces an unreadable document only if it cannot be a SUCCESS: ${
         scripts ? "by script" : "where scripts are refused"
       }`,
     async fn() {
@@ -175,7 +175,7 @@ for (const scripts of [true, false]) {
           () => backend.markAsDone("id", 1),
           BackendStoreError,
         );
-        assertStringIncludes(error.message, "forget() it first");
+        assertStringIncludes(error.message, "call forget() first");
         assertInstanceOf(error.cause, DecodeError);
         assertEquals(await digestOf(client, `${KEY}id`), before);
         await backend.forget("id");
@@ -210,7 +210,7 @@ Deno.test(needs("redis-server", {
       () => backend.markAsDone("other", "\u0142".repeat(60)),
       BackendStoreError,
     );
-    assertStringIncludes(large.message, "and Redis takes 200");
+    assertStringIncludes(large.message, "and Redis accepts at most 200");
     const wrong = await assertRejects(
       () => backend.markAsDone("other", { a: [2n ** 64n] }),
       BackendStoreError,
