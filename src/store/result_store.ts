@@ -104,7 +104,7 @@ export class ResultStore {
   readonly #script: LuaScript;
   // By key, the last of the stores that have not ended.
   readonly #last = new Map<string, Promise<unknown>>();
-  #areScriptsRefused = false;
+  #isScriptingRefused = false;
 
   /** Stores through `context.commands`. */
   constructor(context: StoreContext) {
@@ -218,12 +218,12 @@ export class ResultStore {
     return this.#context.commands.run(
       async (link, attempt) => {
         const isRetry = attempt > 1;
-        if (!this.#areScriptsRefused) {
+        if (!this.#isScriptingRefused) {
           try {
             return await this.#runScript(link, job, isRetry);
           } catch (error) {
             if (!isScriptRefusal(error)) throw error;
-            this.#areScriptsRefused = true;
+            this.#isScriptingRefused = true;
             this.#context.status.emit({ type: "degraded", error });
           }
         }

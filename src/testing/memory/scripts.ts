@@ -91,7 +91,7 @@ function returnPart(
   const get = (key?: Uint8Array): Reply =>
     key === undefined ? null : call("GET", key);
   const [part = EMPTY, score = EMPTY, expires = EMPTY, own = EMPTY] = argv;
-  const [, , , , add = EMPTY, verdict = EMPTY, ...seen] = argv;
+  const [, , , , add = EMPTY, removals = EMPTY, ...seen] = argv;
   const claimed = get(claim);
   if (claimed !== null && !isEqual(claimed, own)) return ["claimed", claimed];
   let count: Reply;
@@ -101,11 +101,11 @@ function returnPart(
   } else {
     if (keyOf(score) !== "+inf" && call("ZSCORE", parts, part) === null) {
       const others = arrayOf(call("ZRANGEBYSCORE", parts, score, score));
-      const isJudged = others.length === seen.length &&
+      const isUnchanged = others.length === seen.length &&
         others.every((other, index) => isEqual(other, seen[index] ?? EMPTY));
-      if (!isJudged) return ["judge", ...others];
+      if (!isUnchanged) return ["conflict", ...others];
       for (const [index, other] of seen.entries()) {
-        if (keyOf(verdict)[index] === "x") call("ZREM", parts, other);
+        if (keyOf(removals)[index] === "x") call("ZREM", parts, other);
       }
     }
     if (keyOf(add) === "1") call("ZADD", parts, score, part);
