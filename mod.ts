@@ -95,6 +95,7 @@ export type {
   RedisText,
 } from "./src/redis/link.ts";
 export type { MessageHandler, RespValue } from "./src/redis/wire/resp.ts";
+export type { RedisOptions } from "./src/redis/options.ts";
 export type { SentinelOptions } from "./src/redis/sentinel/options.ts";
 export type { TlsOptions } from "./src/redis/tls/tls.ts";
 export type { AnyResult } from "./src/results/result.ts";

@@ -44,7 +44,9 @@ import {
   STORE_OPTIONS,
   type StoreOptions,
 } from "./store/result_store.ts";
-import { createDriver, urlOptions } from "./redis/driver.ts";
+import { createDriver } from "./redis/driver.ts";
+import { toKeyPattern } from "./redis/server/acl.ts";
+import { parseTarget } from "./redis/target.ts";
 
 /** What is known of a result beyond its id. */
 export interface ResultOptions {
@@ -162,16 +164,21 @@ export class ResultBackend implements AsyncDisposable {
     options: ResultBackendOptions = {},
   ) {
     checkBackendOptions(options);
-    const settings = resolveOptions(options, urlOptions(url, options));
+    const target = parseTarget(url, options);
+    const settings = resolveOptions(options, target.defaults);
     const status = this.#status;
     for (const doubt of doubtsAbout(options)) status.warn(doubt);
     const keys = this.#keys = new KeySpace(settings.keyPrefix);
     const retries = new RetryListener(options, status);
-    const way = createDriver(url, options, settings);
-    this.#address = way.address;
+    const { address } = target;
+    this.#address = address;
     const source = this.#source = new ResultSource({
       ...settings,
-      ...way,
+      address,
+      driver: createDriver(target, options, {
+        ...settings,
+        keyPatterns: keys.prefixes.map(toKeyPattern),
+      }),
       closeTimeout: settings.connectTimeout,
       retries,
       keys,

@@ -1,4 +1,3 @@
-import { describeArgument } from "./util/describe_argument.ts";
 import { ConfigurationError } from "./errors.ts";
 import {
   checkIsObject,
@@ -7,15 +6,13 @@ import {
   unknownOption,
 } from "./util/option_names.ts";
 import type { Formats } from "./formats/formats.ts";
-import type { CredentialsProvider } from "./redis/server/credentials.ts";
-import type { RedisDriver } from "./redis/link.ts";
 import {
-  checkSentinelOptions,
-  type SentinelOptions,
-} from "./redis/sentinel/options.ts";
-import { heartbeatOf } from "./redis/url/heartbeat.ts";
-import type { TlsOptions } from "./redis/tls/tls.ts";
-import type { UrlOptions } from "./redis/url/query.ts";
+  type RedisOptions,
+  type RedisSettings,
+  resolveRedisOptions,
+  type UrlDefaults,
+} from "./redis/options.ts";
+import { boolean, numberAtLeast } from "./util/option_values.ts";
 import {
   type RetryOptions,
   type RetryPolicy,
@@ -24,10 +21,9 @@ import {
 import type { RetryNotice } from "./retry/listener.ts";
 import { denoRuntime, longTimers, type Runtime } from "./runtime.ts";
 import { formatsOf, type SerializerOptions } from "./formats/options.ts";
-import { memberOf } from "./util/member_of.ts";
 
 /** What a {@linkcode ResultBackend} can be told. Durations are milliseconds, except `expires`. */
-export interface ResultBackendOptions extends SerializerOptions {
+export interface ResultBackendOptions extends SerializerOptions, RedisOptions {
   /**
    * Put before every key and channel: Celery's `global_keyprefix`, with the
    * separator rule of Celery 5.5 and later.
@@ -76,24 +72,6 @@ export interface ResultBackendOptions extends SerializerOptions {
    * `additional_connection_errors`.
    */
   isRetriable?: (error: Error) => boolean;
-  /**
-   * Milliseconds for one attempt to connect, from the dial to the last reply of
-   * the set-up; the URL's, if not given. Celery: `redis_socket_connect_timeout`.
-   *
-   * @default {5000}
-   */
-  connectTimeout?: number;
-  /**
-   * Milliseconds of silence after which a connection is probed; it is given up
-   * when no byte comes within as many again, or when a command is not answered
-   * within twice as many. A reply that is arriving is waited for. The URL's, if
-   * not given, and at most half of its `socket_timeout`. Below 50, `status()`
-   * warns that seconds were probably meant. Celery:
-   * `redis_backend_health_check_interval`, `redis_socket_timeout`.
-   *
-   * @default {10000}
-   */
-  heartbeat?: number;
   /**
    * Milliseconds within which every awaited key is read again once, spread out,
    * at most 1,000 a second; 0 turns it off. It bounds the delay of a result
@@ -154,82 +132,12 @@ export interface ResultBackendOptions extends SerializerOptions {
    * @default {3000}
    */
   chordJoinTimeout?: number;
-  /** The ACL user; the URL's, if not given. */
-  username?: string;
-  /** The password; the URL's, if not given. */
-  password?: string;
-  /**
-   * Gives user and password for each connection that is made, in place of
-   * those of the URL: tokens that run out, passwords that change. A refused
-   * password is then tried again with what it gives next. With `expiresAt`,
-   * fresh connections take the place of the old ones in time, in use as they
-   * are. If it throws, the attempt to connect has failed, and another follows;
-   * a ConfigurationError is the end. It has `connectTimeout` to answer.
-   * Celery: `redis_backend_credential_provider`.
-   */
-  credentials?: CredentialsProvider;
-  /**
-   * Speaks TLS, also where the URL is `redis://`, with these certificates; `{}`
-   * takes the authorities that Deno trusts. What it holds goes before the files
-   * that the URL names. Celery: `redis_backend_use_ssl`.
-   */
-  tls?: TlsOptions;
-  /** What a `sentinel://` URL does not say: the master's name, and who to be at the Sentinels. */
-  sentinel?: SentinelOptions;
-  /** The name that Redis's CLIENT LIST shows; the URL's, if not given. Celery: `redis_client_name`. */
-  clientName?: string;
-  /**
-   * Whether the URL leads to a Redis Cluster. It names one node or more,
-   * separated by commas (`redis://host1:7000,host2:7000`), and database 0; the
-   * others are found, and Deno has to be allowed to reach them, too. A URL that
-   * begins with `redis+cluster://` or `rediss+cluster://` says the same. With
-   * TLS, the nodes have to announce names that their certificates are for.
-   *
-   * No result is lost or comes twice when a slot moves, a node dies or a replica
-   * takes over, except what Redis itself loses: a store that the master had
-   * confirmed, and the replica not got yet. What is not an outcome may come
-   * twice or late while its slot moves; `reconcile` bounds the delay. Results
-   * at a master that cannot be reached come when it can be, or when a replica
-   * has its place; those of the other masters do not wait for them, and
-   * `status()` says `degraded`.
-   *
-   * The keys of a chord are at several nodes. A hash tag in `keyPrefix`, such as
-   * `{celery}`, keeps them together, and with them all results at one node.
-   *
-   * @default {false}
-   */
-  cluster?: boolean;
-  /**
-   * Whether results are published on sharded channels, by SPUBLISH, and
-   * awaited there: in a cluster, a message then goes to one shard, and not to
-   * every node. For Redis 7 and later, and only where every writer and every
-   * reader is this module with this option: Celery's workers publish on plain
-   * channels.
-   *
-   * @default {false}
-   */
-  sharded?: boolean;
-  /**
-   * Another way to reach Redis than the one built in, such as `denoRedis()`. It
-   * is handed the URL, `username`, `password`, `clientName`, `connectTimeout`
-   * and `heartbeat`, as far as they are given; a driver that cannot take them
-   * (see `RedisDriver.configure`) has its own, and a URL or one of the others
-   * is refused beside it. `tls`, `credentials`, `sentinel`, `cluster` and
-   * `sharded` are refused beside any driver.
-   */
-  driver?: RedisDriver;
   /**
    * Replaces sockets, time and chance, for simulations. What std/async's `retry`
    * does itself stays on the global `setTimeout` and `Math.random`: see
    * {@linkcode Runtime}.
    */
   runtime?: Partial<Runtime>;
-}
-
-/** What the way to Redis says where the options do not. */
-export interface UrlDefaults extends UrlOptions {
-  /** Whether a server there may be replaced by another, which takes its time. */
-  readonly failsOver?: boolean;
 }
 
 /** Shorter than these, in milliseconds, and seconds were probably meant. */
@@ -254,7 +162,7 @@ export function* doubtsAbout(
 }
 
 /** The options as the rooms use them: checked, and with every default filled in. */
-export interface Settings {
+export interface Settings extends RedisSettings {
   /** Put before every key and channel, without the separator. */
   readonly keyPrefix: string;
   /** Whole seconds that a result is kept; 0 is for ever. */
@@ -265,10 +173,6 @@ export interface Settings {
   readonly firstConnectTimeout: number;
   /** How commands are tried again. */
   readonly retry: RetryPolicy;
-  /** Milliseconds for one attempt to connect. */
-  readonly connectTimeout: number;
-  /** Milliseconds of silence before a probe. */
-  readonly heartbeat: number;
   /** Milliseconds per round of re-reading; 0 is off. */
   readonly reconcile: number;
   /** Not-ready events in a queue before conflation. */
@@ -287,8 +191,6 @@ export interface Settings {
   readonly chordOrdered: boolean;
   /** Milliseconds to wait for the results of a chord's saved group. */
   readonly chordJoinTimeout: number;
-  /** Whether channels are sharded ones. */
-  readonly sharded: boolean;
   /** The world outside. */
   readonly runtime: Runtime;
 }
@@ -377,49 +279,14 @@ export function resolveOptions(
   options: ResultBackendOptions,
   url: UrlDefaults = {},
 ): Settings {
-  for (const name of ["onRetry", "isRetriable", "credentials"] as const) {
+  for (const name of ["onRetry", "isRetriable"] as const) {
     const given: unknown = options[name];
     if (given === undefined || typeof given === "function") continue;
     throw new ConfigurationError(
-      `Cannot use ${
-        // It may be the secret itself.
-        name === "credentials"
-          ? `a value of type ${typeof given}`
-          : String(given)} as ${name}: expected a function`,
+      `Cannot use ${String(given)} as ${name}: expected a function`,
     );
   }
-  for (const name of ["tls", "cluster", "sharded"] as const) {
-    const given = options[name];
-    if (given === undefined || given === false) continue;
-    if (options.driver === undefined) continue;
-    throw new ConfigurationError(
-      `Cannot use ${name} together with driver: a driver makes its own connections, tell it`,
-    );
-  }
-  if (options.credentials !== undefined) {
-    const other = (["driver", "username", "password"] as const).find((name) =>
-      options[name] !== undefined
-    );
-    if (other !== undefined) {
-      throw new ConfigurationError(
-        `Cannot use credentials together with ${other}: ${
-          other === "driver"
-            ? "a driver makes its own connections, tell it"
-            : "let credentials() give it"
-        }`,
-      );
-    }
-  }
-  boolean("cluster", options.cluster);
-  if (options.sentinel !== undefined) {
-    checkSentinelOptions(options.sentinel);
-    if (options.driver !== undefined) {
-      throw new ConfigurationError(
-        "Cannot use sentinel together with driver: a driver finds its own way, tell it",
-      );
-    }
-  }
-  if (options.driver !== undefined) checkDriver(options.driver);
+  const connection = resolveRedisOptions(options, url);
   const { integers = "bigint" } = options;
   if (integers !== "bigint" && integers !== "number") {
     throw new ConfigurationError(
@@ -429,6 +296,7 @@ export function resolveOptions(
     );
   }
   return {
+    ...connection,
     keyPrefix: options.keyPrefix ?? "",
     expires: expiry(options.expires),
     reconnect: retryPolicy("reconnect", options.reconnect, {
@@ -440,22 +308,10 @@ export function resolveOptions(
       ? 15_000
       : Infinity,
     retry: retryPolicy("retry", options.retry, {
-      maxAttempts: url.failsOver === true ? 20 : 10,
+      maxAttempts: url.canFailOver === true ? 20 : 10,
       minTimeout: 20,
       maxTimeout: 10_000,
     }),
-    connectTimeout: numberAtLeast(
-      1,
-      "connectTimeout",
-      options.connectTimeout ?? url.connectTimeout,
-      5000,
-    ),
-    heartbeat: numberAtLeast(
-      1,
-      "heartbeat",
-      options.heartbeat,
-      heartbeatOf(url),
-    ),
     reconcile: numberAtLeast(0, "reconcile", options.reconcile, 30_000),
     highWaterMark: numberAtLeast(0, "highWaterMark", options.highWaterMark, 16),
     maxQueueBytes: numberAtLeast(
@@ -472,28 +328,16 @@ export function resolveOptions(
       2 ** 29,
     ),
     formats: formatsOf(options, integers),
-    resultExtended: boolean("resultExtended", options.resultExtended),
-    chordOrdered: boolean("chordOrdered", options.chordOrdered),
+    resultExtended: boolean("resultExtended", options.resultExtended, true),
+    chordOrdered: boolean("chordOrdered", options.chordOrdered, true),
     chordJoinTimeout: numberAtLeast(
       0,
       "chordJoinTimeout",
       options.chordJoinTimeout,
       3000,
     ),
-    sharded: boolean("sharded", options.sharded, false),
     runtime: completeRuntime(options.runtime),
   };
-}
-
-function checkDriver(driver: unknown): void {
-  if (typeof memberOf(driver, "connect") === "function") return;
-  throw new ConfigurationError(
-    `Cannot use ${describeArgument(driver)} as driver: ${
-      typeof driver === "function"
-        ? "wrap `connect` of deno.land/x/redis, as in { driver: denoRedis(connect) }"
-        : "expected a RedisDriver, such as denoRedis(connect)"
-    }`,
-  );
 }
 
 /**
@@ -532,31 +376,4 @@ export function expiry(expires: number | null | undefined): number {
     );
   }
   return Math.trunc(expires);
-}
-
-function numberAtLeast(
-  least: number,
-  name: string,
-  value: number | undefined,
-  byDefault: number,
-): number {
-  if (value === undefined) return byDefault;
-  if (typeof value !== "number" || !(value >= least)) {
-    throw new ConfigurationError(
-      `Cannot use ${String(value)} as ${name}: expected a number from ${least}`,
-    );
-  }
-  return value;
-}
-
-function boolean(
-  name: string,
-  value: boolean | undefined,
-  byDefault = true,
-): boolean {
-  if (value === undefined) return byDefault;
-  if (typeof value === "boolean") return value;
-  throw new ConfigurationError(
-    `Cannot use ${String(value)} as ${name}: expected true or false`,
-  );
 }

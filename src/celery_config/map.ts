@@ -11,13 +11,10 @@ import {
 } from "./values.ts";
 import { ConfigurationError } from "../errors.ts";
 import type { ResultBackendOptions } from "../options.ts";
-import { heartbeatOf } from "../redis/url/heartbeat.ts";
+import { resolveHeartbeat } from "../redis/url/heartbeat.ts";
 import { TLS_KEYS } from "../redis/tls/query.ts";
-import {
-  isSentinelUrl,
-  parseSentinelUrl,
-  type SentinelUrl,
-} from "../redis/sentinel/url.ts";
+import { parseSentinelUrl, type SentinelUrl } from "../redis/sentinel/url.ts";
+import { isSentinelUrl } from "../redis/url/scheme.ts";
 import { fillAddress, parseRedisUrl, type RedisUrl } from "../redis/url/url.ts";
 
 /** The options that a configuration can become. */
@@ -122,7 +119,7 @@ function connectionOf(
   const connectTimeout = millisecondsOf(
     settings.get("redis_socket_connect_timeout"),
   );
-  const heartbeat = heartbeatOf({
+  const heartbeat = resolveHeartbeat({
     heartbeat: said.heartbeat ??
       millisecondsOf(settings.get("redis_backend_health_check_interval")),
     socketTimeout: said.socketTimeout ?? socketTimeoutOf(settings),
@@ -139,7 +136,7 @@ function connectionOf(
   if (connectTimeout !== undefined && said.connectTimeout === undefined) {
     options.connectTimeout = connectTimeout;
   }
-  if (heartbeat !== heartbeatOf(said)) options.heartbeat = heartbeat;
+  if (heartbeat !== resolveHeartbeat(said)) options.heartbeat = heartbeat;
   return options;
 }
 

@@ -1,5 +1,5 @@
 import { ConfigurationError } from "../errors.ts";
-import { maskUrl } from "../redis/url/url.ts";
+import { maskUrl } from "../redis/url/mask.ts";
 import type { Given } from "./names.ts";
 
 /**

@@ -74,11 +74,11 @@ const FORMS: readonly Form[] = [
   },
   { given: "redis://h/%32", here: { ...h, db: 2 } },
   { given: "redis:///2", here: { db: 2 } },
-  { given: "redis://h/x", here: 'its database "x" is no number' },
-  { given: "redis://h/1/2", here: 'its database "1/2" is no number' },
+  { given: "redis://h/x", here: 'its database "x" is not a number' },
+  { given: "redis://h/1/2", here: 'its database "1/2" is not a number' },
   {
     given: "redis://h/-1",
-    here: 'its database "-1" is no number',
+    here: 'its database "-1" is not a number',
     differs: "Redis refuses it, at the first connection",
   },
   { given: "redis://h/0?db=5", here: { ...h, db: 5 } },
@@ -219,12 +219,12 @@ const FORMS: readonly Form[] = [
   },
   {
     given: "rediss://h?ssl_cert_reqs=maybe",
-    here: "its ssl_cert_reqs is no word that is known",
+    here: "its ssl_cert_reqs is unknown",
   },
   ...["ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"].map(
     (key) => ({
       given: `redis://h?${key}=none`,
-      here: "which is for TLS: the scheme should be rediss",
+      here: "which is for TLS: use the scheme rediss",
     }),
   ),
   {

@@ -7,7 +7,7 @@ import type {
 } from "../../mod.ts";
 import { resolveOptions } from "../../src/options.ts";
 import type { Address } from "../../src/runtime.ts";
-import { urlOptions } from "../../src/redis/driver.ts";
+import { parseTarget } from "../../src/redis/target.ts";
 import {
   assert,
   assertEquals,
@@ -213,7 +213,8 @@ Deno.test("a driver is configured with what the backend was given, and nothing e
 
 Deno.test("stores have more attempts where a server may be replaced by another", () => {
   const attempts = (url: string, options: ResultBackendOptions = {}): number =>
-    resolveOptions(options, urlOptions(url, options)).retry.maxAttempts;
+    resolveOptions(options, parseTarget(url, options).defaults).retry
+      .maxAttempts;
   assertEquals(attempts("redis://h"), 10);
   assertEquals(attempts("sentinel://h"), 20);
   assertEquals(attempts("redis://h", { cluster: true }), 20);

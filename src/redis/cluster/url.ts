@@ -1,5 +1,6 @@
 import { ConfigurationError } from "../../errors.ts";
-import { maskUrl, parseRedisUrl, type RedisUrl } from "../url/url.ts";
+import { maskUrl } from "../url/mask.ts";
+import { parseRedisUrl, type RedisUrl } from "../url/url.ts";
 
 /** Scheme, user and password; hosts; database and query. */
 const PARTS = /^([^/]*\/\/(?:.*@)?)([^/?#]*)(.*)$/s;

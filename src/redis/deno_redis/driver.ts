@@ -12,8 +12,8 @@ import type {
   RedisDriver,
   RedisLink,
 } from "../link.ts";
-import { isSentinelUrl } from "../sentinel/url.ts";
-import { heartbeatOf } from "../url/heartbeat.ts";
+import { isSentinelUrl } from "../url/scheme.ts";
+import { resolveHeartbeat } from "../url/heartbeat.ts";
 import { parseRedisUrl, type RedisUrl } from "../url/url.ts";
 import { type ClientSettings, openClient } from "./client.ts";
 import { DenoRedisCommands } from "./commands.ts";
@@ -285,7 +285,7 @@ function urlOf(url: string | URL): RedisUrl {
   // The server is given up in time, as by the built-in driver.
   return said.socketTimeout === undefined
     ? said
-    : { ...said, heartbeat: heartbeatOf(said) };
+    : { ...said, heartbeat: resolveHeartbeat(said) };
 }
 
 /** @throws {ConfigurationError} if both say something, and not the same. */

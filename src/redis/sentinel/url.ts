@@ -1,7 +1,8 @@
 import { ConfigurationError } from "../../errors.ts";
 import type { TcpAddress } from "../../runtime.ts";
 import type { TlsQuery } from "../tls/query.ts";
-import { maskUrl, parseRedisUrl } from "../url/url.ts";
+import { maskUrl } from "../url/mask.ts";
+import { parseRedisUrl } from "../url/url.ts";
 import type { UrlOptions } from "../url/query.ts";
 
 /** What a `sentinel://` URL says: who the Sentinels are, and who to be at the master. */
@@ -16,11 +17,6 @@ export interface SentinelUrl extends UrlOptions {
 
 /** Where a part ends. A password may hold a `;` by mistake: it is shown as part of that. */
 const BETWEEN = /(?<!;);+(?=sentinel:\/\/)/i;
-
-/** Whether a URL names Sentinels. */
-export function isSentinelUrl(url: string | URL): boolean {
-  return /^sentinel:/i.test(String(url));
-}
 
 /**
  * Reads `sentinel://[user][:password]@host[:port][/db];sentinel://host[:port]`.

@@ -106,6 +106,11 @@ function patternFor(
   return fitting ?? (key === undefined ? "*" : escapePattern(key));
 }
 
+/** The pattern of an ACL for the keys that begin with `prefix`. */
+export function toKeyPattern(prefix: string): string {
+  return `${escapePattern(prefix)}*`;
+}
+
 /** Text in which a pattern of an ACL sees no wildcard. */
 export function escapePattern(text: string): string {
   return text.replace(/[*?[\]\\]/g, "\\$&");

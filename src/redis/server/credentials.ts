@@ -67,7 +67,7 @@ export async function askCredentials(
  * takes longer than `longest` milliseconds is given up by who made it, and not
  * waited for by others.
  */
-export function sharingCalls(
+export function shareCalls(
   provider: CredentialsProvider,
   runtime: Pick<Runtime, "now">,
   longest: number,

@@ -1,4 +1,4 @@
-/** How long a server may be silent, by the words that redis-py has for it; undefined: not said. */
+/** How long a server may be silent, in redis-py's terms; undefined: not given. */
 export interface SilenceLimits {
   /** Milliseconds of silence before a probe. */
   readonly heartbeat?: number | undefined;
@@ -6,22 +6,22 @@ export interface SilenceLimits {
   readonly socketTimeout?: number | undefined;
 }
 
-const DEFAULT = 10_000;
+const DEFAULT_HEARTBEAT_MS = 10_000;
 
 /**
- * A busy server may well be silent for a moment, and a connection that is given
- * up takes all its subscriptions with it.
+ * A busy server may be silent for a moment, and a connection closed for that
+ * takes all its subscriptions with it.
  */
-const SHORTEST = 500;
+const MIN_HEARTBEAT_MS = 500;
 
 /**
- * The heartbeat, in milliseconds, that gives a silent server up within
- * `socketTimeout`, or within a second if that is less. A reply that
- * is arriving is waited for.
+ * The heartbeat, in milliseconds, that detects a silent server within
+ * `socketTimeout`, or within a second if that is longer. A reply that is still
+ * arriving is waited for.
  */
-export function heartbeatOf(
-  { heartbeat = DEFAULT, socketTimeout = Infinity }: SilenceLimits,
+export function resolveHeartbeat(
+  { heartbeat = DEFAULT_HEARTBEAT_MS, socketTimeout = Infinity }: SilenceLimits,
 ): number {
-  // It is probed after one heartbeat, and given up after the second.
-  return Math.min(heartbeat, Math.max(socketTimeout / 2, SHORTEST));
+  // The server is probed after one heartbeat, and declared dead after a second.
+  return Math.min(heartbeat, Math.max(socketTimeout / 2, MIN_HEARTBEAT_MS));
 }

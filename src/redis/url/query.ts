@@ -1,15 +1,14 @@
-import { QueryError } from "../tls/query_error.ts";
-import { TLS_KEYS } from "../tls/query.ts";
+import { QueryError, TLS_KEYS } from "../tls/query.ts";
 
-/** What the query of a Redis URL says, as far as it means something here. */
+/** What the query of a Redis URL says, as far as it matters here. */
 export interface UrlOptions {
-  /** The database number, which wins over the path's. */
+  /** The database number; takes precedence over the path's. */
   readonly db?: number;
-  /** The ACL user, who wins over the one before the host. */
+  /** The ACL user; takes precedence over the one before the host. */
   readonly username?: string;
-  /** The password, which wins over the one before the host. */
+  /** The password; takes precedence over the one before the host. */
   readonly password?: string;
-  /** The name that CLIENT LIST shows. */
+  /** The name shown by CLIENT LIST. */
   readonly clientName?: string;
   /** Milliseconds for one attempt to connect. */
   readonly connectTimeout?: number;
@@ -20,82 +19,82 @@ export interface UrlOptions {
 }
 
 /**
- * The keys that Celery's Redis backend takes, and what of them is used here.
- * redis-py's types hold for the others too: a number that is none is a mistake.
+ * The keys that Celery's Redis backend accepts, and how they are read. A key
+ * without effect here must still have the type that redis-py expects.
  */
 const READERS: Readonly<Record<string, (value: string) => UrlOptions>> = {
   db: (value) => ({ db: integer(value) }),
   username: (username) => ({ username }),
   password: (password) => ({ password }),
   client_name: (clientName) => ({ clientName }),
-  // To redis-py, too, 0 is as if it were not given.
+  // As in redis-py, 0 counts as not given.
   socket_connect_timeout: (value) =>
     Number(value) === 0 ? {} : { connectTimeout: duration(value) },
   health_check_interval: (value) => {
     const seconds = integer(value);
-    // 0 is redis-py's own default, which is none. Here none would leave a dead
-    // connection unnoticed.
+    // 0, redis-py's default, turns the check off. Here that would leave a dead
+    // connection undetected, so it means the default instead.
     return seconds === 0 ? {} : { heartbeat: seconds * 1000 };
   },
-  // Not 0: redis-py would not wait for any reply.
+  // 0 is refused: redis-py would not wait for any reply.
   socket_timeout: (value) => ({ socketTimeout: duration(value) }),
-  // There are two connections, and no pool.
+  // There are two connections and no pool.
   max_connections: (value) => (integer(value), {}),
-  // Silence is probed, by either end's word.
+  // The heartbeat probes silent connections in any case.
   socket_keepalive: () => ({}),
-  // What is tried again is for `retry` to say.
+  // The option `retry` decides.
   retry_on_timeout: () => ({}),
-  // The database of a Unix socket.
+  // The database of a Unix socket, read with the path.
   virtual_host: () => ({}),
 };
 
 /**
- * Reads the query of a Redis URL. As in Celery, a key without a value counts as
- * not given, and of a key given twice the last one counts. With `isTls`, those
- * about TLS are left to {@linkcode tlsOf}.
+ * Parses the query of a Redis URL. As in Celery, a key without a value counts as
+ * not given, and of a key given twice the last one counts. With `isTls`, keys
+ * about TLS are skipped.
  *
- * @throws {QueryError} if a key is unknown, or a value is of another type.
+ * @throws {QueryError} if a key is unknown, or a value has the wrong type.
  */
 export function parseUrlQuery(
   query: URLSearchParams,
   isTls: boolean,
 ): UrlOptions {
   let options: UrlOptions = {};
-  let isBehindPassword = false;
+  let isAfterPassword = false;
   for (const [key, value] of query) {
     if (isTls && TLS_KEYS.has(key)) continue;
     if (!Object.hasOwn(READERS, key)) {
-      throw unknown(key, isBehindPassword, isTls);
+      throw unknownKey(key, isAfterPassword, isTls);
     }
-    isBehindPassword ||= key === "password";
+    isAfterPassword ||= key === "password";
     if (value === "") continue;
     try {
       options = { ...options, ...READERS[key]!(value) };
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       // What looks like a key may be the rest of the password.
-      const shown = isBehindPassword ? "**" : JSON.stringify(value);
+      const shown = isAfterPassword ? "**" : JSON.stringify(value);
       throw new QueryError(`its ${key} is ${shown}, expected ${error.message}`);
     }
   }
   return options;
 }
 
-function unknown(
+function unknownKey(
   key: string,
-  isBehindPassword: boolean,
+  isAfterPassword: boolean,
   isTls: boolean,
 ): QueryError {
-  if (isBehindPassword) {
+  if (isAfterPassword) {
     // It may be the rest of the password.
     return new QueryError(
-      "behind the password its query holds a key that there is not: in a password, write `&` as %26",
+      "its query has an unknown key after the password: in a password, write `&` as %26",
     );
   }
   const name = JSON.stringify(key);
   if (key.startsWith("ssl_") && !isTls) {
     return new QueryError(
-      `its query has ${name}, which is for TLS: the scheme should be rediss`,
+      `its query has ${name}, which is for TLS: use the scheme rediss`,
     );
   }
   if (key === "credential_provider") {

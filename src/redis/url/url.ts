@@ -1,18 +1,30 @@
-import { describeArgument } from "../../util/describe_argument.ts";
 import { ConfigurationError } from "../../errors.ts";
-import { QueryError } from "../tls/query_error.ts";
-import { TLS_KEYS, tlsOf, type TlsQuery } from "../tls/query.ts";
+import { describeArgument } from "../../util/describe_argument.ts";
+import {
+  parseTlsQuery,
+  QueryError,
+  TLS_KEYS,
+  type TlsQuery,
+} from "../tls/query.ts";
+import { maskUrl } from "./mask.ts";
 import { parseUrlQuery, type UrlOptions } from "./query.ts";
+import {
+  CLUSTER_HINT,
+  kindOfScheme,
+  parseScheme,
+  refusalOfScheme,
+  type UrlKind,
+} from "./scheme.ts";
 
-/** What a Redis URL says; what its query says wins over the rest. */
+/** What a Redis URL says; its query takes precedence over the rest. */
 export interface RedisUrl extends UrlOptions {
   /** A host name or an IP address, IPv6 without brackets. */
   readonly hostname: string;
   /** The port. */
   readonly port: number;
-  /** A Unix socket's path: then host and port mean nothing. */
+  /** The path of a Unix socket; host and port are then meaningless. */
   readonly path?: string;
-  /** With it, TLS is spoken, and how. */
+  /** How to use TLS; undefined: not at all. */
   readonly tls?: TlsQuery;
   /** The database number. */
   readonly db: number;
@@ -23,125 +35,50 @@ const SENTINEL_FORM =
   "sentinel://[user][:password]@host[:port][/db];sentinel://host[:port];...";
 const SOCKET_FORM = "redis+socket:///path[?virtual_host=db]";
 
-type Kind = "tcp" | "tls" | "socket" | "sentinel";
+const DEFAULT_HOST = "localhost";
+const DEFAULT_PORT = 6379;
+const DEFAULT_SENTINEL_PORT = 26379;
 
-/** Which of them is meant by a scheme. */
-const SCHEMES: Readonly<Record<string, Kind>> = {
-  redis: "tcp",
-  valkey: "tcp",
-  rediss: "tls",
-  valkeys: "tls",
-  "redis+socket": "socket",
-  // As redis-py has it.
-  unix: "socket",
-  // As Celery documents it, and does not take it.
-  socket: "socket",
-  // One part of such a URL, which names one Sentinel.
-  sentinel: "sentinel",
-};
+const REDIS_ONLY = "Redis is the only Celery result backend supported";
 
-const REDIS_ONLY = "of Celery's result backends, only Redis can be read";
-
-const CLUSTER = "a Redis Cluster needs the option `cluster: true`";
-
-/** Why a scheme cannot be used that others have. */
-const OTHER_SCHEMES: Readonly<Record<string, string>> = {
-  "redis+sentinel":
-    "Celery takes that for a plain Redis server at the port of the Sentinel; " +
-    "write sentinel://host:26379/0;sentinel://...",
-  "redis+cluster": CLUSTER,
-  "rediss+cluster": CLUSTER,
-  "valkey+cluster": CLUSTER,
-  "valkeys+cluster": CLUSTER,
-};
-
-/** The host and the port, or what there is instead. */
+/** The host and the port, or what is in their place. */
 const HOSTS = /^[^/]*\/\/(?:[^@]*@)*([^/?#@]*)/;
 
-/** What comes before the host, the host, and the port; it matches nothing where they are malformed. */
+/** A delimiter in the user name or password that is not percent-encoded. */
+const EARLY_DELIMITER = /^[^/]*\/\/[^/?#\\]*([/?\\]).*@/s;
+
+/** What comes before the host, the host, and the port; no match where they are malformed. */
 const ADDRESS =
   /^((?:rediss?|valkeys?|redis\+socket|unix|socket|sentinel):\/\/(?:[^/?#]*@)?)(\[[^\]]*\]|[^:/?#]*)(?::(\d*))?(?=[/?#]|$)/i;
 
 /**
- * Reads `redis://[user][:password]@host[:port][/db][?query]`. User, password
- * and database are percent-decoded; the host is localhost, the port 6379 and
- * the database 0 where the URL does not say. As in Celery, `redis` alone is
- * `redis://`. With `rediss://` the query may speak of TLS, too;
- * `redis+socket:///path` is a Unix socket, its database `virtual_host` or `db`.
- * Of a `sentinel://` URL this reads one part, whose port is 26379 where it does
- * not say.
+ * Parses `redis://[user][:password]@host[:port][/db][?query]`. User, password
+ * and database are percent-decoded. The defaults are host localhost, port 6379
+ * and database 0. As in Celery, `redis` alone means `redis://`.
  *
- * @throws {ConfigurationError} if the URL is of another form: the message
- * names what is wrong, and shows no password.
+ * With `rediss://`, the query may configure TLS. `redis+socket:///path` is a
+ * Unix socket, with its database in `virtual_host` or `db`. Of a `sentinel://`
+ * URL, this parses one part, with the default port 26379.
+ *
+ * @throws {ConfigurationError} if the URL is malformed: the message says what is
+ * wrong, and shows no password.
  */
 export function parseRedisUrl(input: string | URL): RedisUrl {
   checkIsUrl(input);
   const text = String(input);
-  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase();
-  // Before the rest: the URL of several Sentinels is none.
-  if (scheme !== undefined && Object.hasOwn(OTHER_SCHEMES, scheme)) {
-    throw wrong(text, `its scheme is ${scheme}: ${OTHER_SCHEMES[scheme]}`);
-  }
-  const cut = /^[^/]*\/\/[^/?#\\]*([/?\\]).*@/s.exec(text)?.[1];
-  if (cut !== undefined) {
-    // What follows would be read as a path or a query, and shown as such.
-    throw wrong(
-      text,
-      `it contains \`${cut}\` before an \`@\`: in a user name or password, write it as ${
-        encodeURIComponent(cut)
-      }; behind the host, write the \`@\` as %40`,
-    );
-  }
-  const kind = kindOf(scheme);
-  // A colon may stand before a port, too.
-  const isScheme = scheme !== undefined &&
-    (kind !== undefined || text.startsWith("//", scheme.length + 1));
-  if (!isScheme && text !== "redis") {
-    throw wrong(
-      text,
-      `it is no URL, since its scheme is missing: write redis://localhost:6379/0, say; ${REDIS_ONLY}`,
-    );
-  }
-  if (kind === undefined) throw wrong(text, `its scheme is ${scheme}`);
-  if (HOSTS.exec(text)?.[1]?.includes(",")) {
-    throw wrong(text, `it names several hosts: ${CLUSTER}`);
-  }
-  let url: URL;
-  try {
-    url = new URL(
-      fillAddress(text, "localhost", kind === "sentinel" ? 26379 : 6379),
-    );
-  } catch (cause) {
-    throw wrong(
-      text,
-      "it is no URL: check the port, and in a user name or password write " +
-        "`/`, `?`, `#` and `%` as %2F, %3F, %23 and %25",
-      cause,
-    );
-  }
-  if (
-    scheme !== undefined &&
-    !text.slice(scheme.length + 1).startsWith("//")
-  ) {
-    throw wrong(text, "`//` is missing behind the scheme");
-  }
-  if (url.hash !== "" || text.includes("#")) {
-    throw wrong(
-      text,
-      "it contains `#`: in a user name or password, write it as %23",
-    );
-  }
+  const kind = checkForm(text);
+  const url = toUrl(text, kind);
   const username = decode(url.username, text, "user name");
   const password = decode(url.password, text, "password");
   return {
     hostname: decode(url.hostname.replace(/^\[|\]$/g, ""), text, "host"),
-    port: portOf(url.port, text),
-    ...(kind === "socket" ? socketOf(url, text) : {
-      db: dbOf(decode(url.pathname, text, "database"), text),
+    port: parsePort(url.port, text),
+    ...(kind === "socket" ? parseSocket(url, text) : {
+      db: parseDatabase(decode(url.pathname, text, "database"), text),
     }),
     ...(username === "" ? {} : { username }),
     ...(password === "" ? {} : { password }),
-    ...queryOf(url, text, kind === "tls" || isTlsPart(kind, url)),
+    ...parseQuery(url, text, kind === "tls" || isTlsSentinel(kind, url)),
   };
 }
 
@@ -155,7 +92,7 @@ export function checkIsUrl(url: unknown): void {
   );
 }
 
-/** The URL with a host and a port where it names none. What is malformed stays as it is. */
+/** The URL with a host and a port where it names none. A malformed URL stays as it is. */
 export function fillAddress(
   text: string,
   hostname: string,
@@ -171,90 +108,119 @@ export function fillAddress(
   );
 }
 
-/** The URL without its secrets: `**` stands for the password. */
-export function maskUrl(input: string | URL): string {
-  const text = String(input);
-  // To the last `@`: a password may hold others, and slashes.
-  const at = text.lastIndexOf("@");
-  const scheme =
-    /^(?:rediss?|valkeys?|redis\+socket|unix|socket|redis\+sentinel|sentinel):?\/\//i
-      .exec(
-        text,
-      )?.[0];
-  let shown: string;
-  if (at < 0) {
-    // A colon begins a port, or a password whose `@` was forgotten.
-    shown = text.replace(
-      /^([^/]*\/\/(?:\[[^\]]*\]|[^:/[]*)):(?!(?<!\/:)\d{1,5}(?:[/?#]|$)).*$/s,
-      "$1:**",
-    );
-  } else if (scheme === undefined || at < scheme.length) {
-    shown = `**${text.slice(at)}`;
-  } else {
-    const userinfo = text.slice(scheme.length, at);
-    const colon = userinfo.indexOf(":");
-    shown = colon < 0
-      ? text
-      : `${scheme}${userinfo.slice(0, colon)}:**${text.slice(at)}`;
+/** Checks what the URL class would misread, or explain badly. Returns what the scheme names. */
+function checkForm(text: string): UrlKind {
+  const scheme = parseScheme(text);
+  // Before the rest: the URL of several Sentinels would fail below.
+  const refusal = refusalOfScheme(scheme);
+  if (refusal !== undefined) {
+    throw wrong(text, `its scheme is ${scheme}: ${refusal}`);
   }
-  return shown.replace(/\?.*$/s, "?**");
+  const delimiter = EARLY_DELIMITER.exec(text)?.[1];
+  if (delimiter !== undefined) {
+    // What follows it would be read, and shown, as a path or a query.
+    throw wrong(
+      text,
+      `it contains \`${delimiter}\` before an \`@\`: in a user name or password, write it as ${
+        encodeURIComponent(delimiter)
+      }; after the host, write the \`@\` as %40`,
+    );
+  }
+  const kind = kindOfScheme(scheme);
+  // A colon may also precede a port.
+  const isScheme = scheme !== undefined &&
+    (kind !== undefined || text.startsWith("//", scheme.length + 1));
+  if (!isScheme && text !== "redis") {
+    throw wrong(
+      text,
+      `it is not a URL, because its scheme is missing: write redis://localhost:6379/0, for example; ${REDIS_ONLY}`,
+    );
+  }
+  if (kind === undefined) throw wrong(text, `its scheme is ${scheme}`);
+  if (HOSTS.exec(text)?.[1]?.includes(",")) {
+    throw wrong(text, `it names several hosts: ${CLUSTER_HINT}`);
+  }
+  return kind;
 }
 
-function portOf(port: string, text: string): number {
+function toUrl(text: string, kind: UrlKind): URL {
+  const port = kind === "sentinel" ? DEFAULT_SENTINEL_PORT : DEFAULT_PORT;
+  let url: URL;
+  try {
+    url = new URL(fillAddress(text, DEFAULT_HOST, port));
+  } catch (cause) {
+    throw wrong(
+      text,
+      "it is not a URL: check the port, and in a user name or password write " +
+        "`/`, `?`, `#` and `%` as %2F, %3F, %23 and %25",
+      cause,
+    );
+  }
+  if (text !== "redis" && !/^[^:]*:\/\//.test(text)) {
+    throw wrong(text, "`//` is missing after the scheme");
+  }
+  if (url.hash !== "" || text.includes("#")) {
+    throw wrong(
+      text,
+      "it contains `#`: in a user name or password, write it as %23",
+    );
+  }
+  return url;
+}
+
+function parsePort(port: string, text: string): number {
   const number = Number(port);
   if (number === 0) throw wrong(text, "its port is 0");
   return number;
 }
 
-function kindOf(scheme = "redis"): Kind | undefined {
-  return Object.hasOwn(SCHEMES, scheme) ? SCHEMES[scheme] : undefined;
-}
-
-/** Whether it names a Sentinel, and speaks of TLS: there is no scheme for that. */
-function isTlsPart(kind: Kind, url: URL): boolean {
+/** Whether it names a Sentinel reached with TLS, for which there is no scheme. */
+function isTlsSentinel(kind: UrlKind, url: URL): boolean {
   return kind === "sentinel" &&
     [...url.searchParams.keys()].some((key) => TLS_KEYS.has(key));
 }
 
-/** Path and database of a Unix socket. */
-function socketOf(url: URL, text: string): { path: string; db: number } {
+/** The path and the database of a Unix socket. */
+function parseSocket(url: URL, text: string): { path: string; db: number } {
   const [, , host = "", port = ""] = ADDRESS.exec(text) ?? [];
   if (host !== "" || port !== "") {
     throw wrong(
       text,
-      `its path begins behind a host: write three slashes, as in ${SOCKET_FORM}`,
+      `it has a host before the path: write three slashes, as in ${SOCKET_FORM}`,
     );
   }
   const path = decode(url.pathname, text, "path");
   if (!/^\/+[^/]/.test(path) || path.includes("\0")) {
     throw wrong(text, `it names no socket, as in ${SOCKET_FORM}`);
   }
-  const db = url.searchParams.getAll("virtual_host").findLast((each) =>
-    each !== ""
+  const db = url.searchParams.getAll("virtual_host").findLast((value) =>
+    value !== ""
   );
-  return { path, db: dbOf(db ?? "", text) };
+  return { path, db: parseDatabase(db ?? "", text) };
 }
 
-function queryOf(
+function parseQuery(
   url: URL,
   text: string,
   isTls: boolean,
 ): UrlOptions & { tls?: TlsQuery } {
   try {
     const options = parseUrlQuery(url.searchParams, isTls);
-    return isTls ? { ...options, tls: tlsOf(url.searchParams) } : options;
+    return isTls
+      ? { ...options, tls: parseTlsQuery(url.searchParams) }
+      : options;
   } catch (error) {
     if (error instanceof QueryError) throw wrong(text, error.message);
     throw error;
   }
 }
 
-function dbOf(path: string, text: string): number {
-  // As Celery does: slashes behind it do no harm.
+function parseDatabase(path: string, text: string): number {
+  // As in Celery, trailing slashes do no harm.
   const name = path.replace(/^\/+|\/+$/g, "");
   if (name === "") return 0;
   if (!/^\d{1,9}$/.test(name)) {
-    throw wrong(text, `its database ${JSON.stringify(name)} is no number`);
+    throw wrong(text, `its database ${JSON.stringify(name)} is not a number`);
   }
   return Number(name);
 }
@@ -265,7 +231,7 @@ function decode(part: string, text: string, what: string): string {
   } catch (cause) {
     throw wrong(
       text,
-      `its ${what} holds a % that begins no percent-encoded byte: write it as %25`,
+      `its ${what} contains a % that begins no percent-encoded byte: write it as %25`,
       cause,
     );
   }
@@ -282,14 +248,14 @@ function wrong(text: string, what: string, cause?: unknown): Error {
   );
 }
 
-/** Whether its scheme is none that Redis is reached by, such as that of another backend of Celery's. */
+/** Whether its scheme is unknown, such as that of another Celery result backend. */
 function isForeign(text: string): boolean {
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
-  return scheme !== undefined && kindOf(scheme) === undefined &&
-    !Object.hasOwn(OTHER_SCHEMES, scheme);
+  const scheme = parseScheme(text);
+  return scheme !== undefined && text.startsWith("//", scheme.length + 1) &&
+    kindOfScheme(scheme) === undefined && refusalOfScheme(scheme) === undefined;
 }
 
-/** V8 and URL put the whole input, secrets and all, into their messages. */
+/** V8 and URL put the whole input into their messages, secrets included. */
 function maskCause(cause: unknown): unknown {
   return cause instanceof Error ? new Error(cause.name) : undefined;
 }

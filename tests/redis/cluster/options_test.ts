@@ -2,32 +2,11 @@
 
 import { ResultBackend } from "../../../mod.ts";
 import { ConfigurationError } from "../../../src/errors.ts";
-import {
-  resolveOptions,
-  type ResultBackendOptions,
-} from "../../../src/options.ts";
-import { ClusterDriver } from "../../../src/redis/cluster/driver.ts";
-import { TcpDriver } from "../../../src/redis/server/link.ts";
-import {
-  createDriver,
-  type DriverChoice,
-  urlOptions,
-} from "../../../src/redis/driver.ts";
-import {
-  assertEquals,
-  assertInstanceOf,
-  assertThrows,
-} from "../../support/assert.ts";
+import type { ResultBackendOptions } from "../../../src/options.ts";
+import { parseTarget } from "../../../src/redis/target.ts";
+import { assertEquals, assertThrows } from "../../support/assert.ts";
 
-function way(url: string, options: ResultBackendOptions = {}): DriverChoice {
-  return createDriver(
-    url,
-    options,
-    resolveOptions(options, urlOptions(url, options)),
-  );
-}
-
-Deno.test("wayTo leads to a cluster where the option or the scheme says so, and names its seeds without secrets", () => {
+Deno.test("parseTarget finds a cluster by the option or the scheme, and names its seeds without secrets", () => {
   const cases: [string, ResultBackendOptions, string][] = [
     ["redis://a.test", { cluster: true }, "a.test:6379"],
     ["redis://u:p@a.test:1,[::1]:2", { cluster: true }, "a.test:1, [::1]:2"],
@@ -37,25 +16,26 @@ Deno.test("wayTo leads to a cluster where the option or the scheme says so, and 
     ["valkey+cluster://a.test:1", {}, "a.test:1"],
   ];
   for (const [url, options, seeds] of cases) {
-    const { driver, address } = way(url, options);
-    assertInstanceOf(driver, ClusterDriver);
+    const { kind, address } = parseTarget(url, options);
+    assertEquals(kind, "cluster");
     assertEquals(address, `the cluster of ${seeds}`);
   }
 });
 
-Deno.test("wayTo leads to one server where nothing speaks of a cluster", () => {
+Deno.test("parseTarget finds one server unless a cluster is asked for", () => {
   for (const options of [{}, { cluster: false }, { sharded: true }]) {
-    assertInstanceOf(way("redis://a.test/1", options).driver, TcpDriver);
+    assertEquals(parseTarget("redis://a.test/1", options).kind, "server");
   }
 });
 
-Deno.test("what a cluster's URL says counts where the options do not say", () => {
+Deno.test("a cluster's URL gives the defaults of options that are not given", () => {
   const url = "redis+cluster://a,b?socket_connect_timeout=3&client_name=me";
-  assertEquals(urlOptions(url, {}).connectTimeout, 3000);
-  assertEquals(urlOptions(url, {}).clientName, "me");
+  const { defaults } = parseTarget(url, {});
+  assertEquals(defaults.connectTimeout, 3000);
+  assertEquals(defaults.clientName, "me");
 });
 
-Deno.test("ResultBackend refuses what of a cluster's URL and options does not go together", () => {
+Deno.test("ResultBackend refuses a cluster's URL and options that contradict each other", () => {
   const cases: [string, ResultBackendOptions, string][] = [
     ["redis+cluster://a", { cluster: false }, "needs the option"],
     ["redis://a,b", {}, "needs the option `cluster: true`"],

@@ -597,7 +597,7 @@ Deno.test("what was given to the backend and to denoRedis, and differs, is refus
       ["sentinel://h", "Cannot use Sentinels by deno.land/x/redis"],
       ["redis+socket:///path", "a Unix socket by deno.land/x/redis"],
       ["rediss://h?ssl_ca_certs=/ca.pem", "`caCerts`"],
-      ["nonsense", "it is no URL"],
+      ["nonsense", "it is not a URL"],
     ] as const
   ) {
     assertThrows(

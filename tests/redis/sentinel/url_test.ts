@@ -1,6 +1,6 @@
+import { isSentinelUrl } from "../../../src/redis/url/scheme.ts";
 import { ConfigurationError } from "../../../src/errors.ts";
 import {
-  isSentinelUrl,
   maskSentinelUrl,
   parseSentinelUrl,
   type SentinelUrl,
@@ -82,8 +82,8 @@ Deno.test("parseSentinelUrl refuses a part of another form, and shows no passwor
     "sentinel://:S3CRET;x@h1": "write `;` as %3B",
     "sentinel://user:12;S3CRET@h1;sentinel://h2": "write `;` as %3B",
     "sentinel://h1;sentinel://:S3/CRET@h2": "write it as %2F",
-    "sentinel://h1;sentinel://h2/x": '"x" is no number',
-    "sentinel://h1;sentinel://h2:99999": "it is no URL",
+    "sentinel://h1;sentinel://h2/x": '"x" is not a number',
+    "sentinel://h1;sentinel://h2:99999": "it is not a URL",
     "sentinel://h1;sentinel://h2:0": "its port is 0",
     "sentinel://h1;sentinel://h2?db=x": "expected a whole number",
     "sentinel://h1?master_name=m": '"master_name"',

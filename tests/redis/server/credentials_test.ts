@@ -2,7 +2,7 @@ import {
   askCredentials,
   type CredentialsProvider,
   type RedisCredentials,
-  sharingCalls,
+  shareCalls,
 } from "../../../src/redis/server/credentials.ts";
 import {
   ConfigurationError,
@@ -135,10 +135,10 @@ Deno.test("a provider that hangs has connectTimeout, and ends with the signal", 
   assertStrictEquals(await asked, reason);
 });
 
-Deno.test("sharingCalls asks once at a time, and does not wait for a call that was given up", async () => {
+Deno.test("shareCalls asks once at a time, and does not wait for a call that was given up", async () => {
   using runtime = new FakeRuntime();
   const calls: PromiseWithResolvers<RedisCredentials>[] = [];
-  const provider = sharingCalls(
+  const provider = shareCalls(
     () => {
       const call = Promise.withResolvers<RedisCredentials>();
       calls.push(call);
