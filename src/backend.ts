@@ -690,7 +690,7 @@ export class ResultBackend implements AsyncDisposable {
     inspect: typeof Deno.inspect,
     options: Deno.InspectOptions,
   ): string {
-    const shown = { url: this.#address, status: this.#status.present };
+    const shown = { url: this.#address, status: this.#status.current };
     return `ResultBackend ${inspect(shown, options)}`;
   }
 
