@@ -1,4 +1,4 @@
-// A backend that is made of Celery's configuration, on a real server.
+// A backend from a Celery configuration, on a real server.
 
 import {
   BackendStoreError,
@@ -79,7 +79,7 @@ Deno.test(needs("redis-server", {
       result_backend: redis.url,
       result_backend_always_retry: true,
       result_backend_max_sleep_between_retries_ms: 50,
-      // The end of reconnecting, which the store outlives.
+      // Reconnecting is given up; the store goes on.
       result_backend_transport_options: {
         retry_policy: { max_retries: 1, interval_start: 0, interval_step: 0 },
       },

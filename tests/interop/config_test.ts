@@ -1,23 +1,22 @@
-// What this module makes of a configuration, held against what Celery makes of
-// it.
+// This module reads a configuration as Celery does.
 
-import { givenSettings } from "../../src/celery_config/names.ts";
+import { resolveNames } from "../../src/celery_config/names.ts";
 import { linearDelay } from "../../src/celery_config/retry_policy.ts";
 import { mapCeleryConfig } from "../../src/celery_config/map.ts";
 import { parseRedisUrl } from "../../src/redis/url/url.ts";
 import { backoffCeiling, retryPolicy } from "../../src/retry/retry.ts";
 import { retryMessage } from "../../src/retry/listener.ts";
-import { expiry } from "../../src/options.ts";
+import { resolveExpires } from "../../src/options.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { CELERY_PYTHON, needs } from "../support/needs.ts";
 
-/** A configuration, and the namespace that Celery reads it by. */
+/** A configuration, and the namespace with which Celery reads it. */
 interface Case {
   config: Record<string, unknown>;
   namespace?: string;
 }
 
-/** What Celery says; see config_driver.py. */
+/** What Celery reads; see config_driver.py. */
 interface Answer {
   backends: {
     address: [string, number, number];
@@ -133,7 +132,7 @@ async function ask(): Promise<Answer> {
   const { success, stdout, stderr } = await child.output();
   await sent;
   assert(success, new TextDecoder().decode(stderr));
-  // The driver's own form.
+  // As config_driver.py has it.
   return JSON.parse(new TextDecoder().decode(stdout)) as Answer;
 }
 
@@ -156,7 +155,7 @@ Deno.test(needs("celery", {
         user,
         about,
       );
-      assertEquals(expiry(options.expires), expires ?? 0, about);
+      assertEquals(resolveExpires(options.expires), expires ?? 0, about);
       const { retry } = options;
       assertEquals(
         retry?.maxAttempts,
@@ -212,11 +211,11 @@ Deno.test(needs("celery", {
         `Connection to Redis lost: Retry (0/20) ${answer.whens[i]}.`,
       );
     }
-    // No name of Celery's own is unknown here.
-    for (const name of answer.names) givenSettings({ [name]: null });
+    // This module knows every name that Celery has.
+    for (const name of answer.names) resolveNames({ [name]: null });
     const modern = answer.names.filter((name) => name === name.toLowerCase());
     for (const name of modern) {
-      givenSettings({ [`CELERY_${name.toUpperCase()}`]: null });
+      resolveNames({ [`CELERY_${name.toUpperCase()}`]: null });
     }
   },
 }));

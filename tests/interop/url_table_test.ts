@@ -1,6 +1,6 @@
-// Every form of a URL that Celery's Redis backend has, one test each: this
-// module goes where Celery itself goes, or the table says why not. Sentinels
-// have tests of their own.
+// One test for each form of URL that Celery's Redis backend accepts: this module
+// connects where Celery does, or the table says why not. Sentinels have their
+// own tests.
 
 import { mapCeleryConfig } from "../../src/celery_config/map.ts";
 import { ConfigurationError } from "../../src/errors.ts";
@@ -12,16 +12,16 @@ import {
 } from "../support/assert.ts";
 import { CELERY_PYTHON, needs } from "../support/needs.ts";
 
-/** Where a configuration leads; times in seconds, as in Celery. */
+/** The connection that a configuration describes; times in seconds, as in Celery. */
 interface Way {
   hostname?: string;
   port?: number;
-  /** Of a Unix socket, in place of host and port. */
+  /** The path of a Unix socket, in place of host and port. */
   path?: string;
   db?: number;
   username?: string;
   password?: string;
-  /** With it, TLS is spoken. */
+  /** Given if the connection uses TLS. */
   certReqs?: string;
   caFile?: string;
   socketTimeout?: number;
@@ -29,15 +29,15 @@ interface Way {
   heartbeat?: number;
 }
 
-/** What Celery says; see url_driver.py. */
+/** What Celery reads; see url_driver.py. */
 type Answer = Way | { refused: string };
 
 interface Form {
   /** The URL, or a configuration with one. */
   given: string | Record<string, unknown>;
-  /** Where it leads here, with what differs from localhost:6379/0; text: how it is refused. */
+  /** The connection here, as far as it differs from localhost:6379/0; a string: the error. */
   here: Way | string;
-  /** Why Celery does something else. */
+  /** Why Celery differs. */
   differs?: string;
   /** Why Celery is not asked. */
   unasked?: string;
