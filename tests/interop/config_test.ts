@@ -138,7 +138,7 @@ async function ask(): Promise<Answer> {
 
 Deno.test(needs("celery", {
   name:
-    "URLs, settings, retry policies and log lines come out as in Celery itself",
+    "URLs, settings, retry policies and log lines are the same as in Celery",
   async fn() {
     const answer = await ask();
     for (const [i, { config }] of backends.entries()) {
