@@ -32,7 +32,7 @@ export interface ResultBackendOptions extends SerializerOptions, RedisOptions {
    */
   keyPrefix?: string;
   /**
-   * Seconds until a stored result expires; each store starts them anew. With
+   * Seconds until a stored result expires; each store restarts them. With
    * `null` or 0, results never expire. Fractions of a second are truncated.
    * Celery: `result_expires`.
    *

@@ -113,7 +113,7 @@ export class StatusHub {
     return stream.readable;
   }
 
-  /** Sends an event to every stream. After `closed`, there are none. */
+  /** Sends an event to every stream. After `closed`, events are dropped. */
   emit(event: StatusEvent): void {
     if (this.#current.type === "closed") return;
     // These events do not change the state.

@@ -38,7 +38,7 @@ const BACKEND_NAMES: ReadonlySet<string> = new Set([
   "celery.backends.redis.RedisBackend",
 ]);
 
-/** The URLs that the parser knows, if only to say why one cannot be used. */
+/** The URLs that the parser knows, even if only to explain why one cannot be used. */
 const REDIS_URL =
   /^(redis|rediss|valkey|valkeys|sentinel|socket|unix|redis\+[a-z]+):/i;
 

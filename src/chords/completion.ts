@@ -213,7 +213,7 @@ export class ChordCompletion {
   /**
    * Stores the failure of the body, and returns its part if the body belongs to
    * a chord itself. As in Celery, the keys are deleted only if the callback
-   * failed: a late part must not start the count anew. If results never expire,
+   * failed: a late part must not restart the count. If results never expire,
    * the keys expire after a day.
    */
   async #fail(

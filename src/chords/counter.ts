@@ -256,7 +256,7 @@ export class ChordCounter {
     const { chordOrdered, expires } = this.#context;
     const { groupId, keys } = part;
     const { parts, extra, size } = keys;
-    // A late part must not start the count anew. One that comes between this
+    // A late part must not restart the count. One that comes between this
     // read and the transaction does, but is reported as claimed all the same.
     const claimBefore = otherClaim(
       part,
@@ -296,7 +296,7 @@ export class ChordCounter {
   }
 }
 
-/** The claim of another call; null if there is none. */
+/** The claim of another call; null if no other call has claimed the chord. */
 function otherClaim(
   { claim }: NewPart,
   reply: RespValue | undefined,

@@ -86,9 +86,9 @@ Deno.test(needs("redis-server", {
         events.map(({ taskId, state }) => [taskId, state]),
       );
       assertEquals(states, { [id]: "UNDECODABLE", [good]: "SUCCESS" });
-      const told = events.find(({ taskId }) => taskId === id);
-      assert(told?.state === "UNDECODABLE");
-      assertEquals(told.result.serializer, serializer);
+      const undecodable = events.find(({ taskId }) => taskId === id);
+      assert(undecodable?.state === "UNDECODABLE");
+      assertEquals(undecodable.result.serializer, serializer);
     }
   },
 }));

@@ -144,13 +144,13 @@ Deno.test(needs("celery", {
     for (const [i, { config }] of backends.entries()) {
       const { address, user, expires, policy } = answer.backends[i]!;
       const { url, options } = mapCeleryConfig(config);
-      const said = parseRedisUrl(url);
+      const parsed = parseRedisUrl(url);
       const about = JSON.stringify(config);
-      assertEquals([said.hostname, said.port, said.db], address, about);
+      assertEquals([parsed.hostname, parsed.port, parsed.db], address, about);
       assertEquals(
         [
-          said.username ?? options.username ?? null,
-          said.password ?? options.password ?? null,
+          parsed.username ?? options.username ?? null,
+          parsed.password ?? options.password ?? null,
         ],
         user,
         about,

@@ -170,7 +170,7 @@ test("a chain that ends in a group, in a chord's header, returns the part of eac
 });
 
 for (const where of ["before it", "in its header"]) {
-  test(`a chord in a chord's header fails both, where a task ${where} fails here`, async () => {
+  test(`a chord in a chord's header fails both if a task ${where} fails here`, async () => {
     await using backend = stage.backend();
     const isBefore = where === "before it";
     const [first, headed] = isBefore ? [HERE, ADD] : [

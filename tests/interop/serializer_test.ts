@@ -103,7 +103,7 @@ const written: Record<string, [stored: unknown, repr: string]> = {
     "Za\u017c\xf3 \u{1f600}\x00\x7f\u2028\n",
     "'Za\u017c\xf3 \u{1f600}\\x00\\x7f\\u2028\\n'",
   ],
-  "text that may be taken for something else": [
+  "text that looks like another type": [
     [
       "y",
       "yes",
@@ -197,8 +197,8 @@ for (const serializer of SERIALIZERS) {
         await stage.driver.get(second, { serializer }),
         await stage.driver.get(first, { serializer }),
       );
-      const told = await stage.driver.read(second, { serializer });
-      assertEquals([told.state, told.traceback], ["FAILURE", "a traceback"]);
+      const read = await stage.driver.read(second, { serializer });
+      assertEquals([read.state, read.traceback], ["FAILURE", "a traceback"]);
     }),
   );
 
@@ -223,16 +223,16 @@ for (const serializer of SERIALIZERS) {
         });
         const taskId = crypto.randomUUID();
         await backend.markAsDone(taskId, 1, call);
-        const told = await stage.driver.read(taskId, { serializer });
-        assertEquals(told.children, ["child"]);
+        const read = await stage.driver.read(taskId, { serializer });
+        assertEquals(read.children, ["child"]);
         assertEquals(
           [
-            told.name,
-            told.args,
-            told.kwargs,
-            told.worker,
-            told.retries,
-            told.queue,
+            read.name,
+            read.args,
+            read.kwargs,
+            read.worker,
+            read.retries,
+            read.queue,
           ],
           resultExtended
             ? [

@@ -26,7 +26,7 @@ import { ResultStore } from "../../src/store/result_store.ts";
 
 /** Options of a {@linkcode ChordStage}. */
 export interface ChordStageOptions extends ResultBackendOptions {
-  /** Reads saved groups. By default, there are none. */
+  /** Reads saved groups. By default, no group is saved. */
   restoreGroup?: ChordCompletionContext["restoreGroup"];
 }
 
