@@ -1,5 +1,6 @@
 import type { RetryOptions } from "../retry/retry.ts";
 import type { CeleryConfig } from "./names.ts";
+import { withoutUndefined } from "../util/without_undefined.ts";
 import {
   invalidSetting,
   toBoolean,
@@ -91,8 +92,7 @@ function toFinite(
 /** The inner layer: 20 waits of 0, 1, 1, ... seconds by default. */
 function mapRetryPolicy({ policy }: CeleryConfig): RetryOptions {
   const retries = policy.get("max_retries");
-  const timeout = toMilliseconds(policy.get("timeout"));
-  return {
+  return withoutUndefined({
     // To Celery, None is no limit, and a missing value the default.
     maxAttempts:
       (retries?.value === null ? Infinity : toInteger(retries, 0) ?? 20) + 1,
@@ -101,8 +101,8 @@ function mapRetryPolicy({ policy }: CeleryConfig): RetryOptions {
       toNumber(policy.get("interval_step"), 0) ?? 1,
       toNumber(policy.get("interval_max"), 0) ?? 1,
     ),
-    ...(timeout === undefined ? {} : { timeout }),
-  };
+    timeout: toMilliseconds(policy.get("timeout")),
+  });
 }
 
 /**

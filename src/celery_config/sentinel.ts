@@ -3,6 +3,7 @@ import type { SentinelOptions } from "../redis/sentinel/options.ts";
 import { TLS_KEYS } from "../redis/tls/query.ts";
 import type { CeleryConfig, Setting } from "./names.ts";
 import { toBoolean, toInteger, toText } from "./values.ts";
+import { withoutUndefined } from "../util/without_undefined.ts";
 
 /** Keys of `sentinel_kwargs` without effect: the connection options hold for Sentinels, too. */
 const IGNORED_KEYS: ReadonlySet<string> = new Set([
@@ -35,23 +36,14 @@ export function mapSentinel(
   { transport, settings }: CeleryConfig,
   isTls: boolean,
 ): SentinelOptions | undefined {
-  const masterName = toText(transport.get("master_name"));
-  const minOtherSentinels = toInteger(transport.get("min_other_sentinels"), 0);
   const kwargs = readSentinelKwargs(transport.get("sentinel_kwargs"));
-  const username = toText(kwargs.get("username"));
-  const password = toText(kwargs.get("password"));
-  const tls = mapSentinelTls(
-    kwargs,
-    settings.get("redis_backend_use_ssl"),
-    isTls,
-  );
-  const options: SentinelOptions = {
-    ...(masterName === undefined ? {} : { masterName }),
-    ...(minOtherSentinels === undefined ? {} : { minOtherSentinels }),
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-    ...(tls === undefined ? {} : { tls }),
-  };
+  const options = withoutUndefined({
+    masterName: toText(transport.get("master_name")),
+    minOtherSentinels: toInteger(transport.get("min_other_sentinels"), 0),
+    username: toText(kwargs.get("username")),
+    password: toText(kwargs.get("password")),
+    tls: mapSentinelTls(kwargs, settings.get("redis_backend_use_ssl"), isTls),
+  });
   return Object.keys(options).length === 0 ? undefined : options;
 }
 

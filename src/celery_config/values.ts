@@ -83,6 +83,12 @@ export function toText(setting: Setting | undefined): string | undefined {
   );
 }
 
+/** Whether Python treats the value as false. */
+export function isFalsy(value: unknown): boolean {
+  return !value ||
+    (typeof value === "object" && Object.keys(value).length === 0);
+}
+
 /** The error for a setting that should have been `expected`. */
 export function invalidSetting(
   { name, value }: Setting,
