@@ -13,7 +13,7 @@ import { type ChordPart, decodeChordPart } from "../protocol/chord_part.ts";
 import type { Command, CommandArgument } from "../redis/wire/command.ts";
 import type { RedisLink } from "../redis/link.ts";
 import type { RespValue } from "../redis/wire/resp.ts";
-import { isScriptRefusal, LuaScript } from "../store/lua_script.ts";
+import { LuaScript } from "../store/lua_script.ts";
 import { isDocument } from "../store/stored_document.ts";
 import type { StatusHub } from "../status.ts";
 import type { Codec, StoredDocument } from "../formats/types.ts";
@@ -38,12 +38,12 @@ const MAX_COMPARE_AND_SET = 100;
 /** Adds parts to chords and counts them. A part that returns again is not counted again. */
 export class ChordCounter {
   readonly #context: ChordCounterContext;
-  readonly #script = new LuaScript(CHORD_SCRIPT);
-  #isScriptingRefused = false;
+  readonly #script: LuaScript;
 
   /** Counts through `context.commands`. */
   constructor(context: ChordCounterContext) {
     this.#context = context;
+    this.#script = new LuaScript(CHORD_SCRIPT, context.status);
   }
 
   /**
@@ -87,7 +87,9 @@ export class ChordCounter {
   ): Promise<ChordCount> {
     const { parts, extra, size, claim } = part.keys;
     const keys = [parts, extra, size, claim];
-    const reply = await this.#tryScript(link, part, keys, options);
+    const reply = await this.#script.attempt(() =>
+      this.#runScript(link, part, keys, options)
+    );
     if (reply === undefined) {
       return await this.#runTransaction(link, part, options);
     }
@@ -121,7 +123,9 @@ export class ChordCounter {
     }
     options.signal?.throwIfAborted();
     const [, count = null] =
-      await this.#tryScript(link, part, [parts], options) ??
+      await this.#script.attempt(() =>
+        this.#runScript(link, part, [parts], options)
+      ) ??
         await link.transaction([
           ...addPart(part, chordOrdered),
           ...(expires === 0 ? [] : [["EXPIRE", parts, expires]]),
@@ -164,24 +168,7 @@ export class ChordCounter {
     );
   }
 
-  /** The script's reply, without a conflict; undefined if the server refuses scripts. */
-  async #tryScript(
-    link: RedisLink,
-    part: NewPart,
-    keys: readonly string[],
-    options: CallOptions,
-  ): Promise<RespValue[] | undefined> {
-    if (this.#isScriptingRefused) return undefined;
-    try {
-      return await this.#runScript(link, part, keys, options);
-    } catch (error) {
-      if (!isScriptRefusal(error)) throw error;
-      this.#isScriptingRefused = true;
-      this.#context.status.emit({ type: "degraded", error });
-      return undefined;
-    }
-  }
-
+  /** The script's reply, after conflicts are resolved. */
   async #runScript(
     link: RedisLink,
     { groupId, taskId, groupIndex, part, claim }: NewPart,

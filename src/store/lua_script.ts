@@ -4,27 +4,48 @@ import type { RedisLink } from "../redis/link.ts";
 import { isCommandRefusal } from "../redis/server/acl.ts";
 import type { RespValue } from "../redis/wire/resp.ts";
 import { rememberScript } from "../redis/server/script_commands.ts";
+import type { StatusHub } from "../status.ts";
 
 /** A Lua script that is sent in full only to a server that has not cached it. */
 export class LuaScript {
   readonly #text: string;
+  readonly #status: StatusHub;
   readonly #argumentCommand: string | undefined;
   #digest: Promise<string> | undefined;
+  #isRefused = false;
 
   /**
    * Prepares a script without sending anything. If the script calls a command
    * that it is given as an argument, `argumentCommand` names it.
    */
-  constructor(text: string, argumentCommand?: string) {
+  constructor(text: string, status: StatusHub, argumentCommand?: string) {
     this.#text = text;
+    this.#status = status;
     this.#argumentCommand = argumentCommand;
+  }
+
+  /**
+   * Calls `run`, which runs the script; resolves to undefined if the server
+   * refuses scripts. `status()` reports that once, and later calls do not try
+   * again.
+   */
+  async attempt<T>(run: () => Promise<T>): Promise<T | undefined> {
+    if (this.#isRefused) return undefined;
+    try {
+      return await run();
+    } catch (error) {
+      if (!isScriptRefusal(error)) throw error;
+      this.#isRefused = true;
+      this.#status.emit({ type: "degraded", error });
+      return undefined;
+    }
   }
 
   /**
    * Runs the script. `args` are those of EVALSHA: the number of keys, the keys,
    * and the arguments. Once `signal` aborts, nothing more is sent.
    *
-   * @throws {RedisError} if the server refuses; see {@linkcode isScriptRefusal}.
+   * @throws {RedisError} if the server refuses.
    * @throws the signal's reason, if it aborts between two commands.
    */
   async run(
@@ -60,7 +81,7 @@ export class LuaScript {
  * transaction works there. A denied key or channel does not count: it would be
  * denied to the transaction, too.
  */
-export function isScriptRefusal(error: unknown): error is RedisError {
+function isScriptRefusal(error: unknown): error is RedisError {
   return error instanceof RedisError &&
     (isCommandRefusal(error) || error.message.includes("unknown command"));
 }

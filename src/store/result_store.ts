@@ -19,7 +19,7 @@ import { describeValue } from "../formats/describe.ts";
 import type { CommandArgument } from "../redis/wire/command.ts";
 import type { RedisLink } from "../redis/link.ts";
 import type { Runtime } from "../runtime.ts";
-import { isScriptRefusal, LuaScript } from "./lua_script.ts";
+import { LuaScript } from "./lua_script.ts";
 import { setAndPublish } from "./set_and_publish.ts";
 import type { StatusHub } from "../status.ts";
 import { type PublishCommand, STORE_SCRIPT } from "./store_script.ts";
@@ -104,14 +104,13 @@ export class ResultStore {
   readonly #script: LuaScript;
   // By key, the last of the stores that have not ended.
   readonly #last = new Map<string, Promise<unknown>>();
-  #isScriptingRefused = false;
 
   /** Stores through `context.commands`. */
   constructor(context: StoreContext) {
     this.#context = context;
     this.#finality = new Finality(context.formats);
     this.#publish = context.sharded ? "SPUBLISH" : "PUBLISH";
-    this.#script = new LuaScript(STORE_SCRIPT, this.#publish);
+    this.#script = new LuaScript(STORE_SCRIPT, context.status, this.#publish);
   }
 
   /**
@@ -218,16 +217,10 @@ export class ResultStore {
     return this.#context.commands.run(
       async (link, attempt) => {
         const isRetry = attempt > 1;
-        if (!this.#isScriptingRefused) {
-          try {
-            return await this.#runScript(link, job, isRetry);
-          } catch (error) {
-            if (!isScriptRefusal(error)) throw error;
-            this.#isScriptingRefused = true;
-            this.#context.status.emit({ type: "degraded", error });
-          }
-        }
-        return await this.#runTransaction(link, job, isRetry);
+        const stored = await this.#script.attempt(() =>
+          this.#runScript(link, job, isRetry)
+        );
+        return stored ?? await this.#runTransaction(link, job, isRetry);
       },
       (message, cause) =>
         new BackendStoreError(
