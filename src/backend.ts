@@ -25,7 +25,7 @@ import {
 } from "./util/option_names.ts";
 import {
   checkBackendOptions,
-  doubtsAbout,
+  durationWarnings,
   resolveOptions,
   type ResultBackendOptions,
 } from "./options.ts";
@@ -167,7 +167,7 @@ export class ResultBackend implements AsyncDisposable {
     const target = parseTarget(url, options);
     const settings = resolveOptions(options, target.defaults);
     const status = this.#status;
-    for (const doubt of doubtsAbout(options)) status.warn(doubt);
+    for (const warning of durationWarnings(options)) status.warn(warning);
     const keys = this.#keys = new KeySpace(settings.keyPrefix);
     const retries = new RetryListener(options, status);
     const { address } = target;
@@ -690,7 +690,7 @@ export class ResultBackend implements AsyncDisposable {
     inspect: typeof Deno.inspect,
     options: Deno.InspectOptions,
   ): string {
-    const shown = { url: this.#address, status: this.#status.present };
+    const shown = { url: this.#address, status: this.#status.current };
     return `ResultBackend ${inspect(shown, options)}`;
   }
 

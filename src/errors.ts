@@ -1,15 +1,15 @@
 /**
- * The errors that a caller may want to catch. Each sets `name`, and carries
- * what led to it as `cause`.
+ * The errors that a caller may want to catch. Each sets `name`, and `cause` if
+ * another error led to it.
  *
  * @module
  */
 
 /**
- * Options or a URL that cannot work: says which, with the value (secrets
- * masked), and what to do.
+ * An invalid option or URL. The message names it, shows the value (with secrets
+ * masked), and says what to do.
  *
- * @example A URL of another kind
+ * @example A URL with another scheme
  * ```ts
  * import { assertThrows } from "npm:deno-std@1.4.0/assert/throws.js";
  * import { ConfigurationError, ResultBackend } from "../mod.ts";
@@ -26,9 +26,9 @@ export class ConfigurationError extends Error {
 }
 
 /**
- * A use of a backend after `close()`, or a wait that `close()` ended.
+ * A call on a closed backend, or a wait that `close()` ended.
  *
- * @example A wait when the program ends
+ * @example A wait that closing the backend ends
  * ```ts
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
  * import { BackendClosedError, ResultBackend } from "../mod.ts";
@@ -45,26 +45,25 @@ export class BackendClosedError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name = "BackendClosedError";
 
-  /** Says that the backend is closed; `what` names the call that this stopped. */
-  constructor(what?: string, options?: ErrorOptions) {
+  /** Creates the error. `call` describes the call that failed, as in "Cannot {call}". */
+  constructor(call?: string, options?: ErrorOptions) {
     super(
       `${
-        what === undefined
+        call === undefined
           ? "The result backend was closed"
-          : `Cannot ${what}: the result backend was closed`
-      }: ` +
-        "create a new ResultBackend to go on",
+          : `Cannot ${call}: the result backend was closed`
+      }: create a new ResultBackend to go on`,
       options,
     );
   }
 }
 
 const CODE = /^([A-Z][A-Z0-9_]*)(?=\s|$)/;
-// Before Redis 7, an error inside a script is wrapped in an ERR of its own.
+// Before Redis 7, an error in a script is wrapped in another ERR.
 const SCRIPT_CODE = /^ERR .*@user_script: ?\d+: -?([A-Z][A-Z0-9_]*) /;
 
 /**
- * An error reply of a Redis server, with its code.
+ * An error reply from Redis, with its code.
  *
  * @example A wrong password
  * ```ts
@@ -89,8 +88,8 @@ export class RedisError extends Error {
   readonly code: string;
 
   /**
-   * Takes the server's own words; what follows them in `message` is advice. A
-   * `code` is given where the words are masked.
+   * Creates the error from the server's `reply`, followed by `advice` in
+   * parentheses. `code` is needed only if the reply is masked.
    */
   constructor(
     reply: string,
@@ -104,10 +103,10 @@ export class RedisError extends Error {
 }
 
 /**
- * A connection to Redis that could not be made, was lost, or went silent. The
- * next attempt may succeed; it is met as the `cause` of other errors.
+ * A connection to Redis that could not be made, was lost, or went silent. It is
+ * a transient error, found as the `cause` of other errors.
  *
- * @example Why a wait was not answered in time
+ * @example Why a wait timed out
  * ```ts
  * import { assertInstanceOf } from "npm:deno-std@1.4.0/assert/instance_of.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
@@ -134,14 +133,13 @@ export class RedisConnectionError extends Error {
 }
 
 /**
- * The end of reconnecting: as many attempts failed as `reconnect.maxAttempts`
- * allows. `cause` is the last attempt's error. The backend is not broken by
- * it: the next call starts afresh.
+ * Reconnecting failed as often as `reconnect.maxAttempts` allows. `cause` is the
+ * error of the last attempt. A backend that gave up can still be used: the next
+ * call reconnects.
  *
- * Celery's counterpart is the `RuntimeError` that asks for a restart of the
- * application.
+ * Celery raises a `RuntimeError` here, which asks you to restart the application.
  *
- * @example An outage, and what comes after it
+ * @example Use the backend again after an outage
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
@@ -167,10 +165,10 @@ export class RedisConnectionError extends Error {
 export class RetryLimitError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name = "RetryLimitError";
-  /** How many attempts were made. */
+  /** How many attempts failed. */
   readonly attempts: number;
 
-  /** Says how many attempts failed, and with which error the last one did. */
+  /** Creates the error after `attempts` attempts. */
   constructor(message: string, attempts: number, options?: ErrorOptions) {
     super(message, options);
     this.attempts = attempts;
@@ -178,7 +176,7 @@ export class RetryLimitError extends Error {
 }
 
 /**
- * A result that could not be stored. Celery: `BackendStoreError`.
+ * A result or a group could not be stored. Celery: `BackendStoreError`.
  *
  * @example A result that is too large
  * ```ts
@@ -201,14 +199,14 @@ export class RetryLimitError extends Error {
 export class BackendStoreError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name = "BackendStoreError";
-  /** The task whose result was to be stored; of a group, its id. */
+  /** The task whose result was to be stored, or the id of the group. */
   readonly taskId: string;
-  /** The state that was to be stored; of a group, SUCCESS. */
+  /** The state that was to be stored; SUCCESS for a group. */
   readonly state: string;
-  /** The group that was to be stored; undefined if it was a task's result. */
+  /** The id of the group; undefined for a task's result. */
   readonly groupId: string | undefined;
 
-  /** Says why the result of `taskId` was not stored. */
+  /** Creates the error. For a group, `taskId` is its id. */
   constructor(
     message: string,
     taskId: string,
@@ -223,7 +221,8 @@ export class BackendStoreError extends Error {
 }
 
 /**
- * A task's state that could not be read. Celery: `BackendGetMetaError`.
+ * The state of a task, or a group, could not be read. Celery:
+ * `BackendGetMetaError`.
  *
  * @example A read during an outage
  * ```ts
@@ -247,12 +246,12 @@ export class BackendStoreError extends Error {
 export class BackendGetMetaError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name = "BackendGetMetaError";
-  /** The task whose state was to be read; of several, the first; of a group, its id. */
+  /** The task whose state was to be read, the first one of several, or the id of the group. */
   readonly taskId: string;
-  /** The group that was to be read; undefined if it was a task's state. */
+  /** The id of the group; undefined for a task's state. */
   readonly groupId: string | undefined;
 
-  /** Says why the state of `taskId` could not be read. */
+  /** Creates the error. For a group, `taskId` is its id. */
   constructor(
     message: string,
     taskId: string,
@@ -264,18 +263,18 @@ export class BackendGetMetaError extends Error {
   }
 }
 
-/** What goes with a {@linkcode ChordError}. */
+/** Options of a {@linkcode ChordError}. */
 export interface ChordErrorOptions extends ErrorOptions {
-  /** The part that failed. */
+  /** The task whose part failed. */
   taskId?: string;
-  /** What the chord was claimed by. */
+  /** The claim on the chord. */
   claim?: string;
 }
 
 /**
- * A chord that failed, or a call for one that could not be finished.
+ * A chord failed, or a call for it could not finish.
  *
- * Celery: `ChordError`, for the former.
+ * Celery: `ChordError`, for a chord that failed.
  *
  * @example A part that failed
  * ```ts
@@ -298,18 +297,18 @@ export interface ChordErrorOptions extends ErrorOptions {
 export class ChordError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name = "ChordError";
-  /** The group that is the chord's header. */
+  /** The id of the chord's header. */
   readonly groupId: string;
-  /** The part that failed; null if no single one did. */
+  /** The task whose part failed; null if no single part did. */
   readonly taskId: string | null;
   /**
-   * What the call had claimed the chord by, or tried to, when it could not go
-   * on; null if it had not come so far, or the chord has ended. A call with
-   * this as its `claim` takes up where it stopped.
+   * The claim of a call that stopped while it completed the chord: a later call
+   * with this `claim` continues there. Null if the call had not begun to, or the
+   * chord has ended.
    */
   readonly claim: string | null;
 
-  /** Says what happened to the chord of `groupId`. */
+  /** Creates the error for the chord of `groupId`. */
   constructor(
     message: string,
     groupId: string,
@@ -323,10 +322,10 @@ export class ChordError extends Error {
 }
 
 /**
- * A document that is none: not in a format that is read, or not what Celery
+ * A document that cannot be decoded: it is malformed, or not one that Celery
  * stores.
  *
- * @example Something else at a task's key
+ * @example Another kind of value at a task's key
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
@@ -350,14 +349,14 @@ export class ChordError extends Error {
 export class DecodeError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name: string = "DecodeError";
-  /** The task at whose key the document stands; of a saved group, its id. */
+  /** The task whose document it is, or the id of the saved group. */
   readonly taskId: string;
-  /** The document's beginning, as text. */
+  /** The beginning of the document, as text. */
   readonly text: string;
-  /** The group at whose key the document stands; undefined if it is a task's. */
+  /** The id of the saved group; undefined for a task's document. */
   readonly groupId: string | undefined;
 
-  /** Says what is wrong with the document of `taskId`. */
+  /** Creates the error. For a saved group, `taskId` is its id. */
   constructor(
     message: string,
     taskId: string,
@@ -372,12 +371,12 @@ export class DecodeError extends Error {
 }
 
 /**
- * A document in a format that is not accepted: one that `acceptContent` does
- * not name, or a pickle, which is never read.
+ * A document in a format that is not accepted: `acceptContent` does not name it,
+ * or it is a pickle, which is never read.
  *
  * Celery: kombu's `ContentDisallowed`.
  *
- * @example A reader of JSON meets msgpack
+ * @example A reader of JSON finds msgpack
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
@@ -398,10 +397,10 @@ export class DecodeError extends Error {
 export class ContentDisallowedError extends DecodeError {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name = "ContentDisallowedError";
-  /** The format that the document is in: `pickle`, `msgpack`, `json`. */
+  /** The format of the document: `pickle`, `msgpack` or `json`. */
   readonly serializer: string;
 
-  /** Says that the document of `taskId` is in the format `serializer`. */
+  /** Creates the error for a document in the format `serializer`. */
   constructor(
     message: string,
     taskId: string,
@@ -415,14 +414,14 @@ export class ContentDisallowedError extends DecodeError {
 }
 
 /**
- * No outcome in time. A task that is still running, one whose result has
- * expired or was forgotten, and an id that was never sent look alike from
- * here: Redis holds no outcome for any of them. If the key could not even be
- * read in that time, the error says so, and what the connection was doing.
+ * A wait ended before the task had an outcome. A task that is still running, one
+ * whose result expired or was forgotten, and an id that was never sent look the
+ * same: Redis has no outcome for any of them. If the key was not read in that
+ * time, the message says so, and what the connection was doing.
  *
  * Celery: `celery.exceptions.TimeoutError`.
  *
- * @example A task that is not done in time
+ * @example A task that does not finish in time
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
@@ -442,25 +441,25 @@ export class ContentDisallowedError extends DecodeError {
 export class ResultTimeoutError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
   override readonly name = "ResultTimeoutError";
-  /** The task that was awaited; of several, the first that has no outcome. */
+  /** The awaited task, or the first one of several that has no outcome. */
   readonly taskId: string;
-  /** The last state that was seen of it; undefined if none was. */
+  /** The last state seen; undefined if none was. */
   readonly lastState: string | undefined;
   /**
-   * Whether the task's key was read during the wait. If not, it is not known
-   * whether Redis holds an outcome: the connection was not made in time, say.
+   * Whether the task's key was read during the wait. If not, Redis may have an
+   * outcome: the connection was not made in time, for example.
    */
   readonly wasRead: boolean;
-  /** The last connection error, if the connection was down when the time was up. */
+  /** The last connection error, if the connection was down at the end of the wait. */
   readonly lastConnectionError: Error | undefined;
   /** How many of the awaited tasks have no outcome. */
   readonly missingCount: number;
-  /** The first of them, at most ten. */
+  /** The ids of the first of these tasks, at most ten. */
   readonly missingIds: readonly string[];
 
   /**
-   * Says how long the wait was, and what was seen of the task, or of the first of
-   * those that are `missing`. If its key was not read, `unread` says what the
+   * Creates the error for a wait of `timeout` milliseconds for `taskId`, the
+   * first one of `missing`. If its key was not read, `unread` says what the
    * connection was doing.
    */
   constructor(
@@ -477,21 +476,20 @@ export class ResultTimeoutError extends Error {
   ) {
     const isUnknown = lastState === undefined || lastState === "PENDING";
     const seen = isUnknown && unread !== undefined
-      ? `its key was not read in that time, so what is stored for it is not known (${unread})`
+      ? `its key was not read in that time, so its state is unknown (${unread})`
       : isUnknown
-      ? "nothing is stored for it: it may be waiting or running without reporting so, its result may " +
-        "have expired or been forgotten, its result may be ignored, or the id (or the database, or the " +
-        "key prefix) may be wrong"
+      ? "nothing is stored for it: it may be queued, or running without reporting that it started; its result " +
+        "may have expired, been forgotten, or be ignored; or the id, the database or the key prefix may be wrong"
       : `the last state seen is ${lastState}`;
     const connection = lastConnectionError === undefined
       ? ""
-      : `; and Redis is not reached at the moment: ${lastConnectionError.message}`;
+      : `; Redis is not connected: ${lastConnectionError.message}`;
     super(
       `${
         missing.total === 1
           ? `Task ${taskId} has no outcome after ${timeout} ms`
           : `${missing.count} of ${missing.total} tasks have no outcome after ${timeout} ms (${
-            listed(missing)
+            listIds(missing)
           }); of the first`
       }: ${seen}${connection}`,
       lastConnectionError === undefined
@@ -507,7 +505,7 @@ export class ResultTimeoutError extends Error {
   }
 }
 
-function listed(
+function listIds(
   { count, taskIds }: { count: number; taskIds: readonly string[] },
 ): string {
   const names = taskIds.join(", ");
@@ -517,12 +515,12 @@ function listed(
 }
 
 /**
- * A walk through a tree of results that came to one without an outcome: what
- * is below it is not known yet.
+ * A walk through a tree of results reached one without an outcome, whose children
+ * are not known yet.
  *
  * Celery: `IncompleteStream`.
  *
- * @example A task that is still to come
+ * @example A task without an outcome
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
@@ -544,11 +542,11 @@ export class IncompleteStreamError extends Error {
   /** The task, or the group, that has no outcome yet. */
   readonly id: string;
 
-  /** Says where the walk ended. */
+  /** Creates the error for a walk that stopped at `id`. */
   constructor(id: string, options?: ErrorOptions) {
     super(
-      `Cannot go on below ${id}: it has no outcome yet. ` +
-        "Await it first, or pass over what is not ready by `intermediate: true`",
+      `Cannot read the children of ${id}: it has no outcome yet. ` +
+        "Await it first, or skip results that are not ready with `intermediate: true`",
       options,
     );
     this.id = id;

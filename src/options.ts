@@ -22,137 +22,138 @@ import type { RetryNotice } from "./retry/listener.ts";
 import { denoRuntime, longTimers, type Runtime } from "./runtime.ts";
 import { formatsOf, type SerializerOptions } from "./formats/options.ts";
 
-/** What a {@linkcode ResultBackend} can be told. Durations are milliseconds, except `expires`. */
+/** Options of a {@linkcode ResultBackend}. Durations are in milliseconds, except for `expires`. */
 export interface ResultBackendOptions extends SerializerOptions, RedisOptions {
   /**
-   * Put before every key and channel: Celery's `global_keyprefix`, with the
+   * The prefix of every key and channel. Celery: `global_keyprefix`, with the
    * separator rule of Celery 5.5 and later.
    *
    * @default {""}
    */
   keyPrefix?: string;
   /**
-   * Seconds that a stored result is kept, counted anew by each store; `null` or
-   * 0 keeps it for ever. Parts of a second are cut off. Celery:
-   * `result_expires`.
+   * Seconds until a stored result expires; each store restarts them. With
+   * `null` or 0, results never expire. Fractions of a second are truncated.
+   * Celery: `result_expires`.
    *
    * @default {86400}
    */
   expires?: number | null;
   /**
-   * How the connection is made anew. Until a backend's first success, and
-   * unless `maxAttempts` is given, it gives up after about 15 seconds in all.
+   * How to reconnect. Until it has connected once, a backend without
+   * `maxAttempts` gives up after about 15 seconds in all.
    *
    * @default {{ maxAttempts: Infinity, minTimeout: 50, maxTimeout: 5000, multiplier: 2, jitter: 1 }}
    */
   reconnect?: RetryOptions;
   /**
-   * How each store and each read is tried again. Celery:
-   * `result_backend_always_retry` and its family.
+   * How to retry each store and each read. Celery:
+   * `result_backend_always_retry` and the settings that go with it.
    *
-   * With Sentinel and Cluster there are 20 attempts by default: these take about
-   * a minute, which a fail-over with its usual 15 or 30 seconds does not.
+   * With Sentinel and Cluster, the default is 20 attempts. These take about a
+   * minute, so that they outlast a failover, which takes 15 to 30 seconds.
    *
    * @default {{ maxAttempts: 10, minTimeout: 20, maxTimeout: 10000, multiplier: 2, jitter: 1 }}
    */
   retry?: RetryOptions;
   /**
-   * Called before each wait between two tries, of the connection and of each
-   * store and read. It is not waited for; if it throws or rejects, nothing
-   * breaks, and `status()` says `degraded` once. Celery:
-   * `on_backend_retryable_error`.
+   * Called before each wait between two attempts to connect, store or read. It
+   * is not awaited. If it throws or rejects, retries go on, and `status()`
+   * reports `degraded` once. Celery: `on_backend_retryable_error`.
    */
   onRetry?: (retry: RetryNotice) => void | Promise<void>;
   /**
-   * Adds to what is tried again: asked of each error that this module would not
-   * retry, such as a RedisError with a code that a proxy made up. A
-   * RetryLimitError is asked about by stores and reads: true lets them outlive
-   * it. A ConfigurationError and a BackendClosedError are never retried. If it
-   * throws, the answer is no, and `status()` says `degraded` once. Celery:
-   * `additional_connection_errors`.
+   * Whether to retry after an error that this module takes to be permanent,
+   * such as a RedisError with a code of some proxy. Stores and reads also pass it
+   * a RetryLimitError: if it returns true, they go on after reconnecting has
+   * been given up. A ConfigurationError and a BackendClosedError are never
+   * retried. If it throws, the error is permanent, and `status()` reports
+   * `degraded` once. Celery: `additional_connection_errors`.
    */
   isRetriable?: (error: Error) => boolean;
   /**
-   * Milliseconds within which every awaited key is read again once, spread out,
-   * at most 1,000 a second; 0 turns it off. It bounds the delay of a result
-   * whose message nothing brought. Below 100, `status()` warns that seconds were
-   * probably meant.
+   * Milliseconds in which every awaited key is read again once; 0 turns this
+   * off. The reads are spread out, at most 1,000 keys a second. They bound the
+   * delay of a result whose message was lost. Below 100, `status()` warns that
+   * you probably meant seconds.
    *
    * @default {30000}
    */
   reconcile?: number;
   /**
-   * How many not-ready events a reader may have queued before a newer one takes
-   * the place of its task's last.
+   * How many not-ready events a reader may have queued before events conflate:
+   * a newer one then replaces the queued one of its task.
    *
    * @default {16}
    */
   highWaterMark?: number;
   /**
-   * How many bytes of documents a reader may have queued; past it, that reader
-   * alone errors, after its queued events.
+   * How many bytes of documents a reader may have queued. Beyond that, this
+   * reader alone errors, after its queued events.
    *
    * @default {268435456}
    */
   maxQueueBytes?: number;
   /**
-   * What an integer beyond 2^53 becomes: `"bigint"` loses nothing.
+   * The type of integers beyond 2^53. `"bigint"` keeps their precision.
    *
    * @default {"bigint"}
    */
   integers?: "bigint" | "number";
   /**
-   * How many bytes a document may have to be stored. Redis takes no more than
-   * this by default (`proto-max-bulk-len`).
+   * The largest document to store, in bytes. The default is Redis's own limit
+   * (`proto-max-bulk-len`).
    *
    * @default {536870912}
    */
   maxResultBytes?: number;
   /**
-   * Whether a stored result tells of its call: `name`, `args`, `kwargs`,
-   * `worker`, `retries`, `queue` and `stamps`, as far as they are given. If
-   * not, these are left out. Celery: `result_extended`, false by default.
+   * Whether to store the call with its result: `name`, `args`, `kwargs`,
+   * `worker`, `retries`, `queue` and `stamps`, as far as they are given.
+   * Celery: `result_extended`, false by default.
    *
    * @default {true}
    */
   resultExtended?: boolean;
   /**
-   * Whether the parts of a chord are kept by their place in it, in a sorted
-   * set, or in a list as they come. It has to be the same for everybody who
-   * returns parts. Celery: `result_chord_ordered`.
+   * Whether the parts of a chord are kept in a sorted set, by their index, or
+   * in a list, as they return. It must be the same in every worker that returns
+   * parts. Celery: `result_chord_ordered`.
    *
    * @default {true}
    */
   chordOrdered?: boolean;
   /**
    * Milliseconds to wait for the results of a chord whose header was saved as a
-   * group, once all its parts have returned. Celery:
+   * group, after all its parts have returned. Celery:
    * `result_chord_join_timeout`, in seconds.
    *
    * @default {3000}
    */
   chordJoinTimeout?: number;
   /**
-   * Replaces sockets, time and chance, for simulations. What std/async's `retry`
-   * does itself stays on the global `setTimeout` and `Math.random`: see
-   * {@linkcode Runtime}.
+   * Replaces sockets, time and randomness, for simulations. The back-off in
+   * std/async's `retry` still uses the global `setTimeout` and `Math.random`:
+   * see {@linkcode Runtime}.
    */
   runtime?: Partial<Runtime>;
 }
 
-/** Shorter than these, in milliseconds, and seconds were probably meant. */
-const SHORTEST = { heartbeat: 50, reconcile: 100 };
+/** The least milliseconds that are plausible: less was probably meant in seconds. */
+const PLAUSIBLE_MS = { heartbeat: 50, reconcile: 100 };
 
 /**
- * What is allowed, and probably meant otherwise: Celery's durations are seconds.
- * A heartbeat of 10 ms would take each pause of a busy server for its end.
+ * Warns of durations that are valid but probably in seconds, as Celery's are. A
+ * heartbeat of 10 ms would drop the connection at each pause of a busy server.
  */
-export function* doubtsAbout(
+export function* durationWarnings(
   options: ResultBackendOptions,
 ): Generator<Error, void> {
   for (const name of ["heartbeat", "reconcile"] as const) {
     const given = options[name];
-    if (given === undefined || given === 0 || given >= SHORTEST[name]) continue;
+    if (given === undefined || given === 0 || given >= PLAUSIBLE_MS[name]) {
+      continue;
+    }
     yield new ConfigurationError(
       `The option ${name} is ${given} milliseconds: if you meant seconds, give ${
         given * 1000
@@ -161,41 +162,67 @@ export function* doubtsAbout(
   }
 }
 
-/** The options as the rooms use them: checked, and with every default filled in. */
+/** The options, checked and with every default filled in. */
 export interface Settings extends RedisSettings {
-  /** Put before every key and channel, without the separator. */
+  /** The prefix of every key and channel, without the separator. */
   readonly keyPrefix: string;
-  /** Whole seconds that a result is kept; 0 is for ever. */
+  /** Seconds until a result expires, a whole number; 0: never. */
   readonly expires: number;
-  /** How the connection is made anew. */
+  /** How to reconnect. */
   readonly reconnect: RetryPolicy;
-  /** Milliseconds for the attempts before the first success; `Infinity` where the caller set a number of attempts. */
+  /** Milliseconds until the first connection; `Infinity` if the caller set a number of attempts. */
   readonly firstConnectTimeout: number;
-  /** How commands are tried again. */
+  /** How to retry commands. */
   readonly retry: RetryPolicy;
-  /** Milliseconds per round of re-reading; 0 is off. */
+  /** Milliseconds in which every awaited key is read again; 0: never. */
   readonly reconcile: number;
-  /** Not-ready events in a queue before conflation. */
+  /** Not-ready events in a queue before they conflate. */
   readonly highWaterMark: number;
   /** Bytes in a queue before its reader errors. */
   readonly maxQueueBytes: number;
-  /** What integers beyond 2^53 become. */
+  /** The type of integers beyond 2^53. */
   readonly integers: "bigint" | "number";
   /** The largest document that is stored, in bytes. */
   readonly maxResultBytes: number;
-  /** The formats that are written and read. */
+  /** The formats to write and read. */
   readonly formats: Formats;
-  /** Whether a stored result tells of its call. */
+  /** Whether to store the call with its result. */
   readonly resultExtended: boolean;
-  /** Whether the parts of a chord are kept by their place in it. */
+  /** Whether the parts of a chord are in a sorted set, by their index, or in a list. */
   readonly chordOrdered: boolean;
   /** Milliseconds to wait for the results of a chord's saved group. */
   readonly chordJoinTimeout: number;
-  /** The world outside. */
+  /** Sockets, time and randomness. */
   readonly runtime: Runtime;
 }
 
-const KNOWN: OptionNames = optionNames<ResultBackendOptions>({
+/** The defaults that are not those of the connection. */
+const DEFAULTS = {
+  expires: 86_400,
+  reconnect: { maxAttempts: Infinity, minTimeout: 50, maxTimeout: 5000 },
+  firstConnectTimeout: 15_000,
+  retry: { maxAttempts: 10, minTimeout: 20, maxTimeout: 10_000 },
+  reconcile: 30_000,
+  highWaterMark: 16,
+  maxQueueBytes: 2 ** 28,
+  integers: "bigint",
+  maxResultBytes: 2 ** 29,
+  resultExtended: true,
+  chordOrdered: true,
+  chordJoinTimeout: 3000,
+} as const;
+
+/** Attempts that outlast a failover. */
+const FAILOVER_ATTEMPTS = 20;
+
+type NumberOption =
+  | "reconcile"
+  | "highWaterMark"
+  | "maxQueueBytes"
+  | "maxResultBytes"
+  | "chordJoinTimeout";
+
+const BACKEND_OPTIONS: OptionNames = optionNames<ResultBackendOptions>({
   keyPrefix: true,
   expires: true,
   reconnect: true,
@@ -227,58 +254,64 @@ const KNOWN: OptionNames = optionNames<ResultBackendOptions>({
   runtime: true,
 });
 
-const IN_URL = "the address goes in the URL: redis://host:6379/0";
-const DATABASE = "the database goes in the URL: redis://host/1";
-const PER_CALL = "give it to each call, such as get({ timeout, signal })";
+const ADDRESS_HINT = "the address goes in the URL: redis://host:6379/0";
+const DATABASE_HINT = "the database goes in the URL: redis://host/1";
+const PER_CALL_HINT = "give it to each call, such as get({ timeout, signal })";
 
-/** What to do instead of names that are no slips of others. */
-const INSTEAD: ReadonlyMap<string, string> = new Map([
+/** Hints for names that are not misspelt options. */
+const HINTS: ReadonlyMap<string, string> = new Map([
   ["connect", "give a driver as { driver: denoRedis(connect) }"],
-  ["database", DATABASE],
-  ["db", DATABASE],
-  ["host", IN_URL],
-  ["hostname", IN_URL],
+  ["database", DATABASE_HINT],
+  ["db", DATABASE_HINT],
+  ["host", ADDRESS_HINT],
+  ["hostname", ADDRESS_HINT],
   ["path", "the socket goes in the URL: redis+socket:///path"],
-  ["port", IN_URL],
+  ["port", ADDRESS_HINT],
   ["prefix", "did you mean keyPrefix?"],
-  ["signal", PER_CALL],
+  ["signal", PER_CALL_HINT],
   ["ssl", "did you mean tls?"],
-  ["timeout", PER_CALL],
+  ["timeout", PER_CALL_HINT],
   ["ttl", "did you mean expires?"],
   ["url", "the URL is the first argument: new ResultBackend(url)"],
 ]);
 
 /**
- * Checks that the options of a backend are options at all: before anything is
- * read from them.
+ * Checks that the options of a backend are an object with known names. Call it
+ * before reading any of them.
  *
- * @throws {TypeError} if they are no object.
+ * @throws {TypeError} if they are not an object.
  * @throws {ConfigurationError} if a name is unknown.
  */
 export function checkBackendOptions(options: ResultBackendOptions): void {
-  checkIsObject(options, KNOWN);
-  // A driver's own `connect` is in its prototype.
+  checkIsObject(options, BACKEND_OPTIONS);
+  // The `connect` of a driver, given in place of the options, is inherited.
   const names = "connect" in options ? ["connect"] : Object.keys(options);
   for (const name of names) {
-    if (KNOWN.has(name)) continue;
-    const instead = INSTEAD.get(name);
+    if (BACKEND_OPTIONS.has(name)) continue;
+    const hint = HINTS.get(name);
     throw new ConfigurationError(
-      instead === undefined
-        ? unknownOption(name, KNOWN)
-        : `Unknown option ${JSON.stringify(name)}: ${instead}`,
+      hint === undefined
+        ? unknownOption(name, BACKEND_OPTIONS)
+        : `Unknown option ${JSON.stringify(name)}: ${hint}`,
     );
   }
 }
 
 /**
- * Checks what options say, and fills in what the URL says and then the defaults.
+ * Checks the options, and fills in what the URL says and then the defaults.
  *
- * @throws {ConfigurationError} if an option is out of its range.
+ * @throws {ConfigurationError} if an option is out of range.
  */
 export function resolveOptions(
   options: ResultBackendOptions,
   url: UrlDefaults = {},
 ): Settings {
+  function number(name: NumberOption, least: number): number {
+    return numberAtLeast(least, name, options[name], DEFAULTS[name]);
+  }
+  function flag(name: "resultExtended" | "chordOrdered"): boolean {
+    return boolean(name, options[name], DEFAULTS[name]);
+  }
   for (const name of ["onRetry", "isRetriable"] as const) {
     const given: unknown = options[name];
     if (given === undefined || typeof given === "function") continue;
@@ -287,7 +320,7 @@ export function resolveOptions(
     );
   }
   const connection = resolveRedisOptions(options, url);
-  const { integers = "bigint" } = options;
+  const { integers = DEFAULTS.integers } = options;
   if (integers !== "bigint" && integers !== "number") {
     throw new ConfigurationError(
       `Cannot use ${
@@ -298,51 +331,32 @@ export function resolveOptions(
   return {
     ...connection,
     keyPrefix: options.keyPrefix ?? "",
-    expires: expiry(options.expires),
-    reconnect: retryPolicy("reconnect", options.reconnect, {
-      maxAttempts: Infinity,
-      minTimeout: 50,
-      maxTimeout: 5000,
-    }),
+    expires: resolveExpires(options.expires),
+    reconnect: retryPolicy("reconnect", options.reconnect, DEFAULTS.reconnect),
     firstConnectTimeout: options.reconnect?.maxAttempts === undefined
-      ? 15_000
+      ? DEFAULTS.firstConnectTimeout
       : Infinity,
     retry: retryPolicy("retry", options.retry, {
-      maxAttempts: url.canFailOver === true ? 20 : 10,
-      minTimeout: 20,
-      maxTimeout: 10_000,
+      ...DEFAULTS.retry,
+      ...(url.canFailOver === true ? { maxAttempts: FAILOVER_ATTEMPTS } : {}),
     }),
-    reconcile: numberAtLeast(0, "reconcile", options.reconcile, 30_000),
-    highWaterMark: numberAtLeast(0, "highWaterMark", options.highWaterMark, 16),
-    maxQueueBytes: numberAtLeast(
-      1,
-      "maxQueueBytes",
-      options.maxQueueBytes,
-      2 ** 28,
-    ),
+    reconcile: number("reconcile", 0),
+    highWaterMark: number("highWaterMark", 0),
+    maxQueueBytes: number("maxQueueBytes", 1),
     integers,
-    maxResultBytes: numberAtLeast(
-      1,
-      "maxResultBytes",
-      options.maxResultBytes,
-      2 ** 29,
-    ),
+    maxResultBytes: number("maxResultBytes", 1),
     formats: formatsOf(options, integers),
-    resultExtended: boolean("resultExtended", options.resultExtended, true),
-    chordOrdered: boolean("chordOrdered", options.chordOrdered, true),
-    chordJoinTimeout: numberAtLeast(
-      0,
-      "chordJoinTimeout",
-      options.chordJoinTimeout,
-      3000,
-    ),
+    resultExtended: flag("resultExtended"),
+    chordOrdered: flag("chordOrdered"),
+    chordJoinTimeout: number("chordJoinTimeout", 0),
     runtime: completeRuntime(options.runtime),
   };
 }
 
 /**
- * The members that were given, and the real ones for the rest. An instance of a
- * class has them in its prototype. Timers may be of any length from here on.
+ * The given runtime, with Deno's own in place of missing members, and timers of
+ * any length. The members are read one by one, since a class instance inherits
+ * them.
  */
 function completeRuntime(given: Partial<Runtime> = {}): Runtime {
   const { dial, readTextFile, now, date, random, setTimer, clearTimer } =
@@ -360,19 +374,19 @@ function completeRuntime(given: Partial<Runtime> = {}): Runtime {
 }
 
 /**
- * Whole seconds of a `expires` value; 0 is for ever.
+ * The whole seconds of the option `expires`; 0 is no expiry.
  *
- * @throws {ConfigurationError} if it is negative, no number, or less than a
- * second: Celery cuts that to 0, and so keeps the result for ever.
+ * @throws {ConfigurationError} if it is negative, not a number, or less than a
+ * second, which Celery truncates to 0: such a result would never expire.
  */
-export function expiry(expires: number | null | undefined): number {
-  if (expires === undefined) return 86_400;
+export function resolveExpires(expires: number | null | undefined): number {
+  if (expires === undefined) return DEFAULTS.expires;
   if (expires === null || expires === 0) return 0;
   if (!Number.isFinite(expires) || expires < 1) {
     throw new ConfigurationError(
       `Cannot use ${
         String(expires)
-      } as expires: expected seconds from 1, or null (or 0) to keep results for ever`,
+      } as expires: expected at least 1 second, or null (or 0) for no expiry`,
     );
   }
   return Math.trunc(expires);

@@ -1,126 +1,127 @@
 import { PullStream } from "./util/pull_stream.ts";
 
-/** A change in how the backend stands with Redis. */
+/** A change in the state of a backend's connection to Redis. */
 export type StatusEvent =
   | {
-    /** An attempt to connect begins. */
+    /** An attempt to connect starts. */
     type: "connecting";
-    /** The number of the attempt since the last success, from 1. */
+    /** The number of the attempt since the last connection, from 1. */
     attempt: number;
   }
   | {
-    /** The connection is made, and every awaited key is subscribed and read. */
+    /** The backend is connected, and has subscribed to and read every awaited key. */
     type: "connected";
   }
   | {
-    /** The connection was lost, or there is none yet. */
+    /** The connection was lost, or has not been made yet. */
     type: "disconnected";
-    /** Why; null if nothing went wrong. */
+    /** The cause; null if there was no error. */
     error: Error | null;
   }
   | {
-    /** An attempt failed, and another one follows. */
+    /** An attempt to connect failed, and another one follows. */
     type: "retrying";
-    /** How many attempts have failed since the last success. */
+    /** How many attempts have failed since the last connection. */
     attempt: number;
-    /** How many are made in all; may be `Infinity`. */
+    /** How many attempts there are in all; may be `Infinity`. */
     maxAttempts: number;
-    /** The next attempt starts within this many milliseconds. */
+    /** Milliseconds within which the next attempt starts. */
     delay: number;
     /** Why the attempt failed. */
     error: Error;
     /**
-     * The same as a line for a log, in Celery's words: `Connection to Redis
-     * lost: Retry (0/20) now.` Until the first connection it says why, too.
+     * A line for a log, worded as Celery's: `Connection to Redis lost: Retry
+     * (0/20) now.` Until the first connection, it includes the error.
      */
     message: string;
   }
   | {
     /**
-     * After an interruption, every awaited key was subscribed and read again.
-     * Not-ready states that were stored and overwritten meanwhile are not to be
-     * had.
+     * The backend has reconnected, and has subscribed to and read every awaited
+     * key again. No outcome was missed; a not-ready state that was stored and
+     * overwritten in between was.
      */
     type: "resynced";
-    /** How many keys that were. */
+    /** How many keys were read. */
     keys: number;
   }
   | {
-    /** Every awaited key was read again, as a precaution. */
+    /** Every awaited key was read again, in case a message was lost. */
     type: "reconciled";
-    /** How many keys that were. */
+    /** How many keys were read. */
     keys: number;
-    /** How many events this brought that no message had. */
+    /** How many events the reads delivered that no message had. */
     delivered: number;
   }
   | {
     /**
-     * Something works less well than it should: the server refused what is not
-     * needed, a function of the options failed, a duration in them is so short
-     * that seconds were probably meant, or a server that worked before shows a
-     * certificate that is not accepted, or answers as no Redis does.
+     * The backend works, but with a limitation: the server refuses an optional
+     * command, a callback in the options throws, a duration in the options is
+     * so short that you probably meant seconds, or a server that worked before
+     * presents an invalid certificate or does not answer like Redis.
      */
     type: "degraded";
-    /** What was refused, or failed. */
+    /** The limitation. */
     error: Error;
   }
   | {
-    /** The connection was given up. The next call starts afresh. */
+    /** The backend gave up reconnecting. It can still be used: the next call reconnects. */
     type: "failed";
-    /** Why. */
+    /** The cause. */
     error: Error;
   }
   | {
-    /** The backend was closed. The stream ends. */
+    /** The backend was closed. The status stream ends. */
     type: "closed";
   };
 
-/** How many events an unread stream keeps; older ones are dropped. */
-const MAX_UNREAD = 256;
+/** How many events an unread stream keeps. Older ones are dropped. */
+const MAX_UNREAD_EVENTS = 256;
 
-/** Tells any number of readers how things stand. */
+/** Sends status events to any number of streams. */
 export class StatusHub {
-  readonly #readers = new Set<(event: StatusEvent) => void>();
+  readonly #listeners = new Set<(event: StatusEvent) => void>();
   readonly #warnings: StatusEvent[] = [];
-  #present: StatusEvent = { type: "disconnected", error: null };
+  #current: StatusEvent = { type: "disconnected", error: null };
 
-  /** How things stand. */
-  get present(): StatusEvent["type"] {
-    return this.#present.type;
+  /** The type of the current state. */
+  get current(): StatusEvent["type"] {
+    return this.#current.type;
   }
 
-  /** Tells the first reader, whenever it comes, of something that is wrong from the beginning. */
+  /** Keeps a `degraded` event for the first stream, which may be opened later. */
   warn(error: Error): void {
     this.#warnings.push({ type: "degraded", error });
   }
 
-  /** A stream that begins with the present state. Unread, it keeps the newest events only. */
+  /** A stream that begins with the current state. Unread, it keeps only the newest events. */
   stream(): ReadableStream<StatusEvent> {
-    const unread: StatusEvent[] = [this.#present, ...this.#warnings.splice(0)];
-    const add = (event: StatusEvent): void => {
+    const unread: StatusEvent[] = [this.#current, ...this.#warnings.splice(0)];
+    const listener = (event: StatusEvent): void => {
       unread.push(event);
-      if (unread.length > MAX_UNREAD) unread.shift();
-      outlet.notify();
-      if (event.type === "closed") outlet.close();
+      if (unread.length > MAX_UNREAD_EVENTS) unread.shift();
+      stream.notify();
+      if (event.type === "closed") stream.close();
     };
-    const outlet = new PullStream<StatusEvent>({
+    const stream = new PullStream<StatusEvent>({
       next: () => unread.shift(),
       isEmpty: () => unread.length === 0,
-      cancel: () => this.#readers.delete(add),
+      cancel: () => this.#listeners.delete(listener),
     });
-    if (this.#present.type === "closed") outlet.close();
-    else this.#readers.add(add);
-    return outlet.readable;
+    if (this.#current.type === "closed") stream.close();
+    else this.#listeners.add(listener);
+    return stream.readable;
   }
 
-  /** Tells every reader. */
+  /** Sends an event to every stream. After `closed`, events are dropped. */
   emit(event: StatusEvent): void {
-    if (this.#present.type === "closed") return;
-    // These come and go while the state is what it was.
-    const passing = event.type === "degraded" || event.type === "reconciled" ||
+    if (this.#current.type === "closed") return;
+    // These events do not change the state.
+    const isTransient = event.type === "degraded" ||
+      event.type === "reconciled" ||
       event.type === "resynced";
-    if (!passing) this.#present = event;
-    for (const reader of this.#readers) reader({ ...event });
-    if (event.type === "closed") this.#readers.clear();
+    if (!isTransient) this.#current = event;
+    for (const listener of this.#listeners) listener({ ...event });
+    if (event.type === "closed") this.#listeners.clear();
   }
 }

@@ -2,7 +2,7 @@ import { ConfigurationError } from "../src/errors.ts";
 import { denoRedis, ResultBackend } from "../mod.ts";
 import {
   checkBackendOptions,
-  expiry,
+  resolveExpires,
   resolveOptions,
   type ResultBackendOptions,
 } from "../src/options.ts";
@@ -16,7 +16,7 @@ import {
 import { denoRedisDouble } from "./support/deno_redis_double.ts";
 import { FakeRuntime } from "./support/fake_runtime.ts";
 
-Deno.test("settingsOf fills in the defaults", () => {
+Deno.test("resolveOptions() fills in the defaults", () => {
   const { runtime, reconnect, retry, formats, ...rest } = resolveOptions({});
   assertEquals(rest, {
     keyPrefix: "",
@@ -52,7 +52,7 @@ Deno.test("settingsOf fills in the defaults", () => {
   assertEquals(runtime.now() <= denoRuntime.now(), true);
 });
 
-Deno.test("settingsOf has no budget for the first connection where the number of attempts is given", () => {
+Deno.test("resolveOptions() sets no time limit for the first connection if the number of attempts is given", () => {
   const { firstConnectTimeout } = resolveOptions({
     reconnect: { maxAttempts: Infinity },
   });
@@ -63,7 +63,7 @@ Deno.test("settingsOf has no budget for the first connection where the number of
   );
 });
 
-Deno.test("settingsOf refuses what it does not know, and what is out of range, by name", () => {
+Deno.test("resolveOptions() rejects unknown options and values out of range, by name", () => {
   const cases: [Record<string, unknown>, string][] = [
     [{ integers: "string" }, "integers"],
     [{ expires: -1 }, "expires"],
@@ -97,7 +97,7 @@ Deno.test("settingsOf refuses what it does not know, and what is out of range, b
   resolveOptions({ reconcile: 0, highWaterMark: 0, heartbeat: Infinity });
 });
 
-Deno.test("checkBackendOptions refuses an unknown name, and says what was meant, or what to do instead", () => {
+Deno.test("checkBackendOptions() rejects an unknown name, and suggests the right one or what to do", () => {
   const cases: [Record<string, unknown>, string][] = [
     [{ prefix: "x" }, 'Unknown option "prefix": did you mean keyPrefix?'],
     [{ keyprefix: "x" }, "did you mean keyPrefix?"],
@@ -138,7 +138,7 @@ Deno.test("checkBackendOptions refuses an unknown name, and says what was meant,
   }
 });
 
-Deno.test("settingsOf refuses a driver that is none, in words", () => {
+Deno.test("resolveOptions() explains what a driver is if it gets something else", () => {
   const cases: [unknown, string][] = [
     [denoRedisDouble(), "as driver: wrap `connect` of deno.land/x/redis"],
     [denoRedis, "the function denoRedis as driver: wrap `connect`"],
@@ -155,7 +155,7 @@ Deno.test("settingsOf refuses a driver that is none, in words", () => {
   }
 });
 
-Deno.test("settingsOf puts an option before the URL, and the URL before the default", () => {
+Deno.test("resolveOptions() prefers an option to the URL, and the URL to the default", () => {
   const url = { connectTimeout: 1, heartbeat: 2 };
   const both = resolveOptions({ connectTimeout: 10, heartbeat: 20 }, url);
   assertEquals([both.connectTimeout, both.heartbeat], [10, 20]);
@@ -171,7 +171,7 @@ Deno.test("settingsOf puts an option before the URL, and the URL before the defa
   );
 });
 
-Deno.test("expiry is whole seconds, and 0 for ever", () => {
+Deno.test("resolveExpires() gives whole seconds, and 0 for no expiry", () => {
   const cases: [number | null | undefined, number][] = [
     [undefined, 86_400],
     [null, 0],
@@ -180,13 +180,15 @@ Deno.test("expiry is whole seconds, and 0 for ever", () => {
     [1.9, 1],
     [3600, 3600],
   ];
-  for (const [given, expected] of cases) assertEquals(expiry(given), expected);
+  for (const [given, expected] of cases) {
+    assertEquals(resolveExpires(given), expected);
+  }
   for (const wrong of [0.5, -1, NaN, Infinity, "60" as never]) {
-    assertThrows(() => expiry(wrong), ConfigurationError, "as expires");
+    assertThrows(() => resolveExpires(wrong), ConfigurationError, "as expires");
   }
 });
 
-Deno.test("settingsOf takes a runtime that is an instance of a class, and one of a few members", () => {
+Deno.test("resolveOptions() accepts a runtime that is a class instance, and one with some members only", () => {
   const fake = new FakeRuntime();
   fake.chance = 0.25;
   const { runtime } = resolveOptions({ runtime: fake });

@@ -8,12 +8,12 @@ async function types(readable: ReadableStream<StatusEvent>): Promise<string[]> {
   return (await Array.fromAsync(readable)).map(({ type }) => type);
 }
 
-Deno.test("StatusBoard.stream begins with the present state, and ends when it is closed", async () => {
+Deno.test("StatusHub.stream() begins with the current state, and ends with closed", async () => {
   const board = new StatusHub();
   const first = board.stream();
   board.emit(CONNECTING);
   board.emit({ type: "connected" });
-  // These pass: the state is still connected.
+  // These do not change the state, which is still connected.
   board.emit({ type: "degraded", error });
   board.emit({ type: "resynced", keys: 1 });
   board.emit({ type: "reconciled", keys: 1, delivered: 0 });
@@ -33,7 +33,7 @@ Deno.test("StatusBoard.stream begins with the present state, and ends when it is
   assertEquals(await types(board.stream()), ["closed"]);
 });
 
-Deno.test("StatusBoard gives each reader an event of its own", async () => {
+Deno.test("StatusHub gives each stream its own copy of an event", async () => {
   const board = new StatusHub();
   const readers = [board.stream().getReader(), board.stream().getReader()];
   board.emit(CONNECTING);
@@ -47,7 +47,7 @@ Deno.test("StatusBoard gives each reader an event of its own", async () => {
   assertEquals(events[0] === events[1], false);
 });
 
-Deno.test("StatusBoard keeps the newest events of a stream that nobody reads", async () => {
+Deno.test("StatusHub keeps the newest events of an unread stream", async () => {
   const board = new StatusHub();
   const stream = board.stream();
   for (let attempt = 1; attempt <= 10_000; attempt++) {
@@ -60,7 +60,7 @@ Deno.test("StatusBoard keeps the newest events of a stream that nobody reads", a
   assertEquals(events.at(-1), { type: "closed" });
 });
 
-Deno.test("StatusBoard forgets a stream that was canceled", async () => {
+Deno.test("StatusHub forgets a canceled stream", async () => {
   const board = new StatusHub();
   const canceled = board.stream();
   const stream = board.stream();

@@ -10,30 +10,30 @@ import {
   type TransportName,
 } from "./settings.ts";
 
-/** A value, and the name that the configuration gives it. */
-export interface Given {
-  /** The name as it was written. */
+/** A setting as the configuration has it. */
+export interface Setting {
+  /** Its name, as written. */
   readonly name: string;
-  /** What it was given. */
+  /** Its value. */
   readonly value: unknown;
 }
 
-/** What of a configuration is about results, by Celery's new names. */
-export interface GivenSettings {
+/** The settings about results, by Celery's new names. */
+export interface CeleryConfig {
   /** The settings. */
-  readonly settings: ReadonlyMap<SettingName, Given>;
+  readonly settings: ReadonlyMap<SettingName, Setting>;
   /** The keys of `result_backend_transport_options`. */
-  readonly transport: ReadonlyMap<TransportName, Given>;
+  readonly transport: ReadonlyMap<TransportName, Setting>;
   /** The keys of its `retry_policy`. */
-  readonly policy: ReadonlyMap<PolicyName, Given>;
+  readonly policy: ReadonlyMap<PolicyName, Setting>;
 }
 
-/** The parts of Celery that its other settings are about: the names begin with these. */
-const FAMILIES =
+/** How the names of settings about other parts of Celery begin. */
+const UNRELATED_PREFIXES =
   /^(arangodb|azureblockblob|beat|broker|cache|cassandra|control|cosmosdbsql|couchbase|couchdb|database|dynamodb|elasticsearch|events?|gcs|mongodb|s3|security|task|worker)_/;
 
-/** Other settings that have no family. */
-const ALONE: ReadonlySet<string> = new Set([
+/** Other settings that are not about results. */
+const UNRELATED: ReadonlySet<string> = new Set([
   "enable_utc",
   "imports",
   "include",
@@ -41,11 +41,11 @@ const ALONE: ReadonlySet<string> = new Set([
   "visibility_timeout",
 ]);
 
-/** Old names whose beginning tells: the worker, beat, the monitor; and those of Django's Celery apps. */
-const OLD_FAMILIES = /^(CELERYD|CELERYBEAT|CELERYMON|DJANGO_CELERY)_/;
+/** How the old names of other settings begin: of the worker, beat, the monitor, and Django's Celery apps. */
+const OLD_UNRELATED_PREFIXES = /^(CELERYD|CELERYBEAT|CELERYMON|DJANGO_CELERY)_/;
 
-/** Old names of settings about tasks and workers, behind `CELERY_`. */
-const OLD_ALONE: ReadonlySet<string> = new Set([
+/** Old names of other settings, without `CELERY_`. */
+const OLD_UNRELATED: ReadonlySet<string> = new Set([
   "ACKS_LATE",
   "ACKS_ON_FAILURE",
   "ACKS_ON_FAILURE_OR_TIMEOUT",
@@ -90,48 +90,50 @@ const OLD_ALONE: ReadonlySet<string> = new Set([
 const OLD_NAMES: ReadonlyMap<string, SettingName> = oldNames();
 
 /**
- * Sorts a configuration by Celery's new names: new, old, and in the form that
- * Django's settings have (`CELERY_` and the new name in capitals). What is
- * Celery's but not about results is left out.
+ * Resolves a configuration to Celery's new names. Names may be new, old, or in
+ * Django's form (`CELERY_` and the new name in capitals). Celery's settings that
+ * are not about results are ignored.
  *
- * @throws {ConfigurationError} if there are names that nobody knows: all of
- * them are listed, with the one that was probably meant; if one setting was given two
- * values under two names.
+ * @throws {ConfigurationError} if there are unknown names, which are all listed
+ * with the closest known one, or if a setting has two different values under two
+ * names.
  */
-export function givenSettings(config: Record<string, unknown>): GivenSettings {
+export function resolveNames(config: Record<string, unknown>): CeleryConfig {
   const unknown: string[] = [];
   let hasDjango = false;
-  const settings = new Map<SettingName, Given>();
-  for (const [name, value] of entriesOf("the Celery configuration", config)) {
+  const settings = new Map<SettingName, Setting>();
+  for (const [name, value] of toEntries("the Celery configuration", config)) {
     if (value === undefined) continue;
-    const setting = settingOf(name);
+    const setting = findSetting(name);
     if (setting === undefined) {
-      if (isOther(name)) continue;
-      unknown.push(hint(name, "", SETTINGS));
-      hasDjango ||= isOfDjango(name);
+      if (isUnrelated(name)) continue;
+      unknown.push(describeUnknown(name, "", SETTINGS));
+      hasDjango ||= isDjangoSetting(name);
       continue;
     }
     const before = settings.get(setting);
-    if (before !== undefined && !isSame(before.value, value)) {
+    if (before !== undefined && !isEqual(before.value, value)) {
       throw new ConfigurationError(
         `Cannot use both ${before.name} and ${name}: they are the same setting, and their values differ`,
       );
     }
     settings.set(setting, { name, value });
   }
-  const transport = partsOf(
+  const transport = readMembers(
     settings.get("result_backend_transport_options"),
     TRANSPORT_OPTIONS,
     unknown,
   );
-  const policy = partsOf(transport.get("retry_policy"), RETRY_POLICY, unknown);
+  const policy = readMembers(
+    transport.get("retry_policy"),
+    RETRY_POLICY,
+    unknown,
+  );
   if (unknown.length > 0) {
     throw new ConfigurationError(
-      `Cannot use the Celery configuration, which has names that nobody knows: ${
-        unknown.join(", ")
-      }${
+      `Unknown names in the Celery configuration: ${unknown.join(", ")}${
         hasDjango
-          ? ". Of Django's settings, hand over those that begin with CELERY_"
+          ? ". Of Django's settings, pass only those that begin with CELERY_"
           : ""
       }`,
     );
@@ -139,23 +141,24 @@ export function givenSettings(config: Record<string, unknown>): GivenSettings {
   return { settings, transport, policy };
 }
 
-/** The members of a setting that is a dictionary. */
-function partsOf<Name extends string>(
-  given: Given | undefined,
+/** The members of a setting that is an object. */
+function readMembers<Name extends string>(
+  setting: Setting | undefined,
   known: Readonly<Record<Name, SettingUse>>,
   unknown: string[],
-): Map<Name, Given> {
-  const parts = new Map<Name, Given>();
-  if (given === undefined || given.value === null) return parts;
-  for (const [key, value] of entriesOf(given.name, given.value)) {
-    const name = `${given.name}.${key}`;
-    if (!isKey(known, key)) unknown.push(hint(key, `${given.name}.`, known));
-    else if (value !== undefined) parts.set(key, { name, value });
+): Map<Name, Setting> {
+  const parts = new Map<Name, Setting>();
+  if (setting === undefined || setting.value === null) return parts;
+  for (const [key, value] of toEntries(setting.name, setting.value)) {
+    const name = `${setting.name}.${key}`;
+    if (!isKey(known, key)) {
+      unknown.push(describeUnknown(key, `${setting.name}.`, known));
+    } else if (value !== undefined) parts.set(key, { name, value });
   }
   return parts;
 }
 
-function entriesOf(name: string, value: unknown): [string, unknown][] {
+function toEntries(name: string, value: unknown): [string, unknown][] {
   if (
     typeof value === "object" && value !== null && !Array.isArray(value)
   ) return Object.entries(value);
@@ -164,43 +167,44 @@ function entriesOf(name: string, value: unknown): [string, unknown][] {
   );
 }
 
-function settingOf(name: string): SettingName | undefined {
+function findSetting(name: string): SettingName | undefined {
   if (isKey(SETTINGS, name)) return name;
   const old = OLD_NAMES.get(name);
   if (old !== undefined) return old;
-  const own = behindNamespace(name)?.toLowerCase();
-  return own !== undefined && isKey(SETTINGS, own) ? own : undefined;
+  const bare = withoutNamespace(name)?.toLowerCase();
+  return bare !== undefined && isKey(SETTINGS, bare) ? bare : undefined;
 }
 
-/** Whether it is Celery's, but not about results in Redis. */
-function isOther(name: string): boolean {
-  const own = behindNamespace(name);
-  if (own !== undefined) {
-    const lower = own.toLowerCase();
-    return FAMILIES.test(lower) || ALONE.has(lower) || OLD_ALONE.has(own);
+/** Whether a setting is Celery's, but not about results in Redis. */
+function isUnrelated(name: string): boolean {
+  const bare = withoutNamespace(name);
+  if (bare !== undefined) {
+    const lower = bare.toLowerCase();
+    return UNRELATED_PREFIXES.test(lower) || UNRELATED.has(lower) ||
+      OLD_UNRELATED.has(bare);
   }
-  if (OLD_FAMILIES.test(name)) return true;
+  if (OLD_UNRELATED_PREFIXES.test(name)) return true;
   // Old names without `CELERY_` are the new ones in capitals.
   const lower = name === name.toUpperCase() ? name.toLowerCase() : name;
-  return FAMILIES.test(lower) || ALONE.has(lower);
+  return UNRELATED_PREFIXES.test(lower) || UNRELATED.has(lower);
 }
 
-/** What follows `CELERY_`, if that is where a name in capitals begins. */
-function behindNamespace(name: string): string | undefined {
+/** A name in capitals without its `CELERY_`; undefined for any other name. */
+function withoutNamespace(name: string): string | undefined {
   return /^CELERY_([A-Z0-9_]+)$/.exec(name)?.[1];
 }
 
-function hint(name: string, before: string, known: object): string {
-  const close = closest(behindNamespace(name) ?? name, Object.keys(known));
+function describeUnknown(name: string, before: string, known: object): string {
+  const close = closest(withoutNamespace(name) ?? name, Object.keys(known));
   const shown = JSON.stringify(before + name);
   return close === undefined
     ? shown
     : `${shown} (did you mean ${before}${close}?)`;
 }
 
-/** Whether it is named as Django's own settings are: somebody handed over the whole module. */
-function isOfDjango(name: string): boolean {
-  return /^[A-Z][A-Z0-9_]*$/.test(name) && behindNamespace(name) === undefined;
+/** Whether the name is like those of Django's own settings: the caller may have passed the whole module. */
+function isDjangoSetting(name: string): boolean {
+  return /^[A-Z][A-Z0-9_]*$/.test(name) && withoutNamespace(name) === undefined;
 }
 
 function isKey<Name extends string>(
@@ -210,18 +214,18 @@ function isKey<Name extends string>(
   return Object.hasOwn(known, name);
 }
 
-/** Whether two values mean the same. Those that cannot be compared, such as cyclic ones, do not. */
-function isSame(one: unknown, other: unknown): boolean {
+/** Whether two values are equal. Values that cannot be compared, such as cyclic ones, are not. */
+function isEqual(one: unknown, other: unknown): boolean {
   if (Object.is(one, other)) return true;
   if (typeof one !== "object" || typeof other !== "object") return false;
   try {
-    return jsonOf(one) === jsonOf(other);
+    return toJson(one) === toJson(other);
   } catch {
     return false;
   }
 }
 
-function jsonOf(value: unknown): string {
+function toJson(value: unknown): string {
   return JSON.stringify(
     value,
     (_, member) => typeof member === "bigint" ? `${member}n` : member,
@@ -230,7 +234,7 @@ function jsonOf(value: unknown): string {
 
 function oldNames(): Map<string, SettingName> {
   const names = new Map<string, SettingName>();
-  // The table's own keys.
+  // Object.keys() of the table.
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
     const use: SettingUse = SETTINGS[name];
     for (const old of use.old ?? []) names.set(old, name);

@@ -1,62 +1,63 @@
 import type { RetryOptions } from "../retry/retry.ts";
-import type { GivenSettings } from "./names.ts";
+import type { CeleryConfig } from "./names.ts";
+import { withoutUndefined } from "../util/without_undefined.ts";
 import {
-  booleanOf,
-  millisecondsOf,
-  numberOf,
-  wholeOf,
-  wrong,
+  invalidSetting,
+  toBoolean,
+  toInteger,
+  toMilliseconds,
+  toNumber,
 } from "./values.ts";
 
-/** What the configuration says about trying again. */
+/** The retries that a configuration maps to. */
 export interface MappedRetry {
   /** For stores and reads. */
   readonly retry: RetryOptions;
-  /** For the connection; none, and this module's own is left as it is. */
+  /** For the connection; undefined for this module's defaults. */
   readonly reconnect?: RetryOptions;
 }
 
 /**
- * Celery has two layers. The outer one, `result_backend_always_retry`, is for
- * stores and reads. The inner one, the `retry_policy`, is for stores and for
- * the connection of whoever waits; here, where the outer one is off, it is for
- * reads too.
+ * Maps Celery's two layers of retries. The outer one,
+ * `result_backend_always_retry`, is for stores and reads. The inner one, the
+ * `retry_policy`, is for stores and for the connection that awaits results; here
+ * it is also for reads if the outer one is off.
  *
- * Without a `retry_policy` this module's own `reconnect` stays: Celery's
- * default gives up after 19 seconds, and whoever waits then loses results.
+ * Without a `retry_policy`, `reconnect` keeps its defaults: Celery's policy gives
+ * up after 19 seconds, and would then lose results that are awaited.
  *
- * @throws {ConfigurationError} if a value is out of its range.
+ * @throws {ConfigurationError} if a value is out of range.
  */
-export function mapRetry(given: GivenSettings): MappedRetry {
-  const isAlways = booleanOf(
-    given.settings.get("result_backend_always_retry"),
+export function mapRetry(celery: CeleryConfig): MappedRetry {
+  const alwaysRetries = toBoolean(
+    celery.settings.get("result_backend_always_retry"),
   ) ?? false;
-  const growing = growingRetry(given);
-  const linear = linearRetry(given);
-  const isGiven = given.policy.size > 0;
-  if (isAlways) {
+  const growing = mapAlwaysRetry(celery);
+  const linear = mapRetryPolicy(celery);
+  const hasPolicy = celery.policy.size > 0;
+  if (alwaysRetries) {
     return {
-      // These outlive the end of reconnecting: the next try begins it anew.
+      // These go on after reconnecting was given up: the next attempt reconnects.
       retry: growing,
-      // Whoever asked to retry for ever means the first connection too.
-      reconnect: isGiven ? linear : { maxAttempts: Infinity },
+      // Retrying without limit includes the first connection.
+      reconnect: hasPolicy ? linear : { maxAttempts: Infinity },
     };
   }
   return {
     retry: linear,
-    ...(isGiven ? { reconnect: linear } : {}),
+    ...(hasPolicy ? { reconnect: linear } : {}),
   };
 }
 
-/** The outer layer: random waits below 20, 40, 80, ... ms. */
-function growingRetry({ settings }: GivenSettings): RetryOptions {
-  const retries = wholeOf(settings.get("result_backend_max_retries"), 0);
-  const base = finite(
+/** The outer layer: random waits of up to 20, 40, 80, ... ms. */
+function mapAlwaysRetry({ settings }: CeleryConfig): RetryOptions {
+  const retries = toInteger(settings.get("result_backend_max_retries"), 0);
+  const base = toFinite(
     settings,
     "result_backend_base_sleep_between_retries_ms",
     10,
   );
-  const max = finite(
+  const max = toFinite(
     settings,
     "result_backend_max_sleep_between_retries_ms",
     10_000,
@@ -65,54 +66,56 @@ function growingRetry({ settings }: GivenSettings): RetryOptions {
     maxAttempts: (retries ?? Infinity) + 1,
     // Celery counts the retry before it looks up the wait.
     minTimeout: Math.min(2 * base, max),
-    // With a first wait of 0 all are 0, whatever this is.
+    // If the first wait is 0, all are.
     maxTimeout: Math.max(max, 1),
   };
 }
 
-function finite(
-  settings: GivenSettings["settings"],
+function toFinite(
+  settings: CeleryConfig["settings"],
   name:
     | "result_backend_base_sleep_between_retries_ms"
     | "result_backend_max_sleep_between_retries_ms",
   byDefault: number,
 ): number {
-  const given = settings.get(name);
-  const number = numberOf(given, 0) ?? byDefault;
+  const setting = settings.get(name);
+  const number = toNumber(setting, 0) ?? byDefault;
   if (number === Infinity) {
-    throw wrong(given?.name ?? name, number, "a number of milliseconds");
+    throw invalidSetting(
+      { name: setting?.name ?? name, value: number },
+      "a number of milliseconds",
+    );
   }
   return number;
 }
 
-/** The inner layer: waits of 0, 1, 1, ... seconds, 20 of them, unless told otherwise. */
-function linearRetry({ policy }: GivenSettings): RetryOptions {
+/** The inner layer: 20 waits of 0, 1, 1, ... seconds by default. */
+function mapRetryPolicy({ policy }: CeleryConfig): RetryOptions {
   const retries = policy.get("max_retries");
-  const timeout = millisecondsOf(policy.get("timeout"));
-  return {
-    // None stands for no end, which in Celery differs from no word of it.
+  return withoutUndefined({
+    // To Celery, None is no limit, and a missing value the default.
     maxAttempts:
-      (retries?.value === null ? Infinity : wholeOf(retries, 0) ?? 20) + 1,
+      (retries?.value === null ? Infinity : toInteger(retries, 0) ?? 20) + 1,
     delay: linearDelay(
-      numberOf(policy.get("interval_start"), 0) ?? 0,
-      numberOf(policy.get("interval_step"), 0) ?? 1,
-      numberOf(policy.get("interval_max"), 0) ?? 1,
+      toNumber(policy.get("interval_start"), 0) ?? 0,
+      toNumber(policy.get("interval_step"), 0) ?? 1,
+      toNumber(policy.get("interval_max"), 0) ?? 1,
     ),
-    ...(timeout === undefined ? {} : { timeout }),
-  };
+    timeout: toMilliseconds(policy.get("timeout")),
+  });
 }
 
 /**
- * The waits of Celery's `retry_policy`, in milliseconds: `start`, then `step`
- * more each time, for as long as that is no more than `start + max`. Where
- * both are 0 it grows without end.
+ * The waits of Celery's `retry_policy`, in milliseconds, from its seconds:
+ * `start`, then `step` more each time, up to `start + max`. If both are 0, the
+ * waits grow without limit.
  */
 export function linearDelay(
   start: number,
   step: number,
   max: number,
 ): (attempt: number) => number {
-  // The little more makes 1 / 0.1 ten steps, whatever the fractions are.
+  // The epsilon makes up for rounding: 1 / 0.1 is ten steps.
   const steps = step === 0
     ? 0
     : start + max === 0

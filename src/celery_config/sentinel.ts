@@ -1,11 +1,12 @@
 import { ConfigurationError } from "../errors.ts";
 import type { SentinelOptions } from "../redis/sentinel/options.ts";
 import { TLS_KEYS } from "../redis/tls/query.ts";
-import type { Given, GivenSettings } from "./names.ts";
-import { booleanOf, toText, wholeOf } from "./values.ts";
+import type { CeleryConfig, Setting } from "./names.ts";
+import { toBoolean, toInteger, toText } from "./values.ts";
+import { withoutUndefined } from "../util/without_undefined.ts";
 
-/** Keys of `sentinel_kwargs` that mean nothing here: the options about connections hold for Sentinels, too. */
-const WITHOUT_EFFECT: ReadonlySet<string> = new Set([
+/** Keys of `sentinel_kwargs` without effect: the connection options hold for Sentinels, too. */
+const IGNORED_KEYS: ReadonlySet<string> = new Set([
   "socket_timeout",
   "socket_connect_timeout",
   "socket_keepalive",
@@ -24,37 +25,34 @@ const WITHOUT_EFFECT: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The option `sentinel` that transport options become; undefined: they say
- * nothing. Celery speaks TLS with Sentinels only if `sentinel_kwargs` says so,
- * whatever it speaks with the servers.
+ * Maps the transport options to the option `sentinel`; undefined if they do not
+ * mention Sentinels. Celery uses TLS with Sentinels only if `sentinel_kwargs`
+ * says so, even if it does with the servers.
  *
- * @throws {ConfigurationError} if a value is out of its range, or asks for what
- * there is not. No password is shown.
+ * @throws {ConfigurationError} if a value is out of range, or not supported. The
+ * message shows no password.
  */
-export function sentinelOf(
-  { transport, settings }: GivenSettings,
+export function mapSentinel(
+  { transport, settings }: CeleryConfig,
   isTls: boolean,
 ): SentinelOptions | undefined {
-  const masterName = toText(transport.get("master_name"));
-  const minOtherSentinels = wholeOf(transport.get("min_other_sentinels"), 0);
-  const kwargs = kwargsOf(transport.get("sentinel_kwargs"));
-  const username = toText(kwargs.get("username"));
-  const password = toText(kwargs.get("password"));
-  const tls = tlsOf(kwargs, settings.get("redis_backend_use_ssl"), isTls);
-  const options: SentinelOptions = {
-    ...(masterName === undefined ? {} : { masterName }),
-    ...(minOtherSentinels === undefined ? {} : { minOtherSentinels }),
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-    ...(tls === undefined ? {} : { tls }),
-  };
+  const kwargs = readSentinelKwargs(transport.get("sentinel_kwargs"));
+  const options = withoutUndefined({
+    masterName: toText(transport.get("master_name")),
+    minOtherSentinels: toInteger(transport.get("min_other_sentinels"), 0),
+    username: toText(kwargs.get("username")),
+    password: toText(kwargs.get("password")),
+    tls: mapSentinelTls(kwargs, settings.get("redis_backend_use_ssl"), isTls),
+  });
   return Object.keys(options).length === 0 ? undefined : options;
 }
 
-function kwargsOf(given: Given | undefined): Map<string, Given> {
-  const parts = new Map<string, Given>();
-  if (given === undefined || given.value === null) return parts;
-  const { name, value } = given;
+function readSentinelKwargs(
+  setting: Setting | undefined,
+): Map<string, Setting> {
+  const parts = new Map<string, Setting>();
+  if (setting === undefined || setting.value === null) return parts;
+  const { name, value } = setting;
   if (typeof value !== "object" || Array.isArray(value)) {
     throw new ConfigurationError(
       `Cannot use ${name}: expected an object of names and values`,
@@ -63,10 +61,10 @@ function kwargsOf(given: Given | undefined): Map<string, Given> {
   for (const [key, each] of Object.entries(value)) {
     if (
       !["username", "password", "ssl"].includes(key) &&
-      !WITHOUT_EFFECT.has(key) && !TLS_KEYS.has(key)
+      !IGNORED_KEYS.has(key) && !TLS_KEYS.has(key)
     ) {
       throw new ConfigurationError(
-        `Cannot use ${name}.${key}: there is no such thing here, expected username, password, ssl or one of ${
+        `Unknown setting ${name}.${key}: expected username, password, ssl or one of ${
           [...TLS_KEYS].join(", ")
         }`,
       );
@@ -78,34 +76,35 @@ function kwargsOf(given: Given | undefined): Map<string, Given> {
   return parts;
 }
 
-/** undefined: as with the servers. */
-function tlsOf(
-  kwargs: Map<string, Given>,
-  server: Given | undefined,
+/** The TLS options; undefined: the same as for the servers. */
+function mapSentinelTls(
+  kwargs: Map<string, Setting>,
+  server: Setting | undefined,
   isTls: boolean,
 ): SentinelOptions["tls"] {
-  if (booleanOf(kwargs.get("ssl")) !== true) return isTls ? false : undefined;
-  const asked = [...kwargs].filter(([key, { value }]) =>
+  if (toBoolean(kwargs.get("ssl")) !== true) return isTls ? false : undefined;
+  const given = [...kwargs].filter(([key, { value }]) =>
     TLS_KEYS.has(key) && value !== null
   );
-  // Without any, the authorities that Deno trusts: that can be said without a file.
-  if (asked.length === 0 || !isTls) {
-    const [first] = asked;
+  // Without files, Sentinels can have TLS of their own: with the authorities that
+  // Deno trusts.
+  if (given.length === 0 || !isTls) {
+    const [first] = given;
     if (first === undefined) return {};
-    throw unlike(first[1].name);
+    throw differingTlsError(first[1].name);
   }
-  const ours = new Map<string, unknown>(
+  const serverTls = new Map<string, unknown>(
     Object.entries(Object(server?.value)),
   );
-  for (const [key, { name, value }] of asked) {
-    if (ours.get(key) !== value) throw unlike(name);
+  for (const [key, { name, value }] of given) {
+    if (serverTls.get(key) !== value) throw differingTlsError(name);
   }
   return undefined;
 }
 
-function unlike(name: string): ConfigurationError {
+function differingTlsError(name: string): ConfigurationError {
   return new ConfigurationError(
-    `Cannot use ${name}: certificates are named for servers and Sentinels together, by redis_backend_use_ssl; ` +
-      "leave the ssl_ names out of sentinel_kwargs, and give the option `sentinel.tls` where they differ",
+    `Cannot use ${name}: redis_backend_use_ssl names the certificates for both servers and Sentinels; ` +
+      "leave the ssl_ names out of sentinel_kwargs, and pass the option `sentinel.tls` if they differ",
   );
 }

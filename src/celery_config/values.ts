@@ -1,100 +1,106 @@
 import { ConfigurationError } from "../errors.ts";
 import { maskUrl } from "../redis/url/mask.ts";
-import type { Given } from "./names.ts";
+import type { Setting } from "./names.ts";
 
 /**
- * A number; `null`, Python's None, counts as not given. Text that is one will
- * do, since configurations are often read from the environment.
+ * A number; undefined if it is missing or `null` (Python's None). Numeric text
+ * is accepted, since configurations often come from the environment.
  *
- * @throws {ConfigurationError} if it is none, or less than `least`.
+ * @throws {ConfigurationError} if it is not a number, or is less than `least`.
  */
-export function numberOf(
-  given: Given | undefined,
+export function toNumber(
+  setting: Setting | undefined,
   least: number,
 ): number | undefined {
-  if (given === undefined || given.value === null) return undefined;
-  const { name, value } = given;
+  if (setting === undefined || setting.value === null) return undefined;
+  const { value } = setting;
   const number = typeof value === "string" && /^[\d.]+$/.test(value)
     ? Number(value)
     : value;
   if (typeof number === "number" && number >= least) return number;
-  throw wrong(name, value, `a number from ${least}`);
+  throw invalidSetting(setting, `a number from ${least}`);
 }
 
 /**
- * A whole number, which may be Infinity.
+ * A whole number, or Infinity; undefined if it is missing or `null`.
  *
- * @throws {ConfigurationError} if it is none, or less than `least`.
+ * @throws {ConfigurationError} if it is not one, or is less than `least`.
  */
-export function wholeOf(
-  given: Given | undefined,
+export function toInteger(
+  setting: Setting | undefined,
   least: number,
 ): number | undefined {
-  const number = numberOf(given, least);
+  const number = toNumber(setting, least);
   if (
-    given === undefined || number === undefined || number === Infinity ||
+    setting === undefined || number === undefined || number === Infinity ||
     Number.isSafeInteger(number)
   ) return number;
-  throw wrong(given.name, given.value, `a whole number from ${least}`);
+  throw invalidSetting(setting, `a whole number from ${least}`);
 }
 
 /**
- * Seconds above 0, in milliseconds; 0, `null` and what is not given are none.
+ * Seconds, as milliseconds; undefined if they are missing, `null` or 0.
  *
- * @throws {ConfigurationError} if it is no number, less than 0, or without end.
+ * @throws {ConfigurationError} if they are not a number, negative, or infinite.
  */
-export function millisecondsOf(given: Given | undefined): number | undefined {
-  const seconds = numberOf(given, 0);
-  if (given === undefined || seconds === undefined || seconds === 0) {
+export function toMilliseconds(
+  setting: Setting | undefined,
+): number | undefined {
+  const seconds = toNumber(setting, 0);
+  if (setting === undefined || seconds === undefined || seconds === 0) {
     return undefined;
   }
   if (seconds !== Infinity) return seconds * 1000;
-  throw wrong(given.name, given.value, "a number of seconds");
+  throw invalidSetting(setting, "a number of seconds");
 }
 
 /**
- * True or false; `null` counts as not given.
+ * True or false; undefined if it is missing or `null`.
  *
- * @throws {ConfigurationError} if it is neither. Text is refused: to Python,
+ * @throws {ConfigurationError} if it is neither. Text is rejected: in Python,
  * "false" is true.
  */
-export function booleanOf(given: Given | undefined): boolean | undefined {
-  if (given === undefined || given.value === null) return undefined;
-  const { name, value } = given;
-  if (typeof value === "boolean") return value;
-  throw wrong(name, value, "true or false");
+export function toBoolean(setting: Setting | undefined): boolean | undefined {
+  if (setting === undefined || setting.value === null) return undefined;
+  if (typeof setting.value === "boolean") return setting.value;
+  throw invalidSetting(setting, "true or false");
 }
 
 /**
- * Text; empty text and `null` count as not given.
+ * Text; undefined if it is missing, `null` or empty.
  *
- * @throws {ConfigurationError} if it is something else, which is not shown: it
- * may be a password.
+ * @throws {ConfigurationError} if it is not text. The message does not show the
+ * value, which may be a password.
  */
-export function toText(given: Given | undefined): string | undefined {
-  if (given === undefined || given.value === null || given.value === "") {
+export function toText(setting: Setting | undefined): string | undefined {
+  if (setting === undefined || setting.value === null || setting.value === "") {
     return undefined;
   }
-  const { name, value } = given;
+  const { name, value } = setting;
   if (typeof value === "string") return value;
   throw new ConfigurationError(
-    `Cannot use what ${name} is: expected text, and this is of the type ${typeof value}`,
+    `Cannot use the value of ${name}: expected text, got type ${typeof value}`,
   );
 }
 
-/** Says what a setting should have been. */
-export function wrong(
-  name: string,
-  value: unknown,
+/** Whether Python treats the value as false. */
+export function isFalsy(value: unknown): boolean {
+  return !value ||
+    (typeof value === "object" && Object.keys(value).length === 0);
+}
+
+/** The error for a setting that should have been `expected`. */
+export function invalidSetting(
+  { name, value }: Setting,
   expected: string,
 ): ConfigurationError {
   return new ConfigurationError(
-    `Cannot use ${shown(value)} as ${name}: expected ${expected}`,
+    `Cannot use ${formatValue(value)} as ${name}: expected ${expected}`,
   );
 }
 
-/** A value of whatever type, in a line. A whole URL may stand where its host should, and hold a password. */
-function shown(value: unknown): string {
+/** A value on one line. A URL may be given in place of its host, and hold a password. */
+function formatValue(value: unknown): string {
   if (typeof value === "string") {
     return JSON.stringify(value.includes("@") ? maskUrl(value) : value);
   }

@@ -21,19 +21,22 @@ import { encodeChordPart } from "../protocol/chord_part.ts";
 import type { KeySpace } from "../protocol/keys.ts";
 import { isDict, tasksOf } from "../protocol/signature.ts";
 import { stateProblem, type TaskState } from "../protocol/states.ts";
+import { setAndPublish } from "../store/set_and_publish.ts";
 import type { StoredDocument } from "../formats/types.ts";
+import { toError } from "../util/to_error.ts";
 
-/** What chords work on. */
+/** What {@linkcode Chords} work with. */
 export interface ChordContext
   extends ChordCounterContext, Omit<ChordCompletionContext, "returnPart"> {
-  /** The names of keys. */
+  /** Names the keys. */
   readonly keys: KeySpace;
   /** The largest part that is stored, in bytes. */
   readonly maxResultBytes: number;
 }
 
 /**
- * Chords: parts that return, and are counted; the last one completes the chord.
+ * Counts the parts of chords as they return, and completes a chord with its
+ * last part.
  *
  * Celery: `RedisBackend.set_chord_size`, `add_to_chord` and
  * `on_chord_part_return`.
@@ -58,7 +61,7 @@ export class Chords {
     this.#completion = new ChordCompletion({ ...context, returnPart });
   }
 
-  /** Says how many parts a chord has. Published, too, as Celery does. */
+  /** Sets the number of parts of a chord, and publishes it as Celery does. */
   async setSize(
     groupId: string,
     size: number,
@@ -67,13 +70,9 @@ export class Chords {
     checkOptions(options, CALL_OPTIONS);
     const { commands, expires, keys } = this.#context;
     const { size: key } = keys.chordKeys(groupId);
-    checkWhole(0, "size of a chord", size);
+    checkInteger(0, "size of a chord", size);
     await commands.run(
-      (link) =>
-        link.transaction([
-          expires === 0 ? ["SET", key, size] : ["SETEX", key, expires, size],
-          ["PUBLISH", key, size],
-        ]),
+      (link) => link.transaction(setAndPublish(key, size, expires)),
       (message, cause) =>
         new ChordError(
           `Failed to set the size of chord ${groupId} to ${size}: ${message}`,
@@ -84,7 +83,7 @@ export class Chords {
     );
   }
 
-  /** Says that a chord got `count` more parts. Never sent twice. */
+  /** Adds `count` to the number of parts of a chord. Sent once at most. */
   async add(
     groupId: string,
     count: number,
@@ -92,14 +91,14 @@ export class Chords {
   ): Promise<void> {
     checkOptions(options, CALL_OPTIONS);
     const { extra } = this.#context.keys.chordKeys(groupId);
-    checkWhole(1, "number of parts to add to a chord", count);
+    checkInteger(1, "number of parts to add to a chord", count);
     const failed = `Failed to add ${count} to the size of chord ${groupId}`;
     await this.#context.commands.runOnce(
       (link) => link.command(["INCRBY", extra, count]),
       (cause) =>
         new ChordError(
-          `${failed}, or did so without an answer: ${cause.message}. It may or may not ` +
-            `have counted, and is not sent again: compare ${extra} with what it should be`,
+          `${failed}, or lost the reply: ${cause.message}. It may or may not have been ` +
+            `added, and is not sent again: compare ${extra} with what it should be`,
           groupId,
           { cause },
         ),
@@ -109,7 +108,7 @@ export class Chords {
     );
   }
 
-  /** Returns a part, and completes the chord if it was the last. */
+  /** Returns a part, and completes the chord if it is the last. */
   async partReturn(
     request: ChordRequest,
     state: TaskState,
@@ -125,7 +124,7 @@ export class Chords {
     checkClaim(claim);
     if (typeof onComplete !== "function") {
       throw new TypeError(
-        `Cannot use ${String(onComplete)} as onComplete: give a function`,
+        `Cannot use ${String(onComplete)} as onComplete: expected a function`,
       );
     }
     return await this.#return(
@@ -137,10 +136,10 @@ export class Chords {
   }
 
   /**
-   * Stores a failure, and passes it on to what waits for the task. False if an
-   * earlier SUCCESS stands.
+   * Stores a failure, and passes it on to the tasks and chords that wait for
+   * the task. Resolves to false if the stored result is a SUCCESS.
    *
-   * @throws the first of what went wrong, once everything was attempted.
+   * @throws the first error, after everything was attempted.
    */
   async fail(
     request: TaskRequest,
@@ -160,13 +159,13 @@ export class Chords {
         ...options,
       }),
     ]);
-    // The rest of the chain goes on with the SUCCESS of another run.
-    const stands = own.status === "fulfilled" && !own.value;
+    // If another run of the task succeeded, the chain goes on with its result.
+    const hasSucceeded = own.status === "fulfilled" && !own.value;
     const [rest] = await Promise.allSettled([
       failTasks(
         this.#failures,
         { error, state, traceback },
-        stands ? [] : waiting,
+        hasSucceeded ? [] : waiting,
         isPart ? [request] : [],
         signal === undefined ? {} : { signal },
       ),
@@ -177,8 +176,8 @@ export class Chords {
   }
 
   /**
-   * Returns the part of a task that failed. The claim is the task's: a call that
-   * is made again for the same failure takes up where the first one stopped.
+   * Returns the part of a failed task. The claim names the task, so that a
+   * second call for the same failure continues where the first one stopped.
    */
   async #returnFailed(
     request: ChordRequest,
@@ -195,10 +194,10 @@ export class Chords {
 
   #check({ taskId, groupId, groupIndex = null }: ChordRequest): void {
     const { keys } = this.#context;
-    // Each throws where the id cannot be one.
+    // Both throw if the id is invalid.
     keys.taskKey(taskId);
     if (groupId) keys.chordKeys(groupId);
-    if (groupIndex !== null) checkWhole(0, "groupIndex", groupIndex);
+    if (groupIndex !== null) checkInteger(0, "groupIndex", groupIndex);
   }
 
   async #return(
@@ -221,15 +220,16 @@ export class Chords {
     if (counted.count === undefined) {
       return { type: "claimed", claim: counted.claim };
     }
-    const { count, extra, isOwn } = counted;
-    const base = counted.size ?? sizeOf(chord);
+    const { count, extra, isClaimed } = counted;
+    const base = counted.size ?? readSize(chord);
     if (base === null) return { type: "sizeUnknown", count };
     const size = base + extra;
-    // A chord that was claimed was complete, whatever was counted since.
-    const isFull = count === size || (isOwn && count > size);
+    // A chord that this call has claimed was complete then, whatever was counted
+    // since.
+    const isFull = count === size || (isClaimed && count > size);
     if (!isFull) return { type: "waiting", count, size };
     return await this.#completion.complete({
-      info: { groupId, chord, bodyId: bodyIdOf(chord), claim },
+      info: { groupId, chord, bodyId: readBodyId(chord), claim },
       keys,
       count,
       size,
@@ -257,13 +257,13 @@ export class Chords {
     try {
       part = encodeChordPart(codec, taskId, state, result);
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new ChordError(`${failed}: ${why}`, groupId, { taskId, cause });
+      const { message } = toError(cause);
+      throw new ChordError(`${failed}: ${message}`, groupId, { taskId, cause });
     }
-    // JSON is written in ASCII: a character is a byte.
+    // JSON is written in ASCII, so that its length is in bytes too.
     if (part.length <= maxResultBytes) return part;
     throw new ChordError(
-      `${failed}: it has ${part.length} bytes, and Redis takes ${maxResultBytes}: ` +
+      `${failed}: it has ${part.length} bytes, and Redis accepts at most ${maxResultBytes}: ` +
         "store the data elsewhere, and a reference to it as the result",
       groupId,
       { taskId },
@@ -271,20 +271,20 @@ export class Chords {
   }
 }
 
-/** The size that senders up to Celery 5.0 put into the body's signature. */
-function sizeOf(chord: Record<string, unknown> | null): number | null {
+/** The size that senders up to Celery 5.0 put into the signature of the body. */
+function readSize(chord: Record<string, unknown> | null): number | null {
   const size = chord?.["chord_size"];
   return typeof size === "number" ? size : null;
 }
 
-function bodyIdOf(chord: Record<string, unknown> | null): string | null {
+function readBodyId(chord: Record<string, unknown> | null): string | null {
   const options = chord?.["options"];
   if (typeof options !== "object" || options === null) return null;
   const { task_id: id } = options as { task_id?: unknown };
   return typeof id === "string" && id !== "" ? id : null;
 }
 
-function checkWhole(least: number, name: string, value: unknown): void {
+function checkInteger(least: number, name: string, value: unknown): void {
   if (Number.isSafeInteger(value) && Number(value) >= least) return;
   throw new TypeError(
     `Cannot use ${
@@ -300,20 +300,18 @@ function checkSignatures({ chord, chain }: TaskRequest): void {
   if (isChain && isChord) return;
   throw new TypeError(
     isChord
-      ? "Cannot use what the request gives as its chain: expected a list of signatures, " +
-        "as the task's message holds it"
-      : "Cannot use what the request gives as its chord: expected a signature, " +
-        "as the task's message holds it",
+      ? "Cannot use the request's chain: expected a list of signatures, as in the task's message"
+      : "Cannot use the request's chord: expected a signature, as in the task's message",
   );
 }
 
 function checkClaim(claim: unknown): void {
-  const isName = typeof claim === "string" && claim !== "" && claim !== DONE &&
+  const isValid = typeof claim === "string" && claim !== "" && claim !== DONE &&
     claim.isWellFormed();
-  if (isName) return;
+  if (isValid) return;
   throw new TypeError(
     `Cannot use ${
       JSON.stringify(claim)
-    } as a claim: give a name that no other call has, and not "${DONE}"`,
+    } as a claim: expected a name unique to this call, other than "${DONE}"`,
   );
 }

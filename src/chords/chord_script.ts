@@ -1,21 +1,23 @@
 /**
- * Returns a chord's part, and counts, as one: nothing if another has claimed
- * the chord; otherwise the part is there once, however often it was returned.
+ * Adds a part to a chord and counts the parts, atomically. It changes nothing
+ * if another call has claimed the chord, and it is idempotent: a part that
+ * returns again is counted once.
  *
- * In a sorted set, an equal part is the same member. One that another run of
- * the same task returned has the same score: the client judges those, and calls
- * again with what it saw, which still has to stand. (Which task a part is of
- * depends on the serializer, which Lua does not know.) In a list, equal parts
- * are removed first.
+ * In a sorted set, an equal part is the same member. A different part with the
+ * same score may be from another run of the same task, which the script cannot
+ * tell, since the serializer decides how a part names its task. It replies with
+ * these parts; the client decides which of them to replace, and calls again
+ * with what it read: a compare-and-set, which counts only if they are
+ * unchanged. In a list, equal parts are removed first.
  *
  * KEYS: the parts, the extra parts, the size, the claim; or the parts alone, in
- * a cluster where they are at several nodes. ARGV: the part; its
- * score, empty for a list; the seconds that all are kept, 0 for ever; the
- * caller's claim; "1" if the part is to be added; one character for each part
- * that the client judged, "x" if it goes; these parts.
+ * a cluster where the keys are on several nodes. ARGV: the part; its score,
+ * empty for a list; the expiry of all keys in seconds, 0 for none; the caller's
+ * claim; "1" to add the part; one character for each part that the client read,
+ * "x" to remove it; these parts.
  *
- * Replies: ["claimed", by whom]; ["judge", parts...]; or ["counted", parts,
- * extra parts or nil, size or nil, claim or nil].
+ * Replies: ["claimed", the other claim]; ["conflict", parts...]; or ["counted",
+ * parts, extra parts or nil, size or nil, claim or nil].
  */
 export const CHORD_SCRIPT =
   `local parts, extra, size, claim = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -30,12 +32,12 @@ if score == '' then
 else
   if score ~= '+inf' and not redis.call('ZSCORE', parts, part) then
     local others = redis.call('ZRANGEBYSCORE', parts, score, score)
-    local judged = #others == #ARGV - 6
+    local unchanged = #others == #ARGV - 6
     for i, other in ipairs(others) do
-      judged = judged and other == ARGV[6 + i]
+      unchanged = unchanged and other == ARGV[6 + i]
     end
-    if not judged then
-      table.insert(others, 1, 'judge')
+    if not unchanged then
+      table.insert(others, 1, 'conflict')
       return others
     end
     for i, other in ipairs(others) do

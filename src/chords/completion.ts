@@ -26,65 +26,65 @@ import { TaskError, toTaskError } from "../protocol/task_error.ts";
 import { toError } from "../util/to_error.ts";
 import type { Codec } from "../formats/types.ts";
 
-/** A chord's header that was saved as a group: one with groups in it. */
+/** A chord's header that was saved as a group because it contains groups. */
 export interface SavedGroup {
-  /** The results of its tasks, in order, nested as the header was. */
+  /** Resolves to the results of its tasks, in order, nested like the header. */
   join(
     options: { timeout: number; propagate: true; signal?: AbortSignal },
   ): Promise<unknown[]>;
 }
 
-/** What the completion of chords works on. */
+/** What a {@linkcode ChordCompletion} works with. */
 export interface ChordCompletionContext extends FailureContext {
-  /** What runs commands, and tries them again. */
+  /** Runs and retries commands. */
   readonly commands: Commands;
-  /** How parts are written. */
+  /** Reads parts. */
   readonly codec: Codec;
-  /** Whole seconds that parts are kept; 0 is for ever. */
+  /** Seconds until the parts expire, a whole number; 0: never. */
   readonly expires: number;
-  /** Whether parts are kept by their place, or in a list. */
+  /** Whether the parts are in a sorted set, by their index, or in a list. */
   readonly chordOrdered: boolean;
   /** Milliseconds to wait for the results of a saved group. */
   readonly chordJoinTimeout: number;
-  /** The group that was saved under this id; null if none was. */
+  /** Reads the group saved under an id; null if none is saved. */
   restoreGroup(
     groupId: string,
     options: CallOptions,
   ): Promise<SavedGroup | null>;
 }
 
-/** A chord whose parts are all there. */
+/** A chord whose parts have all returned. */
 export interface FullChord {
-  /** What `onComplete` is told. */
+  /** What `onComplete` receives. */
   readonly info: ChordInfo;
   /** The chord's keys. */
   readonly keys: ChordKeys;
-  /** How many parts there are. */
+  /** How many parts have returned. */
   readonly count: number;
   /** How many parts the chord has. */
   readonly size: number;
-  /** Sends the body; null if the part that completed the chord is a failure's. */
+  /** Sends the body; null if the part that completed the chord is a failure. */
   readonly onComplete:
     | ((values: unknown[], info: ChordInfo) => unknown)
     | null;
-  /** What ends the call. */
+  /** Ends the call. */
   readonly options: CallOptions;
 }
 
 /**
- * Parts that were counted are gone, and others are not: a replica was promoted
- * without the last writes, say. Whoever returns his part again can mend it.
+ * Some parts that were counted are gone: a replica was promoted without the
+ * last writes, for example. Returning those parts again repairs it.
  */
-class PartsMissing extends Error {
+class MissingPartsError extends Error {
   constructor(count: number, size: number) {
-    super(`${count} of its ${size} parts ${count === 1 ? "is" : "are"} there`);
+    super(`Redis has ${count} of its ${size} parts`);
   }
 }
 
-/** Seconds that a claim is kept where results never expire: Celery's default for those. */
-const CLAIM_EXPIRES = 86_400;
+/** Seconds until a claim expires if results never do: Celery's default for results. */
+const CLAIM_EXPIRES_SECONDS = 86_400;
 
-/** Completes chords: claims them, gathers the values, has the body sent, and clears up. */
+/** Completes chords: claims them, gathers the values, has the body sent, and cleans up. */
 export class ChordCompletion {
   readonly #context: ChordCompletionContext;
 
@@ -96,20 +96,21 @@ export class ChordCompletion {
   /**
    * Completes a chord, unless another call does.
    *
-   * @throws {ChordError} if it could not go on; its `claim` lets a later call.
+   * @throws {ChordError} if it has to stop; a later call can continue with the
+   * error's `claim`.
    */
   async complete(chord: FullChord): Promise<ChordOutcome> {
     try {
       return await this.#complete(chord);
     } catch (error) {
-      if (wasCalledOff(error, chord.options)) throw error;
+      if (isAbort(error, chord.options)) throw error;
       const { groupId, claim } = chord.info;
       const cause = toError(error);
       throw new ChordError(
         `Failed to complete chord ${groupId}: ${cause.message}. ` +
           `A call with the claim ${
             JSON.stringify(claim)
-          } takes up where this stopped`,
+          } continues where this one stopped`,
         groupId,
         { claim, cause },
       );
@@ -124,17 +125,17 @@ export class ChordCompletion {
     try {
       values = await this.#gather(chord);
     } catch (error) {
-      if (isOutage(error) || wasCalledOff(error, options)) throw error;
+      if (isOutage(error) || isAbort(error, options)) throw error;
       return await this.#fail(chord, joinError(info.groupId, error), null);
     }
     if (values === null) {
-      // A worker of Celery's was quicker: it knows of no claims.
+      // A Celery worker, which does not claim chords, has completed it.
       await this.#end(chord, []);
       return { type: "claimed", claim: DONE };
     }
     if (onComplete === null) {
       const failure = new ChordError(
-        "A task of the header failed, though all parts are there of tasks that did not: it ran twice",
+        "A task of the header failed, but all parts are of successful tasks: it ran twice",
         info.groupId,
       );
       return await this.#fail(chord, failure, null);
@@ -142,21 +143,21 @@ export class ChordCompletion {
     try {
       await onComplete(values, info);
     } catch (error) {
-      if (wasCalledOff(error, options)) throw error;
+      if (isAbort(error, options)) throw error;
       const failure = new ChordError(
-        `Callback error: ${reprOf(error)}`,
+        `Callback error: ${formatAsPython(error)}`,
         info.groupId,
         { cause: error },
       );
       return await this.#fail(chord, failure, values);
     }
-    const cleanupError = await this.#end(chord, removal(chord.keys));
+    const cleanupError = await this.#end(chord, deleteKeys(chord.keys));
     return { type: "completed", count, size, cleanupError };
   }
 
-  /** Who has claimed the chord: the caller, unless another was first. */
+  /** Claims the chord; resolves to the claim of another call if that was first. */
   async #claim({ info, keys, options }: FullChord): Promise<string> {
-    const [, holder] = await this.#context.commands.run(
+    const [, claim] = await this.#context.commands.run(
       (link) =>
         link.transaction([
           ["SET", keys.claim, info.claim, "EX", this.#claimExpires, "NX"],
@@ -165,10 +166,10 @@ export class ChordCompletion {
       (_, cause) => cause,
       options,
     );
-    return String(holder);
+    return String(claim);
   }
 
-  /** The values of all parts; null if the parts are gone, all of them. */
+  /** The values of all parts; null if there are no parts any more. */
   async #gather(
     { info: { groupId }, keys, size, options }: FullChord,
   ): Promise<unknown[] | null> {
@@ -190,11 +191,11 @@ export class ChordCompletion {
     // The reply to either command.
     const parts = reply as RedisText[];
     if (parts.length === 0) return null;
-    if (parts.length < size) throw new PartsMissing(parts.length, size);
+    if (parts.length < size) throw new MissingPartsError(parts.length, size);
     return parts.map((stored) => {
       const { taskId, state, result } = decodeChordPart(codec, stored);
       if (state !== "FAILURE" && state !== "REVOKED") return result;
-      // What `decodeChordPart()` reads in these states.
+      // decodeChordPart() decodes a failure in these states.
       const failure = result as TaskFailure | null;
       throw new ChordError(
         `Dependency ${taskId} raised ${
@@ -210,10 +211,10 @@ export class ChordCompletion {
   }
 
   /**
-   * Stores the failure of the body, and returns its part where it belongs to a
-   * chord itself. As in Celery, the keys are removed only if it was the callback
-   * that failed: a part that comes late must not begin the count anew. Where
-   * nothing expires, they are given a day.
+   * Stores the failure of the body, and returns its part if the body belongs to
+   * a chord itself. As in Celery, the keys are deleted only if the callback
+   * failed: a late part must not restart the count. If results never expire,
+   * the keys expire after a day.
    */
   async #fail(
     chord: FullChord,
@@ -233,46 +234,47 @@ export class ChordCompletion {
       options,
     );
     const { parts, extra, size: total } = keys;
-    const isForEver = this.#context.expires === 0;
+    const hasNoExpiry = this.#context.expires === 0;
     const cleanupError = await this.#end(
       chord,
       values !== null
-        ? removal(keys)
-        : (isForEver ? [parts, extra, total] : []).map((key): Command => [
+        ? deleteKeys(keys)
+        : (hasNoExpiry ? [parts, extra, total] : []).map((key): Command => [
           "EXPIRE",
           key,
-          CLAIM_EXPIRES,
+          CLAIM_EXPIRES_SECONDS,
         ]),
     );
     return { type: "failed", count, size, error, values, cleanupError };
   }
 
   /**
-   * Notes that the chord has ended; what comes late meets this. What goes wrong
-   * is told, and no reason to do anything again. It is sent also when the
-   * caller waits no longer: what stays behind may stay for ever.
+   * Marks the chord as ended, which late parts will find, and runs `commands`.
+   * An error is returned rather than thrown: the chord must not be completed
+   * again. The commands are sent even if the caller aborts, since keys left
+   * behind may never expire.
    */
   async #end(
     { keys, options: { signal } }: FullChord,
     commands: readonly Command[],
   ): Promise<Error | null> {
-    const note: Command = ["SET", keys.claim, DONE, "EX", this.#claimExpires];
-    const noted = this.#context.commands.run(
+    const mark: Command = ["SET", keys.claim, DONE, "EX", this.#claimExpires];
+    const marked = this.#context.commands.run(
       (link) =>
         inOneSlotOrApart<unknown>(
           link,
           keys,
-          () => link.transaction([...commands, note]),
-          // First, so that a part that comes meanwhile is nothing new.
+          () => link.transaction([...commands, mark]),
+          // First, so that a part that comes in between starts nothing.
           () =>
-            link.command(note).then(() =>
+            link.command(mark).then(() =>
               Promise.all(commands.map((command) => link.command(command)))
             ),
         ),
       (_, cause) => cause,
     );
     try {
-      await (signal === undefined ? noted : abortable(noted, signal));
+      await (signal === undefined ? marked : abortable(marked, signal));
       return null;
     } catch (error) {
       return toError(error);
@@ -280,17 +282,18 @@ export class ChordCompletion {
   }
 
   get #claimExpires(): number {
-    return this.#context.expires || CLAIM_EXPIRES;
+    return this.#context.expires || CLAIM_EXPIRES_SECONDS;
   }
 }
 
-function removal({ parts, extra, size }: ChordKeys): Command[] {
+function deleteKeys({ parts, extra, size }: ChordKeys): Command[] {
   return [["DEL", parts], ["DEL", extra], ["DEL", size]];
 }
 
 /**
- * What is stored for a body. As with Celery from 5.6, the members of a group get
- * what made the chord fail, where that was a task, and anything else a ChordError.
+ * The failure to store for a body. As in Celery from 5.6, if the body is a group
+ * and a task made the chord fail, its tasks get that task's error; otherwise the
+ * failure is a ChordError.
  */
 function bodyFailure(
   body: Record<string, unknown> | null,
@@ -306,11 +309,11 @@ function bodyFailure(
   };
 }
 
-function wasCalledOff(error: unknown, { signal }: CallOptions): boolean {
+function isAbort(error: unknown, { signal }: CallOptions): boolean {
   return signal !== undefined && signal.aborted && error === signal.reason;
 }
 
-/** What says nothing about the chord, and may be otherwise with the next call. */
+/** Whether an error is not about the chord, so that a later call may succeed. */
 function isOutage(error: unknown): boolean {
   return error instanceof RedisConnectionError ||
     error instanceof RedisError ||
@@ -319,21 +322,21 @@ function isOutage(error: unknown): boolean {
     error instanceof BackendStoreError ||
     error instanceof BackendClosedError ||
     error instanceof ConfigurationError ||
-    error instanceof PartsMissing ||
+    error instanceof MissingPartsError ||
     (error instanceof ResultTimeoutError &&
       error.lastConnectionError !== undefined);
 }
 
 function joinError(groupId: string, error: unknown): ChordError {
   if (error instanceof ChordError) return error;
-  return new ChordError(`Join error: ${reprOf(error)}`, groupId, {
+  return new ChordError(`Join error: ${formatAsPython(error)}`, groupId, {
     cause: error,
     ...(error instanceof TaskError ? { taskId: error.taskId } : {}),
   });
 }
 
-/** An error as Python would write it. */
-function reprOf(error: unknown): string {
+/** An error as Python would print it. */
+function formatAsPython(error: unknown): string {
   if (error instanceof TaskError) return exceptionRepr(error);
   if (!(error instanceof Error)) return pythonRepr(error);
   return exceptionRepr({ excType: error.name, excArgs: [error.message] });

@@ -3,56 +3,56 @@ import type { ChordKeys } from "../protocol/keys.ts";
 import type { RespValue } from "../redis/wire/resp.ts";
 import type { StoredDocument } from "../formats/types.ts";
 
-/** What a claim says of a chord that has ended. */
+/** The claim of a chord that has ended. */
 export const DONE = "done";
 
-/** A part that is to be counted. */
+/** A part to count. */
 export interface NewPart {
-  /** The chord. */
+  /** The id of the chord's header. */
   readonly groupId: string;
-  /** Its keys. */
+  /** The chord's keys. */
   readonly keys: ChordKeys;
-  /** The task. */
+  /** The task that returned the part. */
   readonly taskId: string;
-  /** The task's place; null if it is not known. */
+  /** The task's index in the header; null if it is not known. */
   readonly groupIndex: number | null;
-  /** What is kept. */
+  /** The encoded part. */
   readonly part: StoredDocument;
-  /** What the caller claims the chord by. */
+  /** The name that the caller claims the chord by. */
   readonly claim: string;
 }
 
-/** What the server saw. */
+/** What Redis replied when a part was counted. */
 export type ChordCount =
   /** Another call has claimed the chord: nothing was counted. */
   | { readonly claim: string; readonly count?: never }
   | {
-    /** How many parts there are. */
+    /** How many parts have returned. */
     readonly count: number;
-    /** How many were added while the chord ran. */
+    /** How many parts were added while the chord ran. */
     readonly extra: number;
-    /** How many it was sent with; null if nobody said. */
+    /** How many parts the chord began with; null if Redis does not know. */
     readonly size: number | null;
-    /** Whether the chord is claimed, by the caller. */
-    readonly isOwn: boolean;
+    /** Whether the caller has claimed the chord. */
+    readonly isClaimed: boolean;
   };
 
-/** Reads what the server counted: parts, extra parts, size, claim. */
-export function countOf(
+/** Parses the replies for the parts, the extra parts, the size and the claim. */
+export function parseCount(
   groupId: string,
   [count, extra, size, claim]: readonly RespValue[],
   keys: ChordKeys,
 ): ChordCount {
   return {
     count: Number(count),
-    extra: numberAt(groupId, keys.extra, extra) ?? 0,
-    size: numberAt(groupId, keys.size, size),
-    isOwn: replyText(claim) !== null,
+    extra: parseNumber(groupId, keys.extra, extra) ?? 0,
+    size: parseNumber(groupId, keys.size, size),
+    isClaimed: replyText(claim) !== null,
   };
 }
 
-/** The number that a key holds; null if it holds none. Celery takes an empty text for none. */
-function numberAt(
+/** The number at a key; null for a missing key and, as in Celery, for an empty value. */
+function parseNumber(
   groupId: string,
   key: string,
   reply: RespValue | undefined,
@@ -69,7 +69,7 @@ function numberAt(
   );
 }
 
-/** A reply as text; null if it is none. */
+/** A reply as text; null if it is not a string. */
 export function replyText(reply: RespValue | undefined): string | null {
   if (typeof reply === "string") return reply;
   return reply instanceof Uint8Array ? new TextDecoder().decode(reply) : null;

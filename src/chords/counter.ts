@@ -1,8 +1,8 @@
 import {
   type ChordCount,
-  countOf,
   DONE,
   type NewPart,
+  parseCount,
   replyText,
 } from "./count.ts";
 import { CHORD_SCRIPT } from "./chord_script.ts";
@@ -11,45 +11,46 @@ import type { CallOptions, Commands } from "../source/commands.ts";
 import { ChordError, RedisError } from "../errors.ts";
 import { type ChordPart, decodeChordPart } from "../protocol/chord_part.ts";
 import type { Command, CommandArgument } from "../redis/wire/command.ts";
-import type { RedisLink, RedisText } from "../redis/link.ts";
+import type { RedisLink } from "../redis/link.ts";
 import type { RespValue } from "../redis/wire/resp.ts";
-import { isScriptRefusal, Script } from "../store/lua_script.ts";
+import { LuaScript } from "../store/lua_script.ts";
+import { isDocument } from "../store/stored_document.ts";
 import type { StatusHub } from "../status.ts";
-import type { Codec } from "../formats/types.ts";
+import type { Codec, StoredDocument } from "../formats/types.ts";
 
-/** What a counter works on. */
+/** What a {@linkcode ChordCounter} works with. */
 export interface ChordCounterContext {
-  /** What runs commands, and tries them again. */
+  /** Runs and retries commands. */
   readonly commands: Commands;
-  /** How parts are written. */
+  /** Writes and reads parts. */
   readonly codec: Codec;
-  /** Whole seconds that parts are kept; 0 is for ever. */
+  /** Seconds until the parts expire, a whole number; 0: never. */
   readonly expires: number;
-  /** Whether parts are kept by their place, or in a list. */
+  /** Whether the parts are in a sorted set, by their index, or in a list. */
   readonly chordOrdered: boolean;
-  /** Told once where scripts are refused. */
+  /** Where to report, once, that the server refuses scripts. */
   readonly status: StatusHub;
 }
 
-/** How often the parts at a place may change under a count that has to judge them. */
-const MAX_JUDGEMENTS = 100;
+/** How often other clients may change the parts at an index between a read and its compare-and-set. */
+const MAX_COMPARE_AND_SET = 100;
 
-/** Adds parts to chords, and counts. A part that is returned again is not counted again. */
+/** Adds parts to chords and counts them. A part that returns again is not counted again. */
 export class ChordCounter {
   readonly #context: ChordCounterContext;
-  readonly #script = new Script(CHORD_SCRIPT);
-  #scriptsRefused = false;
+  readonly #script: LuaScript;
 
   /** Counts through `context.commands`. */
   constructor(context: ChordCounterContext) {
     this.#context = context;
+    this.#script = new LuaScript(CHORD_SCRIPT, context.status);
   }
 
   /**
-   * Adds a part, and counts, as one.
+   * Adds a part and counts the parts, atomically.
    *
-   * @throws {ChordError} if Redis could not be reached, or holds something else
-   * where the parts should be.
+   * @throws {ChordError} if Redis cannot be reached, or holds another type of
+   * value where the parts should be.
    * @throws {RedisError} if Redis refuses.
    */
   count(part: NewPart, options: CallOptions): Promise<ChordCount> {
@@ -57,10 +58,15 @@ export class ChordCounter {
     return this.#context.commands.run(
       async (link) => {
         try {
-          return await this.#count(link, part, options);
+          return await inOneSlotOrApart(
+            link,
+            part.keys,
+            () => this.#countTogether(link, part, options),
+            () => this.#countApart(link, part, options),
+          );
         } catch (error) {
           throw error instanceof RedisError && error.code === "WRONGTYPE"
-            ? this.#mixed(part, error)
+            ? this.#wrongTypeError(part, error)
             : error;
         }
       },
@@ -74,67 +80,57 @@ export class ChordCounter {
     );
   }
 
-  async #count(
-    link: RedisLink,
-    part: NewPart,
-    options: CallOptions,
-  ): Promise<ChordCount> {
-    return await inOneSlotOrApart(
-      link,
-      part.keys,
-      () => this.#countTogether(link, part, options),
-      () => this.#countApart(link, part, options),
-    );
-  }
-
   async #countTogether(
     link: RedisLink,
     part: NewPart,
     options: CallOptions,
   ): Promise<ChordCount> {
     const { parts, extra, size, claim } = part.keys;
-    const reply = await this.#byScript(
-      link,
-      part,
-      [parts, extra, size, claim],
-      options,
+    const keys = [parts, extra, size, claim];
+    const reply = await this.#script.attempt(() =>
+      this.#runScript(link, part, keys, options)
     );
     if (reply === undefined) {
-      return await this.#byTransaction(link, part, options);
+      return await this.#runTransaction(link, part, options);
     }
     const [kind, ...rest] = reply;
     return kind === "claimed"
       ? { claim: replyText(rest[0]) ?? "" }
-      : countOf(part.groupId, rest, part.keys);
+      : parseCount(part.groupId, rest, part.keys);
   }
 
   /**
-   * In a cluster, where the keys are at several nodes: the part and the count
-   * are one, and the rest is read behind that. What it says cannot be too old:
-   * whoever adds parts returns one of his own later.
+   * Counts in a cluster whose nodes share the keys: it adds and counts the part
+   * atomically, and then reads the other keys. These cannot be too old: a task
+   * that adds parts returns one itself, later.
    */
   async #countApart(
     link: RedisLink,
     part: NewPart,
     options: CallOptions,
   ): Promise<ChordCount> {
-    const { groupId, keys, claim } = part;
+    const { groupId, keys } = part;
     const { parts, extra, size } = keys;
     const { chordOrdered, expires } = this.#context;
-    const before = replyText(await link.command(["GET", keys.claim]));
-    if (before !== null && before !== claim) {
-      // An earlier attempt may have added it.
-      await this.#withdraw(link, part, before);
-      return { claim: before };
+    const claimBefore = otherClaim(
+      part,
+      await link.command(["GET", keys.claim]),
+    );
+    if (claimBefore !== null) {
+      // An earlier attempt may have added the part.
+      await this.#withdraw(link, part, claimBefore);
+      return { claim: claimBefore };
     }
     options.signal?.throwIfAborted();
     const [, count = null] =
-      await this.#byScript(link, part, [parts], options) ??
+      await this.#script.attempt(() =>
+        this.#runScript(link, part, [parts], options)
+      ) ??
         await link.transaction([
-          ...additionOf(part, chordOrdered),
+          ...addPart(part, chordOrdered),
           ...(expires === 0 ? [] : [["EXPIRE", parts, expires]]),
         ]);
-    const [extras, total, claimed] = await Promise.all([
+    const [extraReply, sizeReply, claimReply] = await Promise.all([
       link.command(["GET", extra]),
       link.command(["GET", size]),
       link.command(["GET", keys.claim]),
@@ -142,17 +138,22 @@ export class ChordCounter {
         link.command(["EXPIRE", key, expires])
       ),
     ]);
-    const claimedBy = replyText(claimed);
-    if (claimedBy !== null && claimedBy !== claim) {
-      await this.#withdraw(link, part, claimedBy);
-      return { claim: claimedBy };
+    const claim = otherClaim(part, claimReply);
+    if (claim !== null) {
+      await this.#withdraw(link, part, claim);
+      return { claim };
     }
-    return countOf(groupId, [count, extras, total, claimed], keys);
+    return parseCount(
+      groupId,
+      [count, extraReply, sizeReply, claimReply],
+      keys,
+    );
   }
 
   /**
-   * Takes a part back that came between the look at the claim and the end of
-   * the chord. Before that end, whoever claimed the chord removes all parts.
+   * Removes a part that was added between the read of the claim and the end of
+   * the chord. Before that end, the call that claimed the chord removes all
+   * parts.
    */
   async #withdraw(
     link: RedisLink,
@@ -167,32 +168,15 @@ export class ChordCounter {
     );
   }
 
-  /** What the script says of the part, once it is judged; undefined where scripts are refused. */
-  async #byScript(
-    link: RedisLink,
-    part: NewPart,
-    keys: readonly string[],
-    options: CallOptions,
-  ): Promise<RespValue[] | undefined> {
-    if (this.#scriptsRefused) return undefined;
-    try {
-      return await this.#judged(link, part, keys, options);
-    } catch (error) {
-      if (!isScriptRefusal(error)) throw error;
-      this.#scriptsRefused = true;
-      this.#context.status.emit({ type: "degraded", error });
-      return undefined;
-    }
-  }
-
-  async #judged(
+  /** The script's reply, after conflicts are resolved. */
+  async #runScript(
     link: RedisLink,
     { groupId, taskId, groupIndex, part, claim }: NewPart,
     keys: readonly string[],
     { signal }: CallOptions,
   ): Promise<RespValue[]> {
     const { chordOrdered, expires } = this.#context;
-    const words: CommandArgument[] = [
+    const args: CommandArgument[] = [
       keys.length,
       ...keys,
       part,
@@ -200,97 +184,116 @@ export class ChordCounter {
       expires,
       claim,
     ];
-    let judgement: CommandArgument[] = ["1", ""];
-    for (let i = 0; i < MAX_JUDGEMENTS; i++) {
-      const reply = arrayOf(
-        await this.#script.run(link, [...words, ...judgement], signal),
+    let resolution: CommandArgument[] = ["1", ""];
+    for (let i = 0; i < MAX_COMPARE_AND_SET; i++) {
+      const reply = toArray(
+        await this.#script.run(link, [...args, ...resolution], signal),
       );
       const [kind, ...rest] = reply;
-      if (kind !== "judge") return reply;
-      // One that was called off adds nothing any more.
+      if (kind !== "conflict") return reply;
+      // An aborted call must not add its part any more.
       signal?.throwIfAborted();
-      judgement = this.#judge(rest.filter(isText), taskId);
+      resolution = this.#resolveConflict(rest.filter(isDocument), taskId);
     }
     throw new ChordError(
       `Failed to return the part of task ${taskId} to chord ${groupId}: ` +
-        `the parts at its place ${groupIndex} change faster than they can be read`,
+        `the parts at index ${groupIndex} change faster than they can be read`,
       groupId,
     );
   }
 
   /**
-   * Which of the parts at one place give way to the task's new one: its own, as
-   * with results. A SUCCESS of its own stands, and the new part gives way.
+   * Decides which of the parts at one index the new one replaces: those of its
+   * own task. As with results, a SUCCESS is final, and the new part is not
+   * added.
    */
-  #judge(parts: readonly RedisText[], taskId: string): CommandArgument[] {
-    const states = parts.map((part) => this.#stateOf(part, taskId));
-    const stands = states.indexOf("SUCCESS");
-    const verdict = states.map((state, index) =>
-      state === undefined || index === stands ? "." : "x"
+  #resolveConflict(
+    parts: readonly StoredDocument[],
+    taskId: string,
+  ): CommandArgument[] {
+    const states = parts.map((part) => this.#readState(part, taskId));
+    const final = states.indexOf("SUCCESS");
+    const removals = states.map((state, index) =>
+      state === undefined || index === final ? "." : "x"
     );
-    return [stands < 0 ? "1" : "0", verdict.join(""), ...parts];
+    return [final < 0 ? "1" : "0", removals.join(""), ...parts];
   }
 
-  /** The state of a part of this task; undefined for another's. */
-  #stateOf(stored: RedisText, taskId: string): string | undefined {
+  /** The state of a part of this task; undefined for another task's. */
+  #readState(stored: StoredDocument, taskId: string): string | undefined {
     let part: ChordPart;
     try {
       part = decodeChordPart(this.#context.codec, stored);
     } catch {
-      // What nobody can read is nobody's; whoever completes the chord tells.
+      // An unreadable part stays. Completing the chord reports it.
       return undefined;
     }
     return part.taskId === taskId ? part.state : undefined;
   }
 
   /**
-   * Celery's own way. It keeps an equal part from being counted twice, but not
-   * one that another run of the task returned with another result.
+   * Counts as Celery does. An equal part is not counted twice, but one that
+   * another run of the task returned with another result is.
    */
-  async #byTransaction(
+  async #runTransaction(
     link: RedisLink,
     part: NewPart,
     { signal }: CallOptions,
   ): Promise<ChordCount> {
     const { chordOrdered, expires } = this.#context;
-    const { groupId, keys, claim } = part;
+    const { groupId, keys } = part;
     const { parts, extra, size } = keys;
-    // A part that comes late must not begin the count anew. One that comes
-    // between these two commands does, and is told below all the same.
-    const before = replyText(await link.command(["GET", keys.claim]));
-    if (before !== null && before !== claim) return { claim: before };
+    // A late part must not restart the count. One that comes between this
+    // read and the transaction does, but is reported as claimed all the same.
+    const claimBefore = otherClaim(
+      part,
+      await link.command(["GET", keys.claim]),
+    );
+    if (claimBefore !== null) return { claim: claimBefore };
     signal?.throwIfAborted();
     const expire: Command[] = expires === 0
       ? []
       : [parts, extra, size].map((key) => ["EXPIRE", key, expires]);
-    const [, count = null, extras = null, total = null, claimed = null] =
-      await link.transaction([
-        ...additionOf(part, chordOrdered),
-        ["GET", extra],
-        ["GET", size],
-        ["GET", keys.claim],
-        ...expire,
-      ]);
-    const claimedBy = replyText(claimed);
-    if (claimedBy !== null && claimedBy !== claim) return { claim: claimedBy };
-    return countOf(groupId, [count, extras, total, claimed], keys);
+    const [, ...replies] = await link.transaction([
+      ...addPart(part, chordOrdered),
+      ["GET", extra],
+      ["GET", size],
+      ["GET", keys.claim],
+      ...expire,
+    ]);
+    const claim = otherClaim(part, replies[3]);
+    return claim === null ? parseCount(groupId, replies, keys) : { claim };
   }
 
-  #mixed({ groupId, keys, taskId }: NewPart, cause: RedisError): ChordError {
+  #wrongTypeError(
+    { groupId, keys, taskId }: NewPart,
+    cause: RedisError,
+  ): ChordError {
     const { chordOrdered } = this.#context;
     return new ChordError(
       `Cannot return the part of task ${taskId} to chord ${groupId}: ${keys.parts} ` +
-        `is no ${chordOrdered ? "sorted set" : "list"}, as chordOrdered: ` +
-        `${chordOrdered} makes it (${cause.message}): give chordOrdered, and ` +
-        "Celery's result_chord_ordered, one value for everybody who uses this Redis",
+        `is not a ${
+          chordOrdered ? "sorted set" : "list"
+        }, which chordOrdered: ` +
+        `${chordOrdered} expects (${cause.message}); give chordOrdered, and Celery's ` +
+        "result_chord_ordered, the same value everywhere that uses this Redis",
       groupId,
       { cause },
     );
   }
 }
 
-/** Two commands; the second one's reply is how many parts there are. */
-function additionOf(
+/** The claim of another call; null if no other call has claimed the chord. */
+function otherClaim(
+  { claim }: NewPart,
+  reply: RespValue | undefined,
+): string | null {
+  const holder = replyText(reply);
+  return holder === claim ? null : holder;
+}
+
+/** Two commands that add a part. The second one replies with the number of parts. */
+function addPart(
   { keys: { parts }, groupIndex, part }: NewPart,
   chordOrdered: boolean,
 ): Command[] {
@@ -302,10 +305,6 @@ function additionOf(
     : [["LREM", parts, 0, part], ["RPUSH", parts, part]];
 }
 
-function arrayOf(reply: RespValue): RespValue[] {
+function toArray(reply: RespValue): RespValue[] {
   return Array.isArray(reply) ? reply : [];
-}
-
-function isText(reply: RespValue): reply is RedisText {
-  return typeof reply === "string" || reply instanceof Uint8Array;
 }

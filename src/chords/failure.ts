@@ -3,19 +3,19 @@ import type { CallOptions } from "../source/commands.ts";
 import type { SignatureTask } from "../protocol/signature.ts";
 import type { StoreOptions } from "../store/result_store.ts";
 
-/** A state that a failure has. */
+/** The state of a failure. */
 export type FailureState = "FAILURE" | "REVOKED";
 
-/** What failures are stored with, and parts returned. */
+/** How failures are stored and parts returned. */
 export interface FailureContext {
-  /** Stores a failure: an Error, or what Python should raise. False if an earlier SUCCESS stands. */
+  /** Stores a failure. Resolves to false if the stored result is a SUCCESS. */
   store(
     taskId: string,
     failure: unknown,
     state: FailureState,
     options: StoreOptions,
   ): Promise<boolean>;
-  /** Returns the part of a task that failed to its chord. */
+  /** Returns the part of a failed task to its chord. */
   returnPart(
     request: ChordRequest,
     failure: unknown,
@@ -24,11 +24,11 @@ export interface FailureContext {
   ): Promise<unknown>;
 }
 
-/** A failure, and how it is stored. */
+/** A failure to store. */
 export interface Failure {
-  /** An Error, or what Python should raise. */
+  /** An Error, or a description of the exception that Python should raise. */
   readonly error: unknown;
-  /** The state that goes with it. */
+  /** Its state. */
   readonly state: FailureState;
   /** Its traceback, as text. */
   readonly traceback: string | null;
@@ -36,10 +36,10 @@ export interface Failure {
 
 /**
  * Fails tasks that will never run: stores the failure for each, and then returns
- * `parts`, and the part of each task that belongs to a chord. Everything is
- * attempted, also where something goes wrong before.
+ * `parts` and the part of each task that belongs to a chord. An error does not
+ * stop it: everything is attempted.
  *
- * @throws the first of what went wrong.
+ * @throws the first error.
  */
 export async function failTasks(
   context: FailureContext,
@@ -54,7 +54,8 @@ export async function failTasks(
       await context.store(taskId, error, state, document);
     }),
   );
-  // A header that was saved as a group is joined by what is stored.
+  // After the stores: a header that was saved as a group is joined from the
+  // stored results.
   const returned = await Promise.allSettled(
     [...parts, ...tasks.flatMap(({ part }) => part ?? [])].map(
       async (request) => {

@@ -1,5 +1,5 @@
 /**
- * What a worker tells of a chord's part, and what it is told.
+ * What a worker says about a chord's part, and the outcome it gets.
  *
  * @module
  */
@@ -9,42 +9,43 @@ import type { ChordError } from "../errors.ts";
 import { type OptionNames, optionNames } from "../util/option_names.ts";
 import { STORE_OPTIONS, type StoreOptions } from "../store/result_store.ts";
 
-/** The task whose part returns, as a worker knows it: Celery's `request`. */
+/** A task in a chord, as its worker knows it: Celery's `request`. */
 export interface ChordRequest {
-  /** The task. Celery: `request.id`. */
+  /** The task's id. Celery: `request.id`. */
   taskId: string;
-  /** The group that is the chord's header. Celery: `request.group`. */
+  /** The id of the chord's header, a group. Celery: `request.group`. */
   groupId?: string | null;
   /**
-   * The task's place in the group. Without it, the part comes behind those that
-   * have one. Celery: `request.group_index`.
+   * The task's index in the header. Parts without one come last. Celery:
+   * `request.group_index`.
    */
   groupIndex?: number | null;
   /**
-   * The chord's body: the signature, as the task's message holds it. Celery:
+   * The chord's body: its signature, as in the task's message. Celery:
    * `request.chord`.
    */
   chord?: Record<string, unknown> | null;
 }
 
-/** A task as its message tells of it, and what waits for it. Celery: `request`. */
+/** A task, and the tasks that wait for it, as in its message. Celery: `request`. */
 export interface TaskRequest extends ChordRequest {
   /**
-   * The tasks behind this one in its chain: the `chain` of what the message
-   * calls embed, as it is: signatures, the last task first. Celery:
+   * The tasks that follow this one in its chain: the message's `embed.chain`,
+   * unchanged, whose signatures begin with the last task. Celery:
    * `request.chain`.
    */
   chain?: readonly Record<string, unknown>[] | null;
 }
 
-/** What goes with a failure that is stored. */
+/** Options for storing a failure. */
 export interface FailureOptions extends StoreOptions {
   /**
-   * What the task's message says. With it, the failure also reaches all that
-   * waits for the task: the rest of its chain, and the chords that it and the
-   * chain belong to. Its `groupId` is stored with the result, too.
+   * The request in the task's message. With it, the failure also reaches
+   * everything that waits for the task: the rest of its chain, and the chords
+   * that the task and the chain belong to. Its `groupId` is stored with the
+   * result. Without it, only this result is stored.
    *
-   * @default {undefined}, which stores this one result
+   * @default {undefined}
    */
   request?: TaskRequest;
 }
@@ -55,32 +56,32 @@ export const FAILURE_OPTIONS: OptionNames = new Set([
   "request" satisfies keyof FailureOptions,
 ]);
 
-/** What goes with the values of a chord. */
+/** The chord whose values `onComplete` receives. */
 export interface ChordInfo {
-  /** The group that was the chord's header. */
+  /** The id of the chord's header. */
   readonly groupId: string;
-  /** The body's signature; null if the request had none. */
+  /** The signature of the body; null if the request had none. */
   readonly chord: Record<string, unknown> | null;
-  /** The id that the body has to be sent with; null if its signature has none. */
+  /** The task id to send the body with; null if its signature has none. */
   readonly bodyId: string | null;
-  /** What the chord is claimed by. */
+  /** The claim on the chord. */
   readonly claim: string;
 }
 
-/** How a part is returned. */
+/** Options for returning a part. */
 export interface ChordPartOptions extends CallOptions {
   /**
-   * Sends the body, with the values of all parts in the order of the header. It
-   * is called for one return of each chord, once, however many workers of this
-   * module return parts. What it throws is the end of the chord, so that it has
-   * to try again by itself what may pass; only when it rejects with the
-   * signal's reason the chord stays claimed, for a later call to take up.
+   * Sends the body, with the values of all parts in the order of the header.
+   * Of all workers that return parts through this module, one calls it, once.
+   * An error that it throws fails the chord, so it should retry transient errors
+   * itself. If it rejects with the signal's reason, the chord stays claimed, and
+   * a later call can continue.
    */
   onComplete: (values: unknown[], info: ChordInfo) => unknown;
   /**
-   * What the call claims the chord by, if its part completes it: a name that no
-   * other call has, and not `done`. A later call with the same name takes up
-   * where the first one stopped, and may then call `onComplete` again.
+   * The name by which the call claims the chord if its part completes it. It is
+   * unique to the call, and not `done`. A later call with the same name
+   * continues where the first one stopped, and may call `onComplete` again.
    *
    * @default {a random UUID}
    */
@@ -94,62 +95,62 @@ export const CHORD_PART_OPTIONS: OptionNames = optionNames<ChordPartOptions>({
   claim: true,
 });
 
-/** What the return of a part led to. Counts are those that the server saw with the part. */
+/** The outcome of returning a part. Redis counted the parts when it added this one. */
 export type ChordOutcome =
   | {
-    /** The request names no task, or no group: nothing was done. */
+    /** The request names no task or no group: nothing was done. */
     type: "ignored";
   }
   | {
     /**
-     * The part was counted, but Redis knows of no size for the chord (none was
-     * set, or it expired), nor does the signature: it will not complete.
+     * The part was counted, but the size of the chord is neither in Redis (it
+     * was not set, or expired) nor in the signature: the chord will not complete.
      */
     type: "sizeUnknown";
-    /** How many parts there are. */
+    /** How many parts have returned. */
     count: number;
   }
   | {
     /**
-     * The part was counted, and others are to come; if there are more than the
-     * size says, one was counted twice, and the chord will not complete.
+     * The part was counted, and the chord waits for others. A `count` above
+     * `size` means that a part was counted twice: the chord will not complete.
      */
     type: "waiting";
-    /** How many parts there are. */
+    /** How many parts have returned. */
     count: number;
     /** How many parts the chord has. */
     size: number;
   }
   | {
-    /** The chord is another call's to complete, or has ended. */
+    /** Another call completes the chord, or the chord has ended. */
     type: "claimed";
-    /** What the other call claimed it by; `done` if the chord has ended. */
+    /** The other call's claim; `done` if the chord has ended. */
     claim: string;
   }
   | {
-    /** The part completed the chord, and `onComplete` has done its work. */
+    /** The part completed the chord, and `onComplete` succeeded. */
     type: "completed";
-    /** How many parts there were. */
+    /** How many parts have returned. */
     count: number;
-    /** How many parts the chord had. */
+    /** How many parts the chord has. */
     size: number;
     /**
-     * Why it is not known that the chord's keys are removed; null if they are.
-     * What is left harms nobody, and expires with the results.
+     * Why the chord's keys may not have been deleted; null if they were. Keys
+     * left behind are harmless, and expire with the results.
      */
     cleanupError: Error | null;
   }
   | {
-    /** The part was the last, and the chord has failed. */
+    /** The part was the last one, and the chord failed. */
     type: "failed";
-    /** How many parts there were. */
+    /** How many parts have returned. */
     count: number;
-    /** How many parts the chord had. */
+    /** How many parts the chord has. */
     size: number;
-    /** What is stored as the body's failure, if its id is known. `cause` is what led to it. */
+    /** The failure, stored as the body's result if its id is known. */
     error: ChordError;
-    /** The values, if it was `onComplete` that failed; or else null. */
+    /** The values, if `onComplete` failed; otherwise null. */
     values: unknown[] | null;
-    /** As above, of the keys that are removed when `onComplete` fails. */
+    /** As for `completed`; the keys are deleted only if `onComplete` failed. */
     cleanupError: Error | null;
   };

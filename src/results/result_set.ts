@@ -206,7 +206,7 @@ export class ResultSet<T = unknown> implements AsyncIterable<OutcomeEvent<T>> {
   ): Promise<Map<string, TaskState>> {
     checkOptions(options, CALL_OPTIONS);
     const states = new Map<string, TaskState>();
-    await this.#context.lookup.each(taskIdsOf(this.results), (meta) => {
+    await this.#context.lookup.forEach(taskIdsOf(this.results), (meta) => {
       if (meta.state === "UNDECODABLE") {
         throw undecodableError(meta.taskId, meta.result);
       }

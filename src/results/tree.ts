@@ -153,7 +153,7 @@ class Walk {
         this.#found.get(id)?.ready !== true
       ),
     );
-    await this.#context.lookup.each(taskIds, (meta) => {
+    await this.#context.lookup.forEach(taskIds, (meta) => {
       if (meta.state === "UNDECODABLE") {
         throw undecodableError(meta.taskId, meta.result);
       }

@@ -138,7 +138,7 @@ async function look(
   if (only !== undefined && taskIds.size + parentIds.size === 1) {
     take(await lookup.getMeta(only, options));
   } else {
-    await lookup.each(parentIds.union(taskIds), take, options);
+    await lookup.forEach(parentIds.union(taskIds), take, options);
   }
   if (missing.size > 0) throw timeoutError(missing, taskIds.size, 0);
 }

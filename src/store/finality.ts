@@ -8,13 +8,14 @@ import type { StoredDocument } from "../formats/types.ts";
 const SUCCESS = "SUCCESS";
 
 /**
- * Tells whether a stored document is a SUCCESS, which nothing may replace.
+ * Tells whether a stored document is final: a SUCCESS, which nothing may
+ * replace.
  *
- * It reads JSON and msgpack even where they are not accepted, as the store's
- * script does: whose format it is does not make a result less final. Of what
- * it cannot read it tells at least whether it can be a SUCCESS: the formats
- * that are texts, and pickles, have that word in them somewhere. Celery reads
- * what stands with its own serializer, and fails to store if it cannot.
+ * Like the store's script, it reads JSON and msgpack even where
+ * `acceptContent` excludes them: a result is final in any format. In a document
+ * that it cannot read, it looks for the word SUCCESS, which text formats and
+ * pickles contain as it is. (Celery reads the stored document with its own
+ * serializer, and fails to store if it cannot.)
  */
 export class Finality {
   readonly #options: DecodeOptions;
@@ -22,24 +23,29 @@ export class Finality {
 
   /** Reads what `formats` reads, and the formats that the script reads. */
   constructor(formats: Formats) {
-    // Only the state is looked at: rounded integers are cheaper.
+    // Only the state matters here, and rounded integers are cheaper.
     const options = { integers: "number" } as const;
     this.#formats = formats.with([jsonCodec(options), msgpackCodec(options)]);
     this.#options = { ...options, formats: this.#formats };
   }
 
-  /** Whether it is a SUCCESS; the error that reading it ended with, if that cannot be told. */
-  isSuccess(document: StoredDocument, taskId: string): boolean | DecodeError {
+  /**
+   * Whether the document is a SUCCESS.
+   *
+   * @throws {DecodeError} if it cannot be read, and may be one.
+   */
+  isFinal(document: StoredDocument, taskId: string): boolean {
     try {
       return decodeDocument(document, taskId, this.#options).state === SUCCESS;
     } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      if (this.#hasOtherStatus(document)) return false;
-      return mayBeSuccess(document) && error;
+      const isHarmless = error instanceof DecodeError &&
+        (this.#hasOtherStatus(document) || !mayBeSuccess(document));
+      if (isHarmless) return false;
+      throw error;
     }
   }
 
-  /** Whether it can be read, and says a status, but none that an event can have. */
+  /** Whether its status can be read, though it is not one that an event can have. */
   #hasOtherStatus(document: StoredDocument): boolean {
     try {
       const raw = this.#formats.decode(document);
@@ -55,9 +61,9 @@ export class Finality {
 function mayBeSuccess(document: StoredDocument): boolean {
   const text = typeof document === "string"
     ? document
-    // A character for each byte, whatever they are.
+    // latin1 maps each byte to one character.
     : new TextDecoder("latin1").decode(document);
   if (text.includes(SUCCESS)) return true;
-  // Compressed, or encrypted: the word need not be there to be seen.
+  // In a compressed or encrypted document the word cannot be seen.
   return typeof document !== "string" && recognize(document) === undefined;
 }

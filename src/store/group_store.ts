@@ -12,23 +12,26 @@ import { checkOptions } from "../util/option_names.ts";
 import type { KeySpace } from "../protocol/keys.ts";
 import type { ResultNode } from "../protocol/result_node.ts";
 import { type GroupTuple, parseResultTuple } from "../protocol/result_tuple.ts";
+import { setAndPublish } from "./set_and_publish.ts";
+import { isDocument } from "./stored_document.ts";
 import type { Codec, StoredDocument } from "../formats/types.ts";
+import { toError } from "../util/to_error.ts";
 
-/** What groups are saved with. */
+/** What a {@linkcode GroupStore} works with. */
 export interface GroupStoreContext {
-  /** What runs commands, and tries them again. */
+  /** Runs and retries commands. */
   readonly commands: Commands;
-  /** The names of keys. */
+  /** Names the keys. */
   readonly keys: KeySpace;
-  /** How values are written. */
+  /** Writes and reads documents. */
   readonly codec: Codec;
-  /** Whole seconds that a group is kept; 0 is for ever. */
+  /** Seconds until a group expires, a whole number; 0: never. */
   readonly expires: number;
   /** The largest document that is stored, in bytes. */
   readonly maxResultBytes: number;
 }
 
-/** A group, and the results in it. */
+/** A group and the results in it. */
 export type GroupNode = ResultNode & {
   readonly results: readonly ResultNode[];
 };
@@ -37,8 +40,8 @@ export type GroupNode = ResultNode & {
 const MAX_SHOWN_CHARS = 200;
 
 /**
- * Saves which results are in a group, byte for byte as Celery does. What the
- * members returned is not saved with it: each has its own key.
+ * Saves which results belong to a group, byte for byte as Celery does. The
+ * results themselves stay at their own keys.
  *
  * Celery: `save_group`, `restore_group` and `delete_group`.
  */
@@ -50,7 +53,7 @@ export class GroupStore {
     this.#context = context;
   }
 
-  /** Saves a group, over what is saved for it. It is published, too, as Celery does. */
+  /** Saves a group, replacing an earlier one of that id, and publishes it as Celery does. */
   async save(tuple: GroupTuple, options?: CallOptions): Promise<void> {
     checkOptions(options, CALL_OPTIONS);
     const { commands, expires, keys } = this.#context;
@@ -58,13 +61,7 @@ export class GroupStore {
     const key = keys.groupKey(groupId);
     const document = this.#encode(groupId, tuple);
     await commands.run(
-      (link) =>
-        link.transaction([
-          expires === 0
-            ? ["SET", key, document]
-            : ["SETEX", key, expires, document],
-          ["PUBLISH", key, document],
-        ]),
+      (link) => link.transaction(setAndPublish(key, document, expires)),
       (message, cause) =>
         storeError(`Failed to save group ${groupId}: ${message}`, groupId, {
           cause,
@@ -73,7 +70,7 @@ export class GroupStore {
     );
   }
 
-  /** Reads a saved group; null where none is saved. */
+  /** Reads a saved group; null if none is saved. */
   async restore(
     groupId: string,
     options?: CallOptions,
@@ -90,25 +87,23 @@ export class GroupStore {
         ),
       options,
     );
-    const isDocument = typeof document === "string" ||
-      document instanceof Uint8Array;
-    // Celery takes an empty document for none, too.
-    if (!isDocument || document.length === 0) return null;
+    // To Celery, an empty document is a missing one.
+    if (!isDocument(document) || document.length === 0) return null;
     try {
       return this.#decode(document);
     } catch (cause) {
       throw new DecodeError(
         `Cannot restore group ${JSON.stringify(groupId)}: ${
-          cause instanceof Error ? cause.message : String(cause)
+          toError(cause).message
         }`,
         groupId,
-        shown(document),
+        excerpt(document),
         { cause, groupId },
       );
     }
   }
 
-  /** Forgets what is in a group; the results of its members stay. */
+  /** Deletes a saved group. The results of its tasks stay. */
   async delete(groupId: string, options?: CallOptions): Promise<void> {
     checkOptions(options, CALL_OPTIONS);
     const key = this.#context.keys.groupKey(groupId);
@@ -126,18 +121,16 @@ export class GroupStore {
       document = codec.encode({ result: tuple }, "group");
     } catch (cause) {
       throw storeError(
-        `Cannot save group ${groupId}: ${
-          cause instanceof Error ? cause.message : String(cause)
-        }`,
+        `Cannot save group ${groupId}: ${toError(cause).message}`,
         groupId,
         { cause },
       );
     }
-    // Text is ASCII: a character is a byte.
+    // Text is ASCII, so that its length is in bytes too.
     if (document.length <= maxResultBytes) return document;
     throw storeError(
       `Cannot save group ${groupId}: its document has ${document.length} bytes, ` +
-        `and Redis takes ${maxResultBytes}: make several groups of it`,
+        `and Redis accepts at most ${maxResultBytes}: split it into several groups`,
       groupId,
     );
   }
@@ -147,17 +140,19 @@ export class GroupStore {
     if (
       typeof value !== "object" || value === null || !("result" in value)
     ) {
-      throw new TypeError("it has no result, and so is no group of Celery's");
+      throw new TypeError(
+        "it has no result, so it is not a group that Celery saved",
+      );
     }
     const { id, parent, results } = parseResultTuple(value.result);
     if (results === undefined) {
-      throw new TypeError(`it holds the result of a task (${id}), not a group`);
+      throw new TypeError(`it holds the result of task ${id}, not a group`);
     }
     return { id, parent, results };
   }
 }
 
-/** State SUCCESS is what Celery gives it. */
+/** As in Celery, the error's state is SUCCESS. */
 function storeError(
   message: string,
   groupId: string,
@@ -169,7 +164,7 @@ function storeError(
   });
 }
 
-function shown(document: StoredDocument): string {
+function excerpt(document: StoredDocument): string {
   const text = typeof document === "string"
     ? document
     : new TextDecoder().decode(document.subarray(0, 4 * MAX_SHOWN_CHARS));

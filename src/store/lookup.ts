@@ -15,34 +15,35 @@ import type { Formats } from "../formats/formats.ts";
 import type { KeySpace } from "../protocol/keys.ts";
 import type { ResultMeta } from "../protocol/meta.ts";
 import type { RedisLink } from "../redis/link.ts";
+import { isDocument } from "./stored_document.ts";
 import type { StoredDocument } from "../formats/types.ts";
 
-/** What lookups work on. */
+/** What a {@linkcode ResultLookup} works with. */
 export interface LookupContext {
-  /** What runs commands, and tries them again. */
+  /** Runs and retries commands. */
   readonly commands: Commands;
-  /** The names of keys. */
+  /** Names the keys. */
   readonly keys: KeySpace;
-  /** What integers beyond 2^53 become. */
+  /** The type of integers beyond 2^53. */
   readonly integers: "bigint" | "number";
-  /** The formats that are read. */
+  /** The formats to read. */
   readonly formats: Formats;
 }
 
-/** Keys in the first read of several: fewer once documents turn out to be large. */
-const FIRST_READ = 1000;
+/** Keys in the first read. Later reads ask for fewer if the documents are large. */
+const FIRST_READ_KEYS = 1000;
 
-/** One-off reads: what is stored for tasks at this moment. */
+/** One-off reads of what is stored for tasks. */
 export class ResultLookup {
   readonly #context: LookupContext;
-  readonly #readSize = new ReadSize(FIRST_READ);
+  readonly #readSize = new ReadSize(FIRST_READ_KEYS);
 
   /** Reads through `context.commands`. */
   constructor(context: LookupContext) {
     this.#context = context;
   }
 
-  /** The present meta of a task. Unlike MGET, the GET that reads it tells a key of another type. */
+  /** Reads the meta of a task. It uses GET, which fails on a key of another type; MGET does not. */
   async getMeta(taskId: string, options?: CallOptions): Promise<ResultMeta> {
     checkOptions(options, CALL_OPTIONS);
     const key = this.#context.keys.taskKey(taskId);
@@ -51,11 +52,10 @@ export class ResultLookup {
       (link) => link.command(["GET", key]),
       options,
     );
-    const isDocument = typeof reply === "string" || reply instanceof Uint8Array;
-    return this.#decode(taskId, isDocument ? reply : null);
+    return this.#decode(taskId, isDocument(reply) ? reply : null);
   }
 
-  /** The present metas of tasks, in the order asked. */
+  /** Reads the metas of tasks, in the order given. */
   async getMetas(
     taskIds: Iterable<string>,
     options?: CallOptions,
@@ -69,20 +69,21 @@ export class ResultLookup {
   }
 
   /**
-   * Hands on the present meta of each task, in the order asked, and keeps none.
-   * What cannot be decoded is UNDECODABLE. What `take` throws ends it.
+   * Calls `callback` with the meta of each task, in the order given, without
+   * keeping them. A document that cannot be decoded has the state UNDECODABLE.
+   * An error that `callback` throws ends the read.
    */
-  async each(
+  async forEach(
     taskIds: ReadonlySet<string>,
-    take: (meta: ResultMeta) => void,
+    callback: (meta: ResultMeta) => void,
     options?: CallOptions,
   ): Promise<void> {
     for await (const [taskId, document] of this.#read(taskIds, options)) {
-      take(this.#tolerant(taskId, document));
+      callback(this.#decodeOrReport(taskId, document));
     }
   }
 
-  /** Whether anything is stored for a task. */
+  /** Whether a result is stored for a task. */
   async exists(taskId: string, options?: CallOptions): Promise<boolean> {
     checkOptions(options, CALL_OPTIONS);
     const key = this.#context.keys.taskKey(taskId);
@@ -99,11 +100,11 @@ export class ResultLookup {
   ): AsyncGenerator<[taskId: string, document: StoredDocument | null]> {
     const { keys } = this.#context;
     const ids: string[] = [];
-    // Not Array.from, to which a number is an empty list.
+    // Unlike Array.from, this throws on a number.
     for (const id of taskIds) ids.push(id);
-    const wanted = ids.map((id) => keys.taskKey(id));
+    const taskKeys = ids.map((id) => keys.taskKey(id));
     for (let i = 0; i < ids.length;) {
-      const chunk = wanted.slice(i, i + this.#readSize.keys);
+      const chunk = taskKeys.slice(i, i + this.#readSize.keys);
       const documents = await this.#run(
         ids[i]!,
         (link) => link.read(chunk),
@@ -123,7 +124,7 @@ export class ResultLookup {
     }
   }
 
-  #tolerant(taskId: string, document: StoredDocument | null): ResultMeta {
+  #decodeOrReport(taskId: string, document: StoredDocument | null): ResultMeta {
     try {
       return this.#decode(taskId, document);
     } catch (error) {

@@ -4,32 +4,30 @@ import {
   type CallOptions,
   type Commands,
 } from "../source/commands.ts";
-import { BackendStoreError, RedisError } from "../errors.ts";
+import { BackendStoreError, DecodeError, RedisError } from "../errors.ts";
 import {
   checkOptions,
   type OptionNames,
   optionNames,
 } from "../util/option_names.ts";
-import { encodeDocument } from "../protocol/encode.ts";
+import { encodeDocument, type RequestFields } from "../protocol/encode.ts";
 import type { Formats } from "../formats/formats.ts";
 import { Finality } from "./finality.ts";
-import type { RequestFields } from "../protocol/encode.ts";
 import type { KeySpace } from "../protocol/keys.ts";
 import { isReady, stateProblem, type TaskState } from "../protocol/states.ts";
 import { describeValue } from "../formats/describe.ts";
 import type { CommandArgument } from "../redis/wire/command.ts";
-import type { RedisLink, RedisText } from "../redis/link.ts";
+import type { RedisLink } from "../redis/link.ts";
 import type { Runtime } from "../runtime.ts";
-import { isScriptRefusal, Script } from "./lua_script.ts";
+import { LuaScript } from "./lua_script.ts";
+import { setAndPublish } from "./set_and_publish.ts";
 import type { StatusHub } from "../status.ts";
-import {
-  type PublishCommand,
-  SHARDED_STORE_SCRIPT,
-  STORE_SCRIPT,
-} from "./store_script.ts";
+import { type PublishCommand, STORE_SCRIPT } from "./store_script.ts";
+import { isDocument, isSameDocument } from "./stored_document.ts";
 import type { StoredDocument } from "../formats/types.ts";
+import { toError } from "../util/to_error.ts";
 
-/** What goes with a result that is stored. */
+/** Options for storing a result. */
 export interface StoreOptions extends CallOptions, RequestFields {
   /** The traceback of a failure, as text. */
   traceback?: string | null;
@@ -51,66 +49,73 @@ export const STORE_OPTIONS: OptionNames = optionNames<StoreOptions>({
   stamps: true,
 });
 
-/** What the write side works on. */
+/** What a {@linkcode ResultStore} works with. */
 export interface StoreContext {
-  /** What runs commands, and tries them again. */
+  /** Runs and retries commands. */
   readonly commands: Commands;
-  /** The names of keys. */
+  /** Names the keys. */
   readonly keys: KeySpace;
-  /** Whole seconds that a result is kept; 0 is for ever. */
+  /** Seconds until a result expires, a whole number; 0: never. */
   readonly expires: number;
   /** The largest document that is stored, in bytes. */
   readonly maxResultBytes: number;
-  /** The formats that are written and read. */
+  /** The formats to write and read. */
   readonly formats: Formats;
-  /** Whether what is told of the call is stored. */
+  /** Whether to store the call with its result: its name, arguments and so on. */
   readonly resultExtended: boolean;
-  /** Whether documents are published on sharded channels. */
+  /** Whether to publish on sharded channels. */
   readonly sharded: boolean;
-  /** Told once where scripts are refused. */
+  /** Where to report, once, that the server refuses scripts. */
   readonly status: StatusHub;
-  /** The world outside. */
+  /** The date of a result. */
   readonly runtime: Runtime;
 }
 
-/** What the script replies. */
+/** The replies of the script. */
 const STORED = 1;
-const STANDS = 0;
+const FINAL = 0;
+
 /** Keys in one DEL. */
-const CHUNK = 1000;
-/** How often a document may change under a store that has to judge it. */
-const MAX_JUDGEMENTS = 100;
+const MAX_DELETED_KEYS = 1000;
+/** How often another client may change a document between a read and its compare-and-set. */
+const MAX_COMPARE_AND_SET = 100;
+
+/** One store under way. */
+interface StoreJob {
+  readonly taskId: string;
+  readonly key: string;
+  readonly document: StoredDocument;
+  readonly state: TaskState;
+  readonly signal: AbortSignal | undefined;
+}
 
 /**
- * The write side: a document is set and published as one, and a stored SUCCESS
- * is final.
+ * The write side: sets and publishes a document atomically, and never replaces
+ * a SUCCESS.
  *
- * Stores of one task go in call order, one at a time, so that a retry neither
- * overtakes nor is overtaken. A store whose reply was lost is sent again, and
- * may so be published twice; it is stored once.
+ * Stores of one task run one at a time, in call order, so that a retry neither
+ * overtakes nor is overtaken. A store whose reply was lost is sent again: it is
+ * stored once, but may be published twice.
  */
 export class ResultStore {
   readonly #context: StoreContext;
-  readonly #judge: Finality;
+  readonly #finality: Finality;
   readonly #publish: PublishCommand;
-  readonly #script: Script;
-  // The last store of each task that is still under way.
+  readonly #script: LuaScript;
+  // By key, the last of the stores that have not ended.
   readonly #last = new Map<string, Promise<unknown>>();
-  #scriptsRefused = false;
 
   /** Stores through `context.commands`. */
   constructor(context: StoreContext) {
     this.#context = context;
-    this.#judge = new Finality(context.formats);
+    this.#finality = new Finality(context.formats);
     this.#publish = context.sharded ? "SPUBLISH" : "PUBLISH";
-    this.#script = new Script(
-      context.sharded ? SHARDED_STORE_SCRIPT : STORE_SCRIPT,
-    );
+    this.#script = new LuaScript(STORE_SCRIPT, context.status, this.#publish);
   }
 
   /**
-   * Stores a result. False if an earlier SUCCESS stands: nothing is stored
-   * then, nor published.
+   * Stores and publishes a result. Resolves to false, having done neither, if
+   * the stored result is a SUCCESS.
    */
   store(
     taskId: string,
@@ -119,36 +124,37 @@ export class ResultStore {
     options: StoreOptions,
   ): Promise<boolean> {
     checkOptions(options, STORE_OPTIONS);
+    const { signal } = options;
     const key = this.#context.keys.taskKey(taskId);
-    // Encoded now: what the caller changes afterwards is not what was stored.
+    // Encoded now, so that later changes to the value do not reach the store.
     const document = this.#encode(taskId, result, state, options);
-    const before = this.#last.get(key);
-    const store = (): Promise<boolean> =>
-      this.#store(taskId, key, document, state, options);
-    const stored = before === undefined ? store() : before.then(store);
+    const job: StoreJob = { taskId, key, document, state, signal };
+    const previous = this.#last.get(key);
+    const stored = previous === undefined
+      ? this.#run(job)
+      : previous.then(() => this.#run(job));
     const last = stored.catch(() => {}).then(() => {
       if (this.#last.get(key) === last) this.#last.delete(key);
     });
     this.#last.set(key, last);
-    // One that is called off before its turn leaves at once, and keeps its
-    // place: those behind it still come after those before it.
-    const { signal } = options;
-    return before === undefined || signal === undefined
+    // An aborted store rejects at once, but stays in the queue, so that the
+    // stores behind it still wait for those ahead of it.
+    return previous === undefined || signal === undefined
       ? stored
       : abortable(stored, signal);
   }
 
-  /** Removes the results of tasks. */
+  /** Deletes the results of tasks. */
   async forget(
     taskIds: Iterable<string>,
     options?: CallOptions,
   ): Promise<void> {
     checkOptions(options, CALL_OPTIONS);
-    const { commands, keys } = this.#context;
-    const forgotten: string[] = [];
-    for (const taskId of taskIds) forgotten.push(keys.taskKey(taskId));
-    for (let i = 0; i < forgotten.length; i += CHUNK) {
-      const chunk = forgotten.slice(i, i + CHUNK);
+    const { commands } = this.#context;
+    const keys: string[] = [];
+    for (const taskId of taskIds) keys.push(this.#context.keys.taskKey(taskId));
+    for (let i = 0; i < keys.length; i += MAX_DELETED_KEYS) {
+      const chunk = keys.slice(i, i + MAX_DELETED_KEYS);
       await commands.run(
         (link) => link.command(["DEL", ...chunk]),
         (_, cause) => cause,
@@ -164,10 +170,11 @@ export class ResultStore {
     { signal: _, traceback = null, ...request }: StoreOptions,
   ): StoredDocument {
     const { formats, maxResultBytes, resultExtended, runtime } = this.#context;
+    const failed = `Cannot store the result of task ${taskId}`;
     const problem = stateProblem(state);
     if (problem !== undefined) {
       throw new BackendStoreError(
-        `Cannot store the result of task ${taskId}: its state ${problem}`,
+        `${failed}: its state ${problem}`,
         taskId,
         describeValue(state),
       );
@@ -183,64 +190,37 @@ export class ResultStore {
         dateDone: isReady(state) ? runtime.date() : null,
       }, formats.serializer);
     } catch (cause) {
+      const { message } = toError(cause);
       throw new BackendStoreError(
-        `Cannot store the result of task ${taskId}: ${
+        `${failed}: ${
           cause instanceof RangeError
-            ? `it is too large, or nested too deep, for a document (${cause.message})`
-            : cause instanceof Error
-            ? cause.message
-            : String(cause)
+            ? `it is too large or nested too deeply for a document (${message})`
+            : message
         }`,
         taskId,
         state,
         { cause },
       );
     }
-    // A string is JSON, and all ASCII: a character is a byte.
+    // A string is JSON in ASCII, so that its length is in bytes too.
     if (document.length <= maxResultBytes) return document;
     throw new BackendStoreError(
-      `Cannot store the result of task ${taskId}: its document has ${document.length} bytes, ` +
-        `and Redis takes ${maxResultBytes}: store the data elsewhere, and a reference to it as the result`,
+      `${failed}: its document has ${document.length} bytes, and Redis accepts at most ${maxResultBytes}: ` +
+        "store the data elsewhere, and a reference to it as the result",
       taskId,
       state,
     );
   }
 
-  #store(
-    taskId: string,
-    key: string,
-    document: StoredDocument,
-    state: TaskState,
-    options: CallOptions,
-  ): Promise<boolean> {
+  #run(job: StoreJob): Promise<boolean> {
+    const { taskId, state, signal } = job;
     return this.#context.commands.run(
       async (link, attempt) => {
-        if (!this.#scriptsRefused) {
-          try {
-            return await this.#byScript(
-              link,
-              taskId,
-              key,
-              document,
-              state,
-              attempt,
-              options.signal,
-            );
-          } catch (error) {
-            if (!isScriptRefusal(error)) throw error;
-            this.#scriptsRefused = true;
-            this.#context.status.emit({ type: "degraded", error });
-          }
-        }
-        return await this.#byTransaction(
-          link,
-          taskId,
-          key,
-          document,
-          state,
-          attempt,
-          options.signal,
+        const isRetry = attempt > 1;
+        const stored = await this.#script.attempt(() =>
+          this.#runScript(link, job, isRetry)
         );
+        return stored ?? await this.#runTransaction(link, job, isRetry);
       },
       (message, cause) =>
         new BackendStoreError(
@@ -249,93 +229,89 @@ export class ResultStore {
           state,
           { cause },
         ),
-      options,
+      signal === undefined ? {} : { signal },
     );
   }
 
-  async #byScript(
+  async #runScript(
     link: RedisLink,
-    taskId: string,
-    key: string,
-    document: StoredDocument,
-    state: TaskState,
-    attempt: number,
-    signal: AbortSignal | undefined,
+    job: StoreJob,
+    isRetry: boolean,
   ): Promise<boolean> {
-    const expires = this.#context.expires;
-    const retry = attempt > 1 ? "1" : "0";
-    const words: CommandArgument[] = [1, key, document, expires, retry];
-    for (let i = 0; i < MAX_JUDGEMENTS; i++) {
-      const reply = await this.#script.run(link, words, signal);
+    const { key, document, signal } = job;
+    const args: CommandArgument[] = [
+      1,
+      key,
+      document,
+      this.#context.expires,
+      this.#publish,
+      isRetry ? "1" : "0",
+    ];
+    let expected: StoredDocument[] = [];
+    for (let i = 0; i < MAX_COMPARE_AND_SET; i++) {
+      const reply = await this.#script.run(
+        link,
+        [...args, ...expected],
+        signal,
+      );
       if (reply === STORED) return true;
-      if (reply === STANDS) return false;
-      const stands = await this.#read(link, key);
-      if (this.#isSuccess(stands, taskId, state)) {
-        return attempt > 1 && isEqual(stands, document);
+      if (reply === FINAL) return false;
+      const stored = await this.#read(link, key);
+      if (stored !== null && this.#isFinal(stored, job)) {
+        return isRetry && isSameDocument(stored, document);
       }
-      // The next store of this task does not wait for one that was called off:
-      // this one must not come behind it.
+      // The next store of this task does not wait for an aborted one, which
+      // must not be sent after it.
       signal?.throwIfAborted();
-      words.length = 5;
-      if (stands !== null) words.push(stands);
+      expected = stored === null ? [] : [stored];
     }
     throw new RedisError(
       `ERR the document at ${key} changes faster than it can be read`,
     );
   }
 
-  /** Celery's own way: check first, then write. Two writers can come between each other. */
-  async #byTransaction(
+  /** Stores as Celery does: reads, then writes. Another writer can come between the two. */
+  async #runTransaction(
     link: RedisLink,
-    taskId: string,
-    key: string,
-    document: StoredDocument,
-    state: TaskState,
-    attempt: number,
-    signal: AbortSignal | undefined,
+    job: StoreJob,
+    isRetry: boolean,
   ): Promise<boolean> {
-    const { expires } = this.#context;
-    const stands = await this.#read(link, key);
-    if (this.#isSuccess(stands, taskId, state)) {
-      return attempt > 1 && isEqual(stands, document);
+    const { key, document, signal } = job;
+    const stored = await this.#read(link, key);
+    if (stored !== null && this.#isFinal(stored, job)) {
+      return isRetry && isSameDocument(stored, document);
     }
     signal?.throwIfAborted();
-    await link.transaction([
-      expires === 0
-        ? ["SET", key, document]
-        : ["SETEX", key, expires, document],
-      [this.#publish, key, document],
-    ]);
+    const { expires } = this.#context;
+    await link.transaction(
+      setAndPublish(key, document, expires, this.#publish),
+    );
     return true;
   }
 
-  async #read(link: RedisLink, key: string): Promise<RedisText | null> {
+  async #read(link: RedisLink, key: string): Promise<StoredDocument | null> {
     const reply = await link.command(["GET", key]);
-    return typeof reply === "string" || reply instanceof Uint8Array
-      ? reply
-      : null;
+    return isDocument(reply) ? reply : null;
   }
 
   /**
-   * Whether what stands is a SUCCESS.
+   * Whether the stored document is a SUCCESS.
    *
-   * @throws {BackendStoreError} if it may be one, and cannot be read.
+   * @throws {BackendStoreError} if it cannot be read, and may be one.
    */
-  #isSuccess(
-    stands: RedisText | null,
-    taskId: string,
-    state: TaskState,
-  ): boolean {
-    if (stands === null) return false;
-    const verdict = this.#judge.isSuccess(stands, taskId);
-    if (typeof verdict === "boolean") return verdict;
-    throw new BackendStoreError(
-      `Cannot store the result of task ${taskId}: what is stored for it may be a SUCCESS, which is final, ` +
-        `and cannot be read (${verdict.message}); forget() it first if it is worth nothing`,
-      taskId,
-      state,
-      { cause: verdict },
-    );
+  #isFinal(stored: StoredDocument, { taskId, state }: StoreJob): boolean {
+    try {
+      return this.#finality.isFinal(stored, taskId);
+    } catch (cause) {
+      if (!(cause instanceof DecodeError)) throw cause;
+      throw new BackendStoreError(
+        `Cannot store the result of task ${taskId}: the stored document cannot be read, and may be a SUCCESS, ` +
+          `which is final (${cause.message}); call forget() first to discard it`,
+        taskId,
+        state,
+        { cause },
+      );
+    }
   }
 }
 
@@ -348,18 +324,4 @@ function withoutCall(
     ...(groupId === undefined ? {} : { groupId }),
     ...(parentId === undefined ? {} : { parentId }),
   };
-}
-
-/** Whether two documents have the same bytes: a text that was read may have been stored as bytes. */
-function isEqual(a: RedisText | null, b: StoredDocument): boolean {
-  if (a === null || a === b) return a === b;
-  const [first, second] = [bytesOf(a), bytesOf(b)];
-  return first.length === second.length &&
-    first.every((byte, index) => byte === second[index]);
-}
-
-function bytesOf(document: StoredDocument): Uint8Array {
-  return typeof document === "string"
-    ? new TextEncoder().encode(document)
-    : document;
 }

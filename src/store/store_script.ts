@@ -1,32 +1,29 @@
-/** Where a document is published: on a channel, or on a sharded one, which Redis has from 7. */
+/** The command that publishes a document: on a plain channel, or on a sharded one (Redis 7). */
 export type PublishCommand = "PUBLISH" | "SPUBLISH";
 
 /**
- * Stores a document and publishes it, unless a SUCCESS stands: check, write
- * and publication are one.
+ * Stores a document and publishes it, unless the stored one is a SUCCESS. The
+ * check, the write and the publication are atomic.
  *
- * It settles the state of what stands from its first bytes. (Decoding it whole
- * would hold the server for a third of a second on a document of 20 MB, and
- * fails on some that Python writes.) Where these do not tell, the client reads
- * the document and calls again with the bytes that it saw: they still have to
- * stand.
+ * The script tells the stored state from the document's first bytes. (Decoding
+ * all of it would block the server for a third of a second on a document of
+ * 20 MB, and fails on some documents that Python writes.) If those bytes do not
+ * tell, the client reads the document, decides, and calls again with what it
+ * read: a compare-and-set, which stores only if the document is unchanged.
  *
- * KEYS: the task's key. ARGV: the document; the seconds it is kept, 0 for
- * ever; "1" if an equal document may be this very call's, whose reply was
- * lost; and, if the client has judged it, the document that stands.
+ * KEYS: the task's key. ARGV: the document; its expiry in seconds, 0 for none;
+ * the {@linkcode PublishCommand}; "1" on a retry, when an equal document may be
+ * this call's own, stored before its reply was lost; and, for the
+ * compare-and-set, the document that the client read.
  *
- * Replies: 1, stored; 0, a SUCCESS stands; 2, the client has to judge.
+ * Replies: 1, stored; 0, the stored document is a SUCCESS; 2, the client has to
+ * read the stored document.
  */
-export const STORE_SCRIPT: string = storeScript("PUBLISH");
-
-/** The same, published on the sharded channel. */
-export const SHARDED_STORE_SCRIPT: string = storeScript("SPUBLISH");
-
-function storeScript(publish: PublishCommand): string {
-  return `local key, document, expires = KEYS[1], ARGV[1], ARGV[2]
+export const STORE_SCRIPT =
+  `local key, document, expires = KEYS[1], ARGV[1], ARGV[2]
 local head = redis.call('GETRANGE', key, 0, 127)
-if ARGV[4] then
-  if redis.call('GET', key) ~= ARGV[4] then return 2 end
+if ARGV[5] then
+  if redis.call('GET', key) ~= ARGV[5] then return 2 end
 elseif head ~= '' then
   local state, last = string.match(head, '^%s*{%s*"status"%s*:%s*"([^"\\\\]*)(.?)')
   if last ~= '"' then
@@ -35,7 +32,7 @@ elseif head ~= '' then
     state = string.sub(rest, 1, string.byte(size) - 160)
   end
   if state == 'SUCCESS' then
-    if ARGV[3] == '1' and redis.call('GET', key) == document then return 1 end
+    if ARGV[4] == '1' and redis.call('GET', key) == document then return 1 end
     return 0
   end
 end
@@ -44,7 +41,6 @@ if expires == '0' then
 else
   redis.call('SETEX', key, expires, document)
 end
-redis.call('${publish}', key, document)
+redis.call(ARGV[3], key, document)
 return 1
 `;
-}

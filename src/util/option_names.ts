@@ -4,7 +4,7 @@ import { closest } from "./nearest.ts";
 /** The names that an options object may have. */
 export type OptionNames = ReadonlySet<string>;
 
-/** Lists the names of an options type; the compiler sees to it that none is missing. */
+/** Lists the names of an options type. The compiler reports a missing name. */
 export function optionNames<Options>(
   names: Record<keyof Options, true>,
 ): OptionNames {
@@ -12,25 +12,28 @@ export function optionNames<Options>(
 }
 
 /**
- * Checks what a call was given as its options. Every `get()` comes through here:
- * what is right costs next to nothing. As for the compiler, an instance of a
- * class may have more to it than options: an AbortController will do, which has
- * a `signal`.
+ * Checks the options of a call. It is on the path of every `get()`, and cheap
+ * for valid options. A class instance may have other members too, as it may for
+ * the compiler: an AbortController is fine, since it has a `signal`.
  *
- * @throws {TypeError} if it is no object, has a name that is not known, or a
- * `signal` that is none.
+ * @throws {TypeError} if the options are not an object, have an unknown name, or
+ * a `signal` that is not an AbortSignal.
  */
 export function checkOptions(options: unknown, known: OptionNames): void {
   if (options === undefined) return;
   checkIsObject(options, known);
-  // Not Object.keys, which makes a list.
+  // Unlike Object.keys, this allocates no array.
   for (const name in options) {
     if (!known.has(name)) refuseUnknown(options, name, known);
   }
   if ("signal" in options) checkSignal(options.signal);
 }
 
-/** @throws {TypeError} if `options` is no object; says what to hand over. */
+/**
+ * Checks that options are an object.
+ *
+ * @throws {TypeError} if they are not; the message says what to pass.
+ */
 export function checkIsObject(
   options: unknown,
   known: OptionNames,
@@ -43,12 +46,12 @@ export function checkIsObject(
     typeof options === "number" && known.has("timeout")
       ? `Cannot use ${shown} as options: give a timeout in milliseconds, as in get({ timeout: ${shown} })`
       : `Cannot use ${shown} as options: expected an object with ${
-        choiceOf(known)
+        listNames(known)
       }`,
   );
 }
 
-/** Says that an option is unknown, and which one was probably meant. `path` is what it is a part of: `tls.`, say. */
+/** The message for an unknown option, with the closest known one. `path` leads to nested options: `tls.`. */
 export function unknownOption(
   name: string,
   known: OptionNames,
@@ -57,7 +60,7 @@ export function unknownOption(
   const close = closest(name, known);
   return `Unknown option ${JSON.stringify(path + name)}: ${
     close === undefined
-      ? `expected ${choiceOf(known)}`
+      ? `expected ${listNames(known)}`
       : `did you mean ${path}${close}?`
   }`;
 }
@@ -94,7 +97,7 @@ function checkSignal(signal: unknown): void {
   );
 }
 
-function choiceOf(known: OptionNames): string {
+function listNames(known: OptionNames): string {
   const names = [...known];
   const last = names.pop();
   return names.length === 0 ? `${last}` : `${names.join(", ")} or ${last}`;

@@ -18,7 +18,7 @@ import {
   assertThrows,
 } from "../support/assert.ts";
 
-/** The options of a configuration, without what is about retries. */
+/** The options of a configuration, except for the retries. */
 function optionsOf(config: Record<string, unknown>): CeleryOptions {
   const { retry: _, resultExtended, ...options } = mapCeleryConfig({
     result_backend: "redis://h",
@@ -31,7 +31,7 @@ function urlOf(config: Record<string, unknown>): string {
   return mapCeleryConfig(config).url;
 }
 
-Deno.test("mapCeleryConfig says nothing where Celery's defaults are the defaults here", () => {
+Deno.test("mapCeleryConfig() gives no options for Celery's defaults", () => {
   // As `app.conf` exports them.
   assertEquals(
     optionsOf({
@@ -62,11 +62,11 @@ Deno.test("mapCeleryConfig says nothing where Celery's defaults are the defaults
     {},
   );
   const { options } = mapCeleryConfig({ result_backend: "redis://h" });
-  // The one whose default differs: what Celery leaves out by itself.
+  // The one option with another default: Celery does not store the call.
   assertEquals(options.resultExtended, false);
 });
 
-Deno.test("mapCeleryConfig takes from the settings what the URL does not say, and the database only for `redis` alone", () => {
+Deno.test("mapCeleryConfig() completes the URL from the settings, with the database only for `redis` alone", () => {
   const settings = {
     redis_host: "r",
     redis_port: 7000,
@@ -111,7 +111,7 @@ Deno.test("mapCeleryConfig takes from the settings what the URL does not say, an
   );
 });
 
-Deno.test("mapCeleryConfig turns settings into options; seconds become milliseconds", () => {
+Deno.test("mapCeleryConfig() maps settings to options, and seconds to milliseconds", () => {
   const cases: [Record<string, unknown>, CeleryOptions][] = [
     [{ result_expires: 60 }, { expires: 60 }],
     [{ result_expires: "3600" }, { expires: 3600 }],
@@ -157,15 +157,15 @@ Deno.test("mapCeleryConfig turns settings into options; seconds become milliseco
   }
 });
 
-Deno.test("mapCeleryConfig gives a silent server up within redis_socket_timeout, and leaves a slow one be", () => {
+Deno.test("mapCeleryConfig() derives a heartbeat that notices a silent server within redis_socket_timeout", () => {
   const cases: [Record<string, unknown>, CeleryOptions][] = [
-    // Celery's own default, and whatever is longer than two heartbeats.
+    // Celery's default, and any that is longer than two heartbeats.
     [{ redis_socket_timeout: 120 }, {}],
     [{ redis_socket_timeout: 20 }, {}],
     [{ redis_socket_timeout: null }, {}],
     [{ redis_socket_timeout: 5 }, { heartbeat: 2500 }],
     [{ redis_socket_timeout: "5" }, { heartbeat: 2500 }],
-    // No less: a server that is busy for a moment is not dead.
+    // Not less: a server that is busy for a moment is not dead.
     [{ redis_socket_timeout: 0.1 }, { heartbeat: 500 }],
     [{
       redis_socket_timeout: 5,
@@ -179,7 +179,7 @@ Deno.test("mapCeleryConfig gives a silent server up within redis_socket_timeout,
       redis_socket_timeout: 5,
       redis_backend_health_check_interval: 1,
     }, { heartbeat: 1000 }],
-    // The URL goes before the settings, each word for itself.
+    // Each key of the URL takes precedence over its setting.
     [{
       result_backend: "redis://h?socket_timeout=4",
       redis_socket_timeout: 1,
@@ -192,7 +192,7 @@ Deno.test("mapCeleryConfig gives a silent server up within redis_socket_timeout,
   for (const [config, options] of cases) {
     assertEquals(optionsOf(config), options, JSON.stringify(config));
   }
-  // With 0 redis-py would wait for no reply; with the others it fails later.
+  // With 0, redis-py waits for no reply; with the others, it fails later.
   for (const value of [0, -1, NaN, Infinity, "nan", "soon", {}]) {
     assertThrows(
       () => optionsOf({ redis_socket_timeout: value }),
@@ -202,7 +202,7 @@ Deno.test("mapCeleryConfig gives a silent server up within redis_socket_timeout,
   }
 });
 
-Deno.test("test_accept_precedence: mapCeleryConfig puts result_accept_content before accept_content, and leaves out what is no format of results", () => {
+Deno.test("test_accept_precedence: mapCeleryConfig() prefers result_accept_content to accept_content, and ignores formats that results do not have", () => {
   const cases: [Record<string, unknown>, string[] | undefined][] = [
     [{ accept_content: ["json", "yaml"] }, undefined],
     [{ accept_content: ["pickle", "json", "msgpack", "yaml"] }, [
@@ -231,12 +231,12 @@ Deno.test("test_accept_precedence: mapCeleryConfig puts result_accept_content be
   }
 });
 
-Deno.test("mapCeleryConfig refuses what there is not, and what is out of range, and shows no password", () => {
+Deno.test("mapCeleryConfig() rejects unsupported and out-of-range values, and shows no password", () => {
   const cases: [Record<string, unknown>, string][] = [
     [{ result_backend: undefined }, "without result_backend"],
     [{ result_backend: null }, "without result_backend"],
     [{ result_backend: "" }, "without result_backend"],
-    [{ result_backend: 6379 }, "expected text, and this is of the type number"],
+    [{ result_backend: 6379 }, "expected text, got type number"],
     [{ result_backend: "db+postgresql://u:S3CRET@h/d" }, "db+postgresql"],
     [{ result_backend: "rpc://" }, "of rpc"],
     [{ result_backend: "django-db" }, "reads results from Redis"],
@@ -294,7 +294,7 @@ Deno.test("mapCeleryConfig refuses what there is not, and what is out of range, 
     [{ result_expires: { days: 1 } }, "total_seconds()"],
     [{ result_expires: true }, "result_expires"],
     [{ result_expires: "P1D" }, '"P1D" as result_expires'],
-    [{ result_serializer: "pickle" }, "no pickle is ever read"],
+    [{ result_serializer: "pickle" }, "pickles are never read"],
     [{ result_serializer: "xml" }, "json, msgpack or yaml"],
     [{ accept_content: ["pickle"] }, "accept_content: it accepts none of"],
     [{ accept_content: "json" }, "a list of formats"],
@@ -324,7 +324,7 @@ Deno.test("mapCeleryConfig refuses what there is not, and what is out of range, 
   });
 });
 
-Deno.test("mapCeleryConfig puts redis_backend_use_ssl into the URL, which goes before it", () => {
+Deno.test("mapCeleryConfig() adds redis_backend_use_ssl to the URL, whose query takes precedence", () => {
   const ssl = {
     ssl_cert_reqs: 2,
     ssl_ca_certs: "/etc/a b.pem",
@@ -360,7 +360,7 @@ Deno.test("mapCeleryConfig puts redis_backend_use_ssl into the URL, which goes b
   assertEquals(parseRedisUrl(mapCeleryConfig(socket).url).path, "/r");
 });
 
-Deno.test("mapCeleryConfig reads Sentinels, and what the transport options say of them", () => {
+Deno.test("mapCeleryConfig() reads Sentinels and their transport options", () => {
   const result_backend = "sentinel://:q@h1:26380/3;sentinel://h2;sentinel://";
   const url = "sentinel://:q@h1:26380/3;sentinel://h2:26379;sentinel://r:26379";
   const CERTS = { ssl_ca_certs: "/ca.pem" };
@@ -439,7 +439,7 @@ Deno.test("mapCeleryConfig reads Sentinels, and what the transport options say o
     [{ sentinel_kwargs: "S3CRET" }, "sentinel_kwargs: expected an object"],
     [
       { sentinel_kwargs: { ssl: true, ...CERTS } },
-      "give the option `sentinel.tls`",
+      "pass the option `sentinel.tls`",
     ],
   ];
   for (const [result_backend_transport_options, words] of wrong) {
@@ -463,14 +463,14 @@ Deno.test("mapCeleryConfig reads Sentinels, and what the transport options say o
     ConfigurationError,
     "sentinel_kwargs.ssl_ca_certs",
   );
-  // What is of no use without Sentinel is not looked at, as in Celery.
+  // As in Celery, options for Sentinels are not read without them.
   assertEquals(
     optionsOf({ result_backend_transport_options: { master_name: "m" } }),
     {},
   );
 });
 
-Deno.test("the list of settings says of each what becomes of it, or why nothing does", () => {
+Deno.test("the list of settings says what each maps to, or why it has no effect", () => {
   for (
     const [name, use] of Object.entries({ ...SETTINGS, ...TRANSPORT_OPTIONS })
   ) {
@@ -479,11 +479,11 @@ Deno.test("the list of settings says of each what becomes of it, or why nothing 
   }
 });
 
-Deno.test("ResultBackend.fromCeleryConfig lets overrides replace what the configuration says", async () => {
+Deno.test("ResultBackend.fromCeleryConfig() replaces settings with overrides", async () => {
   const config = { result_backend: "redis://h", result_expires: 60 };
   await ResultBackend.fromCeleryConfig(config).close();
   await ResultBackend.fromCeleryConfig(config, { expires: 5 }).close();
-  // An override is checked as any option is.
+  // Overrides are checked like any options.
   assertThrows(
     () => ResultBackend.fromCeleryConfig(config, { expires: 0.5 }),
     ConfigurationError,
@@ -491,11 +491,11 @@ Deno.test("ResultBackend.fromCeleryConfig lets overrides replace what the config
   );
 });
 
-Deno.test("ResultBackend.fromCeleryConfig takes an override that is undefined for none", async () => {
+Deno.test("ResultBackend.fromCeleryConfig() ignores an override that is undefined", async () => {
   const config = { result_backend: "redis://h", result_serializer: "yaml" };
   await ResultBackend.fromCeleryConfig(config, { serializer: yaml }).close();
   assertThrows(
-    // Not every caller has TypeScript look for undefined.
+    // Not every caller checks types.
     () =>
       ResultBackend.fromCeleryConfig(
         config,

@@ -1,6 +1,6 @@
 import {
-  type GivenSettings,
-  givenSettings,
+  type CeleryConfig,
+  resolveNames,
 } from "../../src/celery_config/names.ts";
 import { nearest } from "../../src/util/nearest.ts";
 import { ConfigurationError } from "../../src/errors.ts";
@@ -10,13 +10,13 @@ import {
   assertThrows,
 } from "../support/assert.ts";
 
-function valuesOf(given: GivenSettings): Record<string, unknown> {
+function valuesOf(given: CeleryConfig): Record<string, unknown> {
   return Object.fromEntries(
     [...given.settings].map(([name, { value }]) => [name, value]),
   );
 }
 
-Deno.test("givenSettings takes new names, old ones, and those of Django's settings", () => {
+Deno.test("resolveNames() accepts new names, old ones, and those of Django's settings", () => {
   const cases: [Record<string, unknown>, Record<string, unknown>][] = [
     [{ result_backend: "redis" }, { result_backend: "redis" }],
     [{ CELERY_RESULT_BACKEND: "redis" }, { result_backend: "redis" }],
@@ -36,11 +36,11 @@ Deno.test("givenSettings takes new names, old ones, and those of Django's settin
     [{ result_backend: undefined }, {}],
   ];
   for (const [config, expected] of cases) {
-    assertEquals(valuesOf(givenSettings(config)), expected);
+    assertEquals(valuesOf(resolveNames(config)), expected);
   }
 });
 
-Deno.test("givenSettings leaves out what is Celery's and not about results, under any of its names", () => {
+Deno.test("resolveNames() ignores settings that are not about results, under any of their names", () => {
   const names = `
     broker_url broker_transport_options task_routes worker_concurrency
     beat_schedule event_queue_ttl events_logfile control_exchange s3_bucket
@@ -57,16 +57,16 @@ Deno.test("givenSettings leaves out what is Celery's and not about results, unde
     CELERY_BROKER_URL CELERY_BEAT_SCHEDULE CELERY_WORKER_POOL
     CELERY_CACHE_BACKEND DJANGO_CELERY_BEAT_TZ_AWARE`.trim().split(/\s+/);
   const config = Object.fromEntries(names.map((name) => [name, "x"]));
-  assertEquals(givenSettings(config).settings.size, 0);
+  assertEquals(resolveNames(config).settings.size, 0);
 });
 
-Deno.test("givenSettings compares a setting's two values, whatever they are", () => {
+Deno.test("resolveNames() compares any two values of a setting", () => {
   const cycle: Record<string, unknown> = {};
   cycle.self = cycle;
   const copy: Record<string, unknown> = {};
   copy.self = copy;
-  function given(one: unknown, other: unknown): GivenSettings {
-    return givenSettings({
+  function given(one: unknown, other: unknown): CeleryConfig {
+    return resolveNames({
       accept_content: one,
       CELERY_ACCEPT_CONTENT: other,
     });
@@ -87,7 +87,7 @@ Deno.test("givenSettings compares a setting's two values, whatever they are", ()
   }
 });
 
-Deno.test("givenSettings refuses one setting with two values, and names both", () => {
+Deno.test("resolveNames() rejects a setting with two values, and names both", () => {
   const cases: [Record<string, unknown>, string][] = [
     [
       { result_expires: 1, CELERY_TASK_RESULT_EXPIRES: 2 },
@@ -104,12 +104,12 @@ Deno.test("givenSettings refuses one setting with two values, and names both", (
   ];
   for (const [config, words] of cases) {
     const error = assertThrows(
-      () => givenSettings(config),
+      () => resolveNames(config),
       ConfigurationError,
     );
     assertStringIncludes(error.message, words);
   }
-  const same = givenSettings({
+  const same = resolveNames({
     result_expires: 1,
     CELERY_TASK_RESULT_EXPIRES: 1,
     accept_content: ["json"],
@@ -118,9 +118,9 @@ Deno.test("givenSettings refuses one setting with two values, and names both", (
   assertEquals(same.settings.size, 2);
 });
 
-Deno.test("givenSettings lists every name that nobody knows, with the nearest that is known", () => {
+Deno.test("resolveNames() lists every unknown name, with the closest known one", () => {
   const error = assertThrows(() =>
-    givenSettings({
+    resolveNames({
       result_backend: "redis",
       result_expire: 1,
       redis_hostname: "h",
@@ -146,12 +146,12 @@ Deno.test("givenSettings lists every name that nobody knows, with the nearest th
       "(did you mean result_backend_transport_options.global_keyprefix?)",
       '"result_backend_transport_options.retry_policy.max_retry" ' +
       "(did you mean result_backend_transport_options.retry_policy.max_retries?)" +
-      ". Of Django's settings, hand over those that begin with CELERY_",
+      ". Of Django's settings, pass only those that begin with CELERY_",
     ].join(", "),
   );
 });
 
-Deno.test("givenSettings refuses what is no object of names", () => {
+Deno.test("resolveNames() rejects a configuration that is not an object", () => {
   const cases: [unknown, string][] = [
     [null, "the Celery configuration"],
     ["redis://", "the Celery configuration"],
@@ -167,22 +167,22 @@ Deno.test("givenSettings refuses what is no object of names", () => {
   ];
   for (const [config, words] of cases) {
     assertThrows(
-      () => givenSettings(config as Record<string, unknown>),
+      () => resolveNames(config as Record<string, unknown>),
       ConfigurationError,
       words,
     );
   }
-  const none = givenSettings({
+  const none = resolveNames({
     result_backend_transport_options: { retry_policy: null },
   });
   assertEquals([none.transport.size, none.policy.size], [1, 0]);
   assertEquals(
-    givenSettings({ result_backend_transport_options: null }).transport.size,
+    resolveNames({ result_backend_transport_options: null }).transport.size,
     0,
   );
 });
 
-Deno.test("nearest counts letters added, removed and replaced, in any case", () => {
+Deno.test("nearest() counts added, removed and replaced letters, ignoring case", () => {
   assertEquals(nearest("kitten", ["sitting", "kit"]), "sitting");
   assertEquals(
     nearest("REDIS_HOST", ["redis_port", "redis_host"]),

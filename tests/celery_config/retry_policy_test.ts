@@ -1,5 +1,5 @@
 import { ConfigurationError } from "../../src/errors.ts";
-import { givenSettings } from "../../src/celery_config/names.ts";
+import { resolveNames } from "../../src/celery_config/names.ts";
 import {
   linearDelay,
   type MappedRetry,
@@ -12,7 +12,7 @@ function mapped(
   config: Record<string, unknown>,
   policy?: Record<string, unknown>,
 ): MappedRetry {
-  return mapRetry(givenSettings({
+  return mapRetry(resolveNames({
     ...config,
     ...(policy === undefined
       ? {}
@@ -28,7 +28,7 @@ function waits(retry: RetryOptions | undefined, count: number): number[] {
   );
 }
 
-Deno.test("linearDelay waits as kombu does, up to start + max", () => {
+Deno.test("linearDelay() waits as kombu does, up to start + max", () => {
   const cases: [[number, number, number], number[]][] = [
     [[0, 1, 1], [0, 1, 1, 1, 1]],
     [[0, 0.2, 1], [0, 0.2, 0.4, 0.6, 0.8, 1, 1]],
@@ -50,7 +50,7 @@ Deno.test("linearDelay waits as kombu does, up to start + max", () => {
   assertEquals(linearDelay(2, 2, 30)(1e9), 32_000);
 });
 
-Deno.test("mapRetry without a word about it: Celery's policy for stores and reads, this module's own for the connection", () => {
+Deno.test("mapRetry() by default: Celery's policy for stores and reads, this module's for the connection", () => {
   const { retry, reconnect } = mapped({});
   assertEquals(
     [retry.maxAttempts, retry.timeout, reconnect],
@@ -58,12 +58,12 @@ Deno.test("mapRetry without a word about it: Celery's policy for stores and read
   );
   assertEquals(waits(retry, 4), [0, 1, 1, 1]);
   assertEquals(mapped({}, {}).reconnect, undefined);
-  // These count with always_retry only.
+  // These have an effect only with always_retry.
   const other = mapped({ result_backend_max_retries: 3 });
   assertEquals(other.retry.maxAttempts, 21);
 });
 
-Deno.test("test_retry_policy_conf: mapRetry merges a retry_policy key by key, and takes it for the connection too", () => {
+Deno.test("test_retry_policy_conf: mapRetry() merges a retry_policy key by key, and uses it for the connection too", () => {
   const { retry, reconnect } = mapped({}, {
     max_retries: 2,
     interval_start: 0,
@@ -76,7 +76,7 @@ Deno.test("test_retry_policy_conf: mapRetry merges a retry_policy key by key, an
   }
   assertEquals(mapped({}, { max_retries: null }).retry.maxAttempts, Infinity);
   assertEquals(mapped({}, { max_retries: 0 }).reconnect?.maxAttempts, 1);
-  // As Celery's page about Redis has it.
+  // As on Celery's page about Redis.
   const timed = mapped({}, { timeout: 5.0 });
   assertEquals(
     [timed.retry.timeout, timed.retry.maxAttempts, timed.reconnect?.timeout],
@@ -86,7 +86,7 @@ Deno.test("test_retry_policy_conf: mapRetry merges a retry_policy key by key, an
   assertEquals(mapped({}, { timeout: null }).retry.timeout, undefined);
 });
 
-Deno.test("mapRetry with result_backend_always_retry: growing random waits, and no end of the first connection", () => {
+Deno.test("mapRetry() with result_backend_always_retry: growing random waits, and no limit for the first connection", () => {
   const always = { result_backend_always_retry: true };
   assertEquals(mapped(always), {
     retry: { maxAttempts: Infinity, minTimeout: 20, maxTimeout: 10_000 },
@@ -117,7 +117,7 @@ Deno.test("mapRetry with result_backend_always_retry: growing random waits, and 
   }
 });
 
-Deno.test("mapRetry with both: the policy is the connection's alone", () => {
+Deno.test("mapRetry() with both: the policy is for the connection only", () => {
   const both = mapped({ result_backend_always_retry: true }, {
     max_retries: 3,
   });
@@ -126,7 +126,7 @@ Deno.test("mapRetry with both: the policy is the connection's alone", () => {
   assertEquals(both.reconnect?.maxAttempts, 4);
 });
 
-Deno.test("mapRetry refuses what is out of range, by name", () => {
+Deno.test("mapRetry() rejects values out of range, by name", () => {
   const always = { result_backend_always_retry: true };
   const cases: [Record<string, unknown>, string][] = [
     [{ result_backend_always_retry: "true" }, "result_backend_always_retry"],

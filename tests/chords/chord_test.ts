@@ -1,5 +1,5 @@
-// Chords: sizes, parts that return, and what the last one sets off. Names in
-// brackets are those of Celery's own tests that these mirror.
+// Chords: sizes, returned parts, and completion by the last part. The names in
+// parentheses are those of the Celery tests that these mirror.
 
 import {
   BackendGetMetaError,
@@ -36,13 +36,13 @@ import { inboxOf } from "../support/results.ts";
 
 const KEY = "celery-taskset-meta-g";
 const BODY = "body-of-g";
-/** Faults, and nothing to wait for. */
+/** For fault injection without long waits. */
 const QUICK: ResultBackendOptions = {
   reconnect: { minTimeout: 1, maxTimeout: 10 },
   retry: { minTimeout: 1, maxTimeout: 10 },
 };
 
-/** A server, a client of it, and a backend on it. */
+/** A server, a client, and a backend. */
 class Stage extends AsyncDisposableStack {
   readonly redis: RedisServer;
   readonly client: TestClient;
@@ -85,7 +85,7 @@ class Stage extends AsyncDisposableStack {
     return this.client.send("ZRANGE", `${KEY}.j`, 0, -1);
   }
 
-  /** Which of the chord's keys there are, and for how long. */
+  /** The chord's keys that exist, with their expiry. */
   async keys(): Promise<Record<string, number>> {
     const times: Record<string, number> = {};
     for (const suffix of [".j", ".t", ".s", ".c"]) {
@@ -107,7 +107,7 @@ function test(name: string, fn: () => Promise<void>): void {
 
 // -- sizes ---------------------------------------------------------------------
 
-test("ResultBackend.setChordSize() stores and publishes the size, for as long as results are kept (test_set_chord_size)", async () => {
+test("ResultBackend.setChordSize() stores and publishes the size with the expiry of results (test_set_chord_size)", async () => {
   await using stage = await start({ expires: 100 });
   await using listener = await stage.redis.client();
   await listener.send("SUBSCRIBE", `${KEY}.s`);
@@ -120,7 +120,7 @@ test("ResultBackend.setChordSize() stores and publishes the size, for as long as
   assertEquals(await stage.keys(), { ".s": -1 });
 });
 
-test("ResultBackend.addToChord() counts up, and sets no expiry, as Celery (test_add_to_chord)", async () => {
+test("ResultBackend.addToChord() adds to the count without an expiry, as Celery does (test_add_to_chord)", async () => {
   await using stage = await start();
   await stage.backend.addToChord("g");
   await stage.backend.addToChord("g", 2);
@@ -128,7 +128,7 @@ test("ResultBackend.addToChord() counts up, and sets no expiry, as Celery (test_
   assertEquals(await stage.keys(), { ".t": -1 });
 });
 
-test("ResultBackend.addToChord() is not sent again when its reply was lost, and says what that means", async () => {
+test("ResultBackend.addToChord() is not sent again after a lost reply, and explains the uncertainty", async () => {
   await using stage = await start();
   await using proxy = await FaultProxy.start(stage.redis.url);
   await using backend = new ResultBackend(proxy.url, QUICK);
@@ -140,7 +140,7 @@ test("ResultBackend.addToChord() is not sent again when its reply was lost, and 
     const added = assertRejects(
       () => backend.addToChord("g"),
       ChordError,
-      "It may or may not have counted",
+      "It may or may not have been added",
     );
     await hold.reached;
     proxy.reset();
@@ -153,7 +153,7 @@ test("ResultBackend.addToChord() is not sent again when its reply was lost, and 
   assertEquals(await stage.client.send("GET", `${KEY}.t`), "1");
 });
 
-test("ResultBackend.addToChord() waits for a connection as any other call does", async () => {
+test("ResultBackend.addToChord() waits for a connection like any other call", async () => {
   await using stage = await start();
   await using proxy = await FaultProxy.start(stage.redis.url);
   await using backend = new ResultBackend(proxy.url, {
@@ -192,7 +192,7 @@ test("ResultBackend.chordPartReturn() does nothing without a task or a group (te
   assertEquals(await stage.client.send("DBSIZE"), 0);
 });
 
-test("ResultBackend.chordPartReturn() keeps parts by their place, and calls onComplete with the last (test_on_chord_part_return__ordered)", async () => {
+test("ResultBackend.chordPartReturn() orders parts by their index, and calls onComplete with the last one (test_on_chord_part_return__ordered)", async () => {
   await using stage = await start({ expires: 100 });
   await stage.backend.setChordSize("g", 3);
   assertEquals(await stage.part(2, "c"), {
@@ -225,14 +225,14 @@ test("ResultBackend.chordPartReturn() keeps parts by their place, and calls onCo
     bodyId: BODY,
     claim: info!.claim,
   });
-  // The claim is what late parts meet.
+  // Late parts find the claim.
   assertEquals(await stage.keys(), { ".c": 100 });
   assertEquals(await stage.part(1, "late"), { type: "claimed", claim: "done" });
   assertEquals(await stage.keys(), { ".c": 100 });
   assertEquals(await stage.backend.exists(BODY), false);
 });
 
-test("ResultBackend.chordPartReturn() puts parts without a place last", async () => {
+test("ResultBackend.chordPartReturn() puts parts without an index last", async () => {
   await using stage = await start();
   await stage.backend.setChordSize("g", 2);
   const request = { taskId: "nowhere", groupId: "g", groupIndex: null };
@@ -271,7 +271,7 @@ for (const chordOrdered of [true, false]) {
     await stage.part(1);
     await stage.part(2);
     assertEquals(stage.completions.values.length, 1);
-    // But a claim is nothing that could be kept for ever.
+    // A claim always expires.
     assertEquals(await stage.keys(), { ".c": 86_400 });
   });
 
@@ -290,11 +290,11 @@ for (const chordOrdered of [true, false]) {
   });
 }
 
-test("ResultBackend.chordPartReturn() lets a task's SUCCESS stand, and replaces anything else, where a task ran twice", async () => {
+test("ResultBackend.chordPartReturn() keeps the SUCCESS of a task that ran twice, and replaces any other part of it", async () => {
   await using stage = await start();
   await stage.backend.setChordSize("g", 4);
   await stage.part(0, new Error("first run"), "FAILURE");
-  // Tasks of a group within the header may have the same place.
+  // Tasks of a group within the header may have the same index.
   await stage.client.send("ZADD", `${KEY}.j`, 0, '[1, "other", "SUCCESS", 1]');
   await stage.client.send("ZADD", `${KEY}.j`, 0, "unreadable");
   const waiting = { type: "waiting", count: 3, size: 4 } as const;
@@ -310,7 +310,7 @@ test("ResultBackend.chordPartReturn() lets a task's SUCCESS stand, and replaces 
   assertEquals(await stage.parts(), parts);
 });
 
-test("ResultBackend.chordPartReturn() makes good what Celery counted twice", async () => {
+test("ResultBackend.chordPartReturn() corrects what Celery counted twice", async () => {
   await using stage = await start();
   await stage.backend.setChordSize("g", 2);
   for (const result of ["1", "2"]) {
@@ -321,7 +321,7 @@ test("ResultBackend.chordPartReturn() makes good what Celery counted twice", asy
   assertEquals(await stage.parts(), ['[1, "task-0", "SUCCESS", 1]']);
 });
 
-test("ResultBackend.chordPartReturn() judges again if the parts at its place change meanwhile", async () => {
+test("ResultBackend.chordPartReturn() reads again if the parts at its index change in between", async () => {
   await using stage = await start();
   await using proxy = await FaultProxy.start(stage.redis.url);
   await using backend = new ResultBackend(proxy.url, QUICK);
@@ -339,7 +339,7 @@ test("ResultBackend.chordPartReturn() judges again if the parts at its place cha
   ]);
 });
 
-test("ResultBackend.chordPartReturn() says where a chord has no size, and takes the one that old senders put into the signature", async () => {
+test("ResultBackend.chordPartReturn() reports a chord without a size, and reads the one that old senders put into the signature", async () => {
   await using stage = await start();
   assertEquals(await stage.part(0), { type: "sizeUnknown", count: 1 });
   assertEquals(await stage.part(1), { type: "sizeUnknown", count: 2 });
@@ -374,7 +374,7 @@ test("ResultBackend.chordPartReturn() does not complete a chord that has more pa
   assertEquals(await stage.part(0), { type: "waiting", count: 2, size: 1 });
 });
 
-test("ResultBackend.chordPartReturn() says so where the other order is in use", async () => {
+test("ResultBackend.chordPartReturn() fails if the parts are in the other kind of collection", async () => {
   await using stage = await start();
   const list = stage.another({ chordOrdered: false });
   for (
@@ -392,7 +392,7 @@ test("ResultBackend.chordPartReturn() says so where the other order is in use", 
   }
 });
 
-test("ResultBackend.chordPartReturn() refuses what cannot be, before anything is sent", async () => {
+test("ResultBackend.chordPartReturn() rejects invalid arguments before sending anything", async () => {
   await using stage = await start();
   const { backend, completions } = stage;
   const [request] = requestsOf(1, "g");
@@ -441,7 +441,7 @@ test("ResultBackend.chordPartReturn() refuses what cannot be, before anything is
   await assertRejects(
     () => stage.part(0, "x", "SUCCESS", stage.another({ maxResultBytes: 9 })),
     ChordError,
-    "Redis takes 9",
+    "Redis accepts at most 9",
   );
   await assertRejects(
     () =>
@@ -457,7 +457,7 @@ test("ResultBackend.chordPartReturn() refuses what cannot be, before anything is
   assertEquals(await stage.client.send("DBSIZE"), 0);
 });
 
-test("ResultBackend.chordPartReturn() names the key that holds no number", async () => {
+test("ResultBackend.chordPartReturn() names the key that does not hold a number", async () => {
   await using stage = await start();
   await stage.client.send("SET", `${KEY}.s`, "many");
   await assertRejects(() => stage.part(0), ChordError, `${KEY}.s holds "many"`);
@@ -465,7 +465,7 @@ test("ResultBackend.chordPartReturn() names the key that holds no number", async
 
 // -- chords that fail ------------------------------------------------------------
 
-test("ResultBackend.chordPartReturn() fails the body where a part failed, and leaves the keys (test_on_chord_part_return__ChordError)", async () => {
+test("ResultBackend.chordPartReturn() fails the body if a part failed, and keeps the keys (test_on_chord_part_return__ChordError)", async () => {
   await using stage = await start({ expires: 100 });
   await stage.backend.setChordSize("g", 3);
   await stage.part(0);
@@ -498,7 +498,7 @@ test("ResultBackend.chordPartReturn() fails the body where a part failed, and le
   });
 });
 
-test("ResultBackend.chordPartReturn() takes every exception that markAsFailure() takes", async () => {
+test("ResultBackend.chordPartReturn() accepts every exception that markAsFailure() does", async () => {
   await using stage = await start();
   const cases: [ResultBackendOptions, unknown][] = [
     [{ jsonTypes: "plain" }, new Uint8Array([1, 2])],
@@ -523,7 +523,7 @@ test("ResultBackend.chordPartReturn() takes every exception that markAsFailure()
   }
 });
 
-test("a chord that failed leaves nothing for ever, also where results have no expiry", async () => {
+test("the keys of a failed chord expire, even if results do not", async () => {
   await using stage = await start({ expires: null });
   await stage.backend.setChordSize("g", 1);
   await stage.part(0, null, "FAILURE");
@@ -544,7 +544,7 @@ test("a part in state RETRY does not fail a chord (test_unpack_chord_result)", a
   }]]);
 });
 
-test("ResultBackend.chordPartReturn() fails the body where onComplete throws, and removes the keys (test_on_chord_part_return__callback_raises)", async () => {
+test("ResultBackend.chordPartReturn() fails the body if onComplete throws, and deletes the keys (test_on_chord_part_return__callback_raises)", async () => {
   await using stage = await start();
   await stage.backend.setChordSize("g", 1);
   const cause = new TypeError("no broker");
@@ -562,7 +562,7 @@ test("ResultBackend.chordPartReturn() fails the body where onComplete throws, an
   assertEquals(stage.completions.values.length, 1);
 });
 
-test("ResultBackend.chordPartReturn() fails the body where a part is none (test_on_chord_part_return__other_error)", async () => {
+test("ResultBackend.chordPartReturn() fails the body if a part is invalid (test_on_chord_part_return__other_error)", async () => {
   await using stage = await start();
   await stage.backend.setChordSize("g", 2);
   await stage.client.send("ZADD", `${KEY}.j`, 5, '{"not": "a part"}');
@@ -571,7 +571,7 @@ test("ResultBackend.chordPartReturn() fails the body where a part is none (test_
   assertStringIncludes(outcome.error.message, "Join error: TypeError(");
 });
 
-test("ResultBackend.chordPartReturn() tells of the failure of a chord whose body has no id", async () => {
+test("ResultBackend.chordPartReturn() reports the failure of a chord whose body has no id", async () => {
   await using stage = await start();
   await stage.backend.setChordSize("g", 1);
   for (const chord of [null, {}, { options: null }, { options: {} }]) {
@@ -590,7 +590,7 @@ test("ResultBackend.chordPartReturn() tells of the failure of a chord whose body
 
 // -- saved groups ------------------------------------------------------------------
 
-/** A chord of one part whose group was saved; what it joins to. */
+/** Completes a chord of one part whose header is a saved group. */
 async function joining(
   stage: Stage,
   join: SavedGroup["join"],
@@ -624,7 +624,7 @@ test("a chord whose header was saved as a group gets the group's results", async
   assertEquals(stage.completions.values, [[1, [2, 3]]]);
 });
 
-test("a chord fails whose saved group does not join (test_on_chord_part_return_timeout)", async () => {
+test("a chord fails if its saved group does not join (test_on_chord_part_return_timeout)", async () => {
   await using stage = await start();
   const failure = {
     excType: "KeyError",
@@ -653,7 +653,7 @@ test("a chord fails whose saved group does not join (test_on_chord_part_return_t
   assertEquals(stage.completions.values, []);
 });
 
-test("a chord does not fail where Redis does while its saved group joins", async () => {
+test("a chord does not fail if Redis does while its saved group joins", async () => {
   await using stage = await start();
   const lost = new RedisConnectionError("lost");
   for (
@@ -667,7 +667,7 @@ test("a chord does not fail where Redis does while its saved group joins", async
     const stopped = await assertRejects(
       () => joining(stage, () => Promise.reject(error)),
       ChordError,
-      "takes up where this stopped",
+      "continues where this one stopped",
     );
     assertStrictEquals(stopped.cause, error);
     assertEquals(await stage.client.send("GET", `${KEY}.c`), stopped.claim);
@@ -686,7 +686,7 @@ test("a chord does not fail where Redis does while its saved group joins", async
 
 // -- once ----------------------------------------------------------------------------
 
-test("of many who return the same parts, exactly one completes the chord", async () => {
+test("exactly one of many workers that return the same parts completes the chord", async () => {
   await using stage = await start();
   const backends = Array.from({ length: 5 }, () => stage.another());
   for (let round = 0; round < 10; round++) {
@@ -706,15 +706,15 @@ test("of many who return the same parts, exactly one completes the chord", async
   }
 });
 
-test("a chord that somebody else has claimed is theirs; whoever has the claim goes on", async () => {
+test("only a call with the claim completes a claimed chord", async () => {
   await using stage = await start();
   await stage.backend.setChordSize("g", 2);
   await stage.part(0);
   await stage.client.send("SET", `${KEY}.c`, "somebody");
-  // Nothing is added any more.
+  // Nothing more is added.
   assertEquals(await stage.part(1), { type: "claimed", claim: "somebody" });
   assertEquals(await stage.client.send("ZCARD", `${KEY}.j`), 1);
-  // Counted twice by Celery meanwhile; but it was complete when it was claimed.
+  // Celery counted one twice since, but the chord was complete when claimed.
   for (const index of [5, 6]) {
     const part = `[1, "x", "SUCCESS", ${index}]`;
     await stage.client.send("ZADD", `${KEY}.j`, index, part);
@@ -729,7 +729,7 @@ test("a chord that somebody else has claimed is theirs; whoever has the claim go
   assertEquals(await stage.client.send("GET", `${KEY}.c`), "done");
 });
 
-test("a chord that a worker of Celery completes first is not completed again", async () => {
+test("a chord that a Celery worker completes first is not completed again", async () => {
   await using stage = await start();
   await using proxy = await FaultProxy.start(stage.redis.url);
   await using backend = new ResultBackend(proxy.url, QUICK);
@@ -744,7 +744,7 @@ test("a chord that a worker of Celery completes first is not completed again", a
   assertEquals(await stage.client.send("GET", `${KEY}.c`), "done");
 });
 
-test("a chord whose last parts are lost in a failover is not taken for one that has ended", async () => {
+test("a chord whose last parts are lost in a failover has not ended", async () => {
   await using stage = await start();
   await using proxy = await FaultProxy.start(stage.redis.url);
   await using backend = new ResultBackend(proxy.url, QUICK);
@@ -754,10 +754,10 @@ test("a chord whose last parts are lost in a failover is not taken for one that 
   const returned = assertRejects(
     () => stage.part(1, 1, "SUCCESS", backend),
     ChordError,
-    "1 of its 2 parts is there",
+    "Redis has 1 of its 2 parts",
   );
   await hold.reached;
-  // What a replica has that was promoted without the last write.
+  // The state of a replica that was promoted without the last write.
   await stage.client.send("ZREMRANGEBYRANK", `${KEY}.j`, -1, -1);
   hold.release();
   const { claim } = await returned;
@@ -772,7 +772,7 @@ test("a chord whose last parts are lost in a failover is not taken for one that 
   assertEquals(stage.completions.values, [[0, 1]]);
 });
 
-/** Each command of a chord's completion, by its name and one of its arguments. */
+/** The commands that complete a chord, by name and one argument. */
 const COMMANDS: [command: string, argument: string, skip: number][] = [
   ["EVALSHA", `${KEY}.j`, 0],
   ["SET", `${KEY}.c`, 0],
@@ -793,7 +793,7 @@ for (const [command, argument, skip] of COMMANDS) {
       await using proxy = await FaultProxy.start(stage.redis.url);
       await using backend = new ResultBackend(proxy.url, QUICK);
       await stage.backend.setChordSize("g", 2);
-      // So that the script is known, and the first EVALSHA does it.
+      // Caches the script, so that the first EVALSHA succeeds.
       await stage.part(0);
       const options = { skip, ...(argument === "" ? {} : { argument }) };
       using hold = isReply
@@ -816,7 +816,7 @@ for (const [command, argument, skip] of COMMANDS) {
   }
 }
 
-test("a list counts a part once whose reply was lost", async () => {
+test("a list counts a part once if its reply was lost", async () => {
   await using stage = await start({ chordOrdered: false });
   await using proxy = await FaultProxy.start(stage.redis.url);
   await using backend = new ResultBackend(proxy.url, {
@@ -875,7 +875,7 @@ for (
   });
 }
 
-test("a failure that cannot be stored is no end: its claim lets another call go on", async () => {
+test("after a failure that cannot be stored, a call with its claim continues", async () => {
   await using stage = await start();
   await using proxy = await FaultProxy.start(stage.redis.url);
   await using backend = new ResultBackend(proxy.url, {
@@ -884,7 +884,7 @@ test("a failure that cannot be stored is no end: its claim lets another call go 
   });
   await stage.backend.setChordSize("g", 1);
   await backend.exists("t");
-  // The first is the part's, the second the failure's.
+  // The first adds the part, the second stores the failure.
   using hold = proxy.hold("EVALSHA", { skip: 1 });
   const returned = assertRejects(
     () => stage.part(0, "x", "FAILURE", backend),
@@ -905,7 +905,7 @@ test("a failure that cannot be stored is no end: its claim lets another call go 
   assertEquals((await stage.backend.getMeta(BODY)).state, "FAILURE");
 });
 
-test("a body that was sent is sent, also where the keys cannot be removed", async () => {
+test("a chord whose keys cannot be deleted has completed all the same", async () => {
   await using stage = await start();
   await using proxy = await FaultProxy.start(stage.redis.url);
   await using backend = new ResultBackend(proxy.url, {
@@ -921,14 +921,14 @@ test("a body that was sent is sent, also where the keys cannot be removed", asyn
   const outcome = await returned;
   if (outcome.type !== "completed") throw new Error(outcome.type);
   assertInstanceOf(outcome.cleanupError, RedisConnectionError);
-  // Whoever returns it again does no harm.
+  // Returning the part again is harmless.
   assertEquals((await stage.part(0)).type, "claimed");
   assertEquals(stage.completions.values, [[0]]);
 });
 
 // -- signals -----------------------------------------------------------------------
 
-test("ResultBackend.chordPartReturn() ends by its signal, before and while it waits", async () => {
+test("ResultBackend.chordPartReturn() rejects with its signal's reason, before and while it waits", async () => {
   await using stage = await start();
   await using proxy = await FaultProxy.start(stage.redis.url);
   await using backend = new ResultBackend(proxy.url, QUICK);
@@ -965,7 +965,7 @@ test("ResultBackend.chordPartReturn() ends by its signal, before and while it wa
   assertEquals(resumed.type, "completed");
 });
 
-test("onComplete that ends by the call's signal does not fail the chord", async () => {
+test("an onComplete that rejects with the signal's reason does not fail the chord", async () => {
   await using stage = await start();
   await stage.backend.setChordSize("g", 1);
   const controller = new AbortController();
@@ -977,7 +977,7 @@ test("onComplete that ends by the call's signal does not fail the chord", async 
     controller.signal.throwIfAborted();
   };
   const error = await assertRejects(() =>
-    // Without a body, there is nothing to store that the signal would stop.
+    // Without a body, there is no store that the signal could stop.
     stage.backend.chordPartReturn({ ...request!, chord: null }, "SUCCESS", 1, {
       ...options,
       signal: controller.signal,
@@ -997,7 +997,7 @@ test("onComplete that ends by the call's signal does not fail the chord", async 
   assertEquals(stage.completions.values.length, 2);
 });
 
-test("a chord's keys are removed also when its caller waits no longer", async () => {
+test("a chord's keys are deleted even if its caller aborts", async () => {
   await using stage = await start();
   await stage.backend.setChordSize("g", 1);
   const controller = new AbortController();
@@ -1009,14 +1009,14 @@ test("a chord's keys are removed also when its caller waits no longer", async ()
   });
   if (outcome.type !== "completed") throw new Error(outcome.type);
   assertStrictEquals(outcome.cleanupError, controller.signal.reason);
-  // What is under way finishes.
+  // The calls in flight finish.
   await stage.backend.close();
   assertEquals(await stage.keys(), { ".c": 86_400 });
 });
 
 // -- permissions ---------------------------------------------------------------------
 
-/** What a user needs, besides what it needs to store results. */
+/** The permissions that chords need beyond those for storing results. */
 const CHORD_ACL = [
   ...["~celery-task-meta-*", "&celery-task-meta-*"],
   ...["~celery-taskset-meta-*", "&celery-taskset-meta-*"],
@@ -1083,13 +1083,13 @@ for (const chordOrdered of [true, false]) {
       type: "claimed",
       claim: "done",
     });
-    // What comes late begins no count anew, which might stay for ever.
+    // A late part starts no new count, which might never expire.
     assertEquals(await stage.keys(), { ".c": 100 });
     assertEquals(degradations(status.all), 1);
   });
 }
 
-test("a user who lacks a permission gets the server's words, at once", async () => {
+test("a user who lacks a permission gets the server's message at once", async () => {
   await using stage = await start();
   const backend = await limited(
     stage,

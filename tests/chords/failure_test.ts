@@ -1,5 +1,5 @@
-// Failures that reach what waits for the task: the rest of its chain, the
-// chords that they belong to.
+// Failures that reach the tasks that wait: the rest of the chain, and the chords
+// that its tasks belong to.
 
 import {
   BackendStoreError,
@@ -22,12 +22,12 @@ import type { Reply, TestClient } from "../support/client.ts";
 import { needs } from "../support/needs.ts";
 import { type RedisServer, startRedis } from "../support/redis_server.ts";
 
-/** Faults, and nothing to wait for. */
+/** For fault injection without long waits. */
 const QUICK: ResultBackendOptions = {
   reconnect: { minTimeout: 1, maxTimeout: 10 },
   retry: { minTimeout: 1, maxTimeout: 10 },
 };
-/** Another chord's: the last of the chain is in its header. */
+/** The body of another chord, whose header contains the last task of the chain. */
 const OUTER = bodyOf("outer");
 /**
  * A task in the header of chord "g", with a chain behind it, of which the last
@@ -46,10 +46,10 @@ const REQUEST: TaskRequest = {
     { task: "tasks.add", options: { task_id: "second" } },
   ],
 };
-/** All that waits for it. */
+/** Every task that waits for the first. */
 const WAITING = ["second", "third", "body-of-g", "body-of-outer"];
 
-/** A server, a client of it, a backend on it, and two chords of one part each. */
+/** A server, a client, a backend, and two chords of one part each. */
 class Stage extends AsyncDisposableStack {
   readonly redis: RedisServer;
   readonly client: TestClient;
@@ -69,7 +69,7 @@ class Stage extends AsyncDisposableStack {
     return this.use(new ResultBackend(url, { ...QUICK, ...options }));
   }
 
-  /** What each of these tasks' results is. */
+  /** The result of each of these tasks. */
   async states(ids: readonly string[] = WAITING): Promise<string[]> {
     const metas = await this.backend.getMetas(ids);
     return metas.map(({ state }) => state);
@@ -130,7 +130,7 @@ test("ResultBackend.markAsFailure() with a request fails the chain and the chord
     error.stack,
     error.stack,
   ]);
-  // What a chord's part says decides over the body.
+  // The part decides the failure of the body.
   assertEquals(
     (body!.result as { message: string }).message,
     "Dependency third raised RangeError('x')",
@@ -149,7 +149,7 @@ test("ResultBackend.markAsRevoked() with a request revokes the chain", async () 
   ]);
 });
 
-test("a failure is no part of a chord where the request has none", async () => {
+test("a failure returns no part if the request has no chord", async () => {
   await using stage = await start();
   for (
     const request of [
@@ -166,7 +166,7 @@ test("a failure is no part of a chord where the request has none", async () => {
   assertEquals(await stage.parts("g"), 0);
 });
 
-test("where an earlier SUCCESS stands, the rest of the chain is left alone, and the part is returned", async () => {
+test("after an earlier SUCCESS, the rest of the chain is left alone and the part is returned", async () => {
   await using stage = await start();
   await stage.backend.markAsDone("first", 1);
   const stored = await stage.backend.markAsFailure("first", "x", {
@@ -181,10 +181,10 @@ test("where an earlier SUCCESS stands, the rest of the chain is left alone, and 
   ]);
 });
 
-test("a failure fails a chord that was complete with another run's part", async () => {
+test("a failure fails a chord that another run's part completed", async () => {
   await using stage = await start();
   const { backend, client } = stage;
-  // It died behind its last part.
+  // Its worker died after the last part.
   await client.send(
     "ZADD",
     "celery-taskset-meta-g.j",
@@ -196,11 +196,11 @@ test("a failure fails a chord that was complete with another run's part", async 
   assertEquals(body.state, "FAILURE");
   assertEquals(
     (body.result as { message: string }).message,
-    "A task of the header failed, though all parts are there of tasks that did not: it ran twice",
+    "A task of the header failed, but all parts are of successful tasks: it ran twice",
   );
 });
 
-test("ResultBackend.markAsFailure() refuses a request that cannot be, before anything is sent", async () => {
+test("ResultBackend.markAsFailure() rejects an invalid request before sending anything", async () => {
   await using stage = await start();
   await stage.client.send("FLUSHALL");
   for (
@@ -211,9 +211,9 @@ test("ResultBackend.markAsFailure() refuses a request that cannot be, before any
       [{ taskId: "other" }, "whose taskId is the task's"],
       [{ taskId: "first", groupId: "\ud800" }, "group id"],
       [{ taskId: "first", groupIndex: -1 }, "-1 as the groupIndex"],
-      [{ taskId: "first", chord: "body" }, "as its chord"],
-      [{ taskId: "first", chain: {} }, "as its chain"],
-      [{ taskId: "first", chain: ["second"] }, "as its chain"],
+      [{ taskId: "first", chord: "body" }, "the request's chord"],
+      [{ taskId: "first", chain: {} }, "the request's chain"],
+      [{ taskId: "first", chain: ["second"] }, "the request's chain"],
     ] as const
   ) {
     await assertRejects(
@@ -228,7 +228,7 @@ test("ResultBackend.markAsFailure() refuses a request that cannot be, before any
   assertEquals(await stage.client.send("DBSIZE"), 0);
 });
 
-// -- where something goes wrong on the way -------------------------------------
+// -- errors on the way ---------------------------------------------------------
 
 /** A user who may store everything but one key. */
 async function without(stage: Stage, key: string): Promise<ResultBackend> {
@@ -263,7 +263,7 @@ for (const refused of ["first", "second", "third"]) {
   });
 }
 
-test("a chord that could not be completed is completed by the same call again", async () => {
+test("the same call again completes a chord that it could not complete", async () => {
   await using stage = await start();
   const backend = await without(stage, "celery-task-meta-body-of-g");
   const error = new Error("x");
@@ -291,7 +291,7 @@ for (let skip = 0; skip < 7; skip++) {
       await using stage = await start();
       await using proxy = await FaultProxy.start(stage.redis.url);
       const backend = stage.another({}, proxy.url);
-      // So that the scripts are known, and each store or part is one EVALSHA.
+      // Caches the scripts, so that each store or part is one EVALSHA.
       await stage.backend.markAsStarted("other");
       await returnPart(stage.backend, "other");
       using hold = isReply
@@ -316,7 +316,7 @@ for (let skip = 0; skip < 7; skip++) {
   }
 }
 
-test("a failure that Redis did not outlive is told, and stored by the same call again", async () => {
+test("the same call again stores a failure that was interrupted", async () => {
   await using stage = await start();
   await using proxy = await FaultProxy.start(stage.redis.url);
   const backend = stage.another({ retry: { maxAttempts: 1 } }, proxy.url);
@@ -340,7 +340,7 @@ test("a failure that Redis did not outlive is told, and stored by the same call 
   assertEquals(await stage.states(), FAILED);
 });
 
-test("ResultBackend.markAsFailure() with a request ends by its signal", async () => {
+test("ResultBackend.markAsFailure() with a request rejects with its signal's reason", async () => {
   await using stage = await start();
   await using proxy = await FaultProxy.start(stage.redis.url);
   const backend = stage.another({}, proxy.url);
@@ -358,7 +358,7 @@ test("ResultBackend.markAsFailure() with a request ends by its signal", async ()
   assertEquals(await stage.states(["first"]), ["FAILURE"]);
 });
 
-// -- bodies that are several tasks ---------------------------------------------
+// -- bodies of several tasks ---------------------------------------------------
 
 for (const subtask_type of ["group", "chain"]) {
   test(`a chord whose body is a ${subtask_type} fails every task of it`, async () => {
@@ -393,7 +393,7 @@ for (const subtask_type of ["group", "chain"]) {
   });
 }
 
-test("the members of a group get a ChordError where no task failed, but sending the body", async () => {
+test("the tasks of a group get a ChordError if sending the body failed, and no task", async () => {
   await using stage = await start();
   const chord = {
     kwargs: { tasks: [bodyOf("a")] },
@@ -416,7 +416,7 @@ test("the members of a group get a ChordError where no task failed, but sending 
   );
 });
 
-test("a body that fails returns its part to the chord that it belongs to", async () => {
+test("a failed body returns its part to the chord that it belongs to", async () => {
   await using stage = await start();
   const body = bodyOf("g");
   const chord = {

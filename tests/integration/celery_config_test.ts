@@ -1,4 +1,4 @@
-// A backend that is made of Celery's configuration, on a real server.
+// A backend from a Celery configuration, on a real server.
 
 import {
   BackendStoreError,
@@ -18,7 +18,7 @@ import { inboxOf, taskIds } from "../support/results.ts";
 
 Deno.test(needs("redis-server", {
   name:
-    "fromCeleryConfig stores where, as whom and for as long as Celery's settings say",
+    "ResultBackend.fromCeleryConfig() stores with the database, user and expiry of Celery's settings",
   async fn() {
     await using redis = await startRedis({ password: "s3/cret" });
     await using client = await redis.client();
@@ -69,7 +69,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "with always_retry a store that Redis was away for is done when it is back, and onRetry and status() tell of it in Celery's words",
+    "with always_retry, a store outlasts an outage, which onRetry and status() report in Celery's words",
   async fn() {
     await using redis = await startRedis();
     const [id] = taskIds(1) as [string];
@@ -79,7 +79,7 @@ Deno.test(needs("redis-server", {
       result_backend: redis.url,
       result_backend_always_retry: true,
       result_backend_max_sleep_between_retries_ms: 50,
-      // The end of reconnecting, which the store outlives.
+      // Reconnecting is given up; the store goes on.
       result_backend_transport_options: {
         retry_policy: { max_retries: 1, interval_start: 0, interval_step: 0 },
       },
@@ -111,7 +111,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "by Celery's own rule a store ends with the retry_policy, and the error says why",
+    "by default, a store gives up after the retry_policy as in Celery, and the error says why",
   async fn() {
     await using redis = await startRedis();
     const [id] = taskIds(1) as [string];

@@ -1,5 +1,5 @@
-// Documents in several formats on one Redis: what is accepted is read, what is
-// not is told, and no store replaces what may be a SUCCESS.
+// Documents in several formats on one Redis: accepted ones are read, others are
+// reported, and no store replaces one that may be a SUCCESS.
 
 import {
   BackendStoreError,
@@ -48,7 +48,7 @@ const EACH: Record<string, ResultBackendOptions> = {
 
 Deno.test(needs("redis-server", {
   name:
-    "what is not accepted is a ContentDisallowedError that names it, from every call; a stream goes on",
+    "every call throws a ContentDisallowedError for a format that is not accepted; a stream goes on",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -86,16 +86,16 @@ Deno.test(needs("redis-server", {
         events.map(({ taskId, state }) => [taskId, state]),
       );
       assertEquals(states, { [id]: "UNDECODABLE", [good]: "SUCCESS" });
-      const told = events.find(({ taskId }) => taskId === id);
-      assert(told?.state === "UNDECODABLE");
-      assertEquals(told.result.serializer, serializer);
+      const undecodable = events.find(({ taskId }) => taskId === id);
+      assert(undecodable?.state === "UNDECODABLE");
+      assertEquals(undecodable.result.serializer, serializer);
     }
   },
 }));
 
 Deno.test(needs("redis-server", {
   name:
-    "a message in a format that is not accepted counts for nothing: what the key holds decides",
+    "a message in a format that is not accepted is ignored: the stored document decides",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -113,7 +113,7 @@ Deno.test(needs("redis-server", {
 for (const [name, options] of Object.entries(EACH)) {
   Deno.test(needs("redis-server", {
     name:
-      `in ${name}, a SUCCESS in whatever format is final, and a store whose reply was lost counts`,
+      `with ${name}, a SUCCESS is final in any format, and a store whose reply was lost succeeds`,
     async fn() {
       await using redis = await startRedis();
       await using proxy = await FaultProxy.start(redis.url);
@@ -123,7 +123,7 @@ for (const [name, options] of Object.entries(EACH)) {
         reconnect: { minTimeout: 1, maxTimeout: 5 },
       });
       for (const [other, otherOptions] of Object.entries(EACH)) {
-        // Nobody reads YAML without its parser; json and msgpack are read for this by all.
+        // Only backends with its parser read YAML; all read json and msgpack to tell a SUCCESS.
         if (other === "yaml" && name !== "yaml") continue;
         await using writer = new ResultBackend(redis.url, otherOptions);
         await writer.storeResult(other, 1, "SUCCESS_SOON");
@@ -149,7 +149,7 @@ for (const [name, options] of Object.entries(EACH)) {
 for (const scripts of [true, false]) {
   Deno.test(needs("redis-server", {
     name:
-      `a store replaces what cannot be read only if it is no SUCCESS for sure: ${
+      `ResultBackend.storeResult() replaces an unreadable document only if it cannot be a SUCCESS: ${
         scripts ? "by script" : "where scripts are refused"
       }`,
     async fn() {
@@ -175,13 +175,13 @@ for (const scripts of [true, false]) {
           () => backend.markAsDone("id", 1),
           BackendStoreError,
         );
-        assertStringIncludes(error.message, "forget() it first");
+        assertStringIncludes(error.message, "call forget() first");
         assertInstanceOf(error.cause, DecodeError);
         assertEquals(await digestOf(client, `${KEY}id`), before);
         await backend.forget("id");
         assertEquals(await backend.markAsDone("id", 1), true);
       }
-      // A format that is not accepted is read for this, and the word is not all of it.
+      // A format that is not accepted is read too, not only searched for the word.
       await using other = new ResultBackend(redis.url, EACH["msgpack"]);
       await client.send(
         ...["SET", `${KEY}other`, '{"result": "SUCCESS", "status": "FAILURE"}'],
@@ -200,7 +200,7 @@ for (const scripts of [true, false]) {
 
 Deno.test(needs("redis-server", {
   name:
-    "ResultBackend.storeResult() counts bytes, not characters, and says where a value does not fit the format",
+    "ResultBackend.storeResult() counts bytes, not characters, and says where a value cannot be encoded",
   async fn() {
     await using redis = await startRedis();
     const small = { ...EACH["msgpack"], maxResultBytes: 200 };
@@ -210,7 +210,7 @@ Deno.test(needs("redis-server", {
       () => backend.markAsDone("other", "\u0142".repeat(60)),
       BackendStoreError,
     );
-    assertStringIncludes(large.message, "and Redis takes 200");
+    assertStringIncludes(large.message, "and Redis accepts at most 200");
     const wrong = await assertRejects(
       () => backend.markAsDone("other", { a: [2n ** 64n] }),
       BackendStoreError,
@@ -227,7 +227,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    'with jsonTypes "plain", dates are stored as text and bytes are refused; envelopes are read all the same',
+    'with jsonTypes "plain", dates are stored as text and bytes are rejected; tagged values can still be read',
   async fn() {
     await using redis = await startRedis();
     await using plain = new ResultBackend(redis.url, { jsonTypes: "plain" });
@@ -246,7 +246,7 @@ Deno.test(needs("redis-server", {
       BackendStoreError,
     );
     assertStringIncludes(error.message, "a Uint8Array at result.data");
-    // A Date of a document keeps its text.
+    // A Date from a document keeps its text.
     await plain.markAsDone("again", read[0]);
     assertEquals(
       await tagged.result("again").get(),
@@ -257,7 +257,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "ResultBackend.markAsFailure() stores the causes of an Error, and whatever else was thrown",
+    "ResultBackend.markAsFailure() stores the causes of an Error, whatever was thrown",
   async fn() {
     await using redis = await startRedis();
     await using backend = new ResultBackend(redis.url);

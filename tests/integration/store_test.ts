@@ -1,5 +1,5 @@
-// Storing: set and publish as one, a stored SUCCESS is final, stores of one
-// task keep their order.
+// Storing: set and publish are atomic, a stored SUCCESS is final, and stores of
+// one task keep their order.
 
 import {
   BackendStoreError,
@@ -19,7 +19,7 @@ import { inboxOf, taskIds } from "../support/results.ts";
 
 const KEY = "celery-task-meta-";
 
-/** What the README says that a user needs who reads and stores. */
+/** The README's permissions for reading and storing. */
 const FULL_ACL = [
   "~celery-task-meta-*",
   "&celery-task-meta-*",
@@ -39,7 +39,7 @@ const FULL_ACL = [
   "+publish",
   "+del",
 ];
-/** What it says that a user needs who reads only. */
+/** The README's permissions for reading. */
 const READ_ACL = [
   "%R~celery-task-meta-*",
   "&celery-task-meta-*",
@@ -92,7 +92,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "ResultBackend.storeResult() refuses what cannot be a state",
+  name: "ResultBackend.storeResult() rejects an invalid state",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -140,7 +140,7 @@ Deno.test(needs("redis-server", {
     assertEquals(await backend.markAsFailure("id", new Error("x")), false);
     assertEquals(await backend.result("id").get(), "first");
 
-    // However it is written, and wherever its status stands.
+    // In any spelling of the JSON, with its status anywhere.
     for (
       const document of [
         '{"status":"SUCCESS","result":1}',
@@ -170,8 +170,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name:
-    "of many writers of one task exactly one SUCCESS is stored and published",
+  name: "exactly one SUCCESS of many writers of a task is stored and published",
   async fn() {
     await using redis = await startRedis();
     await using reader = new ResultBackend(redis.url);
@@ -192,14 +191,14 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "stores of one task go in call order, also when the first is held up and retried",
+    "stores of one task keep their call order, even if the first is delayed and retried",
   async fn() {
     let wait = 100;
     await using redis = await startRedis();
     await using proxy = await FaultProxy.start(redis.url);
     await using backend = new ResultBackend(proxy.url, {
       reconnect: { minTimeout: 1, maxTimeout: 10 },
-      // Whoever fails later would come earlier.
+      // Without the order, a later failure would be stored first.
       retry: { delay: () => Math.max(0, wait -= 20) },
     });
     await using reader = new ResultBackend(redis.url);
@@ -230,7 +229,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "a store whose reply is lost is sent again, and counts as stored",
+  name: "a store whose reply is lost is sent again, and resolves to true",
   async fn() {
     await using redis = await startRedis();
     await using proxy = await FaultProxy.start(redis.url);
@@ -238,7 +237,7 @@ Deno.test(needs("redis-server", {
       reconnect: { minTimeout: 1, maxTimeout: 10 },
       retry: { minTimeout: 1, maxTimeout: 10 },
     });
-    // So that the script is known, and the first EVALSHA does it.
+    // Caches the script, so that the first EVALSHA succeeds.
     await backend.markAsStarted("other");
     using hold = proxy.holdReply("EVALSHA");
     const stored = backend.markAsDone("id", 1);
@@ -251,7 +250,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "the commands, keys and channels that the README names are enough",
+  name: "the permissions in the README are enough",
   async fn() {
     await using redis = await startRedis();
     const url = await urlOf(redis, "full", FULL_ACL);
@@ -271,7 +270,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "the read-only profile reads and streams; a store is refused at once, in the server's words",
+    "the read-only permissions allow reading and streaming; a store fails at once with the server's message",
   async fn() {
     await using redis = await startRedis();
     const url = await urlOf(redis, "reader", READ_ACL);
@@ -294,7 +293,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "where scripts are refused, Celery's own commands store, and status() says so once",
+    "if scripts are refused, Celery's transaction stores, and status() reports it once",
   async fn() {
     await using redis = await startRedis();
     const url = await urlOf(redis, "plain", [
@@ -317,7 +316,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "a user who may not subscribe gets the server's words, and no hang",
+  name: "a user who may not subscribe gets the server's message at once",
   async fn() {
     await using redis = await startRedis();
     const url = await urlOf(
@@ -337,7 +336,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "a store that Redis cannot take for now is tried again, then a BackendStoreError with its cause",
+    "a store is retried while Redis is out of memory, and then rejects with a BackendStoreError",
   async fn() {
     await using redis = await startRedis({ args: ["--maxmemory", "1"] });
     await using backend = new ResultBackend(redis.url, {

@@ -68,7 +68,7 @@ async function timeoutAt(
 function assertUnread(error: ResultTimeoutError, activity: string): void {
   assertStringIncludes(
     error.message,
-    `Task 6f1c has no outcome after 300 ms: its key was not read in that time, so what is stored for it is not known (${activity})`,
+    `Task 6f1c has no outcome after 300 ms: its key was not read in that time, so its state is unknown (${activity})`,
   );
   assertEquals(error.wasRead, false);
   assertEquals(error.message.includes("nothing is stored"), false);
@@ -108,7 +108,7 @@ Deno.test("a wait on a host that refuses connections names the last error", asyn
   assertInstanceOf(error.cause, Error);
   assertStringIncludes(
     error.message,
-    `; and Redis is not reached at the moment: ${error.cause.message}`,
+    `; Redis is not connected: ${error.cause.message}`,
   );
 });
 

@@ -1,6 +1,6 @@
 /**
- * Chords whose parts are returned by workers of Celery's and by this module:
- * either completes them.
+ * Chords whose parts are returned by Celery's workers and by this module: either
+ * completes them.
  *
  * @module
  */
@@ -17,14 +17,14 @@ import { taskMessage } from "../support/task_message.ts";
 import { until } from "../support/until.ts";
 
 const stage = celeryStage({ worker: true });
-/** No worker of Celery's takes from it. */
+/** A queue without Celery workers. */
 const QUEUE = "deno";
 
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test(stage.test(name, fn));
 }
 
-/** Takes the next task of the queue, as a worker does, and tells what its chord needs to know. */
+/** Takes the next task from the queue, as a worker does, and reads its request. */
 async function takeTask(): Promise<ChordRequest & { args: unknown[] }> {
   await using broker = await connect(new URL("/1", stage.redis.url));
   const { headers, args, embed } = taskMessage(
@@ -39,7 +39,7 @@ async function takeTask(): Promise<ChordRequest & { args: unknown[] }> {
   };
 }
 
-/** Has Celery send the body, and resolves once it is sent. */
+/** Lets Celery send the body, and resolves once it is sent. */
 class Sender extends Completions {
   constructor() {
     super();
@@ -50,7 +50,7 @@ class Sender extends Completions {
   }
 }
 
-/** Workers of Celery's are no processes of ours: only what they left tells. */
+/** Celery's workers are processes of their own: only what they store shows what they did. */
 async function untilParts(groupId: string, count: number): Promise<void> {
   await using client = await stage.redis.client();
   const key = `celery-taskset-meta-${groupId}.j`;
@@ -65,9 +65,9 @@ async function keysOf(client: TestClient, groupId: string): Promise<unknown> {
   return (keys as string[]).map((key) => key.slice(key.indexOf(groupId)));
 }
 
-// -- chords of both ------------------------------------------------------------
+// -- chords with parts of both --------------------------------------------------
 
-test("a chord of both workers is completed from here, in the header's order", async () => {
+test("a chord with parts of both is completed here, in the order of the header", async () => {
   await using backend = stage.backend();
   const { id, groupId } = await stage.driver.callCanvasChord([
     { task: "tasks.add", args: [1, 2] },
@@ -105,7 +105,7 @@ test("a chord of both workers is completed from here, in the header's order", as
   assertEquals(await keysOf(client, groupId), [`${groupId}.c`]);
 });
 
-test("a chord of both workers is completed by Celery's", async () => {
+test("a chord with parts of both is completed by Celery", async () => {
   await using backend = stage.backend();
   const { id, groupId, ids } = await stage.driver.callCanvasChord([
     { task: "tasks.add", args: [1, 2], queue: QUEUE },
@@ -133,7 +133,7 @@ test("a chord of both workers is completed by Celery's", async () => {
   assertEquals(completions.values, []);
 });
 
-test("a chord with groups and chains in its header completes from here", async () => {
+test("a chord with groups and chains in its header is completed here", async () => {
   await using backend = stage.backend();
   const { id, groupId } = await stage.driver.callCanvasChord([
     {
@@ -159,14 +159,14 @@ test("a chord with groups and chains in its header completes from here", async (
     new Sender(),
   );
   assertEquals(outcome.type, "completed");
-  // Celery unrolls a group in a group, and gives its second member the place
-  // that the header's second has: which comes first is chance, with Celery too.
+  // Celery unrolls a group in a group, and gives its second task the same index as
+  // the second task of the header: their order is random, in Celery too.
   const body = backend.result<{ args: [number[]] }>(id);
   const { args: [values] } = await stage.inTime(body.get());
   assertEquals(values.toSorted((a, b) => a - b), [3, 7, 11, 24]);
 });
 
-test("a chord whose header Celery saved as a group gets the results as they were nested", async () => {
+test("a chord whose header Celery saved as a group gets the results, nested like the header", async () => {
   await using backend = stage.backend();
   const groupId = crypto.randomUUID();
   const ids = [0, 1, 2].map((index) => `${groupId}-task-${index}`);
@@ -190,7 +190,7 @@ test("a chord whose header Celery saved as a group gets the results as they were
   assertEquals(completions.values, [[[0, 1], 2]]);
 });
 
-test("a chord that fails from here fails as Celery's does", async () => {
+test("a chord that fails here fails as in Celery", async () => {
   await using backend = stage.backend();
   const { id, groupId } = await stage.driver.callCanvasChord([
     { task: "tasks.fail_value_error" },
@@ -238,7 +238,7 @@ test("a part that fails here fails the chord that Celery completes", async () =>
   ]);
 });
 
-test("Celery waits for the parts that addToChord() announced", async () => {
+test("Celery waits for the parts that addToChord() added", async () => {
   await using backend = stage.backend();
   const groupId = crypto.randomUUID();
   const id = crypto.randomUUID();
@@ -282,7 +282,7 @@ function pythonRequest(request: ChordRequest) {
   };
 }
 
-test("parts, sizes and expiries are Celery's, to the byte", async () => {
+test("parts, sizes and expiries match Celery's byte for byte", async () => {
   await using backend = stage.backend();
   await using client = await stage.redis.client();
   const [ours, theirs] = [crypto.randomUUID(), crypto.randomUUID()];
@@ -345,7 +345,7 @@ test("parts, sizes and expiries are Celery's, to the byte", async () => {
   );
 });
 
-test("pythonRepr writes random values as Python's repr() does", async () => {
+test("pythonRepr() writes random values as Python's repr() does", async () => {
   const texts = await stage.driver.writeJson(11, 500);
   const values = await stage.driver.readJson(texts);
   for (const [index, { value }] of values.entries()) {

@@ -1,23 +1,22 @@
-// What this module makes of a configuration, held against what Celery makes of
-// it.
+// This module reads a configuration as Celery does.
 
-import { givenSettings } from "../../src/celery_config/names.ts";
+import { resolveNames } from "../../src/celery_config/names.ts";
 import { linearDelay } from "../../src/celery_config/retry_policy.ts";
 import { mapCeleryConfig } from "../../src/celery_config/map.ts";
 import { parseRedisUrl } from "../../src/redis/url/url.ts";
 import { backoffCeiling, retryPolicy } from "../../src/retry/retry.ts";
 import { retryMessage } from "../../src/retry/listener.ts";
-import { expiry } from "../../src/options.ts";
+import { resolveExpires } from "../../src/options.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { CELERY_PYTHON, needs } from "../support/needs.ts";
 
-/** A configuration, and the namespace that Celery reads it by. */
+/** A configuration, and the namespace with which Celery reads it. */
 interface Case {
   config: Record<string, unknown>;
   namespace?: string;
 }
 
-/** What Celery says; see config_driver.py. */
+/** What Celery reads; see config_driver.py. */
 interface Answer {
   backends: {
     address: [string, number, number];
@@ -133,30 +132,30 @@ async function ask(): Promise<Answer> {
   const { success, stdout, stderr } = await child.output();
   await sent;
   assert(success, new TextDecoder().decode(stderr));
-  // The driver's own form.
+  // As config_driver.py has it.
   return JSON.parse(new TextDecoder().decode(stdout)) as Answer;
 }
 
 Deno.test(needs("celery", {
   name:
-    "URLs, settings, retry policies and log lines come out as in Celery itself",
+    "URLs, settings, retry policies and log lines are the same as in Celery",
   async fn() {
     const answer = await ask();
     for (const [i, { config }] of backends.entries()) {
       const { address, user, expires, policy } = answer.backends[i]!;
       const { url, options } = mapCeleryConfig(config);
-      const said = parseRedisUrl(url);
+      const parsed = parseRedisUrl(url);
       const about = JSON.stringify(config);
-      assertEquals([said.hostname, said.port, said.db], address, about);
+      assertEquals([parsed.hostname, parsed.port, parsed.db], address, about);
       assertEquals(
         [
-          said.username ?? options.username ?? null,
-          said.password ?? options.password ?? null,
+          parsed.username ?? options.username ?? null,
+          parsed.password ?? options.password ?? null,
         ],
         user,
         about,
       );
-      assertEquals(expiry(options.expires), expires ?? 0, about);
+      assertEquals(resolveExpires(options.expires), expires ?? 0, about);
       const { retry } = options;
       assertEquals(
         retry?.maxAttempts,
@@ -212,11 +211,11 @@ Deno.test(needs("celery", {
         `Connection to Redis lost: Retry (0/20) ${answer.whens[i]}.`,
       );
     }
-    // No name of Celery's own is unknown here.
-    for (const name of answer.names) givenSettings({ [name]: null });
+    // This module knows every name that Celery has.
+    for (const name of answer.names) resolveNames({ [name]: null });
     const modern = answer.names.filter((name) => name === name.toLowerCase());
     for (const name of modern) {
-      givenSettings({ [`CELERY_${name.toUpperCase()}`]: null });
+      resolveNames({ [`CELERY_${name.toUpperCase()}`]: null });
     }
   },
 }));

@@ -1,6 +1,6 @@
 /**
- * Failures of tasks that ran here, and what Celery has waiting for them: the
- * rest of a chain, the body of a chord.
+ * Failures of tasks that ran here reach what waits for them in Celery: the rest of
+ * a chain, the body of a chord.
  *
  * @module
  */
@@ -15,12 +15,12 @@ import { taskMessage } from "../support/task_message.ts";
 import { until } from "../support/until.ts";
 
 const stage = celeryStage({ worker: true });
-/** No worker of Celery's takes from it. */
+/** A queue without Celery workers. */
 const QUEUE = "deno";
 const HERE: CanvasElement = { task: "tasks.add", args: [1, 2], queue: QUEUE };
 const ADD: CanvasElement = { task: "tasks.add", args: [3] };
 const TOTAL: CanvasElement = { task: "tasks.total" };
-/** What fails here. */
+/** The error of the tasks that fail here. */
 const FAILURE = {
   excType: "ValueError",
   excModule: "builtins",
@@ -31,7 +31,7 @@ function test(name: string, fn: () => Promise<void>): void {
   Deno.test(stage.test(name, fn));
 }
 
-/** Takes the next task of the queue, as a worker does. */
+/** Takes the next task from the queue, as a worker does. */
 async function takeTask(): Promise<TaskRequest> {
   await using broker = await connect(new URL("/1", stage.redis.url));
   const { headers, embed } = taskMessage(
@@ -46,7 +46,7 @@ async function takeTask(): Promise<TaskRequest> {
   };
 }
 
-/** What Python's get() raises, which waited before. */
+/** The exception of a get() that waits in Python. */
 async function raised(
   waits: readonly PythonWait[],
 ): Promise<[type: string | undefined, text: string | undefined][]> {
@@ -56,14 +56,14 @@ async function raised(
   return outcomes.map(({ raised }) => [raised?.type, raised?.text]);
 }
 
-/** Python waits for these tasks, and has found nothing so far. */
+/** Resolves when Python waits for these tasks, and has found no result. */
 async function waitFor(ids: readonly string[]): Promise<PythonWait[]> {
   const waits = ids.map((id) => stage.driver.wait(id));
   await stage.inTime(Promise.all(waits.map(({ waiting }) => waiting)));
   return waits;
 }
 
-/** The id of a result, and of what came before it, the last first. A group's is followed by its members'. */
+/** The ids of a result and its parents, the last one first. A group's id is followed by those of its tasks. */
 function idsOf([[id, parent], members]: ResultTuple): string[] {
   const within = members === null ? [] : members.flatMap(memberIds);
   return [id, ...within, ...(parent === null ? [] : idsOf(parent))];
@@ -114,7 +114,7 @@ test("a failure here fails a chord at the end of its chain, with every task in i
   assertEquals(await raised(waits), tasks.map(() => BOOM));
 });
 
-test("a failure here fails the members of a group at the end of its chain", async () => {
+test("a failure here fails the tasks of a group at the end of its chain", async () => {
   await using backend = stage.backend();
   const [, ...members] = idsOf(
     await stage.driver.callElement({ chain: [HERE, { group: [ADD, ADD] }] }),
@@ -151,7 +151,7 @@ for (const last of ["here", "by Celery"]) {
   });
 }
 
-test("a chain that ends in a group, in a chord's header, returns the part of each member", async () => {
+test("a chain that ends in a group, in a chord's header, returns the part of each task", async () => {
   await using backend = stage.backend();
   const [body] = idsOf(
     await stage.driver.callElement({
@@ -162,7 +162,7 @@ test("a chain that ends in a group, in a chord's header, returns the part of eac
   const waits = await waitFor([body!]);
   const request = await takeTask();
   await backend.markAsFailure(request.taskId, FAILURE, { request });
-  // Celery saved the header as a group: it is joined.
+  // Celery saved the header as a group, which is joined.
   assertEquals(await raised(waits), [[
     "ChordError",
     "Join error: ValueError('boom', 3)",
@@ -170,7 +170,7 @@ test("a chain that ends in a group, in a chord's header, returns the part of eac
 });
 
 for (const where of ["before it", "in its header"]) {
-  test(`a chord in a chord's header fails both, where a task ${where} fails here`, async () => {
+  test(`a chord in a chord's header fails both if a task ${where} fails here`, async () => {
     await using backend = stage.backend();
     const isBefore = where === "before it";
     const [first, headed] = isBefore ? [HERE, ADD] : [
@@ -199,7 +199,7 @@ for (const where of ["before it", "in its header"]) {
   });
 }
 
-test("a chord whose body is a group fails its members with the task's own exception", async () => {
+test("a chord whose body is a group fails its tasks with the exception of the failed part", async () => {
   await using backend = stage.backend();
   const [group, first, second] = idsOf(
     await stage.driver.callElement({
@@ -239,7 +239,7 @@ test("a chord whose body is a chain fails every task of it", async () => {
   ]]);
 });
 
-test("what a failure stores and returns is what Celery's mark_as_failure() does", async () => {
+test("a failure stores and returns the same as Celery's mark_as_failure()", async () => {
   await using backend = stage.backend({ resultExtended: false });
   await using client = await stage.redis.client();
   const body = { task: "tasks.total", options: { task_id: "body" } };
@@ -304,7 +304,7 @@ test("what a failure stores and returns is what Celery's mark_as_failure() does"
   assertEquals(found[0], found[1]);
 });
 
-/** Workers of Celery's are no processes of ours: only what they left tells. */
+/** Celery's workers are processes of their own: only what they store shows what they did. */
 async function untilParts(groupId: string, count: number): Promise<void> {
   await using client = await stage.redis.client();
   const key = `celery-taskset-meta-${groupId}.j`;

@@ -1,5 +1,5 @@
 /**
- * Results in msgpack and YAML, between here and Python's Celery, both ways.
+ * Results in msgpack and YAML that pass between this module and Celery, both ways.
  *
  * @module
  */
@@ -20,7 +20,7 @@ const OPTIONS = {
 } as const satisfies Record<string, ResultBackendOptions>;
 const SERIALIZERS = ["msgpack", "yaml"] as const;
 
-/** What Python stores, and what it is here; a list of two where msgpack and YAML differ. */
+/** A value that Python stores, and its value here: a pair if msgpack and YAML differ. */
 const read: Record<string, unknown> = {
   "none": null,
   "true": true,
@@ -66,7 +66,7 @@ for (const serializer of SERIALIZERS) {
 }
 
 Deno.test(
-  stage.test("AsyncResult.get() reads what only YAML holds: dates, sets, integers of any size, keys of any type", async () => {
+  stage.test("AsyncResult.get() reads what only YAML has: dates, sets, integers of any size, keys of any type", async () => {
     await using backend = stage.backend({ serializer: yaml });
     const results: unknown[] = [];
     for (
@@ -95,7 +95,7 @@ Deno.test(
   }),
 );
 
-/** What is stored here, and how Python writes what it then gets. */
+/** A value to store, and its repr() in Python. */
 const written: Record<string, [stored: unknown, repr: string]> = {
   "null": [null, "None"],
   "a boolean": [[true, false], "[True, False]"],
@@ -103,7 +103,7 @@ const written: Record<string, [stored: unknown, repr: string]> = {
     "Za\u017c\xf3 \u{1f600}\x00\x7f\u2028\n",
     "'Za\u017c\xf3 \u{1f600}\\x00\\x7f\\u2028\\n'",
   ],
-  "text that may be taken for something else": [
+  "text that looks like another type": [
     [
       "y",
       "yes",
@@ -153,7 +153,7 @@ for (const serializer of SERIALIZERS) {
         const taskId = crypto.randomUUID();
         await backend.markAsDone(taskId, stored);
         const { value } = await stage.driver.get(taskId, { serializer });
-        // YAML has its keys sorted.
+        // PyYAML sorts keys.
         const expected = serializer === "yaml" && kind === "objects"
           ? "{'': [None], 'a': {'b': [{'c': []}, {}]}}"
           : repr;
@@ -179,7 +179,7 @@ for (const serializer of SERIALIZERS) {
   );
 
   Deno.test(
-    stage.test(`failures pass in ${serializer} from Celery through here to Celery unchanged`, async () => {
+    stage.test(`failures in ${serializer} pass from Celery to Celery unchanged`, async () => {
       await using backend = stage.backend(OPTIONS[serializer]);
       const [first, second] = [crypto.randomUUID(), crypto.randomUUID()];
       await stage.driver.storeFailure(first, ["boom", 3, [null]], {
@@ -197,13 +197,13 @@ for (const serializer of SERIALIZERS) {
         await stage.driver.get(second, { serializer }),
         await stage.driver.get(first, { serializer }),
       );
-      const told = await stage.driver.read(second, { serializer });
-      assertEquals([told.state, told.traceback], ["FAILURE", "a traceback"]);
+      const read = await stage.driver.read(second, { serializer });
+      assertEquals([read.state, read.traceback], ["FAILURE", "a traceback"]);
     }),
   );
 
   Deno.test(
-    stage.test(`ResultBackend.storeResult() stores in ${serializer} what result_extended tells, unless resultExtended is false`, async () => {
+    stage.test(`ResultBackend.storeResult() stores in ${serializer} the call, as with result_extended, unless resultExtended is false`, async () => {
       const call = {
         name: "tasks.add",
         args: [1, "\u0142"],
@@ -223,16 +223,16 @@ for (const serializer of SERIALIZERS) {
         });
         const taskId = crypto.randomUUID();
         await backend.markAsDone(taskId, 1, call);
-        const told = await stage.driver.read(taskId, { serializer });
-        assertEquals(told.children, ["child"]);
+        const read = await stage.driver.read(taskId, { serializer });
+        assertEquals(read.children, ["child"]);
         assertEquals(
           [
-            told.name,
-            told.args,
-            told.kwargs,
-            told.worker,
-            told.retries,
-            told.queue,
+            read.name,
+            read.args,
+            read.kwargs,
+            read.worker,
+            read.retries,
+            read.queue,
           ],
           resultExtended
             ? [
@@ -256,7 +256,7 @@ for (const serializer of SERIALIZERS) {
   );
 
   Deno.test(
-    stage.test(`ResultBackend.markAsDone() wakes Celery's get() in ${serializer}, and its SUCCESS is final for both`, async () => {
+    stage.test(`ResultBackend.markAsDone() wakes Celery's get() in ${serializer}, and the SUCCESS is final for both`, async () => {
       await using backend = stage.backend(OPTIONS[serializer]);
       const taskId = crypto.randomUUID();
       await stage.driver.store(taskId, '"on its way"', "SUCCESS_SOON", {
@@ -317,7 +317,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("a fleet changes its serializer while results of both formats are about", async () => {
+  stage.test("a fleet changes its serializer while both formats are stored", async () => {
     const [inJson, inMsgpack, inYaml] = [1, 2, 3].map(() =>
       crypto.randomUUID()
     ) as [string, string, string];

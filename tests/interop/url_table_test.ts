@@ -1,6 +1,6 @@
-// Every form of a URL that Celery's Redis backend has, one test each: this
-// module goes where Celery itself goes, or the table says why not. Sentinels
-// have tests of their own.
+// One test for each form of URL that Celery's Redis backend accepts: this module
+// connects where Celery does, or the table says why not. Sentinels have their
+// own tests.
 
 import { mapCeleryConfig } from "../../src/celery_config/map.ts";
 import { ConfigurationError } from "../../src/errors.ts";
@@ -12,16 +12,16 @@ import {
 } from "../support/assert.ts";
 import { CELERY_PYTHON, needs } from "../support/needs.ts";
 
-/** Where a configuration leads; times in seconds, as in Celery. */
-interface Way {
+/** The connection that a configuration describes; times in seconds, as in Celery. */
+interface Destination {
   hostname?: string;
   port?: number;
-  /** Of a Unix socket, in place of host and port. */
+  /** The path of a Unix socket, in place of host and port. */
   path?: string;
   db?: number;
   username?: string;
   password?: string;
-  /** With it, TLS is spoken. */
+  /** Given if the connection uses TLS. */
   certReqs?: string;
   caFile?: string;
   socketTimeout?: number;
@@ -29,18 +29,18 @@ interface Way {
   heartbeat?: number;
 }
 
-/** What Celery says; see url_driver.py. */
-type Answer = Way | { refused: string };
+/** What Celery reads; see url_driver.py. */
+type Answer = Destination | { refused: string };
 
 interface Form {
   /** The URL, or a configuration with one. */
   given: string | Record<string, unknown>;
-  /** Where it leads here, with what differs from localhost:6379/0; text: how it is refused. */
-  here: Way | string;
-  /** Why Celery does something else. */
+  /** The connection here, as far as it differs from localhost:6379/0; a string: the error. */
+  here: Destination | string;
+  /** Why Celery differs. */
   differs?: string;
-  /** Why Celery is not asked. */
-  unasked?: string;
+  /** Why the form is not compared with Celery. */
+  skipsCelery?: string;
 }
 
 const SETTINGS = {
@@ -65,7 +65,7 @@ const FORMS: readonly Form[] = [
   {
     given: "redis://h//",
     here: h,
-    differs: "Celery fails on it",
+    differs: "Celery fails",
   },
   { given: "redis://h/3/?db=5", here: { ...h, db: 5 } },
   {
@@ -109,7 +109,7 @@ const FORMS: readonly Form[] = [
   {
     given: "redis://h:0",
     here: "its port is 0",
-    differs: "nobody can listen there",
+    differs: "no server can listen on port 0",
   },
 
   {
@@ -149,17 +149,17 @@ const FORMS: readonly Form[] = [
   {
     given: "redis://h?socket_connect_timeout=0",
     here: h,
-    differs: "redis-py says 0, and means by it that none was given",
+    differs: "redis-py treats 0 as no timeout",
   },
   {
     given: "redis://h?health_check_interval=-5",
     here: 'its health_check_interval is "-5", expected a whole number',
-    differs: "it would be probed before each command",
+    differs: "redis-py would probe before each command",
   },
   {
     given: "redis://h?health_check_interval=0",
     here: h,
-    differs: "0 is no check, and here a dead connection is always noticed",
+    differs: "0 turns off the check; here a dead connection is always noticed",
   },
   {
     given: "redis://h?sokcet_timeout=5",
@@ -169,7 +169,7 @@ const FORMS: readonly Form[] = [
   {
     given: "redis://h?credential_provider=mod.Provider",
     here: "credential_provider",
-    unasked: "it is known from 5.6 on",
+    skipsCelery: "Celery knows it from 5.6 on",
   },
 
   {
@@ -198,13 +198,13 @@ const FORMS: readonly Form[] = [
       redis_backend_health_check_interval: 1,
     },
     here: { ...h, connectTimeout: 2, heartbeat: 1 },
-    differs: "socket_timeout is a bound of the heartbeat",
+    differs: "socket_timeout limits the heartbeat",
   },
 
   {
     given: "rediss://h/0",
     here: { ...h, certReqs: "required" },
-    differs: "Celery has it said: there is no default",
+    differs: "Celery requires it: there is no default",
   },
   ...["required", "optional", "none"].flatMap((word) =>
     [word, `CERT_${word.toUpperCase()}`].map((given) => ({
@@ -215,7 +215,7 @@ const FORMS: readonly Form[] = [
   {
     given: "rediss://h?ssl_cert_reqs=cert_none",
     here: { ...h, certReqs: "none" },
-    differs: "Celery knows the words in these cases only",
+    differs: "Celery is case-sensitive",
   },
   {
     given: "rediss://h?ssl_cert_reqs=maybe",
@@ -233,7 +233,7 @@ const FORMS: readonly Form[] = [
       redis_backend_use_ssl: { ssl_cert_reqs: 2, ssl_ca_certs: "/ca.pem" },
     },
     here: { ...h, certReqs: "required", caFile: "/ca.pem" },
-    unasked: "only the newest Celery takes it",
+    skipsCelery: "only the newest Celery accepts it",
   },
   {
     given: "rediss://h?ssl_cert_reqs=required&ssl_ca_certs=%2Fa%20b.pem",
@@ -242,7 +242,7 @@ const FORMS: readonly Form[] = [
   {
     given: "rediss://h?ssl_cert_reqs=required&ssl_ca_certs=/100%2525.pem",
     here: { ...h, certReqs: "required", caFile: "/100%25.pem" },
-    differs: "Celery decodes twice, and cannot name a file with a % in it",
+    differs: "Celery decodes twice, so no file name can contain %",
   },
 
   {
@@ -283,47 +283,47 @@ const FORMS: readonly Form[] = [
   {
     given: "socket:///run/redis.sock",
     here: { path: "/run/redis.sock" },
-    differs: "Celery documents it, and fails on it",
+    differs: "Celery documents it but fails",
   },
   {
     given: "unix:///run/redis.sock?db=2",
     here: { path: "/run/redis.sock", db: 2 },
-    differs: "it is redis-py's own form",
+    differs: "only redis-py accepts it",
   },
   {
     given: "valkey://h/2",
     here: { ...h, db: 2 },
-    differs: "Celery knows no Valkey",
+    differs: "Celery does not know Valkey",
   },
   {
     given: "valkeys://h/2",
     here: { ...h, db: 2, certReqs: "required" },
-    differs: "Celery knows no Valkey",
+    differs: "Celery does not know Valkey",
   },
 ];
 
-function configOf({ given }: Form): Record<string, unknown> {
+function toConfig({ given }: Form): Record<string, unknown> {
   return typeof given === "string" ? { result_backend: given } : given;
 }
 
-/** Where this module goes. */
-function wayOf(config: Record<string, unknown>): Way {
+/** The connection that this module reads from a configuration. */
+function readDestination(config: Record<string, unknown>): Destination {
   const { url, options } = mapCeleryConfig(config);
-  const said = parseRedisUrl(url);
-  const { hostname, port, path, db, socketTimeout } = said;
-  const username = said.username ?? options.username;
-  const password = said.password ?? options.password;
-  const connectTimeout = said.connectTimeout ?? options.connectTimeout;
-  const heartbeat = said.heartbeat ?? options.heartbeat;
+  const parsed = parseRedisUrl(url);
+  const { hostname, port, path, db, socketTimeout } = parsed;
+  const username = parsed.username ?? options.username;
+  const password = parsed.password ?? options.password;
+  const connectTimeout = parsed.connectTimeout ?? options.connectTimeout;
+  const heartbeat = parsed.heartbeat ?? options.heartbeat;
   return {
     ...(path === undefined ? { hostname, port } : { path }),
     db,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
-    ...(said.tls === undefined
+    ...(parsed.tls === undefined
       ? {}
-      : { certReqs: said.tls.certReqs ?? "required" }),
-    ...(said.tls?.caFile === undefined ? {} : { caFile: said.tls.caFile }),
+      : { certReqs: parsed.tls.certReqs ?? "required" }),
+    ...(parsed.tls?.caFile === undefined ? {} : { caFile: parsed.tls.caFile }),
     ...(socketTimeout === undefined
       ? {}
       : { socketTimeout: socketTimeout / 1000 }),
@@ -334,15 +334,15 @@ function wayOf(config: Record<string, unknown>): Way {
   };
 }
 
-let asked: Promise<Answer[]> | undefined;
+let answers: Promise<Answer[]> | undefined;
 
-/** Where Celery goes. All forms are asked about at once: to start it takes its time. */
-async function celeryWayOf(form: Form): Promise<Answer | undefined> {
-  asked ??= askCelery();
-  return (await asked)[FORMS.indexOf(form)];
+/** The connection that Celery reads. One process answers for all forms, since it starts slowly. */
+async function readWithCelery(form: Form): Promise<Answer | undefined> {
+  answers ??= startCelery();
+  return (await answers)[FORMS.indexOf(form)];
 }
 
-async function askCelery(): Promise<Answer[]> {
+async function startCelery(): Promise<Answer[]> {
   const child = new Deno.Command(CELERY_PYTHON, {
     args: [new URL("url_driver.py", import.meta.url).pathname],
     env: { PYTHONDONTWRITEBYTECODE: "1" },
@@ -350,27 +350,27 @@ async function askCelery(): Promise<Answer[]> {
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const question = JSON.stringify(FORMS.map(configOf));
+  const question = JSON.stringify(FORMS.map(toConfig));
   const sent = new Blob([question]).stream().pipeTo(child.stdin);
   const { success, stdout, stderr } = await child.output();
   await sent;
   if (!success) throw new Error(new TextDecoder().decode(stderr));
-  // The driver's own form.
+  // As url_driver.py has it.
   return JSON.parse(new TextDecoder().decode(stdout)) as Answer[];
 }
 
 for (const form of FORMS) {
-  const { given, here, differs, unasked } = form;
+  const { given, here, differs, skipsCelery } = form;
   const name = typeof given === "string" ? given : JSON.stringify(given);
-  const config = configOf(form);
+  const config = toConfig(form);
   Deno.test(`${name} ${typeof here === "string" ? "is refused" : "is read"}`, () => {
     if (typeof here === "string") {
-      assertThrows(() => wayOf(config), ConfigurationError, here);
+      assertThrows(() => readDestination(config), ConfigurationError, here);
     } else {
-      assertEquals(wayOf(config), filled(here));
+      assertEquals(readDestination(config), withDefaults(here));
     }
   });
-  if (unasked !== undefined) continue;
+  if (skipsCelery !== undefined) continue;
   Deno.test(needs("celery", {
     name: `${name} ${
       differs === undefined
@@ -378,18 +378,18 @@ for (const form of FORMS) {
         : `is not as in Celery: ${differs}`
     }`,
     async fn() {
-      const celery = await celeryWayOf(form);
+      const celery = await readWithCelery(form);
       const expected: Answer = typeof here === "string"
         ? { refused: "ValueError" }
-        : filled(here);
-      // A difference that is none any more should leave the table.
+        : withDefaults(here);
+      // A row that no longer differs should say so.
       if (differs === undefined) assertEquals(celery, expected);
       else assertNotEquals(celery, expected);
     },
   }));
 }
 
-function filled(here: Way): Way {
+function withDefaults(here: Destination): Destination {
   return here.path === undefined
     ? { hostname: "localhost", port: 6379, db: 0, ...here }
     : { db: 0, ...here };

@@ -1,5 +1,5 @@
 /**
- * Results are stored here; Python's Celery reads them.
+ * Results are stored here, and read by Celery in Python.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { celeryStage } from "../support/celery_stage.ts";
 
 const stage = celeryStage();
 
-/** The document at a task's key, as it is. */
+/** The document at a task's key. */
 async function documentOf(taskId: string): Promise<string> {
   await using client = await stage.redis.client();
   const document = await client.send("GET", `celery-task-meta-${taskId}`);
@@ -25,7 +25,7 @@ async function documentOf(taskId: string): Promise<string> {
 
 // -- values --------------------------------------------------------------------
 
-/** What is stored, and how Python writes what it then gets. */
+/** A value to store, and its repr() in Python. */
 const values: Record<string, [stored: unknown, repr: string]> = {
   "null": [null, "None"],
   "undefined": [undefined, "None"],
@@ -89,7 +89,7 @@ Deno.test(
           "tzinfo=datetime.timezone.utc), 'text': b'caf\\xc3\\xa9', 'bytes': b'\\xff\\x00'}",
       );
     } else {
-      // Older ones see the envelopes.
+      // Older versions see the tagged values.
       assertEquals(
         value,
         "{'date': {'__type__': 'datetime', '__value__': '2024-01-02T03:04:05.678+00:00'}, " +
@@ -101,7 +101,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.storeResult() stores under an id of any characters", async () => {
+  stage.test("ResultBackend.storeResult() accepts an id of any characters", async () => {
     await using backend = stage.backend();
     const taskId =
       `\u0437\u0430\u0434\u0430\u0447\u0430/1 "${crypto.randomUUID()}"`;
@@ -113,7 +113,7 @@ Deno.test(
 // -- states ----------------------------------------------------------------------
 
 Deno.test(
-  stage.test("ResultBackend.markAsDone() makes a result that Python sees as successful, with its time", async () => {
+  stage.test("ResultBackend.markAsDone() stores a result that Python sees as successful, with its date", async () => {
     await using backend = stage.backend();
     const taskId = crypto.randomUUID();
     const before = Date.now();
@@ -133,7 +133,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.markAsStarted() makes a result that Python waits on", async () => {
+  stage.test("ResultBackend.markAsStarted() stores a state that Python waits on", async () => {
     await using backend = stage.backend();
     const taskId = crypto.randomUUID();
     await backend.markAsStarted(taskId, { pid: 1, hostname: "deno@here" });
@@ -147,7 +147,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.storeResult() stores states of the application's own", async () => {
+  stage.test("ResultBackend.storeResult() stores custom states", async () => {
     await using backend = stage.backend();
     const taskId = crypto.randomUUID();
     await backend.storeResult(taskId, { current: 1, total: 2 }, "PROGRESS");
@@ -161,7 +161,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.markAsRetry() makes a result that tells Python the exception, and is not ready", async () => {
+  stage.test("ResultBackend.markAsRetry() stores a state with an exception in Python, which is not ready", async () => {
     await using backend = stage.backend();
     const taskId = crypto.randomUUID();
     await backend.markAsRetry(
@@ -252,7 +252,7 @@ Deno.test(
   }),
 );
 
-/** What is given to markAsFailure(), and what Python then raises. */
+/** The argument of markAsFailure(), and the exception in Python. */
 const failures: Record<
   string,
   [error: unknown, raised: Partial<PythonOutcome["raised"]>]
@@ -308,7 +308,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("TaskError passes from Python through here to Python unchanged", async () => {
+  stage.test("a TaskError passes from Python to Python unchanged", async () => {
     await using backend = stage.backend();
     const [first, second] = [crypto.randomUUID(), crypto.randomUUID()];
     await stage.driver.storeFailure(first, ["boom", 3], {
@@ -333,7 +333,7 @@ Deno.test(
 // -- the rest of a document -----------------------------------------------------------
 
 Deno.test(
-  stage.test("ResultBackend.storeResult() stores what result_extended tells of the call", async () => {
+  stage.test("ResultBackend.storeResult() stores the call, as with result_extended", async () => {
     await using backend = stage.backend();
     const taskId = crypto.randomUUID();
     await backend.storeResult(taskId, 3, "SUCCESS", {
@@ -384,7 +384,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.storeResult() keeps results as long as Celery does", async () => {
+  stage.test("ResultBackend.storeResult() sets the same expiry as Celery", async () => {
     await using backend = stage.backend();
     await using client = await stage.redis.client();
     const [mine, celerys] = [crypto.randomUUID(), crypto.randomUUID()];
@@ -393,13 +393,13 @@ Deno.test(
     const ttls = await Promise.all(
       [mine, celerys].map((id) => client.send("TTL", `celery-task-meta-${id}`)),
     );
-    // A second may tick between the two.
+    // A second may pass between the two.
     for (const ttl of ttls) assert(ttl === 86_400 || ttl === 86_399, `${ttl}`);
   }),
 );
 
 Deno.test(
-  stage.test("ResultBackend.forget() makes the task pending for Python", async () => {
+  stage.test("ResultBackend.forget() makes the task PENDING in Python", async () => {
     await using backend = stage.backend();
     const taskId = crypto.randomUUID();
     await backend.markAsDone(taskId, 1);
@@ -408,10 +408,10 @@ Deno.test(
   }),
 );
 
-// -- what may replace what ---------------------------------------------------------------
+// -- replacing documents -----------------------------------------------------------------
 
 Deno.test(
-  stage.test("ResultBackend.storeResult() makes a SUCCESS that Celery does not replace", async () => {
+  stage.test("ResultBackend.storeResult() stores a SUCCESS that Celery does not replace", async () => {
     await using backend = stage.backend();
     const taskId = crypto.randomUUID();
     await backend.markAsDone(taskId, "first");
@@ -423,7 +423,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.storeResult() does not replace a SUCCESS of Celery's, and says so", async () => {
+  stage.test("ResultBackend.storeResult() does not replace a SUCCESS that Celery stored, and resolves to false", async () => {
     await using backend = stage.backend();
     const taskId = crypto.randomUUID();
     await stage.driver.store(taskId, '"first"', "SUCCESS");
@@ -435,7 +435,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.storeResult() replaces a failure of Celery's, and Celery one of its", async () => {
+  stage.test("ResultBackend.storeResult() replaces a failure that Celery stored, and the other way round", async () => {
     await using backend = stage.backend();
     const [mine, celerys] = [crypto.randomUUID(), crypto.randomUUID()];
     await stage.driver.storeFailure(celerys, ["transient"]);
@@ -477,7 +477,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.markAsDone() wakes Python's get() where Redis refuses scripts", async () => {
+  stage.test("ResultBackend.markAsDone() wakes Python's get() if Redis refuses scripts", async () => {
     await using client = await stage.redis.client();
     await client.send(
       ...["ACL", "SETUSER", "scriptless", "on", ">secret"],
@@ -497,7 +497,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.storeResult() lets Python's get() wait through states that are no outcome", async () => {
+  stage.test("ResultBackend.storeResult() lets Python's get() wait through states that are not ready", async () => {
     await using backend = stage.backend();
     const taskId = crypto.randomUUID();
     const wait = stage.driver.wait(taskId);
@@ -515,7 +515,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.markAsDone() wakes a reader here and one in Python alike", async () => {
+  stage.test("ResultBackend.markAsDone() wakes a reader here and one in Python", async () => {
     await using backend = stage.backend();
     await using other = stage.backend();
     const taskId = crypto.randomUUID();

@@ -93,7 +93,7 @@ Deno.test("GroupResult.save() refuses a group that is too large", async () => {
   const error = await assertRejects(
     () => stage.backend.saveGroup("g", ids),
     BackendStoreError,
-    "and Redis takes 100",
+    "and Redis accepts at most 100",
   );
   assertEquals([error.groupId, error.state], ["g", "SUCCESS"]);
 });

@@ -238,7 +238,7 @@ Deno.test("AsyncResult.dependencies() throws IncompleteStreamError behind a leve
       for await (const { result } of root.dependencies()) seen.push(result.id);
     },
     IncompleteStreamError,
-    "Cannot go on below root",
+    "Cannot read the children of root",
   );
   assertEquals([error.id, seen], ["root", ["root"]]);
   await plant(stage);

@@ -199,7 +199,7 @@ Deno.test("waitForOutcomes tells in its timeout that Redis is not reached", asyn
   const wait = assertRejects(
     () => stage.wait(["a", "b"], { timeout: 1000 }),
     ResultTimeoutError,
-    "Redis is not reached at the moment: refused",
+    "Redis is not connected: refused",
   );
   await stage.runtime.advance(1000);
   assertEquals((await wait).lastConnectionError?.message, "refused");
@@ -248,7 +248,7 @@ Deno.test("waitForOutcomes tells in its timeout whether the key was read, and if
     if (unread !== undefined) {
       assertStringIncludes(
         message,
-        `Task a has no outcome after 950 ms: its key was not read in that time, so what is stored for it is not known (${unread})`,
+        `Task a has no outcome after 950 ms: its key was not read in that time, so its state is unknown (${unread})`,
         name,
       );
     }

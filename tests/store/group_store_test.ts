@@ -33,7 +33,7 @@ function storeOf(
   });
 }
 
-Deno.test("GroupStore.save sets and publishes Celery's document as one, with its expiry", async () => {
+Deno.test("GroupStore.save() sets and publishes Celery's document in one transaction, with its expiry", async () => {
   using stage = new SourceStage();
   await storeOf(stage).save(TUPLE);
   await storeOf(stage, { expires: 60 }).save(TUPLE);
@@ -46,7 +46,7 @@ Deno.test("GroupStore.save sets and publishes Celery's document as one, with its
   await stage.close();
 });
 
-Deno.test("GroupStore tries again what may pass, and gives up with the group's id", async () => {
+Deno.test("GroupStore retries transient errors, and names the group when it gives up", async () => {
   using stage = new SourceStage();
   const store = storeOf(stage);
   let refusals = 2;
@@ -80,14 +80,14 @@ Deno.test("GroupStore tries again what may pass, and gives up with the group's i
   await stage.close();
 });
 
-Deno.test("GroupStore.save refuses what is too large, or nested too deep, and sends nothing", async () => {
+Deno.test("GroupStore.save() rejects a group that is too large or nested too deeply, and sends nothing", async () => {
   using stage = new SourceStage();
   const { length } = DOCUMENT;
   await storeOf(stage, { maxResultBytes: length }).save(TUPLE);
   const error = await assertRejects(
     () => storeOf(stage, { maxResultBytes: length - 1 }).save(TUPLE),
     BackendStoreError,
-    `Cannot save group g: its document has ${length} bytes, and Redis takes ${
+    `Cannot save group g: its document has ${length} bytes, and Redis accepts at most ${
       length - 1
     }`,
   );
@@ -103,7 +103,7 @@ Deno.test("GroupStore.save refuses what is too large, or nested too deep, and se
   await stage.close();
 });
 
-Deno.test("GroupStore.restore gives null for no document, and for an empty one", async () => {
+Deno.test("GroupStore.restore() resolves to null for a missing document, and for an empty one", async () => {
   using stage = new SourceStage();
   for (const reply of [null, "", new Uint8Array()]) {
     stage.driver.onLink = (link) => link.onCommand = () => reply;
@@ -115,7 +115,7 @@ Deno.test("GroupStore.restore gives null for no document, and for an empty one",
   await stage.close();
 });
 
-Deno.test("GroupStore.restore refuses what is no group, and shows it", async () => {
+Deno.test("GroupStore.restore() rejects a document that is not a group, and shows it", async () => {
   using stage = new SourceStage();
   await storeOf(stage).delete("g");
   for (
@@ -124,7 +124,7 @@ Deno.test("GroupStore.restore refuses what is no group, and shows it", async () 
       ["[]", "it has no result"],
       ["null", "it has no result"],
       ['{"status": "SUCCESS"}', "it has no result"],
-      ['{"result": [["t", null], null]}', "it holds the result of a task (t)"],
+      ['{"result": [["t", null], null]}', "it holds the result of task t, not"],
       ['{"result": [["g", null], [7]]}', "Cannot read a result from 7"],
       [`{"result": ${"[".repeat(5000)}`, "JSON ends too early"],
       [
@@ -150,7 +150,7 @@ Deno.test("GroupStore.restore refuses what is no group, and shows it", async () 
   await stage.close();
 });
 
-Deno.test("GroupStore refuses ids that are none, and dials nobody", async () => {
+Deno.test("GroupStore rejects empty ids without connecting", async () => {
   using stage = new SourceStage();
   const store = storeOf(stage);
   await assertRejects(() => store.save([["", null], []]), TypeError);

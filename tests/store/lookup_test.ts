@@ -23,11 +23,11 @@ function ids(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `t${i}`);
 }
 
-Deno.test("ResultLookup.each reads a thousand keys at a time, and hands on in order", async () => {
+Deno.test("ResultLookup.forEach() reads a thousand keys at a time, in order", async () => {
   using stage = new SourceStage();
   stage.driver.store.set(keyOf("t1500"), documentOf("SUCCESS", 1));
   const seen: string[] = [];
-  await lookupOf(stage).each(new Set(ids(2500)), ({ taskId, state }) => {
+  await lookupOf(stage).forEach(new Set(ids(2500)), ({ taskId, state }) => {
     if (state !== "PENDING") seen.push(`${state} at ${taskId}`);
   });
   assertEquals(seen, ["SUCCESS at t1500"]);
@@ -35,7 +35,7 @@ Deno.test("ResultLookup.each reads a thousand keys at a time, and hands on in or
   await stage.close();
 });
 
-Deno.test("ResultLookup.getMetas reads fewer keys at a time where documents are large", async () => {
+Deno.test("ResultLookup.getMetas() reads fewer keys at a time if documents are large", async () => {
   using stage = new SourceStage();
   const large = documentOf("SUCCESS", "x".repeat(40_000));
   for (const id of ids(3000)) stage.driver.store.set(keyOf(id), large);
@@ -47,12 +47,12 @@ Deno.test("ResultLookup.getMetas reads fewer keys at a time where documents are 
   await stage.close();
 });
 
-Deno.test("ResultLookup.each gives UNDECODABLE where getMetas throws, and ends with what its callback throws", async () => {
+Deno.test("ResultLookup.forEach() reports UNDECODABLE where getMetas() throws, and rejects with its callback's error", async () => {
   using stage = new SourceStage();
   stage.driver.store.set(keyOf("bad"), "{");
   const lookup = lookupOf(stage);
   const states: string[] = [];
-  await lookup.each(
+  await lookup.forEach(
     new Set(["bad", "t"]),
     ({ state }) => void states.push(state),
   );
@@ -60,7 +60,7 @@ Deno.test("ResultLookup.each gives UNDECODABLE where getMetas throws, and ends w
   await assertRejects(() => lookup.getMetas(["bad", "t"]), DecodeError);
   await assertRejects(
     () =>
-      lookup.each(new Set(["t"]), () => {
+      lookup.forEach(new Set(["t"]), () => {
         throw new RangeError("enough");
       }),
     RangeError,
@@ -69,7 +69,7 @@ Deno.test("ResultLookup.each gives UNDECODABLE where getMetas throws, and ends w
   await stage.close();
 });
 
-Deno.test("ResultLookup reads nothing for no ids, and nothing when one of them is bad", async () => {
+Deno.test("ResultLookup reads nothing for no ids, and nothing if one of them is invalid", async () => {
   using stage = new SourceStage();
   const lookup = lookupOf(stage);
   assertEquals(await lookup.getMetas([]), []);
@@ -78,7 +78,7 @@ Deno.test("ResultLookup reads nothing for no ids, and nothing when one of them i
   await stage.close();
 });
 
-Deno.test("ResultLookup gives up with BackendGetMetaError, which names the task", async () => {
+Deno.test("ResultLookup gives up with a BackendGetMetaError that names the task", async () => {
   using stage = new SourceStage();
   stage.driver.onLink = (link) =>
     link.onCommand = () => new RedisError("BUSY script");

@@ -6,7 +6,7 @@ import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import { SourceStage } from "../support/source_stage.ts";
 import { turn } from "../support/turn.ts";
 
-/** The write side over the stage's links. */
+/** A store over the stage's links. */
 function storeOf(stage: SourceStage): ResultStore {
   return new ResultStore({
     commands: stage.commands,
@@ -21,7 +21,7 @@ function storeOf(stage: SourceStage): ResultStore {
   });
 }
 
-Deno.test("ResultStore.store sends nothing more for a store that was called off while it judged what stands", async () => {
+Deno.test("ResultStore.store() sends nothing more for a store aborted while it read the stored document", async () => {
   using stage = new SourceStage();
   const store = storeOf(stage);
   stage.driver.onLink = (link) => {
@@ -34,7 +34,7 @@ Deno.test("ResultStore.store sends nothing more for a store that was called off 
   );
   while (stage.driver.links.length === 0) await turn();
   const { link } = stage.driver;
-  // Its digest is not made by promises alone.
+  // Computing the script's digest takes more than microtasks.
   while (link.waiting("command") === 0) await turn();
   link.release("command");
   await turn();
@@ -49,7 +49,7 @@ Deno.test("ResultStore.store sends nothing more for a store that was called off 
   await stage.close();
 });
 
-Deno.test("ResultStore.store sends no script whole for a store that was called off, which could come behind the next one", async () => {
+Deno.test("ResultStore.store() sends no EVAL for an aborted store, which could then follow the next one", async () => {
   using stage = new SourceStage();
   const store = storeOf(stage);
   // Another client has the script loaded between the two.
@@ -64,7 +64,7 @@ Deno.test("ResultStore.store sends no script whole for a store that was called o
   );
   while (stage.driver.links.length === 0) await turn();
   const { link } = stage.driver;
-  // Its digest is not made by promises alone.
+  // Computing the script's digest takes more than microtasks.
   while (link.waiting("command") === 0) await turn();
   controller.abort();
   await ended;
@@ -80,7 +80,7 @@ Deno.test("ResultStore.store sends no script whole for a store that was called o
   await stage.close();
 });
 
-Deno.test("ResultStore.store without scripts writes nothing for a store that was called off while it looked at what stands", async () => {
+Deno.test("ResultStore.store() without scripts writes nothing for a store aborted while it read the stored document", async () => {
   using stage = new SourceStage();
   const store = storeOf(stage);
   const refused = new RedisError("NOPERM this user has no permissions");
@@ -109,7 +109,7 @@ Deno.test("ResultStore.store without scripts writes nothing for a store that was
   await stage.close();
 });
 
-Deno.test("ResultStore.store ends at once when it is called off before its turn, and keeps its place", async () => {
+Deno.test("ResultStore.store() rejects at once when aborted before its turn, and keeps its place in the queue", async () => {
   using stage = new SourceStage();
   const store = storeOf(stage);
   stage.driver.onLink = (link) => {

@@ -24,13 +24,13 @@ import { ResultSource } from "../../src/source/source.ts";
 import { StatusHub } from "../../src/status.ts";
 import { ResultStore } from "../../src/store/result_store.ts";
 
-/** What a {@linkcode ChordStage} can be told. */
+/** Options of a {@linkcode ChordStage}. */
 export interface ChordStageOptions extends ResultBackendOptions {
-  /** Stands for saved groups; none is saved by default. */
+  /** Reads saved groups. By default, no group is saved. */
   restoreGroup?: ChordCompletionContext["restoreGroup"];
 }
 
-/** Chords as a backend has them, with saved groups that the test makes up. */
+/** Chords as in a backend, with saved groups from the test. */
 export class ChordStage implements AsyncDisposable {
   readonly chords: Chords;
   readonly source: ResultSource;
@@ -72,36 +72,36 @@ export class ChordStage implements AsyncDisposable {
   }
 }
 
-/** Takes the values of completed chords. It may be spread into the options of `chordPartReturn`. */
+/** Records the values of completed chords. Spread it into the options of `chordPartReturn`. */
 export class Completions {
   readonly #values: unknown[][] = [];
   readonly #infos: ChordInfo[] = [];
   #onCall: () => unknown = () => {};
 
-  /** For `chordPartReturn`: the one member that is an option of it. */
+  /** The option of `chordPartReturn`. */
   readonly onComplete: ChordPartOptions["onComplete"] = (values, info) => {
     this.#values.push(values);
     this.#infos.push(info);
     return this.#onCall();
   };
 
-  /** The values, call by call. */
+  /** The values of each call. */
   get values(): readonly unknown[][] {
     return this.#values;
   }
 
-  /** What came with them. */
+  /** The chord of each call. */
   get infos(): readonly ChordInfo[] {
     return this.#infos;
   }
 
-  /** Does what the body's sender would do. */
+  /** Called in place of sending the body. */
   set onCall(call: () => unknown) {
     this.#onCall = call;
   }
 }
 
-/** What returns parts: a backend. */
+/** Returns parts: a backend. */
 export interface PartReturner {
   chordPartReturn(
     request: ChordRequest,
@@ -121,7 +121,7 @@ export function requestsOf(count: number, groupId: string): ChordRequest[] {
   }));
 }
 
-/** A body's signature, as Celery writes it. */
+/** The signature of a body, as Celery writes it. */
 export function bodyOf(groupId: string): Record<string, unknown> {
   return {
     task: "tasks.total",

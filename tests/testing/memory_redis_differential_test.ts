@@ -4,10 +4,7 @@
  */
 
 import { CHORD_SCRIPT } from "../../src/chords/chord_script.ts";
-import {
-  SHARDED_STORE_SCRIPT,
-  STORE_SCRIPT,
-} from "../../src/store/store_script.ts";
+import { STORE_SCRIPT } from "../../src/store/store_script.ts";
 import { MemoryRedis } from "../../src/testing/memory_redis.ts";
 import { assertEquals } from "../support/assert.ts";
 import { type Argument, connect, type TestClient } from "../support/client.ts";
@@ -827,38 +824,48 @@ const standing: readonly Argument[] = [
 
 differential("this module's store script", [
   ["2:SUBSCRIBE", "k"],
-  ["EVAL", STORE_SCRIPT, 1, "k", "{}", "100", "0"],
+  ["EVAL", STORE_SCRIPT, 1, "k", "{}", "100", "PUBLISH", "0"],
   ["TTL", "k"],
-  ["EVALSHA", STORE_SHA, 1, "fresh", "{}", "0", "0"],
+  ["EVALSHA", STORE_SHA, 1, "fresh", "{}", "0", "PUBLISH", "0"],
   ["TTL", "fresh"],
   ["SCRIPT", "LOAD", STORE_SCRIPT],
   ["SCRIPT", "EXISTS", STORE_SHA, STORE_SHA.toUpperCase(), "0"],
   ...standing.flatMap((document): Step[] => [
     ["SET", "k", document],
-    ["EVAL", STORE_SCRIPT, 1, "k", "new", "0", "0"],
+    ["EVAL", STORE_SCRIPT, 1, "k", "new", "0", "PUBLISH", "0"],
     ["GET", "k"],
     ["SET", "k", document],
-    ["EVALSHA", STORE_SHA, 1, "k", document, "100", "0"],
+    ["EVALSHA", STORE_SHA, 1, "k", document, "100", "PUBLISH", "0"],
     ["SET", "k", document],
-    ["EVALSHA", STORE_SHA, 1, "k", document, "100", "1"],
+    ["EVALSHA", STORE_SHA, 1, "k", document, "100", "PUBLISH", "1"],
     ["TTL", "k"],
     ["SET", "k", document],
-    ["EVALSHA", STORE_SHA, 1, "k", "new", "100", "0", document],
-    ["EVALSHA", STORE_SHA.toUpperCase(), 1, "k", "newer", "100", "0", document],
+    ["EVALSHA", STORE_SHA, 1, "k", "new", "100", "PUBLISH", "0", document],
+    [
+      "EVALSHA",
+      STORE_SHA.toUpperCase(),
+      1,
+      "k",
+      "newer",
+      "100",
+      "PUBLISH",
+      "0",
+      document,
+    ],
     ["GET", "k"],
   ]),
   ["DEL", "k"],
-  ["EVAL", STORE_SCRIPT, 1, "k", "new", "100", "0", "judged"],
-  ["EVAL", STORE_SCRIPT, 1, "k", "new", "0", "0"],
-  ["EVAL", STORE_SCRIPT, 1, "k", "new", "x", "0", "new"],
+  ["EVAL", STORE_SCRIPT, 1, "k", "new", "100", "PUBLISH", "0", "expected"],
+  ["EVAL", STORE_SCRIPT, 1, "k", "new", "0", "PUBLISH", "0"],
+  ["EVAL", STORE_SCRIPT, 1, "k", "new", "x", "PUBLISH", "0", "new"],
   ["RPUSH", "l", "x"],
-  ["EVAL", STORE_SCRIPT, 1, "l", "new", "100", "0"],
+  ["EVAL", STORE_SCRIPT, 1, "l", "new", "100", "PUBLISH", "0"],
   ["MULTI"],
-  ["EVAL", STORE_SCRIPT, 1, "l", "new", "100", "0"],
-  ["EVAL", STORE_SCRIPT, 1, "m", "new", "100", "0"],
+  ["EVAL", STORE_SCRIPT, 1, "l", "new", "100", "PUBLISH", "0"],
+  ["EVAL", STORE_SCRIPT, 1, "m", "new", "100", "PUBLISH", "0"],
   ["EXEC"],
   ["SCRIPT", "FLUSH"],
-  ["EVALSHA", STORE_SHA, 1, "k", "new", "100", "0"],
+  ["EVALSHA", STORE_SHA, 1, "k", "new", "100", "PUBLISH", "0"],
 ], {
   // Redis names the line of the script; the memory Redis runs no Lua.
   normalize: (reply) => reply.replaceAll(/@user_script:\d+/g, "@user_script:?"),
@@ -867,11 +874,10 @@ differential("this module's store script", [
 differential("this module's store script, sharded", [
   ["2:SSUBSCRIBE", "k"],
   ["3:SUBSCRIBE", "k"],
-  ["EVAL", SHARDED_STORE_SCRIPT, 1, "k", "{}", "100", "0"],
+  ["EVAL", STORE_SCRIPT, 1, "k", "{}", "100", "SPUBLISH", "0"],
   ["TTL", "k"],
   [
     "EVAL",
-    SHARDED_STORE_SCRIPT,
     1,
     "k",
     '{"status": "SUCCESS"}',
@@ -879,20 +885,20 @@ differential("this module's store script, sharded", [
     "0",
     "{}",
   ],
-  ["EVAL", SHARDED_STORE_SCRIPT, 1, "k", "{}", "0", "0"],
+  ["EVAL", STORE_SCRIPT, 1, "k", "{}", "0", "SPUBLISH", "0"],
   ["GET", "k"],
 ]);
 
-/** A call of the chord script; of what follows the claim, parts are what was judged. */
+/** A call of the chord script; `resolution` is what follows the claim. */
 function part(
   score: number | string,
   member: Argument,
   expires: number,
-  ...judgement: Argument[]
+  ...resolution: Argument[]
 ): Step {
   const keys = ["j", "t", "s", "c"];
-  const judged = judgement.length === 0 ? ["1", ""] : judgement;
-  const words = [member, score, expires, "own", ...judged];
+  const decided = resolution.length === 0 ? ["1", ""] : resolution;
+  const words = [member, score, expires, "own", ...decided];
   return ["EVAL", CHORD_SCRIPT, 4, ...keys, ...words];
 }
 
@@ -901,13 +907,13 @@ function partAlone(
   score: number | string,
   member: Argument,
   expires: number,
-  ...judgement: Argument[]
+  ...resolution: Argument[]
 ): Step {
   const [eval_, script, , keys, , , , ...words] = part(
     score,
     member,
     expires,
-    ...judgement,
+    ...resolution,
   );
   return [eval_!, script!, 1, keys!, ...words];
 }

@@ -142,7 +142,7 @@ Deno.test("MemoryRedis.restart() forgets loaded scripts, as Redis does", async (
   await redis.restart();
   await using after = await connect(redis.url);
   await assertRejects(
-    () => after.send("EVALSHA", sha, 1, "key", "{}", 0, 0),
+    () => after.send("EVALSHA", sha, 1, "key", "{}", 0, "PUBLISH", 0),
     ReplyError,
     "NOSCRIPT",
   );

@@ -7,11 +7,7 @@
  */
 
 import { CHORD_SCRIPT } from "../../chords/chord_script.ts";
-import {
-  type PublishCommand,
-  SHARDED_STORE_SCRIPT,
-  STORE_SCRIPT,
-} from "../../store/store_script.ts";
+import { STORE_SCRIPT } from "../../store/store_script.ts";
 import { keyOf } from "./bytes.ts";
 import type { Reply } from "./reply.ts";
 
@@ -43,14 +39,7 @@ export interface MemoryScript {
 
 /** This module's own scripts. */
 export const scripts: readonly MemoryScript[] = [
-  {
-    text: STORE_SCRIPT,
-    run: (context, keys, argv) => store("PUBLISH", context, keys, argv),
-  },
-  {
-    text: SHARDED_STORE_SCRIPT,
-    run: (context, keys, argv) => store("SPUBLISH", context, keys, argv),
-  },
+  { text: STORE_SCRIPT, run: store },
   { text: CHORD_SCRIPT, run: returnPart },
 ];
 
@@ -62,27 +51,26 @@ const MSGPACK_STATE = /^[\x80-\x8f]\xa6status([\xa0-\xbf])([^]*)/;
 
 /** What {@linkcode STORE_SCRIPT} says, line by line. */
 function store(
-  publish: PublishCommand,
   { call }: ScriptContext,
   [key = EMPTY]: readonly Uint8Array[],
-  [document = EMPTY, expires = EMPTY, mayBeOwn = EMPTY, judged]:
+  [document = EMPTY, expires = EMPTY, publish = EMPTY, isRetry = EMPTY, read]:
     readonly Uint8Array[],
 ): Reply {
   const head = replyToText(call("GETRANGE", key, 0, 127));
-  if (judged !== undefined) {
-    if (!isEqual(call("GET", key), judged)) return 2;
+  if (read !== undefined) {
+    if (!isEqual(call("GET", key), read)) return 2;
   } else if (head !== "") {
     const state = JSON_STATE.exec(head)?.[1] ?? msgpackState(head);
     if (state === undefined) return 2;
     if (state === "SUCCESS") {
-      const isOwn = keyOf(mayBeOwn) === "1" &&
+      const isOwn = keyOf(isRetry) === "1" &&
         isEqual(call("GET", key), document);
       return isOwn ? 1 : 0;
     }
   }
   if (keyOf(expires) === "0") call("SET", key, document);
   else call("SETEX", key, expires, document);
-  call(publish, key, document);
+  call(keyOf(publish), key, document);
   return 1;
 }
 
@@ -103,7 +91,7 @@ function returnPart(
   const get = (key?: Uint8Array): Reply =>
     key === undefined ? null : call("GET", key);
   const [part = EMPTY, score = EMPTY, expires = EMPTY, own = EMPTY] = argv;
-  const [, , , , add = EMPTY, verdict = EMPTY, ...seen] = argv;
+  const [, , , , add = EMPTY, removals = EMPTY, ...seen] = argv;
   const claimed = get(claim);
   if (claimed !== null && !isEqual(claimed, own)) return ["claimed", claimed];
   let count: Reply;
@@ -113,11 +101,11 @@ function returnPart(
   } else {
     if (keyOf(score) !== "+inf" && call("ZSCORE", parts, part) === null) {
       const others = arrayOf(call("ZRANGEBYSCORE", parts, score, score));
-      const isJudged = others.length === seen.length &&
+      const isUnchanged = others.length === seen.length &&
         others.every((other, index) => isEqual(other, seen[index] ?? EMPTY));
-      if (!isJudged) return ["judge", ...others];
+      if (!isUnchanged) return ["conflict", ...others];
       for (const [index, other] of seen.entries()) {
-        if (keyOf(verdict)[index] === "x") call("ZREM", parts, other);
+        if (keyOf(removals)[index] === "x") call("ZREM", parts, other);
       }
     }
     if (keyOf(add) === "1") call("ZADD", parts, score, part);

@@ -75,11 +75,12 @@ Deno.test("permissionAdvice names the rule that would allow what was refused", (
   }
 });
 
-Deno.test("permissionAdvice lists the commands of a known script", () => {
+Deno.test("permissionAdvice lists the commands of a known script, one given as an argument included", () => {
   const digest = "0123456789abcdef0123456789abcdef01234567";
   rememberScript(
     digest,
-    "local a = redis.call('GET', KEYS[1])\nredis.call('SET', KEYS[1], a)\nredis.call('GET', KEYS[1])",
+    "local a = redis.call('GET', KEYS[1])\nredis.call('SET', KEYS[1], a)\nredis.call(ARGV[1], KEYS[1], a)",
+    "SPUBLISH",
   );
   for (const message of IN_SCRIPT) {
     assertEquals(
@@ -93,7 +94,7 @@ Deno.test("permissionAdvice lists the commands of a known script", () => {
         toSubject(["EVALSHA", digest, 1, KEY]),
         ACL,
       ),
-      "what would allow it: ACL SETUSER app +get +set",
+      "what would allow it: ACL SETUSER app +get +set +spublish",
       message,
     );
   }
