@@ -6,7 +6,7 @@ import {
   optionNames,
   unknownOption,
 } from "./util/option_names.ts";
-import type { Formats } from "./formats/formats.ts";
+import type { FormatSet } from "./formats/format_set.ts";
 import type { CredentialsProvider } from "./redis/server/credentials.ts";
 import type { RedisDriver } from "./redis/link.ts";
 import {
@@ -23,7 +23,7 @@ import {
 } from "./retry/retry.ts";
 import type { RetryNotice } from "./retry/listener.ts";
 import { denoRuntime, longTimers, type Runtime } from "./runtime.ts";
-import { formatsOf, type SerializerOptions } from "./formats/options.ts";
+import { resolveFormats, type SerializerOptions } from "./formats/options.ts";
 import { memberOf } from "./util/member_of.ts";
 
 /** What a {@linkcode ResultBackend} can be told. Durations are milliseconds, except `expires`. */
@@ -280,7 +280,7 @@ export interface Settings {
   /** The largest document that is stored, in bytes. */
   readonly maxResultBytes: number;
   /** The formats that are written and read. */
-  readonly formats: Formats;
+  readonly formats: FormatSet;
   /** Whether a stored result tells of its call. */
   readonly resultExtended: boolean;
   /** Whether the parts of a chord are kept by their place in it. */
@@ -471,7 +471,7 @@ export function resolveOptions(
       options.maxResultBytes,
       2 ** 29,
     ),
-    formats: formatsOf(options, integers),
+    formats: resolveFormats(options, integers),
     resultExtended: boolean("resultExtended", options.resultExtended),
     chordOrdered: boolean("chordOrdered", options.chordOrdered),
     chordJoinTimeout: numberAtLeast(

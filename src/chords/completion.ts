@@ -19,12 +19,12 @@ import { decodeChordPart } from "../protocol/chord_part.ts";
 import type { TaskFailure } from "../protocol/exceptions.ts";
 import type { ChordKeys } from "../protocol/keys.ts";
 import { exceptionRepr, pythonRepr } from "../protocol/python_repr.ts";
-import { tasksOf } from "../protocol/signature.ts";
+import { listSignatureTasks } from "../protocol/signature.ts";
 import type { Command } from "../redis/wire/command.ts";
 import type { RedisText } from "../redis/link.ts";
 import { TaskError, toTaskError } from "../protocol/task_error.ts";
 import { toError } from "../util/to_error.ts";
-import type { Codec } from "../formats/types.ts";
+import type { Format } from "../formats/types.ts";
 
 /** A chord's header that was saved as a group: one with groups in it. */
 export interface SavedGroup {
@@ -39,7 +39,7 @@ export interface ChordCompletionContext extends FailureContext {
   /** What runs commands, and tries them again. */
   readonly commands: Commands;
   /** How parts are written. */
-  readonly codec: Codec;
+  readonly codec: Format;
   /** Whole seconds that parts are kept; 0 is for ever. */
   readonly expires: number;
   /** Whether parts are kept by their place, or in a list. */
@@ -228,7 +228,7 @@ export class ChordCompletion {
         state: "FAILURE",
         traceback: error.stack ?? null,
       },
-      tasksOf([body]),
+      listSignatureTasks([body]),
       [],
       options,
     );

@@ -15,14 +15,14 @@ import type { RedisLink, RedisText } from "../redis/link.ts";
 import type { RespValue } from "../redis/wire/resp.ts";
 import { isScriptRefusal, Script } from "../store/lua_script.ts";
 import type { StatusHub } from "../status.ts";
-import type { Codec } from "../formats/types.ts";
+import type { Format } from "../formats/types.ts";
 
 /** What a counter works on. */
 export interface ChordCounterContext {
   /** What runs commands, and tries them again. */
   readonly commands: Commands;
   /** How parts are written. */
-  readonly codec: Codec;
+  readonly codec: Format;
   /** Whole seconds that parts are kept; 0 is for ever. */
   readonly expires: number;
   /** Whether parts are kept by their place, or in a list. */

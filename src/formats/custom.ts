@@ -40,10 +40,10 @@ export interface Serializer {
 }
 
 /** How much of what is in several places is copied, in lists, objects and their members: aliases must not fill the memory. */
-const MAX_COPIED = 1_000_000;
+const MAX_COPIED_VALUES = 1_000_000;
 
 /** A format of the application's own, held to what the built-in ones promise. */
-export function customCodec(
+export function customFormat(
   serializer: Serializer,
   options: ParseOptions,
 ): Format {
@@ -100,7 +100,7 @@ function settle(value: unknown, bigints: boolean): unknown {
       const size = Array.isArray(item) ? item.length : Object.keys(item).length;
       // The size too: one alias of a long list costs as much as the list.
       copied += 1 + size;
-      if (copied > MAX_COPIED) {
+      if (copied > MAX_COPIED_VALUES) {
         throw new RangeError(
           "it contains itself, or repeats a part of it too often",
         );

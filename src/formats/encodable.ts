@@ -18,7 +18,7 @@ export type Refusal = readonly [what: string, advice: string];
 export const MAX_WRITE_DEPTH = 800;
 
 /** Refuses what would be taken for an empty object, or for one of numbered members. */
-export function refusalOf(value: object): Refusal | undefined {
+export function objectRefusal(value: object): Refusal | undefined {
   if (value instanceof Map) {
     return ["a Map", "use Object.fromEntries(map), or [...map]"];
   }
@@ -65,7 +65,7 @@ export function dateRefusal(value: Date): Refusal | undefined {
 }
 
 /** Python's `datetime.isoformat()` in UTC; before 3.11 it cannot read `Z`. */
-export function isoformat(value: Date): string {
+export function toIsoformat(value: Date): string {
   return value.toISOString().replace("Z", "+00:00");
 }
 
@@ -73,17 +73,4 @@ export function isoformat(value: Date): string {
 export function isBoxed(value: object): boolean {
   return value instanceof Number || value instanceof String ||
     value instanceof Boolean || value instanceof BigInt;
-}
-
-/** A place in a value, as one would write it in code: `result.items[3]`. The value itself may have no name. */
-export function pathText(name: string, path: (string | number)[]): string {
-  let text = name;
-  // The whole way of a value that is nested too deeply would help nobody.
-  for (const key of path.slice(0, 20)) {
-    if (typeof key === "number") text += `[${key}]`;
-    else if (/^[A-Za-z_$][\w$]*$/.test(key)) {
-      text += text === "" ? key : `.${key}`;
-    } else text += `[${JSON.stringify(key)}]`;
-  }
-  return path.length > 20 ? `${text}...` : text;
 }

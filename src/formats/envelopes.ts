@@ -152,7 +152,7 @@ function reviveAs(type: string, content: unknown): unknown {
   if (typeof content !== "string") return undefined;
   switch (type) {
     case "datetime":
-      return datetimeOf(content);
+      return toDate(content);
     case "date":
       return DATE.test(content) ? content : undefined;
     case "time":
@@ -169,7 +169,7 @@ function reviveAs(type: string, content: unknown): unknown {
 }
 
 /** The `Date` that a text of Python's stands for, which is kept beside it; undefined if it is none. */
-export function datetimeOf(text: string): Date | undefined {
+export function toDate(text: string): Date | undefined {
   const time = parseDatetime(text);
   if (Number.isNaN(time)) return undefined;
   const date = new Date(time);

@@ -1,8 +1,9 @@
 import { ConfigurationError } from "../errors.ts";
-import { jsonCodec, msgpackCodec } from "./codec.ts";
-import { Formats } from "./formats.ts";
+import { jsonFormat } from "./json/format.ts";
+import { msgpackFormat } from "./msgpack/format.ts";
+import { FormatSet } from "./format_set.ts";
 import type { JsonTypes } from "./json/encode.ts";
-import { customCodec, type Serializer } from "./custom.ts";
+import { customFormat, type Serializer } from "./custom.ts";
 import type { Format } from "./types.ts";
 
 /** The options that say in which formats results are written and read. */
@@ -54,10 +55,10 @@ const CONTENT_TYPES: ReadonlyMap<string, string> = new Map([
  *
  * @throws {ConfigurationError} if one is unknown, cannot be used, or is written but not accepted.
  */
-export function formatsOf(
+export function resolveFormats(
   options: SerializerOptions,
   integers: "bigint" | "number",
-): Formats {
+): FormatSet {
   const { serializer = "json", jsonTypes = "tagged", acceptContent } = options;
   if (jsonTypes !== "tagged" && jsonTypes !== "plain") {
     throw new ConfigurationError(
@@ -67,9 +68,9 @@ export function formatsOf(
     );
   }
   const made = { integers, jsonTypes };
-  const own = formatOf("serializer", serializer, made);
+  const own = resolveFormat("serializer", serializer, made);
   const accepted = new Map<string, Format>([[own.name, own]]);
-  if (acceptContent === undefined) return new Formats(own, accepted.values());
+  if (acceptContent === undefined) return new FormatSet(own, accepted.values());
   if (!Array.isArray(acceptContent)) {
     throw new ConfigurationError(
       `Cannot use ${
@@ -80,25 +81,25 @@ export function formatsOf(
   let acceptsOwn = false;
   for (const item of acceptContent) {
     // The serializer's own name stands for it, whatever it is.
-    if (nameOf(item) === own.name) acceptsOwn = true;
+    if (formatName(item) === own.name) acceptsOwn = true;
     else {
-      const format = formatOf("acceptContent", item, made);
+      const format = resolveFormat("acceptContent", item, made);
       accepted.set(format.name, format);
     }
   }
   if (!acceptsOwn) {
     throw new ConfigurationError(
       `Cannot use ${
-        JSON.stringify(acceptContent.map(nameOf))
+        JSON.stringify(acceptContent.map(formatName))
       } as acceptContent: it lacks the serializer, ${
         JSON.stringify(own.name)
       }, and so results could not be read where they were stored; add it`,
     );
   }
-  return new Formats(own, accepted.values());
+  return new FormatSet(own, accepted.values());
 }
 
-function formatOf(
+function resolveFormat(
   option: string,
   serializer: unknown,
   options: FormatOptions,
@@ -106,19 +107,19 @@ function formatOf(
   if (isSerializer(serializer)) {
     const { name } = serializer;
     if (name !== "json" && name !== "msgpack" && name !== "pickle") {
-      return customCodec(serializer, options);
+      return customFormat(serializer, options);
     }
     throw new ConfigurationError(
       `Cannot use a serializer named ${JSON.stringify(name)} as ${option}: ` +
         "the name is taken; choose another",
     );
   }
-  const name = nameOf(serializer);
+  const name = formatName(serializer);
   switch (name) {
     case "json":
-      return jsonCodec(options, options.jsonTypes);
+      return jsonFormat(options, options.jsonTypes);
     case "msgpack":
-      return msgpackCodec(options);
+      return msgpackFormat(options);
     case "pickle":
       throw new ConfigurationError(
         `Cannot use "pickle" as ${option}: reading a pickle can run any code, so it is never read; ` +
@@ -140,7 +141,7 @@ function formatOf(
 }
 
 /** The name that an item of an accept list means. */
-function nameOf(item: unknown): string {
+function formatName(item: unknown): string {
   if (isSerializer(item)) return item.name;
   const name = String(item);
   return CONTENT_TYPES.get(name) ?? name;

@@ -1,6 +1,6 @@
 import { decodeFailure, encodeFailure } from "./exceptions.ts";
 import { EXCEPTION_STATES, type TaskState } from "./states.ts";
-import type { Codec, StoredDocument } from "../formats/types.ts";
+import type { Format, StoredDocument } from "../formats/types.ts";
 
 /** One part of a chord: what a task of its header returned. */
 export interface ChordPart {
@@ -23,7 +23,7 @@ export interface ChordPart {
  * @throws {TypeError} If `result` is not an exception and cannot be encoded.
  */
 export function encodeChordPart(
-  codec: Codec,
+  codec: Format,
   taskId: string,
   state: TaskState,
   result: unknown,
@@ -44,7 +44,7 @@ export function encodeChordPart(
  * @throws {Error} If it is none; says why.
  */
 export function decodeChordPart(
-  codec: Codec,
+  codec: Format,
   stored: StoredDocument,
 ): ChordPart {
   const part = codec.decode(stored);

@@ -1,11 +1,13 @@
 import { ContentDisallowedError, DecodeError } from "../errors.ts";
-import { jsonCodec } from "../formats/codec.ts";
+import { jsonFormat } from "../formats/json/format.ts";
 import { parseDatetime } from "../formats/datetime.ts";
 import { decodeFailure } from "./exceptions.ts";
-import { DisallowedFormat, Formats } from "../formats/formats.ts";
+import { DisallowedFormat } from "../formats/disallowed_format.ts";
+import { FormatSet } from "../formats/format_set.ts";
 import { parseJsonExactly } from "../formats/json/parse_exact.ts";
 import { parseNatively, UNPARSED } from "../formats/json/parse.ts";
-import { isObject, keep, readMember, type Shape } from "./members.ts";
+import { isDict } from "../formats/is_dict.ts";
+import { keep, readMember, type Shape } from "./members.ts";
 import type {
   DecodeFailure,
   EventOrigin,
@@ -23,7 +25,7 @@ export interface DecodeOptions extends ParseOptions {
    *
    * @default {JSON alone}
    */
-  readonly formats?: Formats;
+  readonly formats?: FormatSet;
 }
 
 /** How many characters of a document an error shows. */
@@ -212,7 +214,7 @@ function parse(
   try {
     raw = isPlainlyJson(document, options.formats)
       ? parseObject(document, options)
-      : readersOf(options).decode(document);
+      : acceptedFormats(options).decode(document);
   } catch (error) {
     const reason = error instanceof SyntaxError
       ? `it is not JSON (${error.message}): let Celery store JSON (result_serializer = "json")`
@@ -221,7 +223,7 @@ function parse(
       : String(error);
     refuse(taskId, document, reason, error);
   }
-  if (isObject(raw)) return raw;
+  if (isDict(raw)) return raw;
   refuse(
     taskId,
     document,
@@ -232,10 +234,10 @@ function parse(
 /** Whether it is text that begins as Celery's documents do, and JSON is what to read it as. */
 function isPlainlyJson(
   document: StoredDocument,
-  formats: Formats | undefined,
+  formats: FormatSet | undefined,
 ): document is string {
   return typeof document === "string" && document.charCodeAt(0) === BRACE &&
-    (formats === undefined || formats.readsJson);
+    (formats === undefined || formats.prefersJson);
 }
 
 /** What `jsonCodec()` does, for the case that has to be fast: a text that is an object. */
@@ -251,10 +253,10 @@ function parseObject(text: string, options: DecodeOptions): unknown {
   return again;
 }
 
-function readersOf(options: DecodeOptions): Formats {
+function acceptedFormats(options: DecodeOptions): FormatSet {
   if (options.formats !== undefined) return options.formats;
-  const json = jsonCodec(options);
-  return new Formats(json, [json]);
+  const json = jsonFormat(options);
+  return new FormatSet(json, [json]);
 }
 
 function refuse(

@@ -1,4 +1,4 @@
-import { jsonCodec } from "../formats/codec.ts";
+import { jsonFormat } from "../formats/json/format.ts";
 import { MAX_WRITE_DEPTH } from "../formats/encodable.ts";
 import { encodeFailure } from "./exceptions.ts";
 import { encodeString } from "../formats/json/encode.ts";
@@ -56,7 +56,7 @@ export interface DocumentFields extends RequestFields {
 }
 
 /** The members of a document, in Celery's order, and where each comes from. */
-const OPTIONAL = [
+const OPTIONAL_MEMBERS = [
   ["group_id", "groupId"],
   ["parent_id", "parentId"],
   ["name", "name"],
@@ -68,7 +68,7 @@ const OPTIONAL = [
 ] as const;
 
 /** Names that a stamp must not have: it would replace the document's own member. */
-const RESERVED: ReadonlySet<string> = new Set([
+const RESERVED_NAMES: ReadonlySet<string> = new Set([
   "status",
   "result",
   "traceback",
@@ -76,22 +76,22 @@ const RESERVED: ReadonlySet<string> = new Set([
   "date_done",
   "stamped_headers",
   "task_id",
-  ...OPTIONAL.map(nameOf),
+  ...OPTIONAL_MEMBERS.map(nameOf),
 ]);
 
 /** Takes the members of a document, in Celery's order. */
-interface Sink {
+interface MemberSink {
   /** Takes one; messages call its value `name`. */
   add(key: string, value: unknown, name: string): void;
 }
 
 /** A document's own members as JSON has them, looked up: to escape each anew takes time. */
-const NAMES: ReadonlyMap<string, string> = new Map(
-  [...RESERVED].map((name) => [name, `"${name}": `]),
+const NAME_TEXTS: ReadonlyMap<string, string> = new Map(
+  [...RESERVED_NAMES].map((name) => [name, `"${name}": `]),
 );
 
 /** Writes members as text as they come: no object is made of them before. */
-class JsonText implements Sink {
+class JsonText implements MemberSink {
   readonly #format: Format;
   #text = "";
 
@@ -106,14 +106,14 @@ class JsonText implements Sink {
 
   add(key: string, value: unknown, name: string): void {
     this.#text += (this.#text === "" ? "{" : ", ") +
-      (NAMES.get(key) ?? `${encodeString(key)}: `) +
+      (NAME_TEXTS.get(key) ?? `${encodeString(key)}: `) +
       // JSON is written as text.
       (this.#format.encode(value, name) as string);
   }
 }
 
 /** Gathers members for formats that take the document whole. */
-class PlainMembers implements Sink {
+class PlainMembers implements MemberSink {
   /** The whole document. */
   readonly document: Record<string, unknown> = {};
 
@@ -123,7 +123,7 @@ class PlainMembers implements Sink {
   }
 }
 
-const JSON_FORMAT = jsonCodec({ integers: "bigint" });
+const JSON_FORMAT = jsonFormat({ integers: "bigint" });
 
 /**
  * Writes the document that Celery stores and publishes for a task, member for
@@ -154,21 +154,25 @@ export function encodeDocument(
   return format.encode(members.document, "");
 }
 
-function addMembers(sink: Sink, fields: DocumentFields, format: Format): void {
+function addMembers(
+  sink: MemberSink,
+  fields: DocumentFields,
+  format: Format,
+): void {
   const { state, stamps } = fields;
   // A failure must be stored, even where its text is one that only JSON can hold.
   const traceback = format.name === "json"
     ? fields.traceback
     : fields.traceback?.toWellFormed();
   const result = EXCEPTION_STATES.has(state)
-    ? exceptionOf(fields, format)
+    ? encodeException(fields, format)
     : fields.result;
   sink.add("status", state, "state");
   sink.add("result", result, "result");
   sink.add("traceback", traceback, "traceback");
   sink.add("children", fields.children, "children");
   sink.add("date_done", dateDone(fields), "dateDone");
-  for (const [key, name] of OPTIONAL) {
+  for (const [key, name] of OPTIONAL_MEMBERS) {
     const value = fields[name];
     if (value !== undefined) sink.add(key, value, name);
   }
@@ -177,7 +181,7 @@ function addMembers(sink: Sink, fields: DocumentFields, format: Format): void {
 }
 
 /** The exception to write. Python cannot read FAILURE or REVOKED without one; a RETRY may have none. */
-function exceptionOf(
+function encodeException(
   { state, result }: DocumentFields,
   format: Format,
 ): unknown {
@@ -202,11 +206,11 @@ function dateDone({ state, dateDone }: DocumentFields): string | null {
   return dateDone.toISOString().replace("Z", "000+00:00");
 }
 
-function addStamps(sink: Sink, stamps: Record<string, unknown>): void {
+function addStamps(sink: MemberSink, stamps: Record<string, unknown>): void {
   const names = Object.keys(stamps);
   sink.add("stamped_headers", names, "stamps");
   for (const name of names) {
-    if (RESERVED.has(name)) {
+    if (RESERVED_NAMES.has(name)) {
       throw new TypeError(
         `Cannot encode a stamp named ${JSON.stringify(name)}: ` +
           "a result document has a member of that name; choose another",

@@ -59,11 +59,11 @@ export function decodeFailure(result: unknown): TaskFailure | null {
   if (!result || isEmpty(result)) return null;
   const fields = asFields(result);
   if (fields === undefined) return failure(UNKNOWN_TYPE, null, [result]);
-  return failureOf(fields, result);
+  return readFailure(fields, result);
 }
 
 /** The failure that `fields` tell of, which are the members of `whole`. No getter of theirs makes it throw. */
-function failureOf(fields: unknown, whole: unknown): TaskFailure {
+function readFailure(fields: unknown, whole: unknown): TaskFailure {
   const type = memberOf(fields, "exc_type");
   const module = memberOf(fields, "exc_module");
   const message = memberOf(fields, "exc_message");
@@ -83,7 +83,7 @@ function failureOf(fields: unknown, whole: unknown): TaskFailure {
 /** The exception in a wrapper made with `args`; undefined if it has other parts. Its module may be null, as anyone's may. */
 function unwrapped(args: unknown[]): TaskFailure | undefined {
   const [module, type, third] = args;
-  const originalArgs = listOf(third);
+  const originalArgs = copyList(third);
   const isWrapped = (typeof module === "string" || module === null) &&
     typeof type === "string" && originalArgs !== undefined;
   return isWrapped ? failure(type, module, originalArgs) : undefined;
@@ -118,7 +118,7 @@ export function encodeFailure(
   error: unknown,
   encoder: ArgumentEncoder = JSON_ENCODER,
 ): EncodedFailure {
-  const { excType, excModule, excArgs } = partsOf(error);
+  const { excType, excModule, excArgs } = exceptionParts(error);
   return {
     exc_type: typeName(excType),
     exc_message: excArgs.map((argument) => encodable(argument, encoder)),
@@ -127,7 +127,7 @@ export function encodeFailure(
 }
 
 /** The class, its module, and the arguments. */
-function partsOf(
+function exceptionParts(
   error: unknown,
 ): { excType: unknown; excModule: string | null; excArgs: unknown[] } {
   // First, because a TaskError is an Error too, and stands for Python's.
@@ -137,7 +137,7 @@ function partsOf(
     return {
       excType: type,
       excModule: typeof module === "string" ? module : null,
-      excArgs: listOf(memberOf(error, "excArgs")) ??
+      excArgs: copyList(memberOf(error, "excArgs")) ??
         messageArgs(memberOf(error, "message")),
     };
   }
@@ -149,7 +149,7 @@ function partsOf(
     };
   }
   if (memberOf(error, "exc_type") !== undefined) {
-    return failureOf(error, error);
+    return readFailure(error, error);
   }
   return {
     excType: UNKNOWN_TYPE,
@@ -163,10 +163,10 @@ function failure(
   excModule: string | null,
   excArgs: unknown[],
 ): TaskFailure {
-  return { excType, excModule, excArgs, message: messageOf(excArgs) };
+  return { excType, excModule, excArgs, message: formatMessage(excArgs) };
 }
 
-function messageOf(args: unknown[]): string {
+function formatMessage(args: unknown[]): string {
   if (args.length === 1) return describeValue(args[0]);
   return args.map(describeValue).join(", ");
 }
@@ -174,11 +174,11 @@ function messageOf(args: unknown[]): string {
 /** Python's view of `exc_message`: a list is the arguments, anything else the only one. */
 function asArgs(message: unknown): unknown[] {
   if (message === undefined) return [];
-  return listOf(message) ?? [message];
+  return copyList(message) ?? [message];
 }
 
 /** A copy of a list; undefined if it is none, or cannot be read: a proxy may throw at anything. */
-function listOf(value: unknown): unknown[] | undefined {
+function copyList(value: unknown): unknown[] | undefined {
   try {
     return Array.isArray(value) ? [...value] : undefined;
   } catch {

@@ -6,6 +6,7 @@
  */
 
 import type { EventOrigin, MetaFields } from "./meta.ts";
+import { isDict } from "../formats/is_dict.ts";
 import { setOwn } from "../formats/own_property.ts";
 
 /** A meta or an event that is being made, before its type is narrowed by its state. */
@@ -40,7 +41,7 @@ export function readMember(meta: Shape, key: string, value: unknown): void {
       else keep(meta, key, value);
       break;
     case "kwargs":
-      if (isObject(value)) meta.kwargs = value;
+      if (isDict(value)) meta.kwargs = value;
       else keep(meta, key, value);
       break;
     case "worker":
@@ -63,10 +64,4 @@ export function readMember(meta: Shape, key: string, value: unknown): void {
 /** Keeps a known member of the wrong type; null only says that there is none. */
 export function keep(meta: Shape, key: string, value: unknown): void {
   if (value !== null) setOwn(meta.extra, key, value);
-}
-
-/** Whether `value` is an object of a document: no list, and nothing that an envelope stood for. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) &&
-    !(value instanceof Date) && !(value instanceof Uint8Array);
 }

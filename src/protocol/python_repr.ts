@@ -1,8 +1,8 @@
 import { datetimeRepr } from "./datetime_repr.ts";
 import {
   dateRefusal,
-  isoformat,
   MAX_WRITE_DEPTH,
+  toIsoformat,
 } from "../formats/encodable.ts";
 import { encodeJson } from "../formats/json/encode.ts";
 import { describeValue } from "../formats/describe.ts";
@@ -86,7 +86,7 @@ function objectRepr(value: object, ancestors: readonly object[]): string {
 /** Python's `datetime`, with the offset that the document has. */
 function dateRepr(date: Date): string {
   const text = datetimeText(date) ??
-    (dateRefusal(date) === undefined ? isoformat(date) : "");
+    (dateRefusal(date) === undefined ? toIsoformat(date) : "");
   return datetimeRepr(text) ?? stringRepr(describeValue(date));
 }
 

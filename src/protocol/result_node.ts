@@ -12,7 +12,7 @@ export interface ResultNode {
 }
 
 /** What came before a result in its chain, the nearest first. Each once, even if they lead in a circle. */
-export function ancestorsOf(result: ResultNode): ResultNode[] {
+export function listAncestors(result: ResultNode): ResultNode[] {
   const ancestors = new Set<ResultNode>();
   let { parent } = result;
   while (parent !== null && !ancestors.has(parent)) {
@@ -23,7 +23,7 @@ export function ancestorsOf(result: ResultNode): ResultNode[] {
 }
 
 /** The ids of the tasks among the results, those in groups included, each once and in order. */
-export function taskIdsOf(results: Iterable<ResultNode>): Set<string> {
+export function collectTaskIds(results: Iterable<ResultNode>): Set<string> {
   const ids = new Set<string>();
   addTaskIds(results, ids);
   return ids;
@@ -38,7 +38,7 @@ function addTaskIds(results: Iterable<ResultNode>, ids: Set<string>): void {
 }
 
 /** The ids of the tasks among the results, and of all that came before any of them. */
-export function lineageIdsOf(results: Iterable<ResultNode>): Set<string> {
+export function collectLineageIds(results: Iterable<ResultNode>): Set<string> {
   const ids = new Set<string>();
   const lineage = new Set(results);
   // The loop comes to what is added in it; each once, even if they lead in a circle.

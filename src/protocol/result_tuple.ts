@@ -23,9 +23,9 @@ export type ResultTuple = TaskTuple | GroupTuple;
  * Each opens two lists inside the one before. All of them stand in a list of
  * children, or in a group's document.
  */
-const MAX_WRITTEN = Math.floor((MAX_WRITTEN_DEPTH - 1) / 2);
+const MAX_WRITTEN_RESULTS = Math.floor((MAX_WRITTEN_DEPTH - 1) / 2);
 /** How many are read: as many as a document can hold. Celery stores more where its stack is shallow. */
-const MAX_READ = MAX_READ_DEPTH / 2;
+const MAX_READ_RESULTS = MAX_READ_DEPTH / 2;
 /** How many characters of a bad tuple an error shows. */
 const MAX_SHOWN_CHARS = 100;
 
@@ -37,19 +37,19 @@ const MAX_SHOWN_CHARS = 100;
  * @throws {RangeError} If more than 399 results nest, parents and groups
  * counted: no more can be stored, see `MAX_WRITE_DEPTH` in `encodable.ts`.
  */
-export function resultTuple(
+export function toResultTuple(
   result: ResultNode & { readonly results: readonly ResultNode[] },
 ): GroupTuple;
 /** Writes the result of a task or of a group as Celery does. */
-export function resultTuple(result: ResultNode): ResultTuple;
-export function resultTuple(result: ResultNode): ResultTuple {
+export function toResultTuple(result: ResultNode): ResultTuple;
+export function toResultTuple(result: ResultNode): ResultTuple {
   return write(result, 1);
 }
 
 function write(result: ResultNode, depth: number): ResultTuple {
-  if (depth > MAX_WRITTEN) {
+  if (depth > MAX_WRITTEN_RESULTS) {
     throw new RangeError(
-      `Cannot write more than ${MAX_WRITTEN} results one inside the other, parents and groups counted ` +
+      `Cannot write more than ${MAX_WRITTEN_RESULTS} results one inside the other, parents and groups counted ` +
         `(the next is ${result.id}): Python would not read them back`,
     );
   }
@@ -76,13 +76,13 @@ export function parseResultTuple(tuple: unknown): ResultNode {
 }
 
 function parse(tuple: unknown, depth: number): ResultNode {
-  if (depth > MAX_READ) {
+  if (depth > MAX_READ_RESULTS) {
     throw new RangeError(
-      `Cannot read more than ${MAX_READ} results one inside the other, parents and groups counted`,
+      `Cannot read more than ${MAX_READ_RESULTS} results one inside the other, parents and groups counted`,
     );
   }
   if (typeof tuple === "string") {
-    return { id: idOf(tuple, tuple), parent: null };
+    return { id: checkId(tuple, tuple), parent: null };
   }
   if (!Array.isArray(tuple) || tuple.length !== 2) {
     refuse(tuple, "expected [[id, parent], null] or [[id, parent], members]");
@@ -96,7 +96,7 @@ function parse(tuple: unknown, depth: number): ResultNode {
     ? head as [unknown, unknown]
     : [head, null];
   const node = {
-    id: idOf(id, tuple),
+    id: checkId(id, tuple),
     parent: parent === null ? null : parse(parent, depth + 1),
   };
   if (members === null) return node;
@@ -109,7 +109,7 @@ function parse(tuple: unknown, depth: number): ResultNode {
   };
 }
 
-function idOf(id: unknown, tuple: unknown): string {
+function checkId(id: unknown, tuple: unknown): string {
   if (typeof id === "string" && id !== "" && id.isWellFormed()) return id;
   refuse(tuple, "its id is not a non-empty string with a UTF-8 form");
 }

@@ -1,3 +1,4 @@
+import { isDict } from "../formats/is_dict.ts";
 import type { RequestFields } from "./encode.ts";
 
 /** The part that a task returns to the chord whose header it is in. */
@@ -23,7 +24,7 @@ export interface SignatureTask {
 }
 
 /** How deep signatures may nest. Python's JSON parser reads about a third of that. */
-const MAX_DEPTH = 1000;
+const MAX_SIGNATURE_DEPTH = 1000;
 
 /**
  * All tasks that signatures send, as far as their ids are known: those of
@@ -39,15 +40,12 @@ const MAX_DEPTH = 1000;
  *
  * @throws {RangeError} If signatures nest more than 1,000 deep.
  */
-export function tasksOf(signatures: readonly unknown[]): SignatureTask[] {
+export function listSignatureTasks(
+  signatures: readonly unknown[],
+): SignatureTask[] {
   const tasks = new Map<string, SignatureTask>();
   for (const signature of signatures) collect(signature, tasks, false, 0);
   return [...tasks.values()];
-}
-
-/** Whether `value` is a dict, as every signature is. */
-export function isDict(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Adds the tasks of one signature; whether any of them returns a part. */
@@ -58,17 +56,17 @@ function collect(
   depth: number,
 ): boolean {
   if (!isDict(signature)) return false;
-  if (depth === MAX_DEPTH) {
+  if (depth === MAX_SIGNATURE_DEPTH) {
     throw new RangeError(
-      `Cannot use a signature that is nested more than ${MAX_DEPTH} levels deep`,
+      `Cannot use a signature that is nested more than ${MAX_SIGNATURE_DEPTH} levels deep`,
     );
   }
   let returnsPart = false;
-  for (const [inner, isHeader] of innerOf(signature)) {
+  for (const [inner, isHeader] of innerSignatures(signature)) {
     const hasPart = collect(inner, tasks, inHeader || isHeader, depth + 1);
     returnsPart ||= hasPart;
   }
-  const task = taskOf(signature, inHeader || returnsPart);
+  const task = readTask(signature, inHeader || returnsPart);
   if (task === null) return returnsPart;
   // A group and the chord whose header it is have the same id.
   if (task.part !== null || !tasks.has(task.taskId)) {
@@ -78,14 +76,14 @@ function collect(
 }
 
 /** The signatures within one, and whether each is in the header of a chord. */
-function innerOf(
+function innerSignatures(
   { subtask_type: type, kwargs }: Record<string, unknown>,
 ): [signature: unknown, isHeader: boolean][] {
   if (!isDict(kwargs)) return [];
   switch (type) {
     case "group":
     case "chain":
-      return listOf(kwargs.tasks).map((task) => [task, false]);
+      return toList(kwargs.tasks).map((task) => [task, false]);
     case "chord": {
       const { header, body } = kwargs;
       const headers = Array.isArray(header) ? header : [header];
@@ -99,15 +97,15 @@ function innerOf(
   }
 }
 
-function taskOf(
+function readTask(
   { task, options }: Record<string, unknown>,
   returnsNoPart: boolean,
 ): SignatureTask | null {
   if (!isDict(options)) return null;
-  const taskId = idOf(options.task_id);
+  const taskId = readId(options.task_id);
   if (taskId === undefined) return null;
-  const groupId = idOf(options.group_id);
-  const parentId = idOf(options.parent_id);
+  const groupId = readId(options.group_id);
+  const parentId = readId(options.parent_id);
   const { chord, group_index: groupIndex } = options;
   const hasPart = !returnsNoPart && groupId !== undefined && isDict(chord);
   return {
@@ -118,23 +116,23 @@ function taskOf(
       ...(typeof task === "string" ? { name: task } : {}),
     },
     part: hasPart
-      ? { taskId, groupId, groupIndex: placeOf(groupIndex), chord }
+      ? { taskId, groupId, groupIndex: readIndex(groupIndex), chord }
       : null,
   };
 }
 
-function idOf(value: unknown): string | undefined {
+function readId(value: unknown): string | undefined {
   const isId = typeof value === "string" && value !== "" &&
     value.isWellFormed();
   return isId ? value : undefined;
 }
 
-function placeOf(value: unknown): number | null {
+function readIndex(value: unknown): number | null {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0
     ? value
     : null;
 }
 
-function listOf(value: unknown): unknown[] {
+function toList(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }

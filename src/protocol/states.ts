@@ -36,7 +36,7 @@ const BUILTIN_STATES: ReadonlySet<string> = new Set<BuiltinState>([
 /** Control characters, and the two separators that end a line. */
 const CONTROL = /[\p{Cc}\u2028\u2029]/u;
 /** How many characters of a refused state an error shows. */
-const SHOWN = 100;
+const MAX_SHOWN_CHARS = 100;
 
 /** States whose result is an exception. Celery: `EXCEPTION_STATES`. */
 export const EXCEPTION_STATES: ReadonlySet<string> = new Set([
@@ -109,7 +109,7 @@ function isDocument(state: string): boolean {
 
 function show(state: unknown): string {
   if (typeof state !== "string") return describeValue(state);
-  return state.length > SHOWN
-    ? `${JSON.stringify(state.slice(0, SHOWN))}...`
+  return state.length > MAX_SHOWN_CHARS
+    ? `${JSON.stringify(state.slice(0, MAX_SHOWN_CHARS))}...`
     : JSON.stringify(state);
 }

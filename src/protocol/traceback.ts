@@ -14,7 +14,7 @@ const MAX_ERRORS = 20;
  * Celery: the traceback of an exception with its `__cause__`, which Python
  * tells first, and JavaScript last.
  */
-export function tracebackOf(thrown: unknown): string | null {
+export function formatTraceback(thrown: unknown): string | null {
   if (!isError(thrown)) return null;
   const lines: string[] = [];
   const seen = new Set<unknown>();
@@ -26,11 +26,11 @@ export function tracebackOf(thrown: unknown): string | null {
       break;
     }
     if (seen.has(error)) {
-      lines.push(`${prefix}${headOf(error)} (told above)`);
+      lines.push(`${prefix}${formatHead(error)} (told above)`);
       continue;
     }
     seen.add(error);
-    lines.push(prefix + stackOf(error));
+    lines.push(prefix + readStack(error));
     // What is pushed last is told next.
     const errors = memberOf(error, "errors");
     if (Array.isArray(errors)) {
@@ -44,16 +44,16 @@ export function tracebackOf(thrown: unknown): string | null {
   return lines.join("\n");
 }
 
-function stackOf(error: unknown): string {
+function readStack(error: unknown): string {
   for (const key of ["traceback", "stack"]) {
     const text = isError(error) ? memberOf(error, key) : undefined;
     if (typeof text === "string" && text !== "") return text.trimEnd();
   }
-  return headOf(error);
+  return formatHead(error);
 }
 
 /** The first line of a stack: an error without one has this at least. */
-function headOf(error: unknown): string {
+function formatHead(error: unknown): string {
   if (!isError(error)) return describeValue(error);
   const name = describeValue(memberOf(error, "name") ?? "Error");
   const message = describeValue(memberOf(error, "message") ?? "");

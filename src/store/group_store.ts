@@ -12,7 +12,7 @@ import { checkOptions } from "../util/option_names.ts";
 import type { KeySpace } from "../protocol/keys.ts";
 import type { ResultNode } from "../protocol/result_node.ts";
 import { type GroupTuple, parseResultTuple } from "../protocol/result_tuple.ts";
-import type { Codec, StoredDocument } from "../formats/types.ts";
+import type { Format, StoredDocument } from "../formats/types.ts";
 
 /** What groups are saved with. */
 export interface GroupStoreContext {
@@ -21,7 +21,7 @@ export interface GroupStoreContext {
   /** The names of keys. */
   readonly keys: KeySpace;
   /** How values are written. */
-  readonly codec: Codec;
+  readonly codec: Format;
   /** Whole seconds that a group is kept; 0 is for ever. */
   readonly expires: number;
   /** The largest document that is stored, in bytes. */

@@ -11,7 +11,7 @@ import {
   pendingMeta,
   undecodableMeta,
 } from "../protocol/decode.ts";
-import type { Formats } from "../formats/formats.ts";
+import type { FormatSet } from "../formats/format_set.ts";
 import type { KeySpace } from "../protocol/keys.ts";
 import type { ResultMeta } from "../protocol/meta.ts";
 import type { RedisLink } from "../redis/link.ts";
@@ -26,7 +26,7 @@ export interface LookupContext {
   /** What integers beyond 2^53 become. */
   readonly integers: "bigint" | "number";
   /** The formats that are read. */
-  readonly formats: Formats;
+  readonly formats: FormatSet;
 }
 
 /** Keys in the first read of several: fewer once documents turn out to be large. */

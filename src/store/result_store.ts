@@ -11,7 +11,7 @@ import {
   optionNames,
 } from "../util/option_names.ts";
 import { encodeDocument } from "../protocol/encode.ts";
-import type { Formats } from "../formats/formats.ts";
+import type { FormatSet } from "../formats/format_set.ts";
 import { Finality } from "./finality.ts";
 import type { RequestFields } from "../protocol/encode.ts";
 import type { KeySpace } from "../protocol/keys.ts";
@@ -62,7 +62,7 @@ export interface StoreContext {
   /** The largest document that is stored, in bytes. */
   readonly maxResultBytes: number;
   /** The formats that are written and read. */
-  readonly formats: Formats;
+  readonly formats: FormatSet;
   /** Whether what is told of the call is stored. */
   readonly resultExtended: boolean;
   /** Whether documents are published on sharded channels. */
@@ -181,7 +181,7 @@ export class ResultStore {
         result,
         traceback,
         dateDone: isReady(state) ? runtime.date() : null,
-      }, formats.serializer);
+      }, formats);
     } catch (cause) {
       throw new BackendStoreError(
         `Cannot store the result of task ${taskId}: ${

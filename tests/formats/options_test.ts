@@ -1,7 +1,7 @@
 import { ConfigurationError, type Serializer } from "../../mod.ts";
 import { resolveOptions } from "../../src/options.ts";
-import type { Formats } from "../../src/formats/formats.ts";
-import { DisallowedFormat } from "../../src/formats/formats.ts";
+import type { FormatSet } from "../../src/formats/format_set.ts";
+import { DisallowedFormat } from "../../src/formats/disallowed_format.ts";
 import type { SerializerOptions } from "../../src/formats/options.ts";
 import { yaml } from "../../yaml.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
@@ -20,7 +20,7 @@ function turn(text: string): string {
   return [...text].reverse().join("");
 }
 
-function formatsOf(options: SerializerOptions): Formats {
+function formatsOf(options: SerializerOptions): FormatSet {
   return resolveOptions(options).formats;
 }
 
@@ -49,7 +49,7 @@ Deno.test("settingsOf() refuses serializers that cannot be used, and says why", 
   }
 });
 
-Deno.test("Formats reads whichever accepted format a value is in", () => {
+Deno.test("FormatSet reads whichever accepted format a value is in", () => {
   const value = { a: [1, "x"] };
   const all = [formatsOf({}), formatsOf({ serializer: "msgpack" })].concat(
     formatsOf({ serializer: reversed }),
@@ -65,10 +65,10 @@ Deno.test("Formats reads whichever accepted format a value is in", () => {
   }
 });
 
-Deno.test("Formats tells what is not accepted from what cannot be read", () => {
+Deno.test("FormatSet tells what is not accepted from what cannot be read", () => {
   const msgpack = formatsOf({ serializer: "msgpack" });
   const json = formatsOf({});
-  const cases: [Formats, string | Uint8Array, string][] = [
+  const cases: [FormatSet, string | Uint8Array, string][] = [
     [json, msgpack.encode({ a: 1 }), "msgpack"],
     [json, msgpack.encode([1, "id"]), "msgpack"],
     [msgpack, '{"a": 1}', "json"],
@@ -88,7 +88,11 @@ Deno.test("Formats tells what is not accepted from what cannot be read", () => {
   }
   assertThrows(() => json.decode("garbage"), SyntaxError);
   assertThrows(() => json.decode('{"a": '), SyntaxError);
-  assertThrows(() => msgpack.decode("garbage"), Error, "none of the formats");
+  assertThrows(
+    () => msgpack.decode("garbage"),
+    Error,
+    "none of the accepted formats",
+  );
   assertThrows(
     () => msgpack.decode(Uint8Array.of(0x81)),
     Error,
@@ -96,7 +100,7 @@ Deno.test("Formats tells what is not accepted from what cannot be read", () => {
   );
 });
 
-Deno.test("Formats gives the serializer of the application's own the first look, even at JSON", () => {
+Deno.test("FormatSet gives the serializer of the application's own the first look, even at JSON", () => {
   const upper: Serializer = {
     name: "upper",
     encode: (value) => JSON.stringify(value),
@@ -115,7 +119,7 @@ Deno.test("Formats gives the serializer of the application's own the first look,
   );
 });
 
-Deno.test("Formats gives a pickle to no serializer", () => {
+Deno.test("FormatSet gives a pickle to no serializer", () => {
   const greedy: Serializer = { ...reversed, decode: () => ({ a: 1 }) };
   const { formats } = resolveOptions({ serializer: greedy });
   assertEquals(formats.decode(Uint8Array.of(0x80, 6)), { a: 1 });

@@ -9,7 +9,7 @@
 import { resolveOptions } from "../../src/options.ts";
 import { decodeDocument } from "../../src/protocol/decode.ts";
 import { encodeDocument } from "../../src/protocol/encode.ts";
-import type { Formats } from "../../src/formats/formats.ts";
+import type { FormatSet } from "../../src/formats/format_set.ts";
 import { toJsonSafe } from "../../src/formats/json/json_safe.ts";
 import type { ResultMeta } from "../../src/protocol/meta.ts";
 import { CELERY_4_4, CELERY_5_6 } from "../protocol/fixtures.ts";
@@ -29,7 +29,7 @@ const { documents }: { documents: Golden[] } = JSON.parse(
   await Deno.readTextFile(file),
 );
 
-const FORMATS: Record<Golden["serializer"], Formats> = {
+const FORMATS: Record<Golden["serializer"], FormatSet> = {
   json: resolveOptions({}).formats,
   msgpack: resolveOptions({ serializer: "msgpack" }).formats,
   yaml: resolveOptions({ serializer: yaml }).formats,
@@ -73,8 +73,8 @@ function decode(golden: Golden): ResultMeta {
 }
 
 /** Writes a meta again, in the format that it came in. */
-function encode(meta: ResultMeta, formats: Formats): StoredDocument {
-  return encodeDocument(meta, formats.serializer);
+function encode(meta: ResultMeta, formats: FormatSet): StoredDocument {
+  return encodeDocument(meta, formats);
 }
 
 /** As a text; without the time, which is written with its offset here, and was without in Celery 5.2. */

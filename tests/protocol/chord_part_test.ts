@@ -2,11 +2,12 @@ import {
   decodeChordPart,
   encodeChordPart,
 } from "../../src/protocol/chord_part.ts";
-import { jsonCodec, msgpackCodec } from "../../src/formats/codec.ts";
+import { jsonFormat } from "../../src/formats/json/format.ts";
+import { msgpackFormat } from "../../src/formats/msgpack/format.ts";
 import type { TaskFailure } from "../../src/protocol/exceptions.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
 
-const codec = jsonCodec({ integers: "bigint" });
+const codec = jsonFormat({ integers: "bigint" });
 
 Deno.test("encodeChordPart writes what Celery writes", () => {
   const cases: [string, unknown, string][] = [
@@ -50,8 +51,8 @@ Deno.test("decodeChordPart undoes encodeChordPart, with exceptions as TaskFailur
 });
 
 Deno.test("encodeChordPart writes an exception's argument as text where the format cannot hold it", () => {
-  const plain = jsonCodec({ integers: "bigint" }, "plain");
-  const msgpack = msgpackCodec({ integers: "bigint" });
+  const plain = jsonFormat({ integers: "bigint" }, "plain");
+  const msgpack = msgpackFormat({ integers: "bigint" });
   const cases = [
     [plain, new Uint8Array([1, 2])],
     [msgpack, 2n ** 70n],

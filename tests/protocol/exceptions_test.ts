@@ -1,6 +1,6 @@
 import { encodeDocument } from "../../src/protocol/encode.ts";
 import { decodeFailure, encodeFailure } from "../../src/protocol/exceptions.ts";
-import { formatsOf } from "../../src/formats/options.ts";
+import { resolveFormats } from "../../src/formats/options.ts";
 import { TaskError } from "../../src/protocol/task_error.ts";
 import { yaml } from "../../yaml.ts";
 import { assertEquals } from "../support/assert.ts";
@@ -328,7 +328,7 @@ Deno.test("encodeFailure() replaces an argument that fits alone, and would be ne
   let deep: unknown = 1;
   for (let i = 0; i < 798; i++) deep = [deep];
   for (const serializer of ["json", "msgpack", yaml] as const) {
-    const { serializer: format } = formatsOf({ serializer }, "bigint");
+    const format = resolveFormats({ serializer }, "bigint");
     const fields = { taskId: "t", state: "FAILURE", dateDone: new Date(0) };
     for (let args: unknown = [deep]; Array.isArray(args); args = args[0]) {
       const result = { excType: "E", excArgs: args };
@@ -385,7 +385,7 @@ Deno.test("encodeFailure() writes whatever was thrown, in any format", () => {
   ) {
     for (const serializer of ["json", "msgpack", yaml] as const) {
       reads = 0;
-      const { serializer: format } = formatsOf({ serializer }, "bigint");
+      const format = resolveFormats({ serializer }, "bigint");
       const fields = { taskId: "t", state: "FAILURE", dateDone: new Date(0) };
       encodeDocument({ ...fields, result: thrown }, format);
     }

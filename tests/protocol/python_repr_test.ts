@@ -1,4 +1,4 @@
-import { jsonCodec } from "../../src/formats/codec.ts";
+import { jsonFormat } from "../../src/formats/json/format.ts";
 import { exceptionRepr, pythonRepr } from "../../src/protocol/python_repr.ts";
 import { assertEquals } from "../support/assert.ts";
 
@@ -93,7 +93,7 @@ Deno.test("pythonRepr writes the datetime of a document as Python's repr() does"
       })`,
     ],
   ];
-  const codec = jsonCodec({ integers: "bigint" });
+  const codec = jsonFormat({ integers: "bigint" });
   for (const [text, expected] of cases) {
     const stored = `{"__type__": "datetime", "__value__": "${text}"}`;
     assertEquals(pythonRepr(codec.decode(stored)), DATETIME + expected);

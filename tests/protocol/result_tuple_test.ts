@@ -3,9 +3,9 @@ import { encodeJson } from "../../src/formats/json/encode.ts";
 import type { ResultNode } from "../../src/protocol/result_node.ts";
 import {
   parseResultTuple,
-  resultTuple,
+  toResultTuple,
 } from "../../src/protocol/result_tuple.ts";
-import { formatsOf } from "../../src/formats/options.ts";
+import { resolveFormats } from "../../src/formats/options.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
 
 const TASK: ResultNode = { id: "t", parent: null };
@@ -27,7 +27,7 @@ function deep(count: number, member = false): unknown {
 
 Deno.test("resultTuple() writes a task, its parents and a group as Celery does", () => {
   assertEquals(
-    [TASK, CHAIN, GROUP].map((node) => encodeJson(resultTuple(node))),
+    [TASK, CHAIN, GROUP].map((node) => encodeJson(toResultTuple(node))),
     [
       '[["t", null], null]',
       '[["c", [["b", [["t", null], null]], null]], null]',
@@ -41,7 +41,7 @@ Deno.test("parseResultTuple() undoes resultTuple()", () => {
   for (
     const node of [TASK, CHAIN, GROUP, { id: "e", parent: null, results: [] }]
   ) {
-    assertEquals(parseResultTuple(resultTuple(node)), node);
+    assertEquals(parseResultTuple(toResultTuple(node)), node);
   }
 });
 
@@ -110,10 +110,10 @@ Deno.test("parseResultTuple() reads 1,000 results one inside the other, and refu
 Deno.test("resultTuple() writes as many results as can be stored, and no more", () => {
   const fields = { taskId: "t", state: "SUCCESS", dateDone: new Date(0) };
   for (const member of [false, true]) {
-    const tuple = resultTuple(parseResultTuple(deep(399, member)));
+    const tuple = toResultTuple(parseResultTuple(deep(399, member)));
     assertEquals(encodeJson(tuple), encodeJson(deep(399, member)));
     for (const serializer of ["json", "msgpack"] as const) {
-      const { serializer: format } = formatsOf({ serializer }, "bigint");
+      const format = resolveFormats({ serializer }, "bigint");
       format.encode({ result: tuple }, "group");
       encodeDocument({ ...fields, result: tuple, children: [tuple] }, format);
       // The next does not fit where groups and children are.
@@ -125,7 +125,7 @@ Deno.test("resultTuple() writes as many results as can be stored, and no more", 
     for (const count of [400, 1000]) {
       const node = parseResultTuple(deep(count, member));
       assertThrows(
-        () => resultTuple(node),
+        () => toResultTuple(node),
         RangeError,
         "Cannot write more than 399 results one inside the other",
       );
@@ -133,5 +133,5 @@ Deno.test("resultTuple() writes as many results as can be stored, and no more", 
   }
   let node: ResultNode = TASK;
   for (let i = 0; i < 10_000; i++) node = { id: `${i}`, parent: node };
-  assertThrows(() => resultTuple(node), RangeError);
+  assertThrows(() => toResultTuple(node), RangeError);
 });

@@ -1,4 +1,4 @@
-import { tasksOf } from "../../src/protocol/signature.ts";
+import { listSignatureTasks } from "../../src/protocol/signature.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
 
 type Dict = Record<string, unknown>;
@@ -39,7 +39,7 @@ function member(group_id: string, group_index?: number): Dict {
 
 /** Ids, and for each part the id and the group. */
 function summary(signatures: unknown[]): [ids: string[], parts: string[]] {
-  const tasks = tasksOf(signatures);
+  const tasks = listSignatureTasks(signatures);
   return [
     tasks.map(({ taskId }) => taskId),
     tasks.flatMap(({ part }) =>
@@ -50,7 +50,7 @@ function summary(signatures: unknown[]): [ids: string[], parts: string[]] {
 
 Deno.test("tasksOf() tells what a chain's signatures say of each task", () => {
   assertEquals(
-    tasksOf([
+    listSignatureTasks([
       task("c", { ...member("g", 2), parent_id: "b" }),
       task("b", member("g")),
       task("a", { group_id: "g" }),
@@ -126,13 +126,17 @@ Deno.test("tasksOf() passes over what is no signature, or has no id", () => {
     several("chord", { header: null, body: null }),
     { ...several("group", {}), kwargs: null },
   ];
-  assertEquals(tasksOf(strange), []);
+  assertEquals(listSignatureTasks(strange), []);
   const odd = { options: { task_id: "t", group_id: 1, chord: BODY } };
-  assertEquals(tasksOf([odd]), [{ taskId: "t", fields: {}, part: null }]);
+  assertEquals(listSignatureTasks([odd]), [{
+    taskId: "t",
+    fields: {},
+    part: null,
+  }]);
   const options = { task_id: "t", group_id: "g", chord: {}, group_index: -1 };
-  assertEquals(tasksOf([{ options }])[0]?.part?.groupIndex, null);
+  assertEquals(listSignatureTasks([{ options }])[0]?.part?.groupIndex, null);
   assertEquals(
-    tasksOf([{ options: { ...options, chord: "body" } }])[0]?.part,
+    listSignatureTasks([{ options: { ...options, chord: "body" } }])[0]?.part,
     null,
   );
 });
@@ -142,7 +146,7 @@ Deno.test("tasksOf() refuses signatures that nest too deep", () => {
   for (let i = 0; i < 999; i++) nested = several("chain", { tasks: [nested] });
   assertEquals(summary([nested])[0], ["t"]);
   assertThrows(
-    () => tasksOf([several("chain", { tasks: [nested] })]),
+    () => listSignatureTasks([several("chain", { tasks: [nested] })]),
     RangeError,
     "more than 1000 levels deep",
   );

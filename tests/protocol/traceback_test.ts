@@ -1,6 +1,6 @@
-import { msgpackCodec } from "../../src/formats/codec.ts";
+import { msgpackFormat } from "../../src/formats/msgpack/format.ts";
 import { encodeFailure } from "../../src/protocol/exceptions.ts";
-import { tracebackOf } from "../../src/protocol/traceback.ts";
+import { formatTraceback } from "../../src/protocol/traceback.ts";
 import { TaskError } from "../../src/protocol/task_error.ts";
 import {
   assert,
@@ -38,9 +38,9 @@ function hostile(): Error {
 
 Deno.test("tracebackOf() is the stack of an Error, and null for anything else", () => {
   const error = new Error("boom");
-  assertEquals(tracebackOf(error), error.stack ?? "");
+  assertEquals(formatTraceback(error), error.stack ?? "");
   for (const thrown of [null, undefined, "text", 5, {}, Object.create(null)]) {
-    assertEquals(tracebackOf(thrown), null);
+    assertEquals(formatTraceback(thrown), null);
   }
 });
 
@@ -51,7 +51,7 @@ Deno.test("tracebackOf() tells the causes, and the parts of an AggregateError, e
     new AggregateError([part, "a text"], "several", { cause: root }),
   );
   assertEquals(
-    tracebackOf(plain(new Error("top", { cause: error }))),
+    formatTraceback(plain(new Error("top", { cause: error }))),
     [
       "Error: top",
       "Caused by: AggregateError: several",
@@ -68,14 +68,14 @@ Deno.test("tracebackOf() ends where causes go round in a circle, or on and on", 
   const b = plain(new Error("b", { cause: a }));
   a.cause = b;
   assertEquals(
-    tracebackOf(a),
+    formatTraceback(a),
     "Error: a\nCaused by: Error: b\nCaused by: Error: a (told above)",
   );
   let long = plain(new Error("0"));
   for (let i = 1; i < 10_000; i++) {
     long = plain(new Error(`${i}`, { cause: long }));
   }
-  const lines = tracebackOf(long)?.split("\n") ?? [];
+  const lines = formatTraceback(long)?.split("\n") ?? [];
   assertEquals([lines.length, lines.at(-1)], [21, "... and more"]);
 });
 
@@ -90,18 +90,18 @@ Deno.test("tracebackOf() gives the Python traceback of a TaskError, and name and
     message: "x",
   });
   assertEquals(
-    tracebackOf(plain(new Error("top", { cause: error }))),
+    formatTraceback(plain(new Error("top", { cause: error }))),
     "Error: top\nCaused by: Traceback (most recent call last):\n  here",
   );
   const bare = new RangeError("far");
   delete bare.stack;
   Object.defineProperty(bare, "stack", { value: undefined });
-  assertEquals(tracebackOf(bare), "RangeError: far");
+  assertEquals(formatTraceback(bare), "RangeError: far");
 });
 
 Deno.test("tracebackOf() and encodeFailure() survive whatever was thrown", () => {
-  assertEquals(tracebackOf(hostile()), "Error");
-  assertEquals(tracebackOf(revoked()), null);
+  assertEquals(formatTraceback(hostile()), "Error");
+  assertEquals(formatTraceback(revoked()), null);
   assertEquals(encodeFailure(hostile()), {
     exc_type: "Error",
     exc_message: [],
@@ -121,12 +121,12 @@ Deno.test("tracebackOf() and encodeFailure() survive whatever was thrown", () =>
   assertEquals(encodeFailure(nameless).exc_type, "Exception");
   const aborted = new DOMException("stop", "AbortError");
   assertEquals(encodeFailure(aborted).exc_type, "AbortError");
-  assertStringIncludes(tracebackOf(aborted) ?? "", "stop");
-  assert(tracebackOf(new DOMException("", "AbortError")) !== null);
+  assertStringIncludes(formatTraceback(aborted) ?? "", "stop");
+  assert(formatTraceback(new DOMException("", "AbortError")) !== null);
 });
 
 Deno.test("encodeFailure() gives the text of an argument that the format cannot hold, made well-formed", () => {
-  const encoder = msgpackCodec({ integers: "number" });
+  const encoder = msgpackFormat({ integers: "number" });
   assertEquals(
     encodeFailure(new Error("\ud800"), encoder).exc_message,
     ["\ufffd"],

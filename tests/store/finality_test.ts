@@ -1,9 +1,9 @@
 import { Finality } from "../../src/store/finality.ts";
-import { formatsOf } from "../../src/formats/options.ts";
+import { resolveFormats } from "../../src/formats/options.ts";
 import { assertEquals, assertInstanceOf } from "../support/assert.ts";
 
 Deno.test("Judge tells of a status that no event can have that it is no SUCCESS, whatever the result says", () => {
-  const judge = new Finality(formatsOf({}, "bigint"));
+  const judge = new Finality(resolveFormats({}, "bigint"));
   for (
     const text of [
       '{"result": "SUCCESS", "status": "UNDECODABLE"}',

@@ -1,4 +1,4 @@
-import { isoformat, type Refusal } from "../encodable.ts";
+import { type Refusal, toIsoformat } from "../encodable.ts";
 import { toPlain } from "../plain.ts";
 import { datetimeText } from "../envelopes.ts";
 
@@ -6,7 +6,7 @@ const MIN_INT64 = -(2n ** 63n);
 const MAX_UINT64 = 2n ** 64n - 1n;
 
 /** The bytes of the longest number. */
-const LONGEST = 9;
+const MAX_NUMBER_BYTES = 9;
 
 const RULES = { refuse };
 
@@ -80,7 +80,7 @@ class Writer {
       this.#head(value.length, 0, 0, 0xc4, 0xc5, 0xc6);
       this.#append(value);
     } else if (value instanceof Date) {
-      this.#string(datetimeText(value) ?? isoformat(value));
+      this.#string(datetimeText(value) ?? toIsoformat(value));
     } else if (Array.isArray(value)) {
       this.#head(value.length, 0x90, 16, 0, 0xdc, 0xdd);
       for (const item of value) this.write(item);
@@ -109,7 +109,7 @@ class Writer {
     type16: number,
     type32: number,
   ): void {
-    this.#reserve(LONGEST);
+    this.#reserve(MAX_NUMBER_BYTES);
     if (size < fixedEnd) {
       this.#byte(fixed | size);
     } else if (size < 2 ** 8 && type8 !== 0) {
@@ -122,7 +122,7 @@ class Writer {
   }
 
   #number(value: number): void {
-    this.#reserve(LONGEST);
+    this.#reserve(MAX_NUMBER_BYTES);
     if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
       this.#view.setFloat64(this.#room(0xcb, 8), value);
     } else if (value >= 0) {
@@ -143,7 +143,7 @@ class Writer {
   }
 
   #bigint(value: bigint): void {
-    this.#reserve(LONGEST);
+    this.#reserve(MAX_NUMBER_BYTES);
     const number = Number(value);
     if (Number.isSafeInteger(number)) this.#number(number);
     else if (value > 0n) this.#view.setBigUint64(this.#room(0xcf, 8), value);

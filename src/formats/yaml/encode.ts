@@ -1,9 +1,10 @@
-import { isoformat } from "../encodable.ts";
+import { toIsoformat } from "../encodable.ts";
+import { isDict } from "../is_dict.ts";
 import { encodeJson } from "../json/encode.ts";
 import { datetimeText } from "../envelopes.ts";
 
 /** PyYAML takes no longer key without being told before. */
-const MAX_SIMPLE_KEY = 1000;
+const MAX_SIMPLE_KEY_CHARS = 1000;
 
 /** What PyYAML takes for a timestamp: with seconds, and an offset in minutes. */
 const TIMESTAMP =
@@ -15,8 +16,8 @@ const TIMESTAMP =
  * has it; what stands within in one line; all strings in quotes, all of it
  * ASCII.
  */
-export function writeYaml(value: unknown): string {
-  if (isMapping(value) && Object.keys(value).length > 0) {
+export function encodeYaml(value: unknown): string {
+  if (isDict(value) && Object.keys(value).length > 0) {
     return pairs(value, "\n").map((line) => `${line}\n`).join("");
   }
   if (Array.isArray(value) && value.length > 0) {
@@ -29,7 +30,7 @@ export function writeYaml(value: unknown): string {
 function inline(value: unknown): string {
   switch (typeof value) {
     case "string":
-      return quoted(value);
+      return quote(value);
     case "number":
       return number(value);
     case "bigint":
@@ -41,16 +42,16 @@ function inline(value: unknown): string {
   if (value instanceof Date) return `!!timestamp "${timestamp(value)}"`;
   if (value instanceof Uint8Array) return `!!binary "${value.toBase64()}"`;
   if (Array.isArray(value)) return `[${value.map(inline).join(", ")}]`;
-  if (!isMapping(value)) return "null";
+  if (!isDict(value)) return "null";
   return `{${pairs(value, " ").join(", ")}}`;
 }
 
 /** The members, sorted; `gap` stands between a long key and its value. */
 function pairs(members: Record<string, unknown>, gap: string): string[] {
   return Object.keys(members).sort().map((key) => {
-    const name = quoted(key);
+    const name = quote(key);
     const value = inline(members[key]);
-    return name.length > MAX_SIMPLE_KEY
+    return name.length > MAX_SIMPLE_KEY_CHARS
       ? `? ${name}${gap}: ${value}`
       : `${name}: ${value}`;
   });
@@ -65,24 +66,19 @@ function number(value: number): string {
 
 function timestamp(value: Date): string {
   const text = datetimeText(value);
-  return text !== undefined && TIMESTAMP.test(text) ? text : isoformat(value);
+  return text !== undefined && TIMESTAMP.test(text) ? text : toIsoformat(value);
 }
 
-function quoted(text: string): string {
+function quote(text: string): string {
   // By code points: PyYAML does not join escaped surrogates.
-  return `"${text.replace(/[^ !#-[\]-~]/gu, escaped)}"`;
+  return `"${text.replace(/[^ !#-[\]-~]/gu, escapeCharacter)}"`;
 }
 
-function escaped(character: string): string {
+function escapeCharacter(character: string): string {
   const code = character.codePointAt(0)!;
   const digits = code.toString(16);
   if (code < 0x100) return `\\x${digits.padStart(2, "0")}`;
   return code < 0x10000
     ? `\\u${digits.padStart(4, "0")}`
     : `\\U${digits.padStart(8, "0")}`;
-}
-
-function isMapping(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) &&
-    !(value instanceof Date) && !(value instanceof Uint8Array);
 }

@@ -8,7 +8,7 @@
 
 import { FAILSAFE_SCHEMA, type Schema, Type } from "../../deps/js_yaml.ts";
 import { parseInteger } from "../integer.ts";
-import { datetimeOf } from "../envelopes.ts";
+import { toDate } from "../envelopes.ts";
 
 const NULL = /^(?:~|null|Null|NULL|)$/;
 const TRUE = /^(?:yes|Yes|YES|true|True|TRUE|on|On|ON)$/;
@@ -24,10 +24,10 @@ const DATETIME =
 const TIMESTAMP = either(DATE, DATETIME);
 
 /** How many characters of documents merges may go over: each can copy as much as there is. */
-const MAX_MERGED = 10_000_000;
+const MAX_MERGED_CHARS = 10_000_000;
 
 /** How many parts a number in base 60 may have: to read one takes the square of that. */
-const MAX_PARTS = 100;
+const MAX_BASE_60_PARTS = 100;
 
 const TAGS = FAILSAFE_SCHEMA.extend({
   implicit: [
@@ -51,7 +51,7 @@ const TAGS = FAILSAFE_SCHEMA.extend({
  * parser. Made for one document of `size` characters, whose merges it counts:
  * PyYAML writes none, and a short text of many could fill the memory.
  */
-export function schemaOf(size: number): Schema {
+export function createSchema(size: number): Schema {
   let merged = 0;
   return TAGS.extend({
     implicit: [
@@ -60,7 +60,7 @@ export function schemaOf(size: number): Schema {
         resolve(data): boolean {
           if (data !== "<<") return false;
           merged += size;
-          if (merged <= MAX_MERGED) return true;
+          if (merged <= MAX_MERGED_CHARS) return true;
           throw new RangeError("it merges too much");
         },
       }),
@@ -93,16 +93,19 @@ function scalarText(data: unknown): string {
 function integer(text: string): number | bigint {
   const digits = text.replaceAll("_", "").replace(/^[-+]/, "");
   const size = digits.includes(":")
-    ? partsOf(digits).reduce((sum, part) => sum * 60n + parseInteger(part), 0n)
+    ? splitBase60(digits).reduce(
+      (sum, part) => sum * 60n + parseInteger(part),
+      0n,
+    )
     : parseInteger(/^0[0-7]/.test(digits) ? `0o${digits}` : digits);
   const value = text.startsWith("-") ? -size : size;
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
 }
 
-function partsOf(digits: string): string[] {
+function splitBase60(digits: string): string[] {
   const parts = digits.split(":");
-  if (parts.length <= MAX_PARTS) return parts;
+  if (parts.length <= MAX_BASE_60_PARTS) return parts;
   throw new RangeError("it has a number in base 60 that is too long");
 }
 
@@ -125,7 +128,7 @@ function timestamp(text: string): Date | string {
     : `${sign}${pad(hours)}:${minutes}`;
   const iso = `${year}-${pad(month)}-${pad(day)}T${pad(hour)}:${minute}:` +
     `${second}${fraction === "." ? "" : fraction}${offset}`;
-  return datetimeOf(iso) ?? text;
+  return toDate(iso) ?? text;
 }
 
 function pad(digits = ""): string {

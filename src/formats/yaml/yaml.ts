@@ -2,11 +2,11 @@ import { load, YAMLException } from "../../deps/js_yaml.ts";
 import { integerRefusal, type Refusal } from "../encodable.ts";
 import { toPlain } from "../plain.ts";
 import type { Serializer } from "../custom.ts";
-import { schemaOf } from "./schema.ts";
-import { writeYaml } from "./encode.ts";
+import { createSchema } from "./schema.ts";
+import { encodeYaml } from "./encode.ts";
 
 /** PyYAML gives up at about 400 levels, less the depth of the stack it is called on. */
-const MAX_DEPTH = 200;
+const MAX_YAML_DEPTH = 200;
 
 /**
  * YAML as Celery's workers write and read it (PyYAML's `safe_dump()` and
@@ -29,8 +29,8 @@ const MAX_DEPTH = 200;
 export const yaml: Serializer = {
   name: "yaml",
   encode: (value) =>
-    writeYaml(
-      toPlain(value, "value", { maxDepth: MAX_DEPTH, refuse: refusalOf }),
+    encodeYaml(
+      toPlain(value, "value", { maxDepth: MAX_YAML_DEPTH, refuse: refuse }),
     ),
   decode(stored): unknown {
     if (typeof stored !== "string") {
@@ -41,7 +41,7 @@ export const yaml: Serializer = {
       throw new Error("it is not YAML as Celery writes it: it begins as JSON");
     }
     try {
-      return load(stored, { schema: schemaOf(stored.length), json: true });
+      return load(stored, { schema: createSchema(stored.length), json: true });
     } catch (cause) {
       const reason = cause instanceof YAMLException
         ? cause.reason
@@ -55,6 +55,6 @@ export const yaml: Serializer = {
   },
 };
 
-function refusalOf(value: string | bigint): Refusal | undefined {
+function refuse(value: string | bigint): Refusal | undefined {
   return typeof value === "bigint" ? integerRefusal(value) : undefined;
 }

@@ -1,6 +1,6 @@
 import { decodeMsgpack } from "../../../src/formats/msgpack/decode.ts";
 import { encodeMsgpack } from "../../../src/formats/msgpack/encode.ts";
-import { datetimeOf } from "../../../src/formats/envelopes.ts";
+import { toDate } from "../../../src/formats/envelopes.ts";
 import {
   assert,
   assertEquals,
@@ -205,7 +205,7 @@ Deno.test("encodeMsgpack() writes what encodeJson() would, where the two agree",
 Deno.test("encodeMsgpack() writes a Date as the text it came from, or in ISO form", () => {
   const text = "2024-01-02T03:04:05.678901+05:30";
   assertEquals(
-    decodeMsgpack(encodeMsgpack([datetimeOf(text), new Date(5)]), BIGINT),
+    decodeMsgpack(encodeMsgpack([toDate(text), new Date(5)]), BIGINT),
     [text, "1970-01-01T00:00:00.005+00:00"],
   );
 });
