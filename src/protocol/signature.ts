@@ -1,42 +1,42 @@
 import { isDict } from "../formats/is_dict.ts";
 import type { RequestFields } from "./encode.ts";
 
-/** The part that a task returns to the chord whose header it is in. */
+/** The part that a task in a chord's header returns to the chord. */
 export interface SignaturePart {
-  /** The task. */
+  /** The id of the task. */
   readonly taskId: string;
-  /** The group that is the chord's header. */
+  /** The id of the group that is the chord's header. */
   readonly groupId: string;
-  /** The task's place in the group; null if the signature has none. */
+  /** The task's index in the group; null if the signature has none. */
   readonly groupIndex: number | null;
-  /** The chord's body: its signature. */
+  /** The signature of the chord's body. */
   readonly chord: Record<string, unknown>;
 }
 
-/** A task that a signature sends, or what stands for several: a group, a chord. */
+/** A task that a signature sends, or the id of several: a group or a chord. */
 export interface SignatureTask {
-  /** Its id. */
+  /** The id. */
   readonly taskId: string;
-  /** What its document says of the call. */
+  /** The members of its document that describe the request. */
   readonly fields: Pick<RequestFields, "groupId" | "parentId" | "name">;
   /** The part that it returns to a chord; null if it returns none. */
   readonly part: SignaturePart | null;
 }
 
-/** How deep signatures may nest. Python's JSON parser reads about a third of that. */
+/** How deep signatures may nest: about three times as deep as Python's JSON parser reads. */
 const MAX_SIGNATURE_DEPTH = 1000;
 
 /**
- * All tasks that signatures send, as far as their ids are known: those of
- * groups, chains and chords within them, too. `signatures` are dicts as a
- * message holds them. What is not a signature is passed over.
+ * Lists the tasks with known ids that `signatures` send, including those in
+ * groups, chains and chords. Signatures are dicts, as in a message; anything else
+ * is skipped.
  *
- * A group that belongs to a chord returns no part itself if its members do: the
- * chord counts the members. The tasks in the header of a chord among the
- * signatures return none, as their chord does not begin before they are sent.
+ * If the members of a group return parts to a chord, the group itself returns
+ * none: the chord counts its members. The tasks in the header of a chord among
+ * the signatures return none, since that chord has not started.
  *
- * Celery: the loop over `request.chain` in `Backend.mark_as_failure`, which
- * looks into the body of a chord (after 5.6), and into no group.
+ * Celery: the loop over `request.chain` in `Backend.mark_as_failure`, which after
+ * 5.6 includes the body of a chord, but never the members of a group.
  *
  * @throws {RangeError} If signatures nest more than 1,000 deep.
  */
@@ -48,7 +48,7 @@ export function listSignatureTasks(
   return [...tasks.values()];
 }
 
-/** Adds the tasks of one signature; whether any of them returns a part. */
+/** Adds the tasks of one signature; returns whether any of them returns a part. */
 function collect(
   signature: unknown,
   tasks: Map<string, SignatureTask>,
@@ -68,14 +68,14 @@ function collect(
   }
   const task = readTask(signature, inHeader || returnsPart);
   if (task === null) return returnsPart;
-  // A group and the chord whose header it is have the same id.
+  // A chord and its header have the same id.
   if (task.part !== null || !tasks.has(task.taskId)) {
     tasks.set(task.taskId, task);
   }
   return returnsPart || task.part !== null;
 }
 
-/** The signatures within one, and whether each is in the header of a chord. */
+/** Lists the signatures inside one, and whether each is in the header of a chord. */
 function innerSignatures(
   { subtask_type: type, kwargs }: Record<string, unknown>,
 ): [signature: unknown, isHeader: boolean][] {

@@ -32,13 +32,13 @@ Deno.test("settingsOf() refuses serializers that cannot be used, and says why", 
     [{ serializer: "auth" }, '"auth" as serializer: expected "json"'],
     [{ serializer: {} }, "a name, encode() and decode()"],
     [{ serializer: custom("") }, "a name, encode() and decode()"],
-    [{ serializer: custom("json") }, "the name is taken"],
-    [{ serializer: custom("pickle") }, "the name is taken"],
+    [{ serializer: custom("json") }, "that name is reserved"],
+    [{ serializer: custom("pickle") }, "that name is reserved"],
     [{ acceptContent: ["json", "pickle"] }, "can run any code"],
     [{ acceptContent: ["json", "application/x-python-serialize"] }, '"pickle"'],
     [{ acceptContent: ["json", "yaml"] }, "yaml.ts"],
     [{ acceptContent: "json" }, "expected a list"],
-    [{ acceptContent: [] }, 'lacks the serializer, "json"'],
+    [{ acceptContent: [] }, 'lacks the serializer "json"'],
     [{ serializer: "msgpack", acceptContent: ["json"] }, '"msgpack"'],
     [{ serializer: reversed, acceptContent: ["json"] }, '"reversed"'],
     [{ jsonTypes: "old" }, '"tagged" or "plain"'],
@@ -153,7 +153,7 @@ Deno.test("a serializer of the application's own is given plain data, and held t
   assertEquals(seen, [{ date, n: 1n }]);
   assertThrows(() => formats.encode(new Map()), TypeError, "a Map at result");
   made = "\ud800";
-  assertThrows(() => formats.encode(1), TypeError, "no UTF-8");
+  assertThrows(() => formats.encode(1), TypeError, "UTF-8 cannot encode");
   made = 5;
   assertThrows(
     () => formats.encode(1),

@@ -417,7 +417,7 @@ Deno.test("decodeDocument() refuses an integer of more digits than Python reads"
   );
   assertStringIncludes(
     error.message,
-    'Cannot decode the result of task "t1": it has an integer of 10000000 digits, and more than 4300 are not read',
+    'Cannot decode the result of task "t1": it has an integer of 10000000 digits, more than the 4300 that are read',
   );
   assertEquals(undecodableMeta(error).state, "UNDECODABLE");
 });

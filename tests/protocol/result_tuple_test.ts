@@ -68,10 +68,13 @@ Deno.test("parseResultTuple() refuses other shapes, and shows them", () => {
       [["t", null, null], "expected [[id, parent], null]"],
       [[["t"], null], "it does not begin with [id, parent]"],
       [[["t", null, null], null], "it does not begin with [id, parent]"],
-      [[["", null], null], "its id is not a non-empty string"],
-      [[["\ud800", null], null], "its id is not a non-empty string"],
-      [[[1, null], null], "its id is not a non-empty string"],
-      [[null, null], "its id is not a non-empty string"],
+      [[["", null], null], "its id is not a non-empty, well-formed string"],
+      [
+        [["\ud800", null], null],
+        "its id is not a non-empty, well-formed string",
+      ],
+      [[[1, null], null], "its id is not a non-empty, well-formed string"],
+      [[null, null], "its id is not a non-empty, well-formed string"],
       [[["t", null], "xy"], "its members are neither null nor a list"],
       [[["t", null], {}], "its members are neither null nor a list"],
       [[["t", null], [null]], "from null"],
@@ -127,7 +130,7 @@ Deno.test("resultTuple() writes as many results as can be stored, and no more", 
       assertThrows(
         () => toResultTuple(node),
         RangeError,
-        "Cannot write more than 399 results one inside the other",
+        "Cannot write more than 399 results inside one another",
       );
     }
   }

@@ -69,7 +69,7 @@ Deno.test("tracebackOf() ends where causes go round in a circle, or on and on", 
   a.cause = b;
   assertEquals(
     formatTraceback(a),
-    "Error: a\nCaused by: Error: b\nCaused by: Error: a (told above)",
+    "Error: a\nCaused by: Error: b\nCaused by: Error: a (see above)",
   );
   let long = plain(new Error("0"));
   for (let i = 1; i < 10_000; i++) {

@@ -227,7 +227,7 @@ Deno.test("parseJson() reads integers of 4,300 digits, and refuses more, as Pyth
     );
     assertEquals(
       error.message,
-      "it has an integer of 4301 digits, and more than 4300 are not read, as in Python",
+      "it has an integer of 4301 digits, more than the 4300 that are read, as in Python",
     );
   }
   // To read it would take seconds.

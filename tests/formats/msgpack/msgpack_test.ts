@@ -116,7 +116,7 @@ Deno.test("decodeMsgpack() refuses what ends too early, or goes on", () => {
       "ends too early",
     );
   }
-  assertStringIncludes(refusal(1, 2), "goes on after its end at byte 1");
+  assertStringIncludes(refusal(1, 2), "continues after its end at byte 1");
   assertStringIncludes(refusal(0xc1), "unknown type 0xc1");
 });
 
@@ -218,8 +218,8 @@ Deno.test("encodeMsgpack() refuses what msgpack cannot hold, and says where", ()
   const cases: [unknown, string][] = [
     [{ a: [2n ** 64n] }, "an integer of more than 64 bits at result.a[0]"],
     [-(2n ** 63n) - 1n, "more than 64 bits at result"],
-    [{ a: "\ud800" }, "half a surrogate pair at result.a"],
-    [{ a: { "\ud800": 1 } }, "half a surrogate pair at result.a"],
+    [{ a: "\ud800" }, "a lone surrogate at result.a"],
+    [{ a: { "\ud800": 1 } }, "a lone surrogate at result.a"],
     [[new Map()], "a Map at result[0]"],
     [{ f: doNothing }, "a function at result.f"],
     [Symbol("s"), "a symbol at result"],
