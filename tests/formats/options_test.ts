@@ -6,7 +6,7 @@ import type { SerializerOptions } from "../../src/formats/options.ts";
 import { yaml } from "../../yaml.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
 
-/** JSON backwards. */
+/** A custom format: JSON backwards. */
 const reversed: Serializer = {
   name: "reversed",
   encode: (value) => turn(JSON.stringify(value)),
@@ -24,7 +24,7 @@ function formatsOf(options: SerializerOptions): FormatSet {
   return resolveOptions(options).formats;
 }
 
-Deno.test("settingsOf() refuses serializers that cannot be used, and says why", () => {
+Deno.test("resolveFormats() refuses serializers that cannot be used, and says why", () => {
   const custom = (name: string): Serializer => ({ ...reversed, name });
   const cases: [options: Record<string, unknown>, words: string][] = [
     [{ serializer: "pickle" }, "can run any code"],
@@ -49,7 +49,7 @@ Deno.test("settingsOf() refuses serializers that cannot be used, and says why", 
   }
 });
 
-Deno.test("FormatSet reads whichever accepted format a value is in", () => {
+Deno.test("FormatSet decodes a value in any accepted format", () => {
   const value = { a: [1, "x"] };
   const all = [formatsOf({}), formatsOf({ serializer: "msgpack" })].concat(
     formatsOf({ serializer: reversed }),
@@ -65,7 +65,7 @@ Deno.test("FormatSet reads whichever accepted format a value is in", () => {
   }
 });
 
-Deno.test("FormatSet tells what is not accepted from what cannot be read", () => {
+Deno.test("FormatSet distinguishes what is not accepted from what cannot be decoded", () => {
   const msgpack = formatsOf({ serializer: "msgpack" });
   const json = formatsOf({});
   const cases: [FormatSet, string | Uint8Array, string][] = [
@@ -100,7 +100,7 @@ Deno.test("FormatSet tells what is not accepted from what cannot be read", () =>
   );
 });
 
-Deno.test("FormatSet gives the serializer of the application's own the first look, even at JSON", () => {
+Deno.test("FormatSet tries a custom serializer first, even for JSON", () => {
   const upper: Serializer = {
     name: "upper",
     encode: (value) => JSON.stringify(value),
@@ -119,7 +119,7 @@ Deno.test("FormatSet gives the serializer of the application's own the first loo
   );
 });
 
-Deno.test("FormatSet gives a pickle to no serializer", () => {
+Deno.test("FormatSet passes a pickle to no serializer", () => {
   const greedy: Serializer = { ...reversed, decode: () => ({ a: 1 }) };
   const { formats } = resolveOptions({ serializer: greedy });
   assertEquals(formats.decode(Uint8Array.of(0x80, 6)), { a: 1 });
@@ -132,7 +132,7 @@ Deno.test("FormatSet gives a pickle to no serializer", () => {
   }
 });
 
-Deno.test("a serializer of the application's own is given plain data, and held to giving it", () => {
+Deno.test("customFormat() passes plain data to a serializer, and expects plain data back", () => {
   const seen: unknown[] = [];
   let made: unknown;
   const serializer: Serializer = {

@@ -31,7 +31,7 @@ Deno.test("encodeChordPart writes what Celery writes", () => {
   }
 });
 
-Deno.test("decodeChordPart undoes encodeChordPart, with exceptions as TaskFailures", () => {
+Deno.test("decodeChordPart reverses encodeChordPart, with exceptions as TaskFailures", () => {
   const date = new Date(0);
   for (const result of [null, 2n ** 60n, { date }]) {
     const part = encodeChordPart(codec, "t", "SUCCESS", result);
@@ -50,7 +50,7 @@ Deno.test("decodeChordPart undoes encodeChordPart, with exceptions as TaskFailur
   });
 });
 
-Deno.test("encodeChordPart writes an exception's argument as text where the format cannot hold it", () => {
+Deno.test("encodeChordPart writes an exception's argument as text if the format cannot represent it", () => {
   const plain = jsonFormat({ integers: "bigint" }, "plain");
   const msgpack = msgpackFormat({ integers: "bigint" });
   const cases = [
@@ -67,7 +67,7 @@ Deno.test("encodeChordPart writes an exception's argument as text where the form
   }
 });
 
-Deno.test("decodeChordPart refuses what is no part", () => {
+Deno.test("decodeChordPart refuses anything but a part", () => {
   for (
     const stored of [
       "",

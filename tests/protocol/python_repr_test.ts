@@ -10,7 +10,7 @@ function zone(delta: string): string {
   return `tzinfo=datetime.timezone(datetime.timedelta(${delta}))`;
 }
 
-// What Python's repr() gives for the same; tests/interop/chord_test.ts asks Python itself.
+// What Python's repr() returns; tests/interop/chord_test.ts compares with Python itself.
 Deno.test("pythonRepr writes values as Python's repr() does", () => {
   const cases: [unknown, string][] = [
     [null, "None"],
@@ -100,7 +100,7 @@ Deno.test("pythonRepr writes the datetime of a document as Python's repr() does"
   }
 });
 
-Deno.test("pythonRepr writes whatever was thrown", () => {
+Deno.test("pythonRepr accepts any thrown value", () => {
   const list: unknown[] = [1];
   const members: Record<string, unknown> = { list };
   list.push(list, members);

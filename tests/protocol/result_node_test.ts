@@ -18,14 +18,14 @@ function group(
   return { id, parent, results };
 }
 
-Deno.test("ancestorsOf() gives what came before, the nearest first", () => {
+Deno.test("listAncestors() lists the nearest first", () => {
   const root = task("a");
   const middle = group("g", [task("x", task("y"))], root);
   assertEquals(listAncestors(root), []);
   assertEquals(listAncestors(task("c", middle)), [middle, root]);
 });
 
-Deno.test("ancestorsOf() and lineageIdsOf() end where parents lead in a circle", () => {
+Deno.test("listAncestors() and collectLineageIds() end if parents form a cycle", () => {
   const first: { id: string; parent: ResultNode | null } = task("a");
   const second = task("b", first);
   first.parent = second;
@@ -33,7 +33,7 @@ Deno.test("ancestorsOf() and lineageIdsOf() end where parents lead in a circle",
   assertEquals(collectLineageIds([first]), new Set(["a", "b"]));
 });
 
-Deno.test("taskIdsOf() gives the tasks in groups at any depth, once and in order", () => {
+Deno.test("collectTaskIds() collects the tasks in groups at any depth, once and in order", () => {
   assertEquals(
     [...collectTaskIds([
       task("c"),
@@ -49,7 +49,7 @@ Deno.test("taskIdsOf() gives the tasks in groups at any depth, once and in order
   );
 });
 
-Deno.test("lineageIdsOf() gives the tasks and all that came before them, those in groups too", () => {
+Deno.test("collectLineageIds() collects the tasks and all before them, including those in groups", () => {
   const before = group("g", [task("x", task("y"))], task("a"));
   assertEquals(
     collectLineageIds([task("c", before), group("h", [task("d")])]),
@@ -57,7 +57,7 @@ Deno.test("lineageIdsOf() gives the tasks and all that came before them, those i
   );
 });
 
-Deno.test("ancestorsOf() and lineageIdsOf() take any number of parents", () => {
+Deno.test("listAncestors() and collectLineageIds() accept any number of parents", () => {
   let node = task("0");
   for (let i = 1; i < 100_000; i++) node = task(`${i}`, node);
   assertEquals(listAncestors(node).length, 99_999);

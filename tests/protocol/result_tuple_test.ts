@@ -16,7 +16,7 @@ const GROUP: ResultNode = {
   results: [TASK, { id: "h", parent: null, results: [CHAIN] }],
 };
 
-/** A tuple with so many parents, or groups, one inside the other. */
+/** Makes a tuple with `depth` nested parents or groups. */
 function deep(count: number, member = false): unknown {
   let tuple: unknown = [["id", null], member ? [] : null];
   for (let i = 1; i < count; i++) {
@@ -25,7 +25,7 @@ function deep(count: number, member = false): unknown {
   return tuple;
 }
 
-Deno.test("resultTuple() writes a task, its parents and a group as Celery does", () => {
+Deno.test("toResultTuple() writes a task, its parents and a group as Celery does", () => {
   assertEquals(
     [TASK, CHAIN, GROUP].map((node) => encodeJson(toResultTuple(node))),
     [
@@ -37,7 +37,7 @@ Deno.test("resultTuple() writes a task, its parents and a group as Celery does",
   );
 });
 
-Deno.test("parseResultTuple() undoes resultTuple()", () => {
+Deno.test("parseResultTuple() reverses toResultTuple()", () => {
   for (
     const node of [TASK, CHAIN, GROUP, { id: "e", parent: null, results: [] }]
   ) {
@@ -56,7 +56,7 @@ Deno.test("parseResultTuple() reads the older form, and bare ids", () => {
   assertEquals(parseResultTuple([["c", "t"], null]), { id: "c", parent: TASK });
 });
 
-Deno.test("parseResultTuple() refuses other shapes, and shows them", () => {
+Deno.test("parseResultTuple() refuses other shapes, and its errors show them", () => {
   for (
     const [tuple, words] of [
       [null, "from null"],
@@ -91,7 +91,7 @@ Deno.test("parseResultTuple() refuses other shapes, and shows them", () => {
   assertEquals(message.length < 300, true);
 });
 
-Deno.test("parseResultTuple() reads 1,000 results one inside the other, and refuses more, without end too", () => {
+Deno.test("parseResultTuple() reads 1,000 nested results, and refuses more, even endless ones", () => {
   for (const member of [false, true]) {
     let node: ResultNode | null | undefined = parseResultTuple(
       deep(1000, member),
@@ -110,7 +110,7 @@ Deno.test("parseResultTuple() reads 1,000 results one inside the other, and refu
   assertThrows(() => parseResultTuple(circle), RangeError);
 });
 
-Deno.test("resultTuple() writes as many results as can be stored, and no more", () => {
+Deno.test("toResultTuple() writes as many nested results as can be stored, and no more", () => {
   const fields = { taskId: "t", state: "SUCCESS", dateDone: new Date(0) };
   for (const member of [false, true]) {
     const tuple = toResultTuple(parseResultTuple(deep(399, member)));
@@ -119,7 +119,7 @@ Deno.test("resultTuple() writes as many results as can be stored, and no more", 
       const format = resolveFormats({ serializer }, "bigint");
       format.encode({ result: tuple }, "group");
       encodeDocument({ ...fields, result: tuple, children: [tuple] }, format);
-      // The next does not fit where groups and children are.
+      // One more does not fit into groups and children.
       assertThrows(
         () => format.encode({ result: deep(400, member) }, "group"),
         TypeError,

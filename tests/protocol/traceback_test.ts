@@ -14,7 +14,7 @@ function plain<E extends Error>(error: E): E {
   return error;
 }
 
-/** An object of which nothing can be asked. */
+/** An object that throws at every access. */
 function revoked(): object {
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();
@@ -36,7 +36,7 @@ function hostile(): Error {
   return error;
 }
 
-Deno.test("tracebackOf() is the stack of an Error, and null for anything else", () => {
+Deno.test("formatTraceback() returns the stack of an Error, and null for anything else", () => {
   const error = new Error("boom");
   assertEquals(formatTraceback(error), error.stack ?? "");
   for (const thrown of [null, undefined, "text", 5, {}, Object.create(null)]) {
@@ -44,7 +44,7 @@ Deno.test("tracebackOf() is the stack of an Error, and null for anything else", 
   }
 });
 
-Deno.test("tracebackOf() tells the causes, and the parts of an AggregateError, each with its own", () => {
+Deno.test("formatTraceback() includes causes, and the errors of an AggregateError, each with its own", () => {
   const root = plain(new TypeError("root"));
   const part = plain(new Error("part", { cause: "only words" }));
   const error = plain(
@@ -63,7 +63,7 @@ Deno.test("tracebackOf() tells the causes, and the parts of an AggregateError, e
   );
 });
 
-Deno.test("tracebackOf() ends where causes go round in a circle, or on and on", () => {
+Deno.test("formatTraceback() ends if causes form a cycle, or an endless chain", () => {
   const a = plain(new Error("a"));
   const b = plain(new Error("b", { cause: a }));
   a.cause = b;
@@ -79,7 +79,7 @@ Deno.test("tracebackOf() ends where causes go round in a circle, or on and on", 
   assertEquals([lines.length, lines.at(-1)], [21, "... and more"]);
 });
 
-Deno.test("tracebackOf() gives the Python traceback of a TaskError, and name and message where there is no stack", () => {
+Deno.test("formatTraceback() returns the Python traceback of a TaskError, and name and message if there is no stack", () => {
   const error = new TaskError({
     taskId: "t",
     state: "FAILURE",
@@ -99,7 +99,7 @@ Deno.test("tracebackOf() gives the Python traceback of a TaskError, and name and
   assertEquals(formatTraceback(bare), "RangeError: far");
 });
 
-Deno.test("tracebackOf() and encodeFailure() survive whatever was thrown", () => {
+Deno.test("formatTraceback() and encodeFailure() accept any thrown value", () => {
   assertEquals(formatTraceback(hostile()), "Error");
   assertEquals(formatTraceback(revoked()), null);
   assertEquals(encodeFailure(hostile()), {
@@ -125,7 +125,7 @@ Deno.test("tracebackOf() and encodeFailure() survive whatever was thrown", () =>
   assert(formatTraceback(new DOMException("", "AbortError")) !== null);
 });
 
-Deno.test("encodeFailure() gives the text of an argument that the format cannot hold, made well-formed", () => {
+Deno.test("encodeFailure() replaces an argument that the format cannot represent by its well-formed text", () => {
   const encoder = msgpackFormat({ integers: "number" });
   assertEquals(
     encodeFailure(new Error("\ud800"), encoder).exc_message,
