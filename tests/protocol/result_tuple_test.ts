@@ -16,7 +16,7 @@ const GROUP: ResultNode = {
   results: [TASK, { id: "h", parent: null, results: [CHAIN] }],
 };
 
-/** Makes a tuple with `depth` nested parents or groups. */
+/** Makes a tuple of `count` nested parents or, with `member`, groups. */
 function deep(count: number, member = false): unknown {
   let tuple: unknown = [["id", null], member ? [] : null];
   for (let i = 1; i < count; i++) {

@@ -98,7 +98,7 @@ Deno.test("parseJson() reads a key correctly, whatever was parsed before", () =>
   ] as const;
   for (const [before, written, key] of cases) {
     const first = `{"parseJson":1,"${before}":2}`;
-    // Either may be how V8 sees the first text.
+    // Directly, and by this module.
     JSON.parse(first);
     parseJson(first, BIGINT);
     assertEquals(parseJson(`{"parseJson":1,"${written}":3}`, BIGINT), {
