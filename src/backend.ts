@@ -32,7 +32,7 @@ import {
 import { KeySpace } from "./protocol/keys.ts";
 import type { ResultEvent, ResultMeta } from "./protocol/meta.ts";
 import type { TaskState } from "./protocol/states.ts";
-import { tracebackOf } from "./protocol/traceback.ts";
+import { formatTraceback } from "./protocol/traceback.ts";
 import type { AnyResult, AsyncResult } from "./results/result.ts";
 import { ResultFactory } from "./results/result_factory.ts";
 import type { ResultSet } from "./results/result_set.ts";
@@ -727,6 +727,6 @@ function withTraceback(
   // Before they are copied: the copy of a number has no options that are wrong.
   checkOptions(options, known);
   return options.traceback === undefined
-    ? { ...options, traceback: tracebackOf(error) }
+    ? { ...options, traceback: formatTraceback(error) }
     : options;
 }

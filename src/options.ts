@@ -5,7 +5,7 @@ import {
   optionNames,
   unknownOption,
 } from "./util/option_names.ts";
-import type { Formats } from "./formats/formats.ts";
+import type { FormatSet } from "./formats/format_set.ts";
 import {
   type RedisOptions,
   type RedisSettings,
@@ -20,7 +20,7 @@ import {
 } from "./retry/retry.ts";
 import type { RetryNotice } from "./retry/listener.ts";
 import { denoRuntime, longTimers, type Runtime } from "./runtime.ts";
-import { formatsOf, type SerializerOptions } from "./formats/options.ts";
+import { resolveFormats, type SerializerOptions } from "./formats/options.ts";
 
 /** Options of a {@linkcode ResultBackend}. Durations are in milliseconds, except for `expires`. */
 export interface ResultBackendOptions extends SerializerOptions, RedisOptions {
@@ -185,7 +185,7 @@ export interface Settings extends RedisSettings {
   /** The largest document that is stored, in bytes. */
   readonly maxResultBytes: number;
   /** The formats to write and read. */
-  readonly formats: Formats;
+  readonly formats: FormatSet;
   /** Whether to store the call with its result. */
   readonly resultExtended: boolean;
   /** Whether the parts of a chord are in a sorted set, by their index, or in a list. */
@@ -345,7 +345,7 @@ export function resolveOptions(
     maxQueueBytes: number("maxQueueBytes", 1),
     integers,
     maxResultBytes: number("maxResultBytes", 1),
-    formats: formatsOf(options, integers),
+    formats: resolveFormats(options, integers),
     resultExtended: flag("resultExtended"),
     chordOrdered: flag("chordOrdered"),
     chordJoinTimeout: number("chordJoinTimeout", 0),

@@ -34,7 +34,7 @@ Deno.test("resolveOptions() fills in the defaults", () => {
     chordJoinTimeout: 3000,
     sharded: false,
   });
-  assertEquals([formats.serializer.name, formats.readsJson], ["json", true]);
+  assertEquals([formats.name, formats.prefersJson], ["json", true]);
   assertEquals(reconnect, {
     maxAttempts: Infinity,
     minTimeout: 50,

@@ -19,7 +19,8 @@ import { ChordError } from "../errors.ts";
 import { checkOptions } from "../util/option_names.ts";
 import { encodeChordPart } from "../protocol/chord_part.ts";
 import type { KeySpace } from "../protocol/keys.ts";
-import { isDict, tasksOf } from "../protocol/signature.ts";
+import { isDict } from "../formats/is_dict.ts";
+import { listSignatureTasks } from "../protocol/signature.ts";
 import { stateProblem, type TaskState } from "../protocol/states.ts";
 import { setAndPublish } from "../store/set_and_publish.ts";
 import type { StoredDocument } from "../formats/types.ts";
@@ -150,7 +151,7 @@ export class Chords {
     const { taskId, groupId, chord, chain } = request;
     this.#check(request);
     checkSignatures(request);
-    const waiting = tasksOf(chain ?? []);
+    const waiting = listSignatureTasks(chain ?? []);
     const isPart = Boolean(groupId) && isDict(chord);
     const { signal, traceback = null } = options;
     const [own] = await Promise.allSettled([

@@ -19,12 +19,12 @@ import { decodeChordPart } from "../protocol/chord_part.ts";
 import type { TaskFailure } from "../protocol/exceptions.ts";
 import type { ChordKeys } from "../protocol/keys.ts";
 import { exceptionRepr, pythonRepr } from "../protocol/python_repr.ts";
-import { tasksOf } from "../protocol/signature.ts";
+import { listSignatureTasks } from "../protocol/signature.ts";
 import type { Command } from "../redis/wire/command.ts";
 import type { RedisText } from "../redis/link.ts";
 import { TaskError, toTaskError } from "../protocol/task_error.ts";
 import { toError } from "../util/to_error.ts";
-import type { Codec } from "../formats/types.ts";
+import type { Format } from "../formats/types.ts";
 
 /** A chord's header that was saved as a group because it contains groups. */
 export interface SavedGroup {
@@ -39,7 +39,7 @@ export interface ChordCompletionContext extends FailureContext {
   /** Runs and retries commands. */
   readonly commands: Commands;
   /** Reads parts. */
-  readonly codec: Codec;
+  readonly codec: Format;
   /** Seconds until the parts expire, a whole number; 0: never. */
   readonly expires: number;
   /** Whether the parts are in a sorted set, by their index, or in a list. */
@@ -229,7 +229,7 @@ export class ChordCompletion {
         state: "FAILURE",
         traceback: error.stack ?? null,
       },
-      tasksOf([body]),
+      listSignatureTasks([body]),
       [],
       options,
     );

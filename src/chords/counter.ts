@@ -16,14 +16,14 @@ import type { RespValue } from "../redis/wire/resp.ts";
 import { LuaScript } from "../store/lua_script.ts";
 import { isDocument } from "../store/stored_document.ts";
 import type { StatusHub } from "../status.ts";
-import type { Codec, StoredDocument } from "../formats/types.ts";
+import type { Format, StoredDocument } from "../formats/types.ts";
 
 /** What a {@linkcode ChordCounter} works with. */
 export interface ChordCounterContext {
   /** Runs and retries commands. */
   readonly commands: Commands;
   /** Writes and reads parts. */
-  readonly codec: Codec;
+  readonly codec: Format;
   /** Seconds until the parts expire, a whole number; 0: never. */
   readonly expires: number;
   /** Whether the parts are in a sorted set, by their index, or in a list. */

@@ -1,11 +1,12 @@
-import { toPlain } from "./plain.ts";
+import { decodeUtf8 } from "../util/decode_utf8.ts";
 import { isUnsafe, MAX_READ_DEPTH } from "./envelopes.ts";
+import { toPlain } from "./plain.ts";
 import type { Format, ParseOptions } from "./types.ts";
 
 /**
- * A format of the application's own, for `serializer` and `acceptContent`.
+ * A custom format, for the options `serializer` and `acceptContent`.
  *
- * Celery: what kombu's `register()` takes.
+ * Celery: the arguments of kombu's `register()`.
  *
  * @example Base64 of JSON
  * ```ts
@@ -22,28 +23,28 @@ import type { Format, ParseOptions } from "./types.ts";
  * ```
  */
 export interface Serializer {
-  /** Its name, which must be none of kombu's own `json`, `msgpack` and `pickle`. */
+  /** The format's name: any but kombu's own `json`, `msgpack` and `pickle`. */
   readonly name: string;
   /**
-   * Writes a value. It is plain data: null, booleans, numbers, bigints,
-   * strings, `Date`s, `Uint8Array`s, arrays, and objects without a class, never
-   * with a cycle. A string is stored as UTF-8.
+   * Encodes a value. The value is plain data: null, booleans, numbers, bigints,
+   * strings, `Date`s, `Uint8Array`s, and arrays and plain objects of these,
+   * without a cycle. A string is stored as UTF-8.
    */
   encode(value: unknown): string | Uint8Array;
   /**
-   * Reads what is stored: a string if its bytes are UTF-8, whoever wrote them,
-   * or else the bytes. The result must be data that `structuredClone()` takes,
-   * and must not be kept. It should throw where `stored` is in another format,
-   * so that the others that are accepted have their turn.
+   * Decodes a stored value: a string if its bytes are UTF-8, otherwise the
+   * bytes. Return data that `structuredClone()` can copy, and keep no reference
+   * to it: it is changed in place. Throw if `stored` is in another format, so
+   * that the other accepted formats are tried.
    */
   decode(stored: string | Uint8Array): unknown;
 }
 
-/** How much of what is in several places is copied, in lists, objects and their members: aliases must not fill the memory. */
-const MAX_COPIED = 1_000_000;
+/** How many lists, objects and members may be copied to resolve aliases, so that aliases cannot fill the memory. */
+const MAX_COPIED_VALUES = 1_000_000;
 
-/** A format of the application's own, held to what the built-in ones promise. */
-export function customCodec(
+/** Makes a format of a serializer, and ensures what the built-in formats guarantee. */
+export function customFormat(
   serializer: Serializer,
   options: ParseOptions,
 ): Format {
@@ -57,40 +58,31 @@ export function customCodec(
         return new TextEncoder().encode(stored);
       }
       throw new TypeError(
-        `Cannot store what the serializer ${JSON.stringify(name)} made: ` +
+        `Cannot store what the serializer ${JSON.stringify(name)} returned: ` +
           (typeof stored === "string"
-            ? "its text holds half a surrogate pair, and so is no UTF-8"
+            ? "its text holds a lone surrogate, which UTF-8 cannot encode"
             : `expected a string or a Uint8Array, got ${typeof stored}`),
       );
     },
     decode: (stored) =>
-      settle(
-        serializer.decode(textOrBytes(stored)),
+      normalize(
+        serializer.decode(
+          // As from Redis, wherever it comes from.
+          typeof stored === "string" ? stored : decodeUtf8(stored) ?? stored,
+        ),
         options.integers === "bigint",
       ),
   };
 }
 
-/** Text, if it is UTF-8: as it comes from Redis, from wherever it comes. */
-function textOrBytes(stored: string | Uint8Array): string | Uint8Array {
-  if (typeof stored === "string") return stored;
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
-      stored,
-    );
-  } catch {
-    return stored;
-  }
-}
-
 /**
- * Makes foreign data a tree of its own: what stands in several places is
- * copied, integers become what the options say.
+ * Turns foreign data into a tree, in place: a value that is in several places
+ * is copied, and integers become what the options say.
  *
- * @throws {Error} If it is nested too deeply, contains itself, holds what no
- * event can carry, or unfolds to far more than it is.
+ * @throws {Error} If it is nested too deeply, contains itself, expands to far
+ * more than its own size, or holds what no event can carry.
  */
-function settle(value: unknown, bigints: boolean): unknown {
+function normalize(value: unknown, bigints: boolean): unknown {
   const root = [value];
   const seen = new Set<object>();
   let copied = 0;
@@ -98,9 +90,9 @@ function settle(value: unknown, bigints: boolean): unknown {
     const isNew = !seen.has(item);
     if (!isNew) {
       const size = Array.isArray(item) ? item.length : Object.keys(item).length;
-      // The size too: one alias of a long list costs as much as the list.
+      // One alias of a long list costs as much as the list.
       copied += 1 + size;
-      if (copied > MAX_COPIED) {
+      if (copied > MAX_COPIED_VALUES) {
         throw new RangeError(
           "it contains itself, or repeats a part of it too often",
         );
@@ -120,12 +112,12 @@ function settle(value: unknown, bigints: boolean): unknown {
     const next: object[] = [];
     for (const container of level) {
       for (const [key, item] of Object.entries(container)) {
-        const settled = isContainer(item)
+        const normalized = isContainer(item)
           ? unshared(item)
-          : settleScalar(item, bigints);
-        if (isContainer(settled)) next.push(settled);
-        // An own property, whatever its name: this never reaches a setter.
-        if (settled !== item) Reflect.set(container, key, settled);
+          : normalizeScalar(item, bigints);
+        if (isContainer(normalized)) next.push(normalized);
+        // The key is an own property, so that this cannot reach a setter.
+        if (normalized !== item) Reflect.set(container, key, normalized);
       }
     }
     level = next;
@@ -133,7 +125,7 @@ function settle(value: unknown, bigints: boolean): unknown {
   return root[0];
 }
 
-function settleScalar(value: unknown, bigints: boolean): unknown {
+function normalizeScalar(value: unknown, bigints: boolean): unknown {
   switch (typeof value) {
     case "bigint": {
       const number = Number(value);
@@ -141,13 +133,15 @@ function settleScalar(value: unknown, bigints: boolean): unknown {
     }
     case "function":
     case "symbol":
-      throw new TypeError(`it holds a ${typeof value}, which no event carries`);
+      throw new TypeError(
+        `it holds a ${typeof value}, which no event can carry`,
+      );
     default:
       return value;
   }
 }
 
-/** A list, or an object that is no value of its own as a `Date` or a `Map` is. */
+/** Whether `value` is a list or a plain object, not a `Date` or a `Map`. */
 function isContainer(value: unknown): value is object {
   if (typeof value !== "object" || value === null) return false;
   return Array.isArray(value) ||

@@ -1,13 +1,13 @@
+import { datetimeText } from "./envelopes.ts";
 import { hasTooManyDigits, MAX_DIGITS } from "./integer.ts";
 import { toJsonSafe } from "./json/json_safe.ts";
-import { datetimeText } from "./envelopes.ts";
 
-/** A value as a person would write it in a sentence: for messages, not for parsing. It never throws. */
+/** Formats a value for a message, as a person would write it in a sentence. It never throws. */
 export function describeValue(value: unknown): string {
   try {
     return formatValue(value);
   } catch {
-    // A proxy that was revoked, say: not even its class can be asked for.
+    // A revoked proxy, for example: even asking for its class throws.
     return "an object";
   }
 }
@@ -21,7 +21,7 @@ function formatValue(value: unknown): string {
     case "function":
       return value.name === "" ? "a function" : `function ${value.name}`;
     case "bigint":
-      // To write a huge one would take seconds.
+      // Formatting a huge one would take seconds.
       return hasTooManyDigits(value)
         ? `an integer of more than ${MAX_DIGITS} digits`
         : String(value);
@@ -36,15 +36,15 @@ function formatValue(value: unknown): string {
   }
   try {
     const text = JSON.stringify(toJsonSafe(value));
-    // Of a Map, say, JSON shows nothing.
+    // JSON shows nothing of a Map, for example.
     return text === "{}" ? classText(value) ?? text : text;
   } catch {
-    // Cyclic, or a getter that throws: the class is still worth saying.
+    // Cyclic, or a getter threw: name the class at least.
     return classText(value) ?? "an object";
   }
 }
 
-/** `[object Map]` and the like; undefined if the object is a plain one. */
+/** Returns `[object Map]` and the like; undefined for a plain object. */
 function classText(value: object): string | undefined {
   const text: string = Object.prototype.toString.call(value);
   return text === "[object Object]" ? undefined : text;

@@ -1,24 +1,22 @@
 /**
- * What the encoders of all formats have in common: what they refuse, and how
- * they say where it stands.
+ * What the encoders of all formats have in common: what they refuse, and why.
  *
  * @module
  */
 
 import { hasTooManyDigits, MAX_DIGITS } from "./integer.ts";
 
-/** What a value is, and what to do instead of storing it. */
+/** What a refused value is, and what to do instead of storing it. */
 export type Refusal = readonly [what: string, advice: string];
 
 /**
- * How deep a value may nest. Python's JSON parser gives up near 1,000 levels,
- * less the depth of the stack it is called on, and would then read nothing at
- * all.
+ * How deep a value may nest to be encoded. Python's JSON parser fails near 1,000
+ * levels, less the depth of its caller's stack.
  */
 export const MAX_WRITE_DEPTH = 800;
 
-/** Refuses what would be taken for an empty object, or for one of numbered members. */
-export function refusalOf(value: object): Refusal | undefined {
+/** Refuses objects that would be encoded as `{}`, or as one with numbered members. */
+export function objectRefusal(value: object): Refusal | undefined {
   if (value instanceof Map) {
     return ["a Map", "use Object.fromEntries(map), or [...map]"];
   }
@@ -39,51 +37,38 @@ export function refusalOf(value: object): Refusal | undefined {
   ) {
     return [
       `a ${Object.prototype.toString.call(value).slice(8, -1)}`,
-      "leave it out, or store a text",
+      "leave it out, or store a string",
     ];
   }
   return undefined;
 }
 
-/** Refuses an integer that Python could not read back from text. */
+/** Refuses an integer with more digits than Python parses. */
 export function integerRefusal(value: bigint): Refusal | undefined {
   if (!hasTooManyDigits(value)) return undefined;
   return [
     `an integer of more than ${MAX_DIGITS} digits`,
-    "store it as a string, in hexadecimal say: Python would not read it back",
+    "store it as a string, hexadecimal for example: Python would not read it back",
   ];
 }
 
-/** Refuses a `Date` that Python's datetime cannot be. */
+/** Refuses a `Date` that Python's `datetime` cannot represent. */
 export function dateRefusal(value: Date): Refusal | undefined {
   const year = value.getUTCFullYear();
   if (year >= 1 && year <= 9999) return undefined;
   return [
     Number.isNaN(year) ? "an invalid Date" : `a Date in the year ${year}`,
-    "store a text: Python's datetime covers the years 1 to 9999",
+    "store a string: Python's datetime covers the years 1 to 9999",
   ];
 }
 
-/** Python's `datetime.isoformat()` in UTC; before 3.11 it cannot read `Z`. */
-export function isoformat(value: Date): string {
+/** Formats a date as Python's `datetime.isoformat()` in UTC. Python before 3.11 cannot parse `Z`. */
+export function toIsoformat(value: Date): string {
   return value.toISOString().replace("Z", "+00:00");
 }
 
-/** Whether `value` is a primitive in an object: `new Number(1)`. */
+/** Whether `value` is a boxed primitive: `new Number(1)`. */
 export function isBoxed(value: object): boolean {
   return value instanceof Number || value instanceof String ||
     value instanceof Boolean || value instanceof BigInt;
-}
-
-/** A place in a value, as one would write it in code: `result.items[3]`. The value itself may have no name. */
-export function pathText(name: string, path: (string | number)[]): string {
-  let text = name;
-  // The whole way of a value that is nested too deeply would help nobody.
-  for (const key of path.slice(0, 20)) {
-    if (typeof key === "number") text += `[${key}]`;
-    else if (/^[A-Za-z_$][\w$]*$/.test(key)) {
-      text += text === "" ? key : `.${key}`;
-    } else text += `[${JSON.stringify(key)}]`;
-  }
-  return path.length > 20 ? `${text}...` : text;
 }

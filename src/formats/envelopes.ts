@@ -1,14 +1,14 @@
 /**
- * Kombu's envelopes: how Celery's JSON writes what JSON has no word for.
+ * Kombu's envelopes: how Celery's JSON represents values that JSON has no type for.
  *
- * | in the document | here |
+ * | `__type__` | becomes |
  * |---|---|
  * | `datetime` | `Date`; its text is kept, see `datetimeText()` |
  * | `date`, `time`, `decimal` | string, as written |
  * | `uuid` | string, with dashes |
  * | `bytes`, `base64` | `Uint8Array` |
  *
- * Kombu 5.3 and later write them; 5.2 and older wrote plain strings, which
+ * Kombu 5.3 and later write envelopes; 5.2 and older wrote plain strings, which
  * stay strings.
  *
  * @module
@@ -20,9 +20,8 @@ import { parseDatetime } from "./datetime.ts";
 type Container = unknown[] | Record<string, unknown>;
 
 /**
- * How deep a document's arrays and objects may nest. `structuredClone()` fails
- * from about 2,700 on, and an event must survive it; Python's own limit is
- * about 1,000.
+ * How deep a decoded value may nest. `structuredClone()` fails from about 2,700
+ * levels, and an event must survive it. Python's own limit is about 1,000.
  */
 export const MAX_READ_DEPTH = 2000;
 
@@ -37,11 +36,12 @@ const encoder = new TextEncoder();
 const datetimeTexts = new WeakMap<Date, string>();
 
 /**
- * The text that a `Date` of a decoded document was made from. It may have
+ * Returns the text that a decoded `Date` was made from. It may have
  * microseconds, and an offset (or none), which a `Date` cannot hold.
  *
- * It is known for this very object only: a copy made by `structuredClone()` or
- * `postMessage()` has none, and neither has one that was changed since.
+ * Only the decoded object itself has a text: not a copy, such as
+ * `structuredClone()` and `postMessage()` make, and not a `Date` that was
+ * changed since.
  */
 export function datetimeText(date: Date): string | undefined {
   const text = datetimeTexts.get(date);
@@ -51,18 +51,17 @@ export function datetimeText(date: Date): string | undefined {
 }
 
 /**
- * Replaces each envelope inside `root`, at any depth, by what it stands for. In
- * place: `root` must be fresh from a parser.
+ * Revives each envelope inside `root`, at any depth and in place: `root` must be
+ * fresh from a parser.
  *
- * With `stopAtUnsafe` it also looks for numbers that may have been integers too
- * large for a number, gives up at the first, and returns false: the document
- * then needs the exact parser. Otherwise it returns true.
+ * With `stopAtUnsafe` it returns false at the first number that may be a rounded
+ * integer: the document then needs the exact parser. Otherwise it returns true.
  *
  * @throws {RangeError} If `root` is nested more than 2,000 levels deep.
  */
 export function reviveValues(root: object, stopAtUnsafe: boolean): boolean {
-  // Level by level, not by recursion: a foreign document must not be able to
-  // use up the stack, and a flat one, the common case, costs one loop.
+  // Level by level instead of recursively: no document can exhaust the stack,
+  // and a flat one, the common case, costs one loop.
   const pending: Container[] = [];
   let current = root as Container;
   let next = 0;
@@ -83,7 +82,7 @@ export function reviveValues(root: object, stopAtUnsafe: boolean): boolean {
   return false;
 }
 
-/** Revives what stands in `container` itself, and adds to `pending` what to look into next. */
+/** Revives the members of `container`, and adds the containers among them to `pending`. */
 function reviveMembers(
   container: Container,
   pending: Container[],
@@ -105,7 +104,7 @@ function reviveMembers(
     const value = container[key];
     if (typeof value === "object") {
       const revived = reviveOne(value, pending);
-      // A key `__proto__` is an own property here, so that this sets it.
+      // The parser made even `__proto__` an own property, so that this sets it.
       if (revived !== value) container[key] = revived;
     } else if (stopAtUnsafe && typeof value === "number" && isUnsafe(value)) {
       return false;
@@ -114,7 +113,7 @@ function reviveMembers(
   return true;
 }
 
-/** What `value` stands for; if that is itself, it is pending, unless it is empty. */
+/** Revives one value. A container that is not an envelope is added to `pending`, unless it is an empty list. */
 function reviveOne(value: object | null, pending: Container[]): unknown {
   if (value === null) return value;
   if (Array.isArray(value)) {
@@ -127,32 +126,34 @@ function reviveOne(value: object | null, pending: Container[]): unknown {
   return revived;
 }
 
-/** Whether an integer of this size may have lost digits as a number. */
+/** Whether a number is so large that, as an integer, it may have been rounded. */
 export function isUnsafe(value: number): boolean {
   return value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER;
 }
 
-/** What the envelope `value` stands for; `value` itself if it is none, or its content does not fit. */
+/** Revives an envelope; returns `value` itself if it is not one, or its content does not fit its type. */
 function reviveEnvelope(value: Record<string, unknown>): unknown {
   const type = value["__type__"];
   if (typeof type !== "string") return value;
-  // Exactly these two members, as kombu has it.
+  // Kombu requires exactly these two members.
   if (Object.keys(value).length !== 2 || !Object.hasOwn(value, "__value__")) {
     return value;
   }
   return reviveAs(type, value["__value__"]) ?? value;
 }
 
-/** What `content` stands for as a `type`; undefined if it cannot. */
+/** Revives `content` as a `type`; undefined if it does not fit. */
 function reviveAs(type: string, content: unknown): unknown {
   if (type === "uuid") {
     const hex = (content as { hex?: unknown } | null)?.hex;
-    return typeof hex === "string" && HEX.test(hex) ? dashed(hex) : undefined;
+    return typeof hex === "string" && HEX.test(hex)
+      ? formatUuid(hex)
+      : undefined;
   }
   if (typeof content !== "string") return undefined;
   switch (type) {
     case "datetime":
-      return datetimeOf(content);
+      return toDate(content);
     case "date":
       return DATE.test(content) ? content : undefined;
     case "time":
@@ -168,8 +169,8 @@ function reviveAs(type: string, content: unknown): unknown {
   }
 }
 
-/** The `Date` that a text of Python's stands for, which is kept beside it; undefined if it is none. */
-export function datetimeOf(text: string): Date | undefined {
+/** Makes a `Date` of a text that `parseDatetime()` accepts, and keeps the text for `datetimeText()`; undefined for other text. */
+export function toDate(text: string): Date | undefined {
   const time = parseDatetime(text);
   if (Number.isNaN(time)) return undefined;
   const date = new Date(time);
@@ -177,7 +178,7 @@ export function datetimeOf(text: string): Date | undefined {
   return date;
 }
 
-function dashed(hex: string): string {
+function formatUuid(hex: string): string {
   const digits = hex.toLowerCase();
   return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-${
     digits.slice(12, 16)

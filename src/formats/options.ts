@@ -1,47 +1,47 @@
 import { ConfigurationError } from "../errors.ts";
-import { jsonCodec, msgpackCodec } from "./codec.ts";
-import { Formats } from "./formats.ts";
+import { jsonFormat } from "./json/format.ts";
+import { msgpackFormat } from "./msgpack/format.ts";
+import { FormatSet } from "./format_set.ts";
 import type { JsonTypes } from "./json/encode.ts";
-import { customCodec, type Serializer } from "./custom.ts";
+import { customFormat, type Serializer } from "./custom.ts";
 import type { Format } from "./types.ts";
 
-/** The options that say in which formats results are written and read. */
+/** The options for the formats that results are stored in and read from. */
 export interface SerializerOptions {
   /**
-   * The format that results are stored in: `"json"`, `"msgpack"`, or one of the
-   * application's own. YAML is `yaml` of `yaml.ts`. Celery:
-   * `result_serializer`, which should say the same.
+   * The format that results are stored in: `"json"`, `"msgpack"`, or a custom
+   * one. For YAML, pass `yaml` from `yaml.ts`. Celery: `result_serializer`,
+   * which should be the same.
    *
    * @default {"json"}
    */
   serializer?: "json" | "msgpack" | Serializer;
   /**
-   * The formats that are read: names as `serializer` takes them, or the
-   * serializers themselves where they are the application's own. What is in
-   * another one is a `ContentDisallowedError`. Several let a fleet change from
-   * one to the other while results of both are about. Celery:
+   * The formats that are read, each as in `serializer`. A result in any other
+   * format is a `ContentDisallowedError`. Accept several to change a fleet's
+   * serializer while results in both formats exist. Celery:
    * `result_accept_content`.
    *
    * @default {[serializer]}
    */
   acceptContent?: readonly (string | Serializer)[];
   /**
-   * How JSON holds dates and bytes: `"tagged"`, in the envelopes that kombu
-   * writes since 5.3; or `"plain"`, as kombu 5.2 and older wrote it: dates as
-   * text, and no bytes. Both are read, always.
+   * How JSON represents dates and bytes: `"tagged"`, in the envelopes of kombu
+   * 5.3 and later; or `"plain"`, like kombu 5.2 and older: dates as text, and no
+   * bytes. Both are always read.
    *
    * @default {"tagged"}
    */
   jsonTypes?: "tagged" | "plain";
 }
 
-/** What formats are made for. */
+/** The options that apply to each format. */
 interface FormatOptions {
   readonly integers: "bigint" | "number";
   readonly jsonTypes: JsonTypes;
 }
 
-/** Kombu's names of content types, which its accept lists may hold. */
+/** The content types that kombu allows in place of names. */
 const CONTENT_TYPES: ReadonlyMap<string, string> = new Map([
   ["application/json", "json"],
   ["application/x-msgpack", "msgpack"],
@@ -50,14 +50,15 @@ const CONTENT_TYPES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Checks which formats the options name, and makes them.
+ * Makes the formats that the options name.
  *
- * @throws {ConfigurationError} if one is unknown, cannot be used, or is written but not accepted.
+ * @throws {ConfigurationError} If one is unknown or cannot be used, or if
+ * `acceptContent` lacks the serializer.
  */
-export function formatsOf(
+export function resolveFormats(
   options: SerializerOptions,
   integers: "bigint" | "number",
-): Formats {
+): FormatSet {
   const { serializer = "json", jsonTypes = "tagged", acceptContent } = options;
   if (jsonTypes !== "tagged" && jsonTypes !== "plain") {
     throw new ConfigurationError(
@@ -66,39 +67,41 @@ export function formatsOf(
       } as jsonTypes: expected "tagged" or "plain"`,
     );
   }
-  const made = { integers, jsonTypes };
-  const own = formatOf("serializer", serializer, made);
-  const accepted = new Map<string, Format>([[own.name, own]]);
-  if (acceptContent === undefined) return new Formats(own, accepted.values());
+  const formatOptions = { integers, jsonTypes };
+  const written = resolveFormat("serializer", serializer, formatOptions);
+  const accepted = new Map<string, Format>([[written.name, written]]);
+  if (acceptContent === undefined) {
+    return new FormatSet(written, accepted.values());
+  }
   if (!Array.isArray(acceptContent)) {
     throw new ConfigurationError(
       `Cannot use ${
         String(acceptContent)
-      } as acceptContent: expected a list of names, ["json"] say`,
+      } as acceptContent: expected a list of names, such as ["json"]`,
     );
   }
-  let acceptsOwn = false;
+  let acceptsWritten = false;
   for (const item of acceptContent) {
-    // The serializer's own name stands for it, whatever it is.
-    if (nameOf(item) === own.name) acceptsOwn = true;
+    // The name of a custom serializer means that serializer.
+    if (formatName(item) === written.name) acceptsWritten = true;
     else {
-      const format = formatOf("acceptContent", item, made);
+      const format = resolveFormat("acceptContent", item, formatOptions);
       accepted.set(format.name, format);
     }
   }
-  if (!acceptsOwn) {
+  if (!acceptsWritten) {
     throw new ConfigurationError(
       `Cannot use ${
-        JSON.stringify(acceptContent.map(nameOf))
-      } as acceptContent: it lacks the serializer, ${
-        JSON.stringify(own.name)
-      }, and so results could not be read where they were stored; add it`,
+        JSON.stringify(acceptContent.map(formatName))
+      } as acceptContent: it lacks the serializer ${
+        JSON.stringify(written.name)
+      }, so that stored results could not be read back; add it`,
     );
   }
-  return new Formats(own, accepted.values());
+  return new FormatSet(written, accepted.values());
 }
 
-function formatOf(
+function resolveFormat(
   option: string,
   serializer: unknown,
   options: FormatOptions,
@@ -106,19 +109,19 @@ function formatOf(
   if (isSerializer(serializer)) {
     const { name } = serializer;
     if (name !== "json" && name !== "msgpack" && name !== "pickle") {
-      return customCodec(serializer, options);
+      return customFormat(serializer, options);
     }
     throw new ConfigurationError(
       `Cannot use a serializer named ${JSON.stringify(name)} as ${option}: ` +
-        "the name is taken; choose another",
+        "that name is reserved; choose another",
     );
   }
-  const name = nameOf(serializer);
+  const name = formatName(serializer);
   switch (name) {
     case "json":
-      return jsonCodec(options, options.jsonTypes);
+      return jsonFormat(options, options.jsonTypes);
     case "msgpack":
-      return msgpackCodec(options);
+      return msgpackFormat(options);
     case "pickle":
       throw new ConfigurationError(
         `Cannot use "pickle" as ${option}: reading a pickle can run any code, so it is never read; ` +
@@ -126,7 +129,7 @@ function formatOf(
       );
     case "yaml":
       throw new ConfigurationError(
-        `Cannot use "yaml" as ${option} by name: import { yaml } from "./yaml.ts" (it stands beside mod.ts), ` +
+        `Cannot use "yaml" as ${option} by name: import { yaml } from "./yaml.ts" (next to mod.ts), ` +
           "and pass yaml itself, so that only its users load a YAML parser",
       );
     default:
@@ -139,8 +142,8 @@ function formatOf(
   }
 }
 
-/** The name that an item of an accept list means. */
-function nameOf(item: unknown): string {
+/** Returns the name of a format that an option names or holds. */
+function formatName(item: unknown): string {
   if (isSerializer(item)) return item.name;
   const name = String(item);
   return CONTENT_TYPES.get(name) ?? name;
@@ -148,7 +151,7 @@ function nameOf(item: unknown): string {
 
 function isSerializer(value: unknown): value is Serializer {
   if (typeof value !== "object" || value === null) return false;
-  // Only looked at; each may be missing.
+  // Each may be missing: this only looks.
   const { name, encode, decode } = value as Partial<Serializer>;
   return typeof name === "string" && name !== "" &&
     typeof encode === "function" && typeof decode === "function";

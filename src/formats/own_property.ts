@@ -1,6 +1,6 @@
 /**
- * Sets `target[key]`, whatever the key: assigning to `__proto__` would call the
- * setter of `Object.prototype` where there is one, and change the prototype.
+ * Sets `target[key]` for any key. Assigning to `__proto__` could call the setter
+ * of `Object.prototype`, and change the prototype.
  */
 export function setOwn(
   target: Record<string, unknown>,

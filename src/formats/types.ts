@@ -1,38 +1,34 @@
-/** A stored or published document: a string if its bytes are UTF-8, or else the bytes. */
+/** A stored or published document: a string if its bytes are UTF-8, otherwise the bytes. */
 export type StoredDocument = string | Uint8Array;
 
 /**
- * Writes and reads values in the format that both sides agreed on.
+ * Encodes and decodes values.
  *
  * Celery: `Backend.encode` and `Backend.decode`, with `result_serializer`.
  */
-export interface Codec {
+export interface Format {
+  /** Kombu's name for it: `json`, `msgpack`, or the name of a custom serializer. */
+  readonly name: string;
   /**
-   * What Redis is to hold for `value`, which messages call `name`.
+   * Encodes `value`. Error messages call it `valueName`.
    *
-   * @throws {TypeError} If the format has no word for it; says where in it.
+   * @throws {TypeError} If the format cannot represent a part of it; the
+   * message has the path to that part.
    */
-  encode(value: unknown, name?: string): StoredDocument;
+  encode(value: unknown, valueName?: string): StoredDocument;
   /**
-   * The value that Redis holds, with what its envelopes stand for.
+   * Decodes what Redis holds, with kombu's envelopes revived.
    *
-   * @throws {Error} If it cannot be read; says why.
+   * @throws {Error} If it cannot be decoded. The message gives the reason.
    */
   decode(stored: StoredDocument): unknown;
 }
 
-/** A codec with a name: one format. */
-export interface Format extends Codec {
-  /** Kombu's name for it: `json`, `msgpack`, or one that the application gave it. */
-  readonly name: string;
-}
-
-/** How `parseJson()` reads what JavaScript's own parser cannot. */
+/** How to parse what JavaScript's own parser cannot represent. */
 export interface ParseOptions {
   /**
-   * What an integer beyond 2^53 becomes: a bigint, which loses nothing, or a
-   * number, which is rounded. No bigint of more than 4,300 digits is read, as
-   * in Python.
+   * What an integer beyond 2^53 becomes: a bigint, which is exact, or a number,
+   * which is rounded. As in Python, no bigint may have more than 4,300 digits.
    */
   integers: "bigint" | "number";
 }

@@ -1,29 +1,31 @@
 import { ContentDisallowedError, DecodeError } from "../errors.ts";
-import { jsonCodec } from "../formats/codec.ts";
 import { parseDatetime } from "../formats/datetime.ts";
-import { decodeFailure } from "./exceptions.ts";
-import { DisallowedFormat, Formats } from "../formats/formats.ts";
-import { parseJsonExactly } from "../formats/json/parse_exact.ts";
+import { DisallowedFormat } from "../formats/disallowed_format.ts";
+import { reviveValues } from "../formats/envelopes.ts";
+import { FormatSet } from "../formats/format_set.ts";
+import { isDict } from "../formats/is_dict.ts";
+import { jsonFormat } from "../formats/json/format.ts";
 import { parseNatively, UNPARSED } from "../formats/json/parse.ts";
-import { isObject, keep, readMember, type Shape } from "./members.ts";
+import { parseJsonExactly } from "../formats/json/parse_exact.ts";
+import type { ParseOptions, StoredDocument } from "../formats/types.ts";
+import { type AnyMeta, createMeta } from "./any_meta.ts";
+import { decodeFailure } from "./exceptions.ts";
+import { keepAsExtra, readMember } from "./members.ts";
 import type {
   DecodeFailure,
   EventOrigin,
   ResultEvent,
   ResultMeta,
 } from "./meta.ts";
-import { isReady } from "./states.ts";
-import { reviveValues } from "../formats/envelopes.ts";
-import type { ParseOptions, StoredDocument } from "../formats/types.ts";
 
-/** How documents are read. */
+/** How to decode documents. */
 export interface DecodeOptions extends ParseOptions {
   /**
-   * The formats that are read.
+   * The formats to accept.
    *
    * @default {JSON alone}
    */
-  readonly formats?: Formats;
+  readonly formats?: FormatSet;
 }
 
 /** How many characters of a document an error shows. */
@@ -31,17 +33,17 @@ const MAX_SHOWN_CHARS = 200;
 
 const BRACE = 0x7b;
 
-/** A document's members, before they were looked at. */
+/** A document's members, as parsed. */
 type RawDocument = Record<string, unknown>;
 
 /**
  * Decodes a task's result document, as Celery 4.4 and later store it. An empty
- * document says PENDING, as it does to Celery.
+ * document means PENDING, as in Celery.
  *
  * Celery: `Backend.decode_result` and `meta_from_decoded`.
  *
  * @throws {ContentDisallowedError} If it is in a format that is not accepted.
- * @throws {DecodeError} If it cannot be read, or is none of Celery's documents.
+ * @throws {DecodeError} If it cannot be read, or is not a result document.
  */
 export function decodeDocument<
   T = unknown,
@@ -55,11 +57,11 @@ export function decodeDocument<
 }
 
 /**
- * Decodes a document as `decodeDocument()` does, straight to an event: cheaper
- * than to copy the meta.
+ * Decodes a document to an event, like `decodeDocument()`: cheaper than copying a
+ * meta.
  *
  * @throws {ContentDisallowedError} If it is in a format that is not accepted.
- * @throws {DecodeError} If it cannot be read, or is none of Celery's documents.
+ * @throws {DecodeError} If it cannot be read, or is not a result document.
  */
 export function decodeEvent<T = unknown>(
   document: StoredDocument,
@@ -70,9 +72,9 @@ export function decodeEvent<T = unknown>(
   return decode(document, taskId, options, origin) as ResultEvent<T>;
 }
 
-/** The meta of a task of which nothing is known: no key, no document. */
+/** Makes the meta of a task that has no document. */
 export function pendingMeta(taskId: string): ResultMeta<never, never> {
-  return shape(
+  return createMeta(
     taskId,
     "PENDING",
     null,
@@ -83,13 +85,13 @@ export function pendingMeta(taskId: string): ResultMeta<never, never> {
   ) as ResultMeta<never, never>;
 }
 
-/** The meta that stands for a document that `decodeDocument()` refused with `error`. */
+/** Makes the meta of a document that `decodeDocument()` refused with `error`. */
 export function undecodableMeta(error: DecodeError): ResultMeta<never> {
   const { message, text } = error;
   const result: DecodeFailure = error instanceof ContentDisallowedError
     ? { message, text, serializer: error.serializer }
     : { message, text };
-  return shape(
+  return createMeta(
     error.taskId,
     "UNDECODABLE",
     result,
@@ -100,7 +102,7 @@ export function undecodableMeta(error: DecodeError): ResultMeta<never> {
   ) as ResultMeta<never>;
 }
 
-/** The error that `undecodableMeta()` was made from, for whoever throws. */
+/** Makes the error that `undecodableMeta()` described, to throw it. */
 export function undecodableError(
   taskId: string,
   { message, text, serializer }: DecodeFailure,
@@ -110,40 +112,14 @@ export function undecodableError(
     : new ContentDisallowedError(message, taskId, text, serializer);
 }
 
-/** The one place where metas and events are made: equal members in equal order are fast to read. */
-function shape(
-  taskId: string,
-  state: string,
-  result: unknown,
-  traceback: string | null,
-  children: unknown,
-  dateDone: Date | null,
-  origin: EventOrigin | undefined,
-): Shape {
-  const ready = isReady(state) || state === "UNDECODABLE";
-  return origin === undefined
-    ? { taskId, state, ready, result, traceback, children, dateDone, extra: {} }
-    : {
-      taskId,
-      state,
-      ready,
-      result,
-      traceback,
-      children,
-      dateDone,
-      extra: {},
-      origin,
-    };
-}
-
 function decode(
   document: StoredDocument,
   taskId: string,
   options: DecodeOptions,
   origin: EventOrigin | undefined,
-): Shape {
+): AnyMeta {
   if (document.length === 0) {
-    return shape(taskId, "PENDING", null, null, null, null, origin);
+    return createMeta(taskId, "PENDING", null, null, null, null, origin);
   }
   const raw = parse(document, taskId, options);
   const state = raw.status;
@@ -153,20 +129,20 @@ function decode(
       document,
       Object.hasOwn(raw, "status")
         ? "its status is not a string"
-        : "it has no status, and so is no result of Celery's",
+        : "it has no status, unlike Celery's results",
     );
   }
   if (state === "UNDECODABLE") {
     refuse(
       taskId,
       document,
-      "its status is one that this module gives itself: rename that state",
+      "its status is reserved by this module: rename that state",
     );
   }
   const hasException = state === "FAILURE" || state === "RETRY" ||
     state === "REVOKED";
   const result = raw.result ?? null;
-  const meta = shape(
+  const meta = createMeta(
     taskId,
     state,
     hasException ? decodeFailure(result) : result,
@@ -183,10 +159,10 @@ function decode(
       case "task_id":
         break;
       case "traceback":
-        if (meta.traceback === null) keep(meta, key, raw[key]);
+        if (meta.traceback === null) keepAsExtra(meta, key, raw[key]);
         break;
       case "date_done":
-        if (meta.dateDone === null) keep(meta, key, raw[key]);
+        if (meta.dateDone === null) keepAsExtra(meta, key, raw[key]);
         break;
       default:
         readMember(meta, key, raw[key]);
@@ -210,9 +186,9 @@ function parse(
 ): RawDocument {
   let raw: unknown;
   try {
-    raw = isPlainlyJson(document, options.formats)
+    raw = isJsonObject(document, options.formats)
       ? parseObject(document, options)
-      : readersOf(options).decode(document);
+      : acceptedFormats(options).decode(document);
   } catch (error) {
     const reason = error instanceof SyntaxError
       ? `it is not JSON (${error.message}): let Celery store JSON (result_serializer = "json")`
@@ -221,40 +197,40 @@ function parse(
       : String(error);
     refuse(taskId, document, reason, error);
   }
-  if (isObject(raw)) return raw;
+  if (isDict(raw)) return raw;
   refuse(
     taskId,
     document,
-    "it is not an object, as every result of Celery's is",
+    "it is not an object, unlike Celery's results",
   );
 }
 
-/** Whether it is text that begins as Celery's documents do, and JSON is what to read it as. */
-function isPlainlyJson(
+/** Whether `document` is text that begins like Celery's documents in JSON, which is accepted. */
+function isJsonObject(
   document: StoredDocument,
-  formats: Formats | undefined,
+  formats: FormatSet | undefined,
 ): document is string {
   return typeof document === "string" && document.charCodeAt(0) === BRACE &&
-    (formats === undefined || formats.readsJson);
+    (formats === undefined || formats.prefersJson);
 }
 
-/** What `jsonCodec()` does, for the case that has to be fast: a text that is an object. */
+/** Decodes a JSON object like `jsonFormat()`, but faster: this is the common case. */
 function parseObject(text: string, options: DecodeOptions): unknown {
   const bigints = options.integers === "bigint";
   const native = parseNatively(text);
-  const exact = native === UNPARSED;
-  const raw = exact ? parseJsonExactly(text, bigints) : native;
-  // The text begins with a brace.
-  if (reviveValues(raw as RawDocument, bigints && !exact)) return raw;
+  const isExact = native === UNPARSED;
+  const raw = isExact ? parseJsonExactly(text, bigints) : native;
+  // It is an object, since the text begins with a brace.
+  if (reviveValues(raw as RawDocument, bigints && !isExact)) return raw;
   const again = parseJsonExactly(text, bigints) as RawDocument;
   reviveValues(again, false);
   return again;
 }
 
-function readersOf(options: DecodeOptions): Formats {
+function acceptedFormats(options: DecodeOptions): FormatSet {
   if (options.formats !== undefined) return options.formats;
-  const json = jsonCodec(options);
-  return new Formats(json, [json]);
+  const json = jsonFormat(options);
+  return new FormatSet(json, [json]);
 }
 
 function refuse(
@@ -263,7 +239,7 @@ function refuse(
   reason: string,
   cause?: unknown,
 ): never {
-  // No character takes more than four bytes, so that this is enough to show.
+  // A character has at most four bytes, so that this is enough to show.
   const text = typeof document === "string"
     ? document
     : new TextDecoder().decode(document.subarray(0, 4 * MAX_SHOWN_CHARS + 4));

@@ -1,25 +1,25 @@
-import { jsonCodec } from "../formats/codec.ts";
 import { MAX_WRITE_DEPTH } from "../formats/encodable.ts";
-import { encodeFailure } from "./exceptions.ts";
 import { encodeString } from "../formats/json/encode.ts";
+import { jsonFormat } from "../formats/json/format.ts";
 import { setOwn } from "../formats/own_property.ts";
 import { toPlain } from "../formats/plain.ts";
-import { EXCEPTION_STATES, isReady, type TaskState } from "./states.ts";
 import type { Format, StoredDocument } from "../formats/types.ts";
+import { encodeFailure } from "./exceptions.ts";
+import { EXCEPTION_STATES, isReady, type TaskState } from "./states.ts";
 
-/** What a document says of the request that led to the result. */
+/** The members of a document that describe the request. */
 export interface RequestFields {
   /**
    * The results of the tasks that this one sent, as Celery's nested lists, or
-   * as objects whose `toJSON()` gives these.
+   * as objects whose `toJSON()` returns these.
    * @default {null}
    */
   children?: unknown;
-  /** The group that the task is in. */
+  /** The id of the group that the task is in. */
   groupId?: string;
-  /** The task that sent this one. */
+  /** The id of the task that sent this one. */
   parentId?: string;
-  /** The task's name. Celery writes this and what follows with `result_extended` only. */
+  /** The task's name. Celery stores this and the following members only with `result_extended`. */
   name?: string;
   /** The task's positional arguments. */
   args?: unknown[];
@@ -35,18 +35,18 @@ export interface RequestFields {
   stamps?: Record<string, unknown>;
 }
 
-/** What a document is made of. What is missing is left out, or null where Celery always has the member. */
+/** The content of a document. A missing field is left out, or null if Celery always stores the member. */
 export interface DocumentFields extends RequestFields {
-  /** The task. */
+  /** The task's id. */
   taskId: string;
-  /** Its state. */
+  /** The task's state. */
   state: TaskState;
   /**
-   * What goes with the state: the result itself; the exception of FAILURE,
-   * REVOKED and RETRY in any form that `encodeFailure()` takes.
+   * What the task returned; for FAILURE, REVOKED and RETRY, the exception, in any
+   * form that `encodeFailure()` accepts.
    */
   result: unknown;
-  /** When it became ready. Only written, and needed, in a state that is ready. */
+  /** When the task became ready. Required in a ready state, ignored in others. */
   dateDone: Date | null;
   /**
    * The traceback, as text.
@@ -55,8 +55,8 @@ export interface DocumentFields extends RequestFields {
   traceback?: string | null;
 }
 
-/** The members of a document, in Celery's order, and where each comes from. */
-const OPTIONAL = [
+/** The optional members of a document, in Celery's order, and the field that each comes from. */
+const OPTIONAL_MEMBERS = [
   ["group_id", "groupId"],
   ["parent_id", "parentId"],
   ["name", "name"],
@@ -67,8 +67,8 @@ const OPTIONAL = [
   ["queue", "queue"],
 ] as const;
 
-/** Names that a stamp must not have: it would replace the document's own member. */
-const RESERVED: ReadonlySet<string> = new Set([
+/** Names that a stamp may not have, since it would replace the document's own member. */
+const RESERVED_NAMES: ReadonlySet<string> = new Set([
   "status",
   "result",
   "traceback",
@@ -76,22 +76,22 @@ const RESERVED: ReadonlySet<string> = new Set([
   "date_done",
   "stamped_headers",
   "task_id",
-  ...OPTIONAL.map(nameOf),
+  ...OPTIONAL_MEMBERS.map(([member]) => member),
 ]);
 
-/** Takes the members of a document, in Celery's order. */
-interface Sink {
-  /** Takes one; messages call its value `name`. */
-  add(key: string, value: unknown, name: string): void;
+/** Receives the members of a document, in Celery's order. */
+interface MemberSink {
+  /** Adds a member. Error messages call its value `valueName`. */
+  add(key: string, value: unknown, valueName: string): void;
 }
 
-/** A document's own members as JSON has them, looked up: to escape each anew takes time. */
-const NAMES: ReadonlyMap<string, string> = new Map(
-  [...RESERVED].map((name) => [name, `"${name}": `]),
+/** The JSON of the known member names: looking them up is faster than escaping them. */
+const NAME_TEXTS: ReadonlyMap<string, string> = new Map(
+  [...RESERVED_NAMES].map((name) => [name, `"${name}": `]),
 );
 
-/** Writes members as text as they come: no object is made of them before. */
-class JsonText implements Sink {
+/** Encodes members as they come, without an object of them all. */
+class JsonDocument implements MemberSink {
   readonly #format: Format;
   #text = "";
 
@@ -104,30 +104,30 @@ class JsonText implements Sink {
     return `${this.#text}}`;
   }
 
-  add(key: string, value: unknown, name: string): void {
+  add(key: string, value: unknown, valueName: string): void {
     this.#text += (this.#text === "" ? "{" : ", ") +
-      (NAMES.get(key) ?? `${encodeString(key)}: `) +
-      // JSON is written as text.
-      (this.#format.encode(value, name) as string);
+      (NAME_TEXTS.get(key) ?? `${encodeString(key)}: `) +
+      // The JSON format encodes to text.
+      (this.#format.encode(value, valueName) as string);
   }
 }
 
-/** Gathers members for formats that take the document whole. */
-class PlainMembers implements Sink {
+/** Collects members for a format that encodes the whole document at once. */
+class PlainDocument implements MemberSink {
   /** The whole document. */
   readonly document: Record<string, unknown> = {};
 
-  add(key: string, value: unknown, name: string): void {
-    const plain = toPlain(value, name, { maxDepth: MAX_WRITE_DEPTH - 1 });
+  add(key: string, value: unknown, valueName: string): void {
+    const plain = toPlain(value, valueName, { maxDepth: MAX_WRITE_DEPTH - 1 });
     setOwn(this.document, key, plain);
   }
 }
 
-const JSON_FORMAT = jsonCodec({ integers: "bigint" });
+const JSON_FORMAT = jsonFormat({ integers: "bigint" });
 
 /**
- * Writes the document that Celery stores and publishes for a task, member for
- * member and in its order.
+ * Encodes the document that Celery stores and publishes for a task: the same
+ * members, in the same order.
  *
  * Celery: `Backend._get_result_meta`, then `Backend.encode`.
  *
@@ -135,7 +135,7 @@ const JSON_FORMAT = jsonCodec({ integers: "bigint" });
  * ready state has no valid `dateDone`, or if a stamp has the name of a member.
  */
 export function encodeDocument(fields: DocumentFields): string;
-/** Writes the document in another format than JSON with envelopes. */
+/** Encodes the document in another format than JSON with envelopes. */
 export function encodeDocument(
   fields: DocumentFields,
   format: Format,
@@ -145,30 +145,34 @@ export function encodeDocument(
   format: Format = JSON_FORMAT,
 ): StoredDocument {
   if (format.name === "json") {
-    const text = new JsonText(format);
+    const text = new JsonDocument(format);
     addMembers(text, fields, format);
     return text.document;
   }
-  const members = new PlainMembers();
+  const members = new PlainDocument();
   addMembers(members, fields, format);
   return format.encode(members.document, "");
 }
 
-function addMembers(sink: Sink, fields: DocumentFields, format: Format): void {
+function addMembers(
+  sink: MemberSink,
+  fields: DocumentFields,
+  format: Format,
+): void {
   const { state, stamps } = fields;
-  // A failure must be stored, even where its text is one that only JSON can hold.
+  // A failure must be storable, even if only JSON can represent its traceback.
   const traceback = format.name === "json"
     ? fields.traceback
     : fields.traceback?.toWellFormed();
   const result = EXCEPTION_STATES.has(state)
-    ? exceptionOf(fields, format)
+    ? encodeException(fields, format)
     : fields.result;
   sink.add("status", state, "state");
   sink.add("result", result, "result");
   sink.add("traceback", traceback, "traceback");
   sink.add("children", fields.children, "children");
-  sink.add("date_done", dateDone(fields), "dateDone");
-  for (const [key, name] of OPTIONAL) {
+  sink.add("date_done", formatDateDone(fields), "dateDone");
+  for (const [key, name] of OPTIONAL_MEMBERS) {
     const value = fields[name];
     if (value !== undefined) sink.add(key, value, name);
   }
@@ -176,8 +180,8 @@ function addMembers(sink: Sink, fields: DocumentFields, format: Format): void {
   sink.add("task_id", fields.taskId, "taskId");
 }
 
-/** The exception to write. Python cannot read FAILURE or REVOKED without one; a RETRY may have none. */
-function exceptionOf(
+/** Encodes the exception. Python cannot read FAILURE or REVOKED without one; a RETRY may have none. */
+function encodeException(
   { state, result }: DocumentFields,
   format: Format,
 ): unknown {
@@ -188,25 +192,25 @@ function exceptionOf(
 }
 
 /**
- * Celery's form since 5.5. Always six digits of a second: Celery 5.2 takes
- * whatever number stands there for microseconds.
+ * Formats `dateDone` as Celery 5.5 and later do. It always has six digits of a
+ * second: Celery 5.2 reads any number there as microseconds.
  */
-function dateDone({ state, dateDone }: DocumentFields): string | null {
+function formatDateDone({ state, dateDone }: DocumentFields): string | null {
   if (!isReady(state)) return null;
   if (dateDone === null || Number.isNaN(dateDone.getTime())) {
     throw new TypeError(
       `Cannot encode a result in state ${JSON.stringify(state)} ` +
-        `with ${dateDone} as dateDone: give the time when the task became ready`,
+        `with ${dateDone} as dateDone: pass the time when the task became ready`,
     );
   }
   return dateDone.toISOString().replace("Z", "000+00:00");
 }
 
-function addStamps(sink: Sink, stamps: Record<string, unknown>): void {
+function addStamps(sink: MemberSink, stamps: Record<string, unknown>): void {
   const names = Object.keys(stamps);
   sink.add("stamped_headers", names, "stamps");
   for (const name of names) {
-    if (RESERVED.has(name)) {
+    if (RESERVED_NAMES.has(name)) {
       throw new TypeError(
         `Cannot encode a stamp named ${JSON.stringify(name)}: ` +
           "a result document has a member of that name; choose another",
@@ -214,8 +218,4 @@ function addStamps(sink: Sink, stamps: Record<string, unknown>): void {
     }
     sink.add(name, stamps[name], `stamps.${name}`);
   }
-}
-
-function nameOf(member: readonly [string, string]): string {
-  return member[0];
 }

@@ -1,28 +1,29 @@
+import { describeValue } from "../formats/describe.ts";
 import { encodeJson } from "../formats/json/encode.ts";
 import { toPlain } from "../formats/plain.ts";
-import { describeValue } from "../formats/describe.ts";
+import type { Format } from "../formats/types.ts";
 import { memberOf } from "../util/member_of.ts";
 
-/** An exception, as a document holds it. */
+/** A Python exception, as a document describes it. */
 export interface TaskFailure {
-  /** The exception's class, qualified if it is nested: `ValueError`, `Outer.Inner`. Never resolved. */
+  /** The exception's class, qualified if it is nested: `ValueError`, `Outer.Inner`. It is never resolved. */
   excType: string;
-  /** The Python module of the class: `builtins`, say; null if the document does not tell. */
+  /** The Python module of the class, `builtins` for example; null if the document names none. */
   excModule: string | null;
-  /** What the exception was made with. What Celery could not write down is its `repr()`, a string. */
+  /** The exception's arguments. One that Celery could not encode is its `repr()`, a string. */
   excArgs: unknown[];
-  /** The arguments as text: what Python's `str()` gives for most exceptions; empty if there are none. */
+  /** The arguments as text, like Python's `str()` of most exceptions; empty if there are none. */
   message: string;
 }
 
-/** What `encodeFailure()` makes something like an exception from: a `TaskFailure`, in part. */
+/** An exception to store, in any form that has a class: a partial `TaskFailure`. */
 export interface FailureLike {
   /** The exception's class: `ValueError`. */
   excType: string;
-  /** Its Python module, `builtins` say. Without one, Python makes a class of this name on the spot. */
+  /** The Python module of the class, `builtins` for example. Without one, Python creates a class of that name. */
   excModule?: string | null;
   /**
-   * What Python passes to the class.
+   * The arguments that Python passes to the class.
    * @default {[message]}
    */
   excArgs?: unknown[];
@@ -30,40 +31,40 @@ export interface FailureLike {
   message?: string;
 }
 
-/** An exception as Celery writes it into a document, in this order. */
+/** An exception as Celery encodes it in a document, in this order. */
 export interface EncodedFailure {
   /** The exception's class. */
   exc_type: string;
-  /** What Python passes to the class. */
+  /** The arguments that Python passes to the class. */
   exc_message: unknown[];
-  /** The Python module of the class; null where there is none to look in. */
+  /** The Python module of the class; null if there is none. */
   exc_module: string | null;
 }
 
-/** Stands for an exception whose class the document does not tell. */
+/** The class of an exception for which the document names none. */
 const UNKNOWN_TYPE = "Exception";
-/** What Celery stores for an exception that pickle refused; the arguments are the original's parts. */
+/** What Celery stores for an exception that cannot be pickled; the arguments are the parts of the original. */
 const WRAPPER_TYPE = "UnpickleableExceptionWrapper";
 
 /**
- * Reads the result of a task in state FAILURE, REVOKED or RETRY. It accepts
- * all that Celery does and never throws: what makes no sense becomes the only
- * argument of an `Exception`.
+ * Decodes the result of a task in state FAILURE, REVOKED or RETRY. It accepts all
+ * that Celery does, and never throws: anything else becomes the only argument of
+ * an `Exception`.
  *
- * Null stands for no exception, as do the other values that Python takes for
- * false: false, 0, `""`, `[]` and `{}`.
+ * Null means that there is no exception, as do the other values that are falsy in
+ * Python: false, 0, `""`, `[]` and `{}`.
  *
- * Celery: `Backend.exception_to_python`, without looking up any class.
+ * Celery: `Backend.exception_to_python`, without resolving the class.
  */
 export function decodeFailure(result: unknown): TaskFailure | null {
   if (!result || isEmpty(result)) return null;
-  const fields = asFields(result);
+  const fields = toFields(result);
   if (fields === undefined) return failure(UNKNOWN_TYPE, null, [result]);
-  return failureOf(fields, result);
+  return readFailure(fields, result);
 }
 
-/** The failure that `fields` tell of, which are the members of `whole`. No getter of theirs makes it throw. */
-function failureOf(fields: unknown, whole: unknown): TaskFailure {
+/** Reads a failure from `fields`, the members of `whole`. It never throws, whatever their getters do. */
+function readFailure(fields: unknown, whole: unknown): TaskFailure {
   const type = memberOf(fields, "exc_type");
   const module = memberOf(fields, "exc_module");
   const message = memberOf(fields, "exc_message");
@@ -71,73 +72,66 @@ function failureOf(fields: unknown, whole: unknown): TaskFailure {
     return failure(
       UNKNOWN_TYPE,
       null,
-      message === undefined ? [whole] : asArgs(message),
+      message === undefined ? [whole] : toArgs(message),
     );
   }
-  const args = asArgs(message);
-  const original = type === WRAPPER_TYPE ? unwrapped(args) : undefined;
+  const args = toArgs(message);
+  const original = type === WRAPPER_TYPE ? unwrap(args) : undefined;
   return original ??
     failure(type, typeof module === "string" ? module : null, args);
 }
 
-/** The exception in a wrapper made with `args`; undefined if it has other parts. Its module may be null, as anyone's may. */
-function unwrapped(args: unknown[]): TaskFailure | undefined {
+/** Reads the exception in a wrapper with the arguments `args`; undefined if they have another form. */
+function unwrap(args: unknown[]): TaskFailure | undefined {
   const [module, type, third] = args;
-  const originalArgs = listOf(third);
+  const originalArgs = copyList(third);
   const isWrapped = (typeof module === "string" || module === null) &&
     typeof type === "string" && originalArgs !== undefined;
   return isWrapped ? failure(type, module, originalArgs) : undefined;
 }
 
-/** What tells whether a document can hold an argument: it throws if not. */
-export interface ArgumentEncoder {
-  /** Encodes one argument. */
-  encode(value: unknown): unknown;
-}
-
-const JSON_ENCODER: ArgumentEncoder = { encode: encodeJson };
+const JSON_ENCODER = { encode: encodeJson };
 
 /**
- * Makes what Celery stores for an exception, from whatever was thrown:
+ * Encodes any thrown value as Celery stores an exception:
  *
- * - an `Error`: its class and message. Python gets no module to look in, and so
- *   raises a class made on the spot that has this name, never one of its own.
- * - a `TaskFailure`, or an object with its `excType`: as it says.
+ * - an `Error`: its class and message, without a module, so that Python raises a
+ *   newly created class of that name, never one of its own.
+ * - a `TaskFailure`, or an object with an `excType`: as given.
  *   `{ excType: "ValueError", excModule: "builtins", excArgs: ["x"] }` makes
  *   Python raise `ValueError("x")`.
- * - an object with `exc_type`, Celery's own form: the same.
- * - anything else: Python's `Exception`, with it as the argument.
+ * - an object with an `exc_type`, Celery's own form: as given.
+ * - anything else: Python's `Exception`, with the value as its argument.
  *
- * An argument that the document cannot hold is replaced by its text. It never
- * throws: a failure must be stored whatever was thrown, getters that throw
- * themselves included.
+ * An argument that `format` cannot represent is replaced by its text. It never
+ * throws, even if a getter does: a failure must be stored whatever was thrown.
  *
  * Celery: `Backend.prepare_exception`.
  */
 export function encodeFailure(
   error: unknown,
-  encoder: ArgumentEncoder = JSON_ENCODER,
+  format: Pick<Format, "encode"> = JSON_ENCODER,
 ): EncodedFailure {
-  const { excType, excModule, excArgs } = partsOf(error);
+  const { excType, excModule, excArgs } = exceptionParts(error);
   return {
-    exc_type: typeName(excType),
-    exc_message: excArgs.map((argument) => encodable(argument, encoder)),
+    exc_type: toTypeName(excType),
+    exc_message: excArgs.map((argument) => toEncodable(argument, format)),
     exc_module: excModule?.toWellFormed() ?? null,
   };
 }
 
-/** The class, its module, and the arguments. */
-function partsOf(
+/** Reads the class, its module, and the arguments. */
+function exceptionParts(
   error: unknown,
 ): { excType: unknown; excModule: string | null; excArgs: unknown[] } {
-  // First, because a TaskError is an Error too, and stands for Python's.
+  // First, because a TaskError is an Error, too, but describes a Python exception.
   const type = memberOf(error, "excType");
   if (typeof type === "string") {
     const module = memberOf(error, "excModule");
     return {
       excType: type,
       excModule: typeof module === "string" ? module : null,
-      excArgs: listOf(memberOf(error, "excArgs")) ??
+      excArgs: copyList(memberOf(error, "excArgs")) ??
         messageArgs(memberOf(error, "message")),
     };
   }
@@ -149,7 +143,7 @@ function partsOf(
     };
   }
   if (memberOf(error, "exc_type") !== undefined) {
-    return failureOf(error, error);
+    return readFailure(error, error);
   }
   return {
     excType: UNKNOWN_TYPE,
@@ -163,22 +157,22 @@ function failure(
   excModule: string | null,
   excArgs: unknown[],
 ): TaskFailure {
-  return { excType, excModule, excArgs, message: messageOf(excArgs) };
+  return { excType, excModule, excArgs, message: formatMessage(excArgs) };
 }
 
-function messageOf(args: unknown[]): string {
+function formatMessage(args: unknown[]): string {
   if (args.length === 1) return describeValue(args[0]);
   return args.map(describeValue).join(", ");
 }
 
-/** Python's view of `exc_message`: a list is the arguments, anything else the only one. */
-function asArgs(message: unknown): unknown[] {
+/** Reads `exc_message` as Python does: a list is the arguments, anything else is the only one. */
+function toArgs(message: unknown): unknown[] {
   if (message === undefined) return [];
-  return listOf(message) ?? [message];
+  return copyList(message) ?? [message];
 }
 
-/** A copy of a list; undefined if it is none, or cannot be read: a proxy may throw at anything. */
-function listOf(value: unknown): unknown[] | undefined {
+/** Copies a list; undefined if it is not a list, or a proxy that throws. */
+function copyList(value: unknown): unknown[] | undefined {
   try {
     return Array.isArray(value) ? [...value] : undefined;
   } catch {
@@ -191,8 +185,8 @@ function isEmpty(result: unknown): boolean {
     !(result instanceof Date);
 }
 
-/** The members of a dict, or of a list of pairs, which Python makes one of. */
-function asFields(result: unknown): Record<string, unknown> | undefined {
+/** Returns the members of a dict, or of a list of pairs, which Python converts to one. */
+function toFields(result: unknown): Record<string, unknown> | undefined {
   if (typeof result !== "object" || result === null) return undefined;
   if (!Array.isArray(result)) return result as Record<string, unknown>;
   const isPairs = result.every((pair) =>
@@ -201,7 +195,7 @@ function asFields(result: unknown): Record<string, unknown> | undefined {
   return isPairs ? Object.fromEntries(result) : undefined;
 }
 
-/** `instanceof` throws on a proxy that was revoked. */
+/** Whether `value` is an `Error`. Unlike `instanceof`, it does not throw for a revoked proxy. */
 export function isError(value: unknown): value is Error {
   try {
     return value instanceof Error;
@@ -216,28 +210,31 @@ function messageArgs(message: unknown): unknown[] {
 
 function errorType(error: Error): unknown {
   const name = memberOf(error, "name");
-  // A subclass that does not set `name` has that of Error: its own says more.
+  // A subclass that does not set `name` inherits Error's: the class says more.
   return name === "Error" || name === undefined
     ? memberOf(memberOf(error, "constructor"), "name")
     : name;
 }
 
-/** A name that Python can give to a class: it refuses NUL and lone surrogates. */
-function typeName(type: unknown): string {
+/** Makes a name that Python accepts for a class: without NUL and lone surrogates. */
+function toTypeName(type: unknown): string {
   if (typeof type !== "string") return UNKNOWN_TYPE;
   return type.toWellFormed().replaceAll("\0", "") || UNKNOWN_TYPE;
 }
 
 /**
- * A copy of `value` if a document can hold it, or else its text, as Celery
- * stores the `repr()`. A copy, since getters may answer otherwise, or throw,
- * when the document is written.
+ * Copies `value` if `format` can represent it; otherwise returns its text, as
+ * Celery stores the `repr()`. A copy, since a getter might return something else,
+ * or throw, when the document is encoded.
  */
-function encodable(value: unknown, encoder: ArgumentEncoder): unknown {
+function toEncodable(
+  value: unknown,
+  format: Pick<Format, "encode">,
+): unknown {
   try {
     const copy = toPlain(value);
-    // As deep as it stands in a document: behind `result` and `exc_message`.
-    encoder.encode([[[copy]]]);
+    // As deep as in a document: inside the document, `result` and `exc_message`.
+    format.encode([[[copy]]]);
     return copy;
   } catch {
     return describeValue(value).toWellFormed();

@@ -1,44 +1,44 @@
 import { describeArgument } from "../util/describe_argument.ts";
 import { memberOf } from "../util/member_of.ts";
 
-/** What the Celery backends put before a task's id; the channel of the same name carries its documents. */
+/** Celery's prefix of a task's id in its key. */
 const TASK_PREFIX = "celery-task-meta-";
-/** What they put before a group's id. */
+/** Celery's prefix of a group's id in its key. */
 const GROUP_PREFIX = "celery-taskset-meta-";
-/** A prefix that ends in one of these gets no `_` from Celery 5.5 and later. */
+/** Celery 5.5 and later add `_` to a key prefix unless it ends in one of these. */
 const SEPARATORS = ":_-.";
 
-/** The names of what is kept of a chord while its parts return. */
+/** The keys of a chord whose parts are returning. */
 export interface ChordKeys {
-  /** The parts: a sorted set, or a list. Celery: `.j`. */
+  /** The parts that returned: a sorted set, or a list. Celery: `.j`. */
   readonly parts: string;
-  /** How many parts were added while it ran. Celery: `.t`. */
+  /** How many parts were added while the chord ran. Celery: `.t`. */
   readonly extra: string;
-  /** How many parts it was sent with. Celery: `.s`. */
+  /** How many parts the chord was sent with. Celery: `.s`. */
   readonly size: string;
-  /** Who completes it. This module's own: `.c`. */
+  /** Which caller completes the chord. This module's own: `.c`. */
   readonly claim: string;
 }
 
 /**
- * The names under which Celery's Redis backend keeps results. A task's key is
- * also the name of the channel that its documents are published on.
+ * Maps ids to the keys under which Celery's Redis backend stores results. A task's
+ * key is also the name of the channel on which its documents are published.
  *
  * Celery: `KeyValueStoreBackend.get_key_for_task` and `get_key_for_group`.
  */
 export class KeySpace {
   /**
-   * The prefix as it stands in the keys: with the `_` that was added to it, or
-   * empty.
+   * The prefix of all keys, with the `_` that was added to it; empty if there is
+   * none.
    */
   readonly prefix: string;
   readonly #taskPrefix: string;
   readonly #groupPrefix: string;
 
   /**
-   * Makes the names that start with `keyPrefix`, Celery's `global_keyprefix`.
-   * As in Celery 5.5 and later, `_` is added unless the prefix ends in one of
-   * `:`, `_`, `-` and `.`; an empty prefix is none.
+   * Maps to keys that begin with `keyPrefix`, Celery's `global_keyprefix`. As in
+   * Celery 5.5 and later, `_` is added to it unless it is empty or ends in one of
+   * `:`, `_`, `-` and `.`.
    *
    * @throws {TypeError} If `keyPrefix` is not a string.
    */
@@ -47,7 +47,7 @@ export class KeySpace {
       throw new TypeError(
         `Cannot use ${
           describeArgument(keyPrefix)
-        } as a key prefix: give a string`,
+        } as a key prefix: pass a string`,
       );
     }
     this.prefix = keyPrefix === "" || SEPARATORS.includes(keyPrefix.at(-1)!)
@@ -58,9 +58,9 @@ export class KeySpace {
   }
 
   /**
-   * The key of a task's result, and the channel of its documents.
+   * Returns the key of a task's result, which is also the channel of its documents.
    *
-   * @throws {TypeError} If `taskId` is empty, is not a string, or has no UTF-8.
+   * @throws {TypeError} If `taskId` is empty, not a string, or not well-formed.
    */
   taskKey(taskId: string): string {
     if (typeof taskId !== "string" || taskId === "" || !taskId.isWellFormed()) {
@@ -70,9 +70,9 @@ export class KeySpace {
   }
 
   /**
-   * The key of a saved group.
+   * Returns the key of a saved group.
    *
-   * @throws {TypeError} If `groupId` is empty, is not a string, or has no UTF-8.
+   * @throws {TypeError} If `groupId` is empty, not a string, or not well-formed.
    */
   groupKey(groupId: string): string {
     if (
@@ -84,9 +84,9 @@ export class KeySpace {
   }
 
   /**
-   * The keys of the chord whose header is this group.
+   * Returns the keys of the chord whose header is this group.
    *
-   * @throws {TypeError} If `groupId` is empty, is not a string, or has no UTF-8.
+   * @throws {TypeError} If `groupId` is empty, not a string, or not well-formed.
    */
   chordKeys(groupId: string): ChordKeys {
     const key = this.groupKey(groupId);
@@ -98,13 +98,13 @@ export class KeySpace {
     };
   }
 
-  /** What every key begins with: that of a task's result, and that of a group's. */
+  /** The prefixes of all keys: of tasks' results, and of groups. */
   get prefixes(): readonly string[] {
     return [this.#taskPrefix, this.#groupPrefix];
   }
 
   /**
-   * The task whose key, or channel, `key` is: the reverse of `taskKey()`.
+   * Returns the id of the task whose key, or channel, is `key`: the reverse of `taskKey()`.
    *
    * @throws {TypeError} If `key` is not a task's key with this prefix.
    */
@@ -120,18 +120,18 @@ export class KeySpace {
   }
 }
 
-/** Says why `id` cannot name a `kind`. Apart from the callers, to keep them small. */
+/** Throws, and says why `id` is not the id of a `kind`. Separate from its callers, to keep them small. */
 function refuse(kind: "task" | "group", id: unknown): never {
   if (id === "") {
     throw new TypeError(
-      `Cannot use an empty ${kind} id: give the id that Celery gave the ${kind}`,
+      `Cannot use an empty ${kind} id: pass the id that Celery gave the ${kind}`,
     );
   }
   if (typeof id === "string") {
-    // Redis would be sent another id, and the caller would wait for ever.
+    // UTF-8 would turn it into another id, and the caller would wait without end.
     throw new TypeError(
       `Cannot use ${describeArgument(id)} as a ${kind} id: ` +
-        "it holds half a surrogate pair, which UTF-8 cannot write",
+        "it holds a lone surrogate, which UTF-8 cannot encode",
     );
   }
   throw new TypeError(

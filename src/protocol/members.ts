@@ -1,72 +1,54 @@
 /**
- * The members of a document that not every document has, and what becomes of
- * those that nobody expects.
+ * Reads the optional members of a document, and keeps the unknown ones.
  *
  * @module
  */
 
-import type { EventOrigin, MetaFields } from "./meta.ts";
+import { isDict } from "../formats/is_dict.ts";
 import { setOwn } from "../formats/own_property.ts";
+import type { AnyMeta } from "./any_meta.ts";
 
-/** A meta or an event that is being made, before its type is narrowed by its state. */
-export interface Shape extends MetaFields {
-  /** The state, any. */
-  state: string;
-  /** Whether it is ready. */
-  ready: boolean;
-  /** What goes with the state. */
-  result: unknown;
-  /** Where an event came from; a meta has none. */
-  origin?: EventOrigin;
-}
-
-/** Sets the member of `meta` that stands at `key` in the document; what has no name of its own goes to `extra`. */
-export function readMember(meta: Shape, key: string, value: unknown): void {
+/** Sets the member of `meta` for the document's member `key`; an unknown one goes to `extra`. */
+export function readMember(meta: AnyMeta, key: string, value: unknown): void {
   switch (key) {
     case "group_id":
       if (typeof value === "string") meta.groupId = value;
-      else keep(meta, key, value);
+      else keepAsExtra(meta, key, value);
       break;
     case "parent_id":
       if (typeof value === "string") meta.parentId = value;
-      else keep(meta, key, value);
+      else keepAsExtra(meta, key, value);
       break;
     case "name":
       if (typeof value === "string") meta.name = value;
-      else keep(meta, key, value);
+      else keepAsExtra(meta, key, value);
       break;
     case "args":
       if (Array.isArray(value)) meta.args = value;
-      else keep(meta, key, value);
+      else keepAsExtra(meta, key, value);
       break;
     case "kwargs":
-      if (isObject(value)) meta.kwargs = value;
-      else keep(meta, key, value);
+      if (isDict(value)) meta.kwargs = value;
+      else keepAsExtra(meta, key, value);
       break;
     case "worker":
       if (typeof value === "string") meta.worker = value;
-      else keep(meta, key, value);
+      else keepAsExtra(meta, key, value);
       break;
     case "retries":
       if (typeof value === "number") meta.retries = value;
-      else keep(meta, key, value);
+      else keepAsExtra(meta, key, value);
       break;
     case "queue":
       if (typeof value === "string") meta.queue = value;
-      else keep(meta, key, value);
+      else keepAsExtra(meta, key, value);
       break;
     default:
       setOwn(meta.extra, key, value);
   }
 }
 
-/** Keeps a known member of the wrong type; null only says that there is none. */
-export function keep(meta: Shape, key: string, value: unknown): void {
+/** Adds a known member of the wrong type to `extra`; null means that it is missing. */
+export function keepAsExtra(meta: AnyMeta, key: string, value: unknown): void {
   if (value !== null) setOwn(meta.extra, key, value);
-}
-
-/** Whether `value` is an object of a document: no list, and nothing that an envelope stood for. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) &&
-    !(value instanceof Date) && !(value instanceof Uint8Array);
 }

@@ -1,44 +1,46 @@
 import { datetimeRepr } from "./datetime_repr.ts";
 import {
   dateRefusal,
-  isoformat,
   MAX_WRITE_DEPTH,
+  toIsoformat,
 } from "../formats/encodable.ts";
 import { encodeJson } from "../formats/json/encode.ts";
 import { describeValue } from "../formats/describe.ts";
 import { datetimeText } from "../formats/envelopes.ts";
 
-/** All that Python's `str.isprintable()` denies: control, format and unknown characters, and spaces but one. */
+/** The characters that are not printable in Python: control, format and unknown ones, and all spaces but U+0020. */
 const UNPRINTABLE = /[\p{C}\p{Z}]/u;
 
 /** An exception's class and arguments. */
 export interface Raised {
-  /** Its class, qualified if it is nested. */
+  /** The class, qualified if it is nested. */
   readonly excType: string;
-  /** What it was made with. */
+  /** The arguments. */
   readonly excArgs: readonly unknown[];
 }
 
 /**
- * What Python's `repr()` gives for a decoded value: Celery's messages hold it.
+ * Formats a decoded value as Python's `repr()` does, as in Celery's messages. It
+ * never throws.
  *
- * It knows what JavaScript does: a whole float is an integer, and what was a
- * date, a time, a `Decimal` or a `UUID` is a string. It never throws.
+ * Decoding loses some Python types, and so does the text: a `date`, a `time`, a
+ * `Decimal` and a `UUID` are strings here, in quotes, and a float without a
+ * fraction is an integer. A `datetime` is written as Python writes it.
  */
 export function pythonRepr(value: unknown): string {
   return repr(value, []);
 }
 
-/** What Python's `repr()` gives for an exception: `ValueError('boom', 3)`. */
+/** Formats an exception as Python's `repr()` does: `ValueError('boom', 3)`. */
 export function exceptionRepr({ excType, excArgs }: Raised): string {
-  // Python shows the name of the class, without what it is nested in.
+  // Python omits the classes that the class is nested in.
   const name = excType.slice(excType.lastIndexOf(".") + 1);
   return `${name}(${
     excArgs.map((argument) => pythonRepr(argument)).join(", ")
   })`;
 }
 
-/** The `repr()` of `value`, which stands in each of `ancestors`. */
+/** Formats `value`, which is inside each of `ancestors`. */
 function repr(value: unknown, ancestors: readonly object[]): string {
   switch (typeof value) {
     case "string":
@@ -58,7 +60,7 @@ function repr(value: unknown, ancestors: readonly object[]): string {
   try {
     return objectRepr(value, ancestors);
   } catch {
-    // A getter threw, or it is a proxy that was revoked.
+    // A getter threw, or it is a revoked proxy.
     return stringRepr(describeValue(value));
   }
 }
@@ -71,7 +73,7 @@ function objectRepr(value: object, ancestors: readonly object[]): string {
   if (!isList && prototype !== Object.prototype && prototype !== null) {
     return stringRepr(describeValue(value));
   }
-  // Python's sign for what contains itself; here for what nests too deeply, too.
+  // Python writes this for a value that contains itself; here also for one nested too deeply.
   if (ancestors.includes(value) || ancestors.length === MAX_WRITE_DEPTH) {
     return isList ? "[...]" : "{...}";
   }
@@ -83,14 +85,14 @@ function objectRepr(value: object, ancestors: readonly object[]): string {
   return `{${members.join(", ")}}`;
 }
 
-/** Python's `datetime`, with the offset that the document has. */
+/** Formats a Python `datetime`, with the offset in the document. */
 function dateRepr(date: Date): string {
   const text = datetimeText(date) ??
-    (dateRefusal(date) === undefined ? isoformat(date) : "");
+    (dateRefusal(date) === undefined ? toIsoformat(date) : "");
   return datetimeRepr(text) ?? stringRepr(describeValue(date));
 }
 
-/** As a string, and what is not ASCII by its number. */
+/** Formats bytes as an ASCII string, with the others escaped. */
 function bytesRepr(bytes: Uint8Array): string {
   const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
   const escaped = stringRepr(text).replace(
@@ -106,7 +108,7 @@ function numberRepr(value: number): string {
   return encodeJson(value);
 }
 
-/** In single quotes, unless that would need escapes and double ones would not. */
+/** Quotes a string: in double quotes if that avoids escaping single ones. */
 function stringRepr(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
   let escaped = "";
@@ -131,7 +133,7 @@ function escapeCharacter(character: string, quote: string): string {
       return character;
   }
   if (!UNPRINTABLE.test(character)) return character;
-  // Iterating a text gives at least one code unit at a time.
+  // Iteration never yields an empty string.
   const code = character.codePointAt(0)!;
   if (code < 0x100) return `\\x${hex(code, 2)}`;
   return code < 0x10000 ? `\\u${hex(code, 4)}` : `\\U${hex(code, 8)}`;

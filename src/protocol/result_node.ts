@@ -1,18 +1,18 @@
 /**
- * A result as part of a tree: a task, or a group with its members. What
- * `AsyncResult` and `GroupResult` have in common with what a document says.
+ * A result in a tree: a task, or a group with its members. `AsyncResult` and
+ * `GroupResult` have this shape, and so have the results in a document.
  */
 export interface ResultNode {
-  /** The task's id, or the group's. */
+  /** The id of the task or the group. */
   readonly id: string;
-  /** What came before it in a chain. */
+  /** The result before it in a chain. */
   readonly parent: ResultNode | null;
-  /** The members of a group; a task has none, not even an empty list. */
+  /** The members of a group; undefined for a task. */
   readonly results?: readonly ResultNode[];
 }
 
-/** What came before a result in its chain, the nearest first. Each once, even if they lead in a circle. */
-export function ancestorsOf(result: ResultNode): ResultNode[] {
+/** Lists the results before `result` in its chain, the nearest first; each once, even if they form a cycle. */
+export function listAncestors(result: ResultNode): ResultNode[] {
   const ancestors = new Set<ResultNode>();
   let { parent } = result;
   while (parent !== null && !ancestors.has(parent)) {
@@ -22,14 +22,14 @@ export function ancestorsOf(result: ResultNode): ResultNode[] {
   return [...ancestors];
 }
 
-/** The ids of the tasks among the results, those in groups included, each once and in order. */
-export function taskIdsOf(results: Iterable<ResultNode>): Set<string> {
+/** Collects the ids of the tasks among `results`, and in their groups; each once, in order. */
+export function collectTaskIds(results: Iterable<ResultNode>): Set<string> {
   const ids = new Set<string>();
   addTaskIds(results, ids);
   return ids;
 }
 
-/** Groups nest no deeper than a tuple may: recursion is safe. */
+/** Recursion is safe: groups nest no deeper than a tuple may. */
 function addTaskIds(results: Iterable<ResultNode>, ids: Set<string>): void {
   for (const result of results) {
     if (result.results === undefined) ids.add(result.id);
@@ -37,11 +37,11 @@ function addTaskIds(results: Iterable<ResultNode>, ids: Set<string>): void {
   }
 }
 
-/** The ids of the tasks among the results, and of all that came before any of them. */
-export function lineageIdsOf(results: Iterable<ResultNode>): Set<string> {
+/** Collects the ids of the tasks among `results`, in their groups, and before any of them in its chain. */
+export function collectLineageIds(results: Iterable<ResultNode>): Set<string> {
   const ids = new Set<string>();
   const lineage = new Set(results);
-  // The loop comes to what is added in it; each once, even if they lead in a circle.
+  // The loop also visits what it adds to the set; each once, even in a cycle.
   for (const { id, parent, results } of lineage) {
     if (results === undefined) ids.add(id);
     for (const member of results ?? []) lineage.add(member);

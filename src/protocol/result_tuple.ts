@@ -1,93 +1,91 @@
-import { MAX_WRITE_DEPTH as MAX_WRITTEN_DEPTH } from "../formats/encodable.ts";
-import type { ResultNode } from "./result_node.ts";
 import { describeValue } from "../formats/describe.ts";
-import { MAX_READ_DEPTH as MAX_READ_DEPTH } from "../formats/envelopes.ts";
+import { MAX_WRITE_DEPTH } from "../formats/encodable.ts";
+import { MAX_READ_DEPTH } from "../formats/envelopes.ts";
+import type { ResultNode } from "./result_node.ts";
 
-/** A task's result, as Celery writes it into documents: its id, and its parent. */
+/** A task's result as Celery stores it in documents: its id, and its parent. */
 export type TaskTuple = [
   [id: string, parent: ResultTuple | null],
   members: null,
 ];
 
-/** A group's result, as Celery writes it into documents: its id, its parent, and its members. */
+/** A group's result as Celery stores it in documents: its id, its parent, and its members. */
 export type GroupTuple = [
   [id: string, parent: ResultTuple | null],
   members: ResultTuple[],
 ];
 
-/** A result, as Celery writes it into documents. Celery: `as_tuple()`. */
+/** A result as Celery stores it in documents. Celery: `as_tuple()`. */
 export type ResultTuple = TaskTuple | GroupTuple;
 
 /**
- * How many results one inside the other are written: as many as can be stored.
- * Each opens two lists inside the one before. All of them stand in a list of
- * children, or in a group's document.
+ * How deep results may nest to be written: as deep as can be stored. Each adds two
+ * lists, and the outermost is inside a list of children, or a group's document.
  */
-const MAX_WRITTEN = Math.floor((MAX_WRITTEN_DEPTH - 1) / 2);
-/** How many are read: as many as a document can hold. Celery stores more where its stack is shallow. */
-const MAX_READ = MAX_READ_DEPTH / 2;
+const MAX_WRITTEN_RESULTS = Math.floor((MAX_WRITE_DEPTH - 1) / 2);
+/** How deep results may nest to be read: as deep as a document can. Celery can store more than is written here. */
+const MAX_READ_RESULTS = MAX_READ_DEPTH / 2;
 /** How many characters of a bad tuple an error shows. */
 const MAX_SHOWN_CHARS = 100;
 
 /**
- * Writes a result as Celery does.
+ * Converts a group's result to Celery's form.
  *
  * Celery: `AsyncResult.as_tuple` and `GroupResult.as_tuple`.
  *
- * @throws {RangeError} If more than 399 results nest, parents and groups
- * counted: no more can be stored, see `MAX_WRITE_DEPTH` in `encodable.ts`.
+ * @throws {RangeError} If results nest more than 399 deep, parents and groups
+ * counted: more cannot be stored, see `MAX_WRITE_DEPTH`.
  */
-export function resultTuple(
+export function toResultTuple(
   result: ResultNode & { readonly results: readonly ResultNode[] },
 ): GroupTuple;
-/** Writes the result of a task or of a group as Celery does. */
-export function resultTuple(result: ResultNode): ResultTuple;
-export function resultTuple(result: ResultNode): ResultTuple {
-  return write(result, 1);
+/** Converts the result of a task or a group to Celery's form. */
+export function toResultTuple(result: ResultNode): ResultTuple;
+export function toResultTuple(result: ResultNode): ResultTuple {
+  return toTuple(result, 1);
 }
 
-function write(result: ResultNode, depth: number): ResultTuple {
-  if (depth > MAX_WRITTEN) {
+function toTuple(result: ResultNode, depth: number): ResultTuple {
+  if (depth > MAX_WRITTEN_RESULTS) {
     throw new RangeError(
-      `Cannot write more than ${MAX_WRITTEN} results one inside the other, parents and groups counted ` +
+      `Cannot write more than ${MAX_WRITTEN_RESULTS} results inside one another, parents and groups counted ` +
         `(the next is ${result.id}): Python would not read them back`,
     );
   }
   const { id, parent, results } = result;
   const head: [string, ResultTuple | null] = [
     id,
-    parent === null ? null : write(parent, depth + 1),
+    parent === null ? null : toTuple(parent, depth + 1),
   ];
   if (results === undefined) return [head, null];
-  return [head, results.map((member) => write(member, depth + 1))];
+  return [head, results.map((member) => toTuple(member, depth + 1))];
 }
 
 /**
- * Reads a result as Celery writes it, and in the older forms that Celery still
- * reads: `["id", null]`. A bare id stands for a task, too.
+ * Parses a result in Celery's form, or in the older ones that Celery still reads:
+ * `["id", null]`, and the bare id of a task.
  *
  * Celery: `result_from_tuple`.
  *
- * @throws {TypeError} If it is of another shape; says where.
- * @throws {RangeError} If more than 1,000 results nest.
+ * @throws {TypeError} If it has another shape. The message shows the part.
+ * @throws {RangeError} If results nest more than 1,000 deep.
  */
 export function parseResultTuple(tuple: unknown): ResultNode {
   return parse(tuple, 1);
 }
 
 function parse(tuple: unknown, depth: number): ResultNode {
-  if (depth > MAX_READ) {
+  if (depth > MAX_READ_RESULTS) {
     throw new RangeError(
-      `Cannot read more than ${MAX_READ} results one inside the other, parents and groups counted`,
+      `Cannot read more than ${MAX_READ_RESULTS} results inside one another, parents and groups counted`,
     );
   }
   if (typeof tuple === "string") {
-    return { id: idOf(tuple, tuple), parent: null };
+    return { id: checkId(tuple, tuple), parent: null };
   }
   if (!Array.isArray(tuple) || tuple.length !== 2) {
     refuse(tuple, "expected [[id, parent], null] or [[id, parent], members]");
   }
-  // An array's members are anything.
   const [head, members] = tuple as [unknown, unknown];
   if (Array.isArray(head) && head.length !== 2) {
     refuse(tuple, "it does not begin with [id, parent]");
@@ -96,7 +94,7 @@ function parse(tuple: unknown, depth: number): ResultNode {
     ? head as [unknown, unknown]
     : [head, null];
   const node = {
-    id: idOf(id, tuple),
+    id: checkId(id, tuple),
     parent: parent === null ? null : parse(parent, depth + 1),
   };
   if (members === null) return node;
@@ -109,9 +107,9 @@ function parse(tuple: unknown, depth: number): ResultNode {
   };
 }
 
-function idOf(id: unknown, tuple: unknown): string {
+function checkId(id: unknown, tuple: unknown): string {
   if (typeof id === "string" && id !== "" && id.isWellFormed()) return id;
-  refuse(tuple, "its id is not a non-empty string with a UTF-8 form");
+  refuse(tuple, "its id is not a non-empty, well-formed string");
 }
 
 function refuse(tuple: unknown, reason: string): never {

@@ -1,6 +1,6 @@
 import { describeValue } from "../formats/describe.ts";
 
-/** A state that Celery gives to tasks by itself. */
+/** A state that Celery itself sets. */
 export type BuiltinState =
   | "PENDING"
   | "RECEIVED"
@@ -13,10 +13,10 @@ export type BuiltinState =
   | "IGNORED";
 
 /**
- * A task's state: one of Celery's own, or any string of the application's
- * (`PROGRESS`, say), which is then a state that is not ready.
+ * A task's state: one of Celery's own, or a custom one such as `PROGRESS`, which
+ * is never ready.
  */
-// `string & {}` keeps the names above in an editor's completion list.
+// `string & {}` keeps Celery's states in an editor's completion list.
 // deno-lint-ignore ban-types
 export type TaskState = BuiltinState | (string & {});
 
@@ -33,10 +33,10 @@ const BUILTIN_STATES: ReadonlySet<string> = new Set<BuiltinState>([
   "IGNORED",
 ]);
 
-/** Control characters, and the two separators that end a line. */
+/** Control characters, and Unicode's two line separators. */
 const CONTROL = /[\p{Cc}\u2028\u2029]/u;
 /** How many characters of a refused state an error shows. */
-const SHOWN = 100;
+const MAX_SHOWN_CHARS = 100;
 
 /** States whose result is an exception. Celery: `EXCEPTION_STATES`. */
 export const EXCEPTION_STATES: ReadonlySet<string> = new Set([
@@ -46,25 +46,25 @@ export const EXCEPTION_STATES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Tells whether a task in `state` has its outcome: SUCCESS, FAILURE or REVOKED.
- * Any other state, `IGNORED` and the application's own included, is not ready.
+ * Whether a task in `state` has its outcome: SUCCESS, FAILURE or REVOKED. Any
+ * other state, `IGNORED` and custom ones included, is not ready.
  * Celery: `READY_STATES`.
  */
 export function isReady(state: string): boolean {
-  // Not a look-up in the set: this is asked once a document.
+  // Comparisons are faster than a set, and this runs once per document.
   return state === "SUCCESS" || state === "FAILURE" || state === "REVOKED";
 }
 
 /**
- * Says why `state` cannot be stored as a state; undefined if it can. A message
- * reads on from "its state".
+ * Returns why `state` cannot be stored as a state; undefined if it can. The text
+ * completes "its state ...".
  *
- * An application's own states may be almost any text ("PROGRESS", "in-progress",
+ * A custom state may be almost any text ("PROGRESS", "in-progress",
  * "Step 1: 50%", "[2/3] loading"). Only clear mistakes are refused: a JSON
- * document, which is a result in the place of the state; control characters;
- * white space at an end; half a surrogate pair; and a name that differs from one
- * of Celery's by case or white space alone. The wait for a task in state
- * "success" would never end.
+ * document, which is a result passed as the state; control characters; leading
+ * or trailing white space; a lone surrogate; and a name that differs from one of
+ * Celery's only in case or white space. The wait for a task in state "success"
+ * would never end.
  */
 export function stateProblem(state: unknown): string | undefined {
   if (typeof state !== "string" || state === "") {
@@ -81,7 +81,7 @@ export function stateProblem(state: unknown): string | undefined {
   if (builtin === "UNDECODABLE") {
     return `is ${
       show(state)
-    }, which readers are given for a document that cannot be decoded: use another name`;
+    }, the state of a document that cannot be decoded: use another name`;
   }
   if (isDocument(state)) {
     return `is ${
@@ -92,10 +92,10 @@ export function stateProblem(state: unknown): string | undefined {
     state.isWellFormed();
   if (isName) return undefined;
   return `is ${show(state)}, which cannot be the name of a state: ` +
-    "use one without control characters and without white space at its ends";
+    "use one without control characters or white space at its ends";
 }
 
-/** Whether `state` is an object, a list or a quoted string in JSON. */
+/** Whether `state` looks like a JSON object, or is a list or a string in JSON. */
 function isDocument(state: string): boolean {
   if (state.startsWith("{")) return true;
   if (!/^[["]/.test(state)) return false;
@@ -109,7 +109,7 @@ function isDocument(state: string): boolean {
 
 function show(state: unknown): string {
   if (typeof state !== "string") return describeValue(state);
-  return state.length > SHOWN
-    ? `${JSON.stringify(state.slice(0, SHOWN))}...`
+  return state.length > MAX_SHOWN_CHARS
+    ? `${JSON.stringify(state.slice(0, MAX_SHOWN_CHARS))}...`
     : JSON.stringify(state);
 }

@@ -1,9 +1,9 @@
 import type { TaskFailure } from "./exceptions.ts";
 import { EXCEPTION_STATES } from "./states.ts";
 
-/** What a `TaskError` is made of. */
+/** The content of a `TaskError`. */
 export interface TaskErrorFields extends TaskFailure {
-  /** The task that raised. */
+  /** The id of the task that raised. */
   taskId: string;
   /** Its state: FAILURE, REVOKED or RETRY. */
   state: string;
@@ -11,9 +11,9 @@ export interface TaskErrorFields extends TaskFailure {
   traceback: string | null;
 }
 
-/** What `toTaskError()` reads of a meta or an event. */
+/** The members of a meta or an event that `toTaskError()` reads. */
 export interface TaskErrorSource {
-  /** The task. */
+  /** The id of the task. */
   taskId: string;
   /** Its state: FAILURE, REVOKED or RETRY. */
   state: string;
@@ -24,8 +24,8 @@ export interface TaskErrorSource {
 }
 
 /**
- * An exception that a task raised. No Python class is ever looked up: `excType`
- * and `excModule` only name it.
+ * An exception that a task raised. `excType` and `excModule` only name the Python
+ * class, which is never resolved.
  *
  * @example
  * ```ts
@@ -45,22 +45,22 @@ export interface TaskErrorSource {
  * ```
  */
 export class TaskError extends Error {
-  /** The name of the class, so that it survives where `instanceof` does not. */
+  /** The name of the class, which survives where `instanceof` does not. */
   override readonly name: string = "TaskError";
-  /** The task that raised. */
+  /** The id of the task that raised. */
   readonly taskId: string;
   /** Its state: FAILURE, REVOKED, or RETRY. */
   readonly state: string;
   /** The exception's Python class. */
   readonly excType: string;
-  /** The Python module of the class; null if it is not known. */
+  /** The Python module of the class; null if it is unknown. */
   readonly excModule: string | null;
-  /** What the exception was made with. */
+  /** The exception's arguments. */
   readonly excArgs: unknown[];
   /** The worker's Python traceback, or null. */
   readonly traceback: string | null;
 
-  /** Makes the error for what a document says. Its message reads like Python's: `ValueError: boom`. */
+  /** Makes an error whose message reads like Python's: `ValueError: boom`. */
   constructor(fields: TaskErrorFields, options?: ErrorOptions) {
     const { excType, message } = fields;
     super(message === "" ? excType : `${excType}: ${message}`, options);
@@ -76,7 +76,7 @@ export class TaskError extends Error {
 /**
  * A task that was revoked, terminated, or expired. Celery: `TaskRevokedError`.
  *
- * @example A wait for a task that is called off
+ * @example A wait for a task that is revoked
  * ```ts
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
  * import { ResultBackend, TaskRevokedError } from "../../mod.ts";
@@ -84,7 +84,7 @@ export class TaskError extends Error {
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url);
- * // In life, Celery's worker does this.
+ * // Normally, Celery's worker does this.
  * await backend.markAsRevoked("6f1c", "terminated");
  * await assertRejects(
  *   () => backend.result("6f1c").get(),
@@ -94,16 +94,16 @@ export class TaskError extends Error {
  * ```
  */
 export class TaskRevokedError extends TaskError {
-  /** The name of the class, so that it survives where `instanceof` does not. */
+  /** The name of the class, which survives where `instanceof` does not. */
   override readonly name = "TaskRevokedError";
 }
 
 /**
- * Makes the error that a wait for the result throws, from a meta or an event
- * in state FAILURE, REVOKED or RETRY. If no exception was stored with the
- * state, the error says so.
+ * Converts a meta or an event in state FAILURE, REVOKED or RETRY to the error that
+ * a wait for the result throws. If no exception was stored with the state, the
+ * message says so.
  *
- * @throws {TypeError} If the state is another.
+ * @throws {TypeError} If `meta` is in any other state.
  */
 export function toTaskError(meta: TaskErrorSource): TaskError {
   const { taskId, state, traceback } = meta;

@@ -1,20 +1,20 @@
-import { isError } from "./exceptions.ts";
 import { describeValue } from "../formats/describe.ts";
 import { memberOf } from "../util/member_of.ts";
+import { isError } from "./exceptions.ts";
 
-/** How many errors one traceback tells of: causes can go round in a circle. */
+/** How many errors one traceback holds: a chain of causes can be endless. */
 const MAX_ERRORS = 20;
 
 /**
- * The traceback of something thrown: the stack of an `Error`, and behind it
- * that of what it was caused by, and of the errors in an `AggregateError`. For
- * an error that has a Python traceback (a `TaskError`) it is that one. Null if
- * it is no `Error`. It never throws, whatever the error's getters do.
+ * Formats the traceback of a thrown value: the stack of an `Error`, followed by
+ * those of its causes, and of the errors in an `AggregateError`. A Python
+ * traceback, as a `TaskError` has it, takes the place of the stack. Null if
+ * `thrown` is not an `Error`. It never throws, whatever the error's getters do.
  *
- * Celery: the traceback of an exception with its `__cause__`, which Python
- * tells first, and JavaScript last.
+ * Celery: the traceback of an exception with its `__cause__`, which Python writes
+ * first, and JavaScript last.
  */
-export function tracebackOf(thrown: unknown): string | null {
+export function formatTraceback(thrown: unknown): string | null {
   if (!isError(thrown)) return null;
   const lines: string[] = [];
   const seen = new Set<unknown>();
@@ -26,12 +26,12 @@ export function tracebackOf(thrown: unknown): string | null {
       break;
     }
     if (seen.has(error)) {
-      lines.push(`${prefix}${headOf(error)} (told above)`);
+      lines.push(`${prefix}${formatHead(error)} (see above)`);
       continue;
     }
     seen.add(error);
-    lines.push(prefix + stackOf(error));
-    // What is pushed last is told next.
+    lines.push(prefix + readStack(error));
+    // What is pushed last comes next.
     const errors = memberOf(error, "errors");
     if (Array.isArray(errors)) {
       for (const [index, part] of errors.slice(0, MAX_ERRORS).entries()) {
@@ -44,16 +44,16 @@ export function tracebackOf(thrown: unknown): string | null {
   return lines.join("\n");
 }
 
-function stackOf(error: unknown): string {
+function readStack(error: unknown): string {
   for (const key of ["traceback", "stack"]) {
     const text = isError(error) ? memberOf(error, key) : undefined;
     if (typeof text === "string" && text !== "") return text.trimEnd();
   }
-  return headOf(error);
+  return formatHead(error);
 }
 
-/** The first line of a stack: an error without one has this at least. */
-function headOf(error: unknown): string {
+/** Formats the first line of a stack, for an error without one. */
+function formatHead(error: unknown): string {
   if (!isError(error)) return describeValue(error);
   const name = describeValue(memberOf(error, "name") ?? "Error");
   const message = describeValue(memberOf(error, "message") ?? "");

@@ -1,5 +1,5 @@
 import type { CallOptions } from "../source/commands.ts";
-import { type GroupTuple, resultTuple } from "../protocol/result_tuple.ts";
+import { type GroupTuple, toResultTuple } from "../protocol/result_tuple.ts";
 import type { AsyncResult } from "./result.ts";
 import type { ResultContext } from "./result_context.ts";
 import { ResultSet } from "./result_set.ts";
@@ -59,7 +59,7 @@ export class GroupResult<T = unknown> extends ResultSet<T> {
    * @throws {RedisError} if Redis refuses.
    */
   async save(options?: CallOptions): Promise<void> {
-    await this.#context.groups.save(resultTuple(this), options);
+    await this.#context.groups.save(toResultTuple(this), options);
   }
 
   /** Removes what was saved of the group. The results of its members stay. */
@@ -73,7 +73,7 @@ export class GroupResult<T = unknown> extends ResultSet<T> {
    * @throws {RangeError} as {@linkcode AsyncResult.asTuple} does.
    */
   asTuple(): GroupTuple {
-    return resultTuple(this);
+    return toResultTuple(this);
   }
 
   /** What stands for the group where it is stored as a result, or in one: see {@linkcode asTuple}. */

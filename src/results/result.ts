@@ -7,11 +7,11 @@ import {
 } from "../util/option_names.ts";
 import type { ResultEvent, ResultMeta } from "../protocol/meta.ts";
 import {
-  ancestorsOf,
-  lineageIdsOf,
-  taskIdsOf,
+  collectLineageIds,
+  collectTaskIds,
+  listAncestors,
 } from "../protocol/result_node.ts";
-import { type ResultTuple, resultTuple } from "../protocol/result_tuple.ts";
+import { type ResultTuple, toResultTuple } from "../protocol/result_tuple.ts";
 import type { TaskState } from "../protocol/states.ts";
 import type { ResultContext } from "./result_context.ts";
 import {
@@ -120,11 +120,11 @@ export class AsyncResult<T = unknown, Custom extends string = "PROGRESS"> {
   async get(options: GetOptions<T, Custom> = {}): Promise<T | TaskError> {
     checkOptions(options, GET_OPTIONS);
     const { propagate = true, followParents = true } = options;
-    const ancestors = propagate && followParents ? ancestorsOf(this) : [];
+    const ancestors = propagate && followParents ? listAncestors(this) : [];
     let value: unknown;
     await waitForOutcomes(this.#context, {
       taskIds: new Set([this.id]),
-      parentIds: taskIdsOf(ancestors.reverse()),
+      parentIds: collectTaskIds(ancestors.reverse()),
       onOutcome(outcome): void {
         value = outcomeValue(outcome, propagate);
       },
@@ -176,7 +176,7 @@ export class AsyncResult<T = unknown, Custom extends string = "PROGRESS"> {
 
   /** Removes the result from Redis, and those of all tasks that came before it. Other readers go on waiting. */
   async forget(options?: CallOptions): Promise<void> {
-    await this.#context.forget(lineageIdsOf([this]), options);
+    await this.#context.forget(collectLineageIds([this]), options);
   }
 
   /**
@@ -260,12 +260,12 @@ export class AsyncResult<T = unknown, Custom extends string = "PROGRESS"> {
    * counted: no more can be stored.
    */
   asTuple(): ResultTuple {
-    return resultTuple(this);
+    return toResultTuple(this);
   }
 
   /** The id of this task, then those of what came before it, the nearest first; a group counts with its own id. Celery: `as_list`. */
   asList(): string[] {
-    return [this.id, ...ancestorsOf(this).map(({ id }) => id)];
+    return [this.id, ...listAncestors(this).map(({ id }) => id)];
   }
 
   /** What stands for the result where it is stored as a result, or in one: see {@linkcode asTuple}. */

@@ -8,9 +8,9 @@ import {
 import { undecodableError } from "../protocol/decode.ts";
 import type { ResultEvent } from "../protocol/meta.ts";
 import {
-  lineageIdsOf,
+  collectLineageIds,
+  collectTaskIds,
   type ResultNode,
-  taskIdsOf,
 } from "../protocol/result_node.ts";
 import { isReady, type TaskState } from "../protocol/states.ts";
 import type { AsyncResult } from "./result.ts";
@@ -105,7 +105,7 @@ export class ResultSet<T = unknown> implements AsyncIterable<OutcomeEvent<T>> {
     const { propagate = true } = options;
     const values = new Map<string, unknown>();
     await waitForOutcomes(this.#context, {
-      taskIds: taskIdsOf(this.results),
+      taskIds: collectTaskIds(this.results),
       onOutcome(outcome): void {
         values.set(outcome.taskId, outcomeValue(outcome, propagate));
       },
@@ -126,7 +126,7 @@ export class ResultSet<T = unknown> implements AsyncIterable<OutcomeEvent<T>> {
   events(options?: CallOptions): ReadableStream<ResultEvent<T>> {
     // What the tasks return is the caller's word.
     return this.#context.stream(
-      taskIdsOf(this.results),
+      collectTaskIds(this.results),
       options,
     ) as ReadableStream<ResultEvent<T>>;
   }
@@ -198,7 +198,7 @@ export class ResultSet<T = unknown> implements AsyncIterable<OutcomeEvent<T>> {
    * them. What was saved of a group, and what belongs to its chord, stays.
    */
   async forget(options?: CallOptions): Promise<void> {
-    await this.#context.forget(lineageIdsOf(this.results), options);
+    await this.#context.forget(collectLineageIds(this.results), options);
   }
 
   async #states(
@@ -206,7 +206,7 @@ export class ResultSet<T = unknown> implements AsyncIterable<OutcomeEvent<T>> {
   ): Promise<Map<string, TaskState>> {
     checkOptions(options, CALL_OPTIONS);
     const states = new Map<string, TaskState>();
-    await this.#context.lookup.forEach(taskIdsOf(this.results), (meta) => {
+    await this.#context.lookup.forEach(collectTaskIds(this.results), (meta) => {
       if (meta.state === "UNDECODABLE") {
         throw undecodableError(meta.taskId, meta.result);
       }

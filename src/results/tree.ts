@@ -5,7 +5,7 @@ import type { GroupResult } from "./group_result.ts";
 import { type OptionNames, optionNames } from "../util/option_names.ts";
 import { undecodableError } from "../protocol/decode.ts";
 import type { ResultMeta } from "../protocol/meta.ts";
-import { ancestorsOf, taskIdsOf } from "../protocol/result_node.ts";
+import { collectTaskIds, listAncestors } from "../protocol/result_node.ts";
 import type { TaskState } from "../protocol/states.ts";
 import type { AsyncResult } from "./result.ts";
 import type { ResultContext } from "./result_context.ts";
@@ -149,9 +149,9 @@ class Walk {
   /** Reads the states of the present level, as far as they are not known: one read for all of it. */
   async read(): Promise<void> {
     const taskIds = new Set(
-      taskIdsOf(this.level.map(({ result }) => result)).values().filter((id) =>
-        this.#found.get(id)?.ready !== true
-      ),
+      collectTaskIds(this.level.map(({ result }) => result)).values().filter((
+        id,
+      ) => this.#found.get(id)?.ready !== true),
     );
     await this.#context.lookup.forEach(taskIds, (meta) => {
       if (meta.state === "UNDECODABLE") {
@@ -192,7 +192,7 @@ class Walk {
   }
 
   #isReady(result: Result): boolean {
-    return taskIdsOf([result]).values().every((id) =>
+    return collectTaskIds([result]).values().every((id) =>
       this.#found.get(id)?.ready === true
     );
   }
@@ -255,7 +255,7 @@ class Outcomes implements AsyncDisposable {
   expect(level: readonly Result[]): void {
     const { followParents = true, propagate = true, signal } = this.#options;
     const taskIds = new Set<string>();
-    for (const taskId of taskIdsOf(level)) {
+    for (const taskId of collectTaskIds(level)) {
       if (this.#expected.has(taskId)) continue;
       taskIds.add(taskId);
       const expected = Promise.withResolvers<ResultMeta>();
@@ -265,11 +265,11 @@ class Outcomes implements AsyncDisposable {
     }
     const ancestors = propagate && followParents
       ? level.filter((result) => !("results" in result))
-        .flatMap((result) => ancestorsOf(result).reverse())
+        .flatMap((result) => listAncestors(result).reverse())
       : [];
     this.#waiting = waitForOutcomes(this.#context, {
       taskIds,
-      parentIds: taskIdsOf(ancestors),
+      parentIds: collectTaskIds(ancestors),
       onOutcome: (outcome) =>
         this.#expected.get(outcome.taskId)?.resolve(outcome),
     }, {

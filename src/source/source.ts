@@ -7,7 +7,7 @@ import {
 import { type ActiveLink, Supervisor } from "./supervisor.ts";
 import { pause } from "../util/pause.ts";
 import { decodeEvent } from "../protocol/decode.ts";
-import type { Formats } from "../formats/formats.ts";
+import type { FormatSet } from "../formats/format_set.ts";
 import type { KeySpace } from "../protocol/keys.ts";
 import type { RedisDriver, RedisLink } from "../redis/link.ts";
 import { isPossiblyTransient } from "../redis/retriable.ts";
@@ -53,7 +53,7 @@ export interface SourceOptions {
   /** What integers beyond 2^53 become in events. */
   readonly integers: "bigint" | "number";
   /** The formats that documents are read in; without them, JSON. */
-  readonly formats?: Formats;
+  readonly formats?: FormatSet;
   /** Told how things stand. */
   readonly status: StatusHub;
   /** The world outside. */

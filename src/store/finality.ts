@@ -1,8 +1,10 @@
 import { DecodeError } from "../errors.ts";
-import { jsonCodec, msgpackCodec } from "../formats/codec.ts";
+import { jsonFormat } from "../formats/json/format.ts";
+import { msgpackFormat } from "../formats/msgpack/format.ts";
 import { decodeDocument, type DecodeOptions } from "../protocol/decode.ts";
-import { type Formats, recognize } from "../formats/formats.ts";
-import { isObject } from "../protocol/members.ts";
+import type { FormatSet } from "../formats/format_set.ts";
+import { recognizeFormat } from "../formats/recognize.ts";
+import { isDict } from "../formats/is_dict.ts";
 import type { StoredDocument } from "../formats/types.ts";
 
 const SUCCESS = "SUCCESS";
@@ -19,13 +21,13 @@ const SUCCESS = "SUCCESS";
  */
 export class Finality {
   readonly #options: DecodeOptions;
-  readonly #formats: Formats;
+  readonly #formats: FormatSet;
 
   /** Reads what `formats` reads, and the formats that the script reads. */
-  constructor(formats: Formats) {
+  constructor(formats: FormatSet) {
     // Only the state matters here, and rounded integers are cheaper.
     const options = { integers: "number" } as const;
-    this.#formats = formats.with([jsonCodec(options), msgpackCodec(options)]);
+    this.#formats = formats.with([jsonFormat(options), msgpackFormat(options)]);
     this.#options = { ...options, formats: this.#formats };
   }
 
@@ -49,7 +51,7 @@ export class Finality {
   #hasOtherStatus(document: StoredDocument): boolean {
     try {
       const raw = this.#formats.decode(document);
-      return isObject(raw) && Object.hasOwn(raw, "status") &&
+      return isDict(raw) && Object.hasOwn(raw, "status") &&
         raw.status !== SUCCESS;
     } catch {
       return false;
@@ -65,5 +67,6 @@ function mayBeSuccess(document: StoredDocument): boolean {
     : new TextDecoder("latin1").decode(document);
   if (text.includes(SUCCESS)) return true;
   // In a compressed or encrypted document the word cannot be seen.
-  return typeof document !== "string" && recognize(document) === undefined;
+  return typeof document !== "string" &&
+    recognizeFormat(document) === undefined;
 }

@@ -14,7 +14,7 @@ import type { ResultNode } from "../protocol/result_node.ts";
 import { type GroupTuple, parseResultTuple } from "../protocol/result_tuple.ts";
 import { setAndPublish } from "./set_and_publish.ts";
 import { isDocument } from "./stored_document.ts";
-import type { Codec, StoredDocument } from "../formats/types.ts";
+import type { Format, StoredDocument } from "../formats/types.ts";
 import { toError } from "../util/to_error.ts";
 
 /** What a {@linkcode GroupStore} works with. */
@@ -24,7 +24,7 @@ export interface GroupStoreContext {
   /** Names the keys. */
   readonly keys: KeySpace;
   /** Writes and reads documents. */
-  readonly codec: Codec;
+  readonly codec: Format;
   /** Seconds until a group expires, a whole number; 0: never. */
   readonly expires: number;
   /** The largest document that is stored, in bytes. */

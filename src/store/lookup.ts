@@ -11,7 +11,7 @@ import {
   pendingMeta,
   undecodableMeta,
 } from "../protocol/decode.ts";
-import type { Formats } from "../formats/formats.ts";
+import type { FormatSet } from "../formats/format_set.ts";
 import type { KeySpace } from "../protocol/keys.ts";
 import type { ResultMeta } from "../protocol/meta.ts";
 import type { RedisLink } from "../redis/link.ts";
@@ -27,7 +27,7 @@ export interface LookupContext {
   /** The type of integers beyond 2^53. */
   readonly integers: "bigint" | "number";
   /** The formats to read. */
-  readonly formats: Formats;
+  readonly formats: FormatSet;
 }
 
 /** Keys in the first read. Later reads ask for fewer if the documents are large. */

@@ -11,7 +11,7 @@ import {
   optionNames,
 } from "../util/option_names.ts";
 import { encodeDocument, type RequestFields } from "../protocol/encode.ts";
-import type { Formats } from "../formats/formats.ts";
+import type { FormatSet } from "../formats/format_set.ts";
 import { Finality } from "./finality.ts";
 import type { KeySpace } from "../protocol/keys.ts";
 import { isReady, stateProblem, type TaskState } from "../protocol/states.ts";
@@ -60,7 +60,7 @@ export interface StoreContext {
   /** The largest document that is stored, in bytes. */
   readonly maxResultBytes: number;
   /** The formats to write and read. */
-  readonly formats: Formats;
+  readonly formats: FormatSet;
   /** Whether to store the call with its result: its name, arguments and so on. */
   readonly resultExtended: boolean;
   /** Whether to publish on sharded channels. */
@@ -188,7 +188,7 @@ export class ResultStore {
         result,
         traceback,
         dateDone: isReady(state) ? runtime.date() : null,
-      }, formats.serializer);
+      }, formats);
     } catch (cause) {
       const { message } = toError(cause);
       throw new BackendStoreError(

@@ -25,7 +25,7 @@ Deno.test("parseDatetime() reads every form of offset", () => {
   assertTime("2026-11-20T15:24:34-00:00:01.500000", "2026-11-20T15:24:35.500Z");
 });
 
-Deno.test("parseDatetime() cuts off what is finer than a millisecond", () => {
+Deno.test("parseDatetime() truncates to milliseconds", () => {
   assertTime("2026-11-20T15:24:35.999999", "2026-11-20T15:24:35.999Z");
   assertTime("2026-11-20T15:24:35.9", "2026-11-20T15:24:35.900Z");
   assertTime("2026-11-20T15:24:35,98Z", "2026-11-20T15:24:35.980Z");
@@ -43,7 +43,7 @@ Deno.test("parseDatetime() knows the calendar", () => {
   }
 });
 
-Deno.test("parseDatetime() gives NaN for what is no datetime", () => {
+Deno.test("parseDatetime() returns NaN for other text", () => {
   for (
     const text of [
       "",
@@ -76,10 +76,10 @@ Deno.test("parseDatetime() gives NaN for what is no datetime", () => {
   }
 });
 
-Deno.test("parseDatetime() agrees with Date on random times", () => {
+Deno.test("parseDatetime() agrees with Date for random times", () => {
   const random = seededRandom(7);
   for (let i = 0; i < 5000; i++) {
-    // From the year 1 to the end of 9999.
+    // From year 1 to the end of 9999.
     const time = Math.floor(-62135596800000 + random() * 315537897600000);
     const iso = new Date(time).toISOString();
     assertEquals(parseDatetime(iso), time, iso);

@@ -13,7 +13,7 @@ import {
 } from "../support/assert.ts";
 import { withProtoSetter } from "../support/proto_setter.ts";
 
-/** What `value` becomes inside a document. */
+/** Revives `value` inside a document. */
 function revive(value: unknown): unknown {
   const root = [structuredClone(value)];
   assert(reviveValues(root, false));
@@ -24,7 +24,7 @@ function envelope(type: unknown, value: unknown): unknown {
   return { __type__: type, __value__: value };
 }
 
-Deno.test("reviveValues() makes a Date of a datetime, and keeps its text", () => {
+Deno.test("reviveValues() revives a datetime as a Date, and keeps its text", () => {
   const text = "2024-01-02T03:04:05.678901+05:30";
   const date = revive(envelope("datetime", text));
   assertInstanceOf(date, Date);
@@ -39,7 +39,7 @@ Deno.test("reviveValues() reads a naive datetime as UTC", () => {
   );
 });
 
-Deno.test("datetimeText() does not know copies, other dates, or changed ones", () => {
+Deno.test("datetimeText() is undefined for copies, other dates, and changed ones", () => {
   const date = revive(envelope("datetime", "2024-01-02T03:04:05")) as Date;
   assertStrictEquals(datetimeText(structuredClone(date)), undefined);
   assertStrictEquals(datetimeText(new Date(0)), undefined);
@@ -47,7 +47,7 @@ Deno.test("datetimeText() does not know copies, other dates, or changed ones", (
   assertStrictEquals(datetimeText(date), undefined);
 });
 
-Deno.test("reviveValues() makes strings of date, time, decimal and uuid", () => {
+Deno.test("reviveValues() revives date, time, decimal and uuid as strings", () => {
   assertEquals(revive(envelope("date", "2024-01-02")), "2024-01-02");
   assertEquals(revive(envelope("time", "01:02:03.000004")), "01:02:03.000004");
   assertEquals(revive(envelope("time", "01:02:03+05:30")), "01:02:03+05:30");
@@ -60,7 +60,7 @@ Deno.test("reviveValues() makes strings of date, time, decimal and uuid", () => 
   assertEquals(revive(envelope("uuid", { hex, version: 4 })), dashed);
 });
 
-Deno.test("reviveValues() makes a Uint8Array of bytes and base64", () => {
+Deno.test("reviveValues() revives bytes and base64 as a Uint8Array", () => {
   assertEquals(
     revive(envelope("bytes", "caf\u00e9")),
     new Uint8Array([99, 97, 102, 0xc3, 0xa9]),
@@ -72,14 +72,14 @@ Deno.test("reviveValues() makes a Uint8Array of bytes and base64", () => {
   );
 });
 
-Deno.test("reviveValues() leaves an unknown type as it is, but looks inside", () => {
+Deno.test("reviveValues() leaves an unknown type, but revives what is inside", () => {
   assertEquals(
     revive(envelope("money", [1, envelope("date", "2024-01-02")])),
     envelope("money", [1, "2024-01-02"]),
   );
 });
 
-Deno.test("reviveValues() leaves a value that does not fit its type as it is", () => {
+Deno.test("reviveValues() leaves a value that does not fit its type", () => {
   for (
     const odd of [
       envelope("datetime", "yesterday"),
@@ -105,7 +105,7 @@ Deno.test("reviveValues() leaves a value that does not fit its type as it is", (
   }
 });
 
-Deno.test("reviveValues() looks at a long text in linear time", () => {
+Deno.test("reviveValues() takes linear time for a long text", () => {
   const digits = "1".repeat(200_000);
   const before = performance.now();
   for (
@@ -119,11 +119,11 @@ Deno.test("reviveValues() looks at a long text in linear time", () => {
   ) {
     assertEquals(revive(value), value);
   }
-  // Milliseconds; where it is the square, half a minute.
+  // Milliseconds in linear time; half a minute in quadratic.
   assert(performance.now() - before < 5000);
 });
 
-Deno.test("reviveValues() takes only exactly the two members for an envelope", () => {
+Deno.test("reviveValues() expects exactly two members in an envelope", () => {
   for (
     const other of [
       { __type__: "date", __value__: "2024-01-02", more: 1 },
@@ -136,7 +136,7 @@ Deno.test("reviveValues() takes only exactly the two members for an envelope", (
   }
 });
 
-Deno.test("reviveValues() finds envelopes at any depth", () => {
+Deno.test("reviveValues() revives envelopes at any depth", () => {
   const day = envelope("date", "2024-01-02");
   assertEquals(revive({ a: [{ b: [day, 1] }, day], c: day }), {
     a: [{ b: ["2024-01-02", 1] }, "2024-01-02"],
@@ -158,7 +158,7 @@ Deno.test("reviveValues() sets a key __proto__ as an own property", () => {
   });
 });
 
-Deno.test("reviveValues() stops at a number that may be rounded, if asked", () => {
+Deno.test("reviveValues() stops at a number that may be rounded, if told to", () => {
   for (
     const root of [[2 ** 53], { a: -(2 ** 53) }, [1, { a: [{ b: 2 ** 60 }] }], [
       1e300,
@@ -180,7 +180,7 @@ Deno.test("isUnsafe() starts beyond the largest safe integer", () => {
   assertEquals(isUnsafe(-(2 ** 53)), true);
 });
 
-Deno.test("reviveValues() refuses what is nested too deeply to be cloned", () => {
+Deno.test("reviveValues() refuses a value nested too deeply to be cloned", () => {
   // The root is level 0.
   const deepest = JSON.parse(
     `${"[".repeat(MAX_READ_DEPTH + 1)}1${"]".repeat(MAX_READ_DEPTH + 1)}`,

@@ -1,12 +1,12 @@
 import { ConfigurationError, type Serializer } from "../../mod.ts";
 import { resolveOptions } from "../../src/options.ts";
-import type { Formats } from "../../src/formats/formats.ts";
-import { DisallowedFormat } from "../../src/formats/formats.ts";
+import type { FormatSet } from "../../src/formats/format_set.ts";
+import { DisallowedFormat } from "../../src/formats/disallowed_format.ts";
 import type { SerializerOptions } from "../../src/formats/options.ts";
 import { yaml } from "../../yaml.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
 
-/** JSON backwards. */
+/** A custom format: JSON backwards. */
 const reversed: Serializer = {
   name: "reversed",
   encode: (value) => turn(JSON.stringify(value)),
@@ -20,11 +20,11 @@ function turn(text: string): string {
   return [...text].reverse().join("");
 }
 
-function formatsOf(options: SerializerOptions): Formats {
+function formatsOf(options: SerializerOptions): FormatSet {
   return resolveOptions(options).formats;
 }
 
-Deno.test("settingsOf() refuses serializers that cannot be used, and says why", () => {
+Deno.test("resolveFormats() refuses serializers that cannot be used, and says why", () => {
   const custom = (name: string): Serializer => ({ ...reversed, name });
   const cases: [options: Record<string, unknown>, words: string][] = [
     [{ serializer: "pickle" }, "can run any code"],
@@ -32,13 +32,13 @@ Deno.test("settingsOf() refuses serializers that cannot be used, and says why", 
     [{ serializer: "auth" }, '"auth" as serializer: expected "json"'],
     [{ serializer: {} }, "a name, encode() and decode()"],
     [{ serializer: custom("") }, "a name, encode() and decode()"],
-    [{ serializer: custom("json") }, "the name is taken"],
-    [{ serializer: custom("pickle") }, "the name is taken"],
+    [{ serializer: custom("json") }, "that name is reserved"],
+    [{ serializer: custom("pickle") }, "that name is reserved"],
     [{ acceptContent: ["json", "pickle"] }, "can run any code"],
     [{ acceptContent: ["json", "application/x-python-serialize"] }, '"pickle"'],
     [{ acceptContent: ["json", "yaml"] }, "yaml.ts"],
     [{ acceptContent: "json" }, "expected a list"],
-    [{ acceptContent: [] }, 'lacks the serializer, "json"'],
+    [{ acceptContent: [] }, 'lacks the serializer "json"'],
     [{ serializer: "msgpack", acceptContent: ["json"] }, '"msgpack"'],
     [{ serializer: reversed, acceptContent: ["json"] }, '"reversed"'],
     [{ jsonTypes: "old" }, '"tagged" or "plain"'],
@@ -49,7 +49,7 @@ Deno.test("settingsOf() refuses serializers that cannot be used, and says why", 
   }
 });
 
-Deno.test("Formats reads whichever accepted format a value is in", () => {
+Deno.test("FormatSet decodes a value in any accepted format", () => {
   const value = { a: [1, "x"] };
   const all = [formatsOf({}), formatsOf({ serializer: "msgpack" })].concat(
     formatsOf({ serializer: reversed }),
@@ -65,10 +65,10 @@ Deno.test("Formats reads whichever accepted format a value is in", () => {
   }
 });
 
-Deno.test("Formats tells what is not accepted from what cannot be read", () => {
+Deno.test("FormatSet distinguishes what is not accepted from what cannot be decoded", () => {
   const msgpack = formatsOf({ serializer: "msgpack" });
   const json = formatsOf({});
-  const cases: [Formats, string | Uint8Array, string][] = [
+  const cases: [FormatSet, string | Uint8Array, string][] = [
     [json, msgpack.encode({ a: 1 }), "msgpack"],
     [json, msgpack.encode([1, "id"]), "msgpack"],
     [msgpack, '{"a": 1}', "json"],
@@ -88,7 +88,11 @@ Deno.test("Formats tells what is not accepted from what cannot be read", () => {
   }
   assertThrows(() => json.decode("garbage"), SyntaxError);
   assertThrows(() => json.decode('{"a": '), SyntaxError);
-  assertThrows(() => msgpack.decode("garbage"), Error, "none of the formats");
+  assertThrows(
+    () => msgpack.decode("garbage"),
+    Error,
+    "none of the accepted formats",
+  );
   assertThrows(
     () => msgpack.decode(Uint8Array.of(0x81)),
     Error,
@@ -96,7 +100,7 @@ Deno.test("Formats tells what is not accepted from what cannot be read", () => {
   );
 });
 
-Deno.test("Formats gives the serializer of the application's own the first look, even at JSON", () => {
+Deno.test("FormatSet tries a custom serializer first, even for JSON", () => {
   const upper: Serializer = {
     name: "upper",
     encode: (value) => JSON.stringify(value),
@@ -115,7 +119,7 @@ Deno.test("Formats gives the serializer of the application's own the first look,
   );
 });
 
-Deno.test("Formats gives a pickle to no serializer", () => {
+Deno.test("FormatSet passes a pickle to no serializer", () => {
   const greedy: Serializer = { ...reversed, decode: () => ({ a: 1 }) };
   const { formats } = resolveOptions({ serializer: greedy });
   assertEquals(formats.decode(Uint8Array.of(0x80, 6)), { a: 1 });
@@ -128,7 +132,7 @@ Deno.test("Formats gives a pickle to no serializer", () => {
   }
 });
 
-Deno.test("a serializer of the application's own is given plain data, and held to giving it", () => {
+Deno.test("customFormat() passes plain data to a serializer, and expects plain data back", () => {
   const seen: unknown[] = [];
   let made: unknown;
   const serializer: Serializer = {
@@ -149,7 +153,7 @@ Deno.test("a serializer of the application's own is given plain data, and held t
   assertEquals(seen, [{ date, n: 1n }]);
   assertThrows(() => formats.encode(new Map()), TypeError, "a Map at result");
   made = "\ud800";
-  assertThrows(() => formats.encode(1), TypeError, "no UTF-8");
+  assertThrows(() => formats.encode(1), TypeError, "UTF-8 cannot encode");
   made = 5;
   assertThrows(
     () => formats.encode(1),

@@ -1,7 +1,7 @@
 /**
- * Documents that Celery made (golden/make.py), byte for byte: each is read, and
- * written again. Those of versions that are not at hand are in
- * tests/protocol/fixtures.ts, in the forms that these versions write.
+ * Reads and rewrites documents that Celery wrote (golden/make.py), byte for byte.
+ * Those of versions that are not installed here are in tests/protocol/fixtures.ts,
+ * in the form of these versions.
  *
  * @module
  */
@@ -9,7 +9,7 @@
 import { resolveOptions } from "../../src/options.ts";
 import { decodeDocument } from "../../src/protocol/decode.ts";
 import { encodeDocument } from "../../src/protocol/encode.ts";
-import type { Formats } from "../../src/formats/formats.ts";
+import type { FormatSet } from "../../src/formats/format_set.ts";
 import { toJsonSafe } from "../../src/formats/json/json_safe.ts";
 import type { ResultMeta } from "../../src/protocol/meta.ts";
 import { CELERY_4_4, CELERY_5_6 } from "../protocol/fixtures.ts";
@@ -29,16 +29,16 @@ const { documents }: { documents: Golden[] } = JSON.parse(
   await Deno.readTextFile(file),
 );
 
-const FORMATS: Record<Golden["serializer"], Formats> = {
+const FORMATS: Record<Golden["serializer"], FormatSet> = {
   json: resolveOptions({}).formats,
   msgpack: resolveOptions({ serializer: "msgpack" }).formats,
   yaml: resolveOptions({ serializer: yaml }).formats,
 };
 
-/** What is no task's document, but a value. */
+/** The documents that are values, not task documents. */
 const VALUES = new Set(["saved group", "chord part", "failed chord part"]);
 
-/** What is read, and written in another form: a float that is whole, keys that are no text, a wrapper that is unwrapped. */
+/** Documents that are rewritten in another form: whole floats, keys that are not text, unwrapped exceptions. */
 const NOT_OURS: Record<Golden["serializer"], ReadonlySet<string>> = {
   json: new Set(["value: whole float", "failure that pickle refused"]),
   msgpack: new Set([
@@ -46,11 +46,11 @@ const NOT_OURS: Record<Golden["serializer"], ReadonlySet<string>> = {
     "value: other keys",
     "failure that pickle refused",
   ]),
-  // Its keys are sorted, its strings bare where they can be: no form of ours.
+  // PyYAML sorts keys, and leaves strings unquoted where it can.
   yaml: new Set(documents.map(({ name }) => name)),
 };
 
-/** What YAML has words for, and the others wrote as text, or not at all. */
+/** The values that only YAML can represent, or represents as other than text. */
 const ONLY_YAML = new Set([
   "value: datetime",
   "value: date",
@@ -72,12 +72,12 @@ function decode(golden: Golden): ResultMeta {
   });
 }
 
-/** Writes a meta again, in the format that it came in. */
-function encode(meta: ResultMeta, formats: Formats): StoredDocument {
-  return encodeDocument(meta, formats.serializer);
+/** Encodes a meta in its original format. */
+function encode(meta: ResultMeta, formats: FormatSet): StoredDocument {
+  return encodeDocument(meta, formats);
 }
 
-/** As a text; without the time, which is written with its offset here, and was without in Celery 5.2. */
+/** Returns the text without the time, whose offset is written here, but not by Celery 5.2. */
 function withoutDate(document: StoredDocument): string {
   if (typeof document === "string") {
     return document.replace(/"date_done": "[^"]*"/, "");
@@ -92,7 +92,7 @@ for (const golden of documents) {
   const formats = FORMATS[serializer];
 
   if (VALUES.has(name)) {
-    Deno.test(`codecs read and write ${serializer} of Celery 5.2.6: ${name}`, () => {
+    Deno.test(`FormatSet reads and writes ${serializer} of Celery 5.2.6: ${name}`, () => {
       const value = formats.decode(storedOf(golden));
       if (serializer === "yaml") {
         assertEquals(formats.decode(formats.encode(value)), value);
@@ -118,7 +118,7 @@ for (const golden of documents) {
   });
 }
 
-Deno.test("decodeDocument() reads the same from each format that Celery 5.2.6 wrote the same in", () => {
+Deno.test("decodeDocument() reads the same values from each format of Celery 5.2.6", () => {
   let compared = 0;
   for (const golden of documents) {
     const { name, serializer } = golden;
@@ -139,7 +139,7 @@ Deno.test("decodeDocument() reads the same from each format that Celery 5.2.6 wr
   assert(compared > 70, `${compared}`);
 });
 
-/** What kombu 5.3 and later write, and encodeJson() too. */
+/** What kombu 5.3 and later write, as does encodeJson(). */
 const TAGGED = String
   .raw`{"status": "SUCCESS", "result": [{"__type__": "datetime", "__value__": "2024-01-02T03:04:05.678901+05:30"}, {"__type__": "bytes", "__value__": "caf\u00e9"}, {"__type__": "base64", "__value__": "/wD+"}, {"__type__": "mine", "__value__": 1}], "traceback": null, "children": [], "date_done": "2026-11-20T15:24:35.026424+00:00", "task_id": "t1"}`;
 
@@ -147,7 +147,7 @@ const { zoned, children, revoked } = CELERY_5_6;
 const forms = { zoned, children, revoked, TAGGED, old: CELERY_4_4.success };
 
 for (const [name, text] of Object.entries(forms)) {
-  Deno.test(`encodeDocument() writes again, byte for byte, a document in the form of Celery 4.4 or 5.6: ${name}`, () => {
+  Deno.test(`encodeDocument() reproduces a document of Celery 4.4 or 5.6 byte for byte: ${name}`, () => {
     const meta = decodeDocument(text, "t1", { integers: "bigint" });
     assertEquals(
       withoutDate(encode(meta, FORMATS.json)),

@@ -1,6 +1,6 @@
 /**
- * The JSON of both sides, held against each other: Python's Celery reads what
- * `encodeJson()` writes, and `parseJson()` what Celery writes.
+ * Compares the JSON of both sides: Python's Celery reads what `encodeJson()`
+ * writes, and `parseJson()` reads what Celery writes.
  *
  * @module
  */
@@ -13,13 +13,13 @@ import { seededRandom } from "../support/seeded_random.ts";
 
 const stage = celeryStage();
 
-/** How many random values each seed makes. */
+/** How many random values each seed yields. */
 const COUNT = 500;
 const SEEDS = [1, 2, 3, 4];
 
 // -- chosen values ---------------------------------------------------------------
 
-/** A value, and how Python writes what it reads. */
+/** A value, and how Python writes it after reading it. */
 const values: [value: unknown, repr: string][] = [
   [null, "None"],
   [[true, false], "[True, False]"],
@@ -60,7 +60,7 @@ const values: [value: unknown, repr: string][] = [
 ];
 
 Deno.test(
-  stage.test("encodeJson() writes values that Python reads as they were, in the bytes that Python writes", async () => {
+  stage.test("encodeJson() writes the same bytes as Python, which reads the same values", async () => {
     const texts = values.map(([value]) => encodeJson(value));
     const read = await stage.driver.readJson(texts);
     assertEquals(
@@ -72,7 +72,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("encodeJson() nests as deep as Python's parser goes", async () => {
+  stage.test("encodeJson() nests as deep as Python's parser can read", async () => {
     let value: unknown = "bottom";
     for (let depth = 0; depth < 800; depth++) value = [value];
     const text = encodeJson(value);
@@ -88,7 +88,7 @@ const ALPHABET = [
   ["\u{1f600}", "\u{10ffff}", "\ud800", "\udfff"],
 );
 
-/** Makes values that JSON can hold, from a source of random numbers. */
+/** Makes values that JSON can represent, from a source of random numbers. */
 class RandomValues {
   readonly #random: () => number;
 
@@ -148,7 +148,7 @@ class RandomValues {
 
 for (const seed of SEEDS) {
   Deno.test(
-    stage.test(`encodeJson() writes random values in the bytes that Python writes: seed ${seed}`, async () => {
+    stage.test(`encodeJson() writes the same bytes as Python for random values: seed ${seed}`, async () => {
       const source = new RandomValues(seed);
       const texts = Array.from(
         { length: COUNT },
@@ -160,7 +160,7 @@ for (const seed of SEEDS) {
   );
 
   Deno.test(
-    stage.test(`parseJson() reads random values of Python's so that encodeJson() writes the same bytes: seed ${seed}`, async () => {
+    stage.test(`parseJson() reads Python's random values, and encodeJson() writes the same bytes: seed ${seed}`, async () => {
       const texts = await stage.driver.writeJson(seed, COUNT);
       assertEquals(texts.length, COUNT);
       assertEquals(

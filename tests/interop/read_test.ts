@@ -1,6 +1,5 @@
 /**
- * A worker of Python's Celery runs tasks; what they leave in Redis is awaited
- * and streamed here.
+ * A Python Celery worker runs tasks, whose results are awaited and streamed here.
  *
  * @module
  */
@@ -27,7 +26,7 @@ import { timeZone } from "../support/time_zone.ts";
 
 const stage = celeryStage({ worker: true });
 
-/** The events of a task, from before it was sent to its outcome. */
+/** Collects the events of a task, from before it was sent to its outcome. */
 async function eventsOf(
   backend: ResultBackend,
   name: string,
@@ -59,7 +58,7 @@ function statesOf(events: ResultEvent[]): string[] {
 
 // -- values --------------------------------------------------------------------
 
-/** What the task `value` returns, by its argument; see VALUES in tasks.py. */
+/** The return values of the task `value`, by its argument; see VALUES in tasks.py. */
 const values: Record<string, unknown> = {
   "none": null,
   "true": true,
@@ -102,7 +101,7 @@ for (const [kind, expected] of Object.entries(values)) {
       await using backend = stage.backend();
       const taskId = await stage.driver.callTask("value", [kind]);
       const value = await stage.inTime(backend.result(taskId).get());
-      // assertEquals takes 0 for -0.
+      // assertEquals does not distinguish 0 and -0.
       if (typeof expected === "number") assertStrictEquals(value, expected);
       else assertEquals(value, expected);
     }),
@@ -158,7 +157,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.meta() tells the time of the outcome, whatever the time zone here", async () => {
+  stage.test("AsyncResult.meta() has the time of the outcome, whatever the local time zone", async () => {
     using _zone = timeZone("Asia/Kolkata");
     await using backend = stage.backend();
     const before = Date.now();
@@ -195,7 +194,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() resolves to the error where propagate is false", async () => {
+  stage.test("AsyncResult.get() resolves to the error if propagate is false", async () => {
     await using backend = stage.backend();
     const taskId = await stage.driver.callTask("fail_key_error");
     const wait = backend.result(taskId).get({ propagate: false });
@@ -207,7 +206,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() names a nested class of the application's by its qualified name", async () => {
+  stage.test("AsyncResult.get() names a nested exception class by its qualified name", async () => {
     const error = await failureOf("fail_nested");
     assertEquals([error.excType, error.excModule], ["Outer.Inner", "tasks"]);
     assertEquals(error.excArgs, ["from inside", 7]);
@@ -215,7 +214,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() gives arguments that JSON cannot hold as their repr", async () => {
+  stage.test("AsyncResult.get() returns the repr of arguments that JSON cannot represent", async () => {
     const error = await failureOf("fail_odd_args");
     assertEquals(error.excArgs, ["boom", 3, "<class 'tasks.Outer'>"]);
   }),
@@ -230,7 +229,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() gives a traceback that tells the exception's cause", async () => {
+  stage.test("AsyncResult.get() rejects with a traceback that includes the cause", async () => {
     const { traceback } = await failureOf("fail_with_cause");
     assertExists(traceback);
     assertStringIncludes(traceback, "KeyError: 'the cause'");
@@ -239,7 +238,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() rejects where the task returned what JSON cannot hold", async () => {
+  stage.test("AsyncResult.get() rejects if the task returned what JSON cannot represent", async () => {
     const error = await failureOf("value", ["no JSON"]);
     assertEquals(error.excModule, "kombu.exceptions");
     assertStringIncludes(error.message, "not JSON serializable");
@@ -247,7 +246,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultConsumer streams a failure where the worker knows no such task", async () => {
+  stage.test("ResultConsumer streams a failure if the worker does not know the task", async () => {
     await using backend = stage.backend();
     const events = await eventsOf(backend, "no_such_task");
     const [event] = events;
@@ -258,7 +257,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultConsumer gives the exception that pickle refused, once, although a worker may store a second failure", async () => {
+  stage.test("ResultConsumer streams an exception that cannot be pickled once, even if a worker stores a second failure", async () => {
     await using backend = stage.backend();
     const events = await eventsOf(backend, "fail_unpicklable");
     assertEquals(statesOf(events), ["STARTED", "FAILURE"]);
@@ -271,7 +270,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() unwraps the exception that a worker wrapped because pickle refused it", async () => {
+  stage.test("AsyncResult.get() unwraps an exception that a worker could not pickle", async () => {
     await using backend = stage.backend();
     const taskId = crypto.randomUUID();
     await stage.driver.storeFailure(taskId, ["boom", 3], { wrapped: true });
@@ -283,7 +282,7 @@ Deno.test(
   }),
 );
 
-// -- states on the way -----------------------------------------------------------
+// -- intermediate states ---------------------------------------------------------
 
 Deno.test(
   stage.test("ResultConsumer streams every state of a task in order, live", async () => {
@@ -310,7 +309,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.events() keeps pace with a task that waits for its reader", async () => {
+  stage.test("AsyncResult.events() keeps up with a task that waits for its reader", async () => {
     await using backend = stage.backend();
     const taskId = await stage.driver.callTask("report_gated_progress", [3]);
     const steps: unknown[] = [];
@@ -327,7 +326,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultConsumer does not take equal reports of progress for one", async () => {
+  stage.test("ResultConsumer streams equal progress reports separately", async () => {
     await using backend = stage.backend();
     const report = ["PROGRESS", { current: 1 }];
     const events = await eventsOf(backend, "report_states", [
@@ -344,7 +343,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultConsumer streams states of Celery's and of the application's, none of them an outcome", async () => {
+  stage.test("ResultConsumer streams Celery's and custom states that are not outcomes", async () => {
     await using backend = stage.backend();
     const reports = [
       ["RECEIVED", null],
@@ -398,14 +397,14 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() rejects with the last exception where all retries failed", async () => {
+  stage.test("AsyncResult.get() rejects with the last exception if all retries failed", async () => {
     const error = await failureOf("retry_in_vain");
     assertEquals([error.excType, error.excArgs], ["ValueError", ["never"]]);
   }),
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() tells onEvent of every state", async () => {
+  stage.test("AsyncResult.get() calls onEvent for every state", async () => {
     await using backend = stage.backend();
     const taskId = await stage.driver.callTask("wait_for_gate");
     const started = Promise.withResolvers<void>();
@@ -426,7 +425,7 @@ Deno.test(
 // -- revoked and ignored -----------------------------------------------------------
 
 Deno.test(
-  stage.test("AsyncResult.get() rejects with TaskRevokedError where the task was revoked before it ran", async () => {
+  stage.test("AsyncResult.get() rejects with TaskRevokedError if the task was revoked before it ran", async () => {
     await using backend = stage.backend();
     const taskId = crypto.randomUUID();
     await stage.driver.revoke(taskId);
@@ -443,7 +442,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() rejects with TaskRevokedError where the task had expired", async () => {
+  stage.test("AsyncResult.get() rejects with TaskRevokedError if the task had expired", async () => {
     await using backend = stage.backend();
     const taskId = await stage.driver.callTask("add", [1, 2], {}, {
       expires: -1,
@@ -458,7 +457,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.exists() is false for a task that ignores its result, and get() says what that looks like", async () => {
+  stage.test("ResultBackend.exists() is false for a task that ignores its result, and get() names that cause", async () => {
     await using backend = stage.backend();
     const taskId = await stage.driver.callTask("store_nothing");
     await stage.inTime(stage.driver.waitAtGate(`ran-${taskId}`));
@@ -472,11 +471,11 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() does not take what a task stored before Ignore for an outcome", async () => {
+  stage.test("AsyncResult.get() does not return what a task stored before Ignore", async () => {
     await using backend = stage.backend();
     const taskId = await stage.driver.callTask("ignore");
     await stage.inTime(stage.driver.waitAtGate(`ran-${taskId}`));
-    // The worker runs one task at a time: after the next, this one is over.
+    // The worker runs one task at a time: once the next is done, so is this one.
     const next = await stage.driver.callTask("add", [1, 2]);
     await stage.inTime(backend.result(next).get());
     const error = await assertRejects(
@@ -501,7 +500,7 @@ Deno.test(
 // -- tasks of tasks ------------------------------------------------------------------
 
 Deno.test(
-  stage.test("AsyncResult.meta() tells the tasks that a task sent", async () => {
+  stage.test("AsyncResult.meta() has the tasks that a task sent", async () => {
     await using backend = stage.backend();
     const taskId = await stage.driver.callTask("call_others", [3]);
     const result = backend.result(taskId);
@@ -525,7 +524,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.getMetas() tells the links of a chain in order, each with its parent", async () => {
+  stage.test("ResultBackend.getMetas() returns the tasks of a chain in order, each with its parent", async () => {
     await using backend = stage.backend();
     const ids = await stage.driver.callChain([
       ["add", [1, 2]],
@@ -578,7 +577,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() rejects with ChordError where a part of the chord failed", async () => {
+  stage.test("AsyncResult.get() rejects with ChordError if a part of the chord failed", async () => {
     await using backend = stage.backend();
     const { id, ids } = await stage.driver.callChord(
       [["add", [1, 2]], ["fail_key_error"]],
@@ -594,7 +593,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.stream() gives the outcome of each of 500 tasks once", async () => {
+  stage.test("ResultBackend.stream() streams the outcome of each of 500 tasks once", async () => {
     await using backend = stage.backend();
     const ids = Array.from({ length: 500 }, () => crypto.randomUUID());
     const events = Array.fromAsync(backend.stream<number>(ids));
@@ -617,7 +616,7 @@ Deno.test(
 // -- result_extended -----------------------------------------------------------------
 
 Deno.test(
-  stage.test("AsyncResult.meta() tells of the call where result_extended is on", async () => {
+  stage.test("AsyncResult.meta() describes the call if result_extended is on", async () => {
     await using backend = stage.backend();
     const taskId = await stage.driver.callTask("extended_add", [38], {
       y: 4,
@@ -635,7 +634,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.meta() tells of the call that failed where result_extended is on", async () => {
+  stage.test("AsyncResult.meta() describes the call that failed if result_extended is on", async () => {
     await using backend = stage.backend();
     const taskId = await stage.driver.callTask("extended_fail", ["why"]);
     const wait = backend.result(taskId).get({ propagate: false });
@@ -646,9 +645,9 @@ Deno.test(
   }),
 );
 
-// The last one: the worker takes up to five seconds to replace the process that this ends.
+// Keep this last: the worker takes up to five seconds to replace the process that it ends.
 Deno.test(
-  stage.test("AsyncResult.get() rejects with TaskRevokedError where the task was terminated", async () => {
+  stage.test("AsyncResult.get() rejects with TaskRevokedError if the task was terminated", async () => {
     await using backend = stage.backend();
     const taskId = await stage.driver.callTask("wait_for_gate");
     const started = Promise.withResolvers<void>();

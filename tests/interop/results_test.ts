@@ -1,6 +1,6 @@
 /**
- * Groups, chains and trees of results: what Python's Celery makes of them is
- * awaited here, and what is saved here is restored there.
+ * Awaits groups, chains and trees of results of Python's Celery, and saves groups
+ * that it restores.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import { celeryStage } from "../support/celery_stage.ts";
 
 const stage = celeryStage({ worker: true });
 
-/** What stands at a group's key. */
+/** Reads what is stored at a group's key. */
 async function documentOf(groupId: string): Promise<unknown> {
   await using client = await stage.redis.client();
   return await client.send("GET", `celery-taskset-meta-${groupId}`);
@@ -53,7 +53,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.restoreGroup() gives a group whose get() rejects with the member that failed", async () => {
+  stage.test("ResultBackend.restoreGroup() returns a group whose get() rejects with the error of a failed member", async () => {
     await using backend = stage.backend();
     const { id, ids } = await stage.driver.callGroup([
       ["wait_for_gate"],
@@ -61,7 +61,7 @@ Deno.test(
     ]);
     const group = await backend.restoreGroup(id);
     assertExists(group);
-    // One of the two waits at its gate: the worker takes one task at a time.
+    // One of the two waits at its gate: the worker runs one task at a time.
     await stage.driver.openGate(ids[0]!);
     const error = await assertRejects(
       () => stage.inTime(group.get()),
@@ -80,7 +80,7 @@ Deno.test(
   }),
 );
 
-/** Groups as Python makes them: flat, with parents, with groups in them, empty. */
+/** Groups in Python's form: flat, with parents, with nested groups, empty. */
 const tuples: Record<string, (id: string) => ResultTuple> = {
   "tasks": (id) => [[id, null], [[["a", null], null], [["b", null], null]]],
   "a group and a parent": (id) => [
@@ -99,7 +99,7 @@ const tuples: Record<string, (id: string) => ResultTuple> = {
 
 for (const [kind, make] of Object.entries(tuples)) {
   Deno.test(
-    stage.test(`ResultBackend.saveGroup() saves the bytes that Python saves, and each restores the other's: ${kind}`, async () => {
+    stage.test(`ResultBackend.saveGroup() saves the same bytes as Python, and each restores the other's: ${kind}`, async () => {
       await using backend = stage.backend();
       const id = crypto.randomUUID();
       const tuple = make(id);
@@ -137,7 +137,7 @@ Deno.test(
 // -- chains ----------------------------------------------------------------------
 
 Deno.test(
-  stage.test("AsyncResult.get() rejects where the head of a chain of Python's failed", async () => {
+  stage.test("AsyncResult.get() rejects if the head of a Python chain failed", async () => {
     await using backend = stage.backend();
     const tuple = await stage.driver.callCanvas([
       ["fail_value_error"],
@@ -160,7 +160,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() rejects where the head of a chain of Python's was revoked", async () => {
+  stage.test("AsyncResult.get() rejects if the head of a Python chain was revoked", async () => {
     await using backend = stage.backend();
     const head = crypto.randomUUID();
     const result = backend.result(crypto.randomUUID(), {
@@ -174,7 +174,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() gives the result of a chain of Python's, through a group and its chord", async () => {
+  stage.test("AsyncResult.get() resolves to the result of a Python chain, through a group and its chord", async () => {
     await using backend = stage.backend();
     const tuple = await stage.driver.callCanvas([
       ["add", [1, 1]],
@@ -201,7 +201,7 @@ Deno.test(
 // -- trees -------------------------------------------------------------------------
 
 Deno.test(
-  stage.test("AsyncResult.children() gives the results of the tasks that a task of Python's sent", async () => {
+  stage.test("AsyncResult.children() returns the results of the tasks that a Python task sent", async () => {
     await using backend = stage.backend();
     const id = await stage.driver.callTask("call_others", [3]);
     const result = backend.result(id);
@@ -220,7 +220,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.collect() and dependencies() give what Python's give, in the same order", async () => {
+  stage.test("AsyncResult.collect() and dependencies() yield the same as Python's, in the same order", async () => {
     await using backend = stage.backend();
     const id = await stage.driver.callTask("grow", [2]);
     const root = backend.result(id);
@@ -248,10 +248,10 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult as a result and among children reads in Python as Celery's own", async () => {
+  stage.test("Python reads an AsyncResult in a result and in children as its own", async () => {
     await using backend = stage.backend();
     const id = crypto.randomUUID();
-    // Not one task twice: Celery would wait for its second result for ever.
+    // No task twice: Celery would wait endlessly for its second result.
     const [child, member] = [crypto.randomUUID(), crypto.randomUUID()];
     const group = backend.fromTuple([[crypto.randomUUID(), null], [member]]);
     await backend.markAsDone(child, 2);
@@ -268,7 +268,7 @@ Deno.test(
   }),
 );
 
-/** A number, or a list of them, as Python writes it. */
+/** Formats a number, or a list of them, as Python does. */
 function pythonList(value: unknown): string {
   return Array.isArray(value)
     ? `[${value.map(pythonList).join(", ")}]`

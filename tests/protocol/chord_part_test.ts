@@ -2,11 +2,12 @@ import {
   decodeChordPart,
   encodeChordPart,
 } from "../../src/protocol/chord_part.ts";
-import { jsonCodec, msgpackCodec } from "../../src/formats/codec.ts";
+import { jsonFormat } from "../../src/formats/json/format.ts";
+import { msgpackFormat } from "../../src/formats/msgpack/format.ts";
 import type { TaskFailure } from "../../src/protocol/exceptions.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
 
-const codec = jsonCodec({ integers: "bigint" });
+const codec = jsonFormat({ integers: "bigint" });
 
 Deno.test("encodeChordPart writes what Celery writes", () => {
   const cases: [string, unknown, string][] = [
@@ -30,7 +31,7 @@ Deno.test("encodeChordPart writes what Celery writes", () => {
   }
 });
 
-Deno.test("decodeChordPart undoes encodeChordPart, with exceptions as TaskFailures", () => {
+Deno.test("decodeChordPart reverses encodeChordPart, with exceptions as TaskFailures", () => {
   const date = new Date(0);
   for (const result of [null, 2n ** 60n, { date }]) {
     const part = encodeChordPart(codec, "t", "SUCCESS", result);
@@ -49,9 +50,9 @@ Deno.test("decodeChordPart undoes encodeChordPart, with exceptions as TaskFailur
   });
 });
 
-Deno.test("encodeChordPart writes an exception's argument as text where the format cannot hold it", () => {
-  const plain = jsonCodec({ integers: "bigint" }, "plain");
-  const msgpack = msgpackCodec({ integers: "bigint" });
+Deno.test("encodeChordPart writes an exception's argument as text if the format cannot represent it", () => {
+  const plain = jsonFormat({ integers: "bigint" }, "plain");
+  const msgpack = msgpackFormat({ integers: "bigint" });
   const cases = [
     [plain, new Uint8Array([1, 2])],
     [msgpack, 2n ** 70n],
@@ -66,7 +67,7 @@ Deno.test("encodeChordPart writes an exception's argument as text where the form
   }
 });
 
-Deno.test("decodeChordPart refuses what is no part", () => {
+Deno.test("decodeChordPart refuses anything but a part", () => {
   for (
     const stored of [
       "",

@@ -111,7 +111,7 @@ Deno.test("decodeDocument() reads numbers as Python wrote them", () => {
   });
 });
 
-Deno.test("decodeDocument() finds a large integer wherever it stands", () => {
+Deno.test("decodeDocument() finds a large integer anywhere", () => {
   const big = "18446744073709551615";
   assertEquals(
     decode(`{"status": "SUCCESS", "result": ${big}}`).result,
@@ -176,7 +176,7 @@ Deno.test("decodeDocument() revives envelopes beside NaN and large integers", ()
   }
 });
 
-Deno.test("decodeDocument() leaves the strings of kombu 5.2 strings", () => {
+Deno.test("decodeDocument() leaves the strings of kombu 5.2 unchanged", () => {
   assertEquals(decode(CELERY_5_2.oldTypes).result, [
     "2024-01-02T03:04:05.678901Z",
     "2024-01-02T00:00:00",
@@ -207,7 +207,7 @@ Deno.test("decodeDocument() reads result_extended", () => {
   });
 });
 
-Deno.test("decodeDocument() puts stamps and unknown members into extra, and drops null ones it knows", () => {
+Deno.test("decodeDocument() puts stamps and unknown members into extra, and drops known ones that are null", () => {
   const meta = decode(CELERY_5_6.stamped);
   assertEquals(meta.extra, { stamped_headers: ["tenant"], tenant: ["acme"] });
   assertEquals("queue" in meta, false);
@@ -254,7 +254,7 @@ Deno.test("decodeDocument() never shares extra", () => {
   assertEquals(pendingMeta("b").extra, {});
 });
 
-Deno.test("decodeDocument() keeps a member __proto__ as an own one", () => {
+Deno.test("decodeDocument() keeps __proto__ as an own member", () => {
   withProtoSetter(() => {
     const meta = decode(
       '{"status": "SUCCESS", "result": {"__proto__": {"a": 1}}, "__proto__": {"b": 1}}',
@@ -316,7 +316,7 @@ Deno.test("decodeDocument() reads FAILURE without an exception", () => {
   assertEquals(decode('{"status": "FAILURE"}').result, null);
 });
 
-Deno.test("decodeDocument() leaves the results of other states as they are", () => {
+Deno.test("decodeDocument() leaves the results of other states unchanged", () => {
   const started = decode(CELERY_5_2.started);
   assertEquals([started.state, started.ready], ["STARTED", false]);
   assertEquals(started.result, { pid: 7, hostname: "w1@host" });
@@ -333,7 +333,7 @@ Deno.test("decodeDocument() keeps children as Celery's lists", () => {
   ]);
 });
 
-Deno.test("decodeDocument() names the task as it was asked for", () => {
+Deno.test("decodeDocument() uses the task id that it was given", () => {
   assertEquals(
     decodeDocument(CELERY_5_6.success, "mine", BIGINT).taskId,
     "mine",
@@ -345,14 +345,14 @@ Deno.test("decodeDocument() reads an empty document as PENDING", () => {
   assertEquals(decode(new Uint8Array()), pendingMeta("t1"));
 });
 
-Deno.test("decodeDocument() reads bytes that are UTF-8 after all", () => {
+Deno.test("decodeDocument() reads UTF-8 bytes", () => {
   assertEquals(
     decode(new TextEncoder().encode(CELERY_5_2.failure)),
     decode(CELERY_5_2.failure),
   );
 });
 
-Deno.test("decodeDocument() gives metas that survive structuredClone()", () => {
+Deno.test("decodeDocument() returns metas that survive structuredClone()", () => {
   for (
     const document of [
       ...Object.values(CELERY_4_4),
@@ -365,14 +365,14 @@ Deno.test("decodeDocument() gives metas that survive structuredClone()", () => {
   }
 });
 
-Deno.test("decodeDocument() gives all metas their members in one order", () => {
+Deno.test("decodeDocument() returns metas with their members in one order", () => {
   const order = Object.keys(pendingMeta("a"));
   for (const document of Object.values(CELERY_5_2)) {
     assertEquals(Object.keys(decode(document)).slice(0, order.length), order);
   }
 });
 
-Deno.test("decodeEvent() gives the same with its origin", () => {
+Deno.test("decodeEvent() returns the same with an origin", () => {
   for (const origin of ["live", "snapshot"] as const) {
     for (const document of [CELERY_5_2.extended, CELERY_5_2.failure, ""]) {
       assertEquals(decodeEvent(document, "t1", BIGINT, origin), {
@@ -393,7 +393,7 @@ Deno.test("decodeDocument() refuses what is not JSON", () => {
   assertInstanceOf(error.cause, SyntaxError);
 });
 
-Deno.test("decodeDocument() refuses JSON that is no document of Celery's", () => {
+Deno.test("decodeDocument() refuses JSON that is not a result document", () => {
   for (const text of ["null", "[]", "5", '"x"', "NaN"]) {
     assertStringIncludes(refusal(text).message, "not an object");
   }
@@ -411,13 +411,13 @@ Deno.test("decodeDocument() refuses JSON that is no document of Celery's", () =>
   }
 });
 
-Deno.test("decodeDocument() refuses an integer of more digits than Python reads", () => {
+Deno.test("decodeDocument() refuses an integer with more digits than Python reads", () => {
   const error = refusal(
     `{"status": "SUCCESS", "result": [${"7".repeat(10_000_000)}]}`,
   );
   assertStringIncludes(
     error.message,
-    'Cannot decode the result of task "t1": it has an integer of 10000000 digits, and more than 4300 are not read',
+    'Cannot decode the result of task "t1": it has an integer of 10000000 digits, more than the 4300 that are read',
   );
   assertEquals(undecodableMeta(error).state, "UNDECODABLE");
 });
@@ -431,7 +431,7 @@ Deno.test("decodeDocument() refuses a byte order mark, as Python does", () => {
   );
 });
 
-Deno.test("decodeDocument() refuses a status that is its own", () => {
+Deno.test("decodeDocument() refuses a reserved status", () => {
   assertStringIncludes(
     refusal('{"status": "UNDECODABLE", "result": 1}').message,
     "rename",
@@ -459,7 +459,7 @@ Deno.test("decodeDocument() shows only the beginning of a long document", () => 
   assertEquals(refusal(bytes).text, `${"\ufffd".repeat(200)}...`);
 });
 
-Deno.test("decodeDocument() refuses what is nested too deeply, and does not crash", () => {
+Deno.test("decodeDocument() refuses a value nested too deeply, without a crash", () => {
   for (const depth of [2100, 500_000]) {
     const nested = `${"[".repeat(depth)}1${"]".repeat(depth)}`;
     assertStringIncludes(
@@ -469,7 +469,7 @@ Deno.test("decodeDocument() refuses what is nested too deeply, and does not cras
   }
 });
 
-Deno.test("decodeDocument() reads what Python can nest", () => {
+Deno.test("decodeDocument() reads values nested as deeply as Python can", () => {
   const nested = `${"[".repeat(1500)}NaN${"]".repeat(1500)}`;
   const meta = decode(`{"status": "SUCCESS", "result": ${nested}}`);
   structuredClone(meta);
@@ -488,7 +488,7 @@ Deno.test("decodeDocument() survives random damage", () => {
   }
 });
 
-Deno.test("undecodableMeta() stands for the document", () => {
+Deno.test("undecodableMeta() describes the document", () => {
   const meta = undecodableMeta(refusal("not json"));
   assertEquals(meta.state, "UNDECODABLE");
   assertEquals(meta.ready, true);
@@ -499,7 +499,7 @@ Deno.test("undecodableMeta() stands for the document", () => {
   assertEquals(structuredClone(meta), meta);
 });
 
-Deno.test("pendingMeta() says that nothing is known", () => {
+Deno.test("pendingMeta() has no result", () => {
   assertEquals(pendingMeta("t1"), {
     taskId: "t1",
     state: "PENDING",

@@ -20,7 +20,7 @@ Deno.test("encodeDocument() writes Celery's six members in order", () => {
   );
 });
 
-Deno.test("encodeDocument() writes the other members between, in Celery's order", () => {
+Deno.test("encodeDocument() writes the optional members in between, in Celery's order", () => {
   assertEquals(
     encodeDocument(fields({
       queue: "celery",
@@ -123,7 +123,7 @@ Deno.test("encodeDocument() refuses a stamp that would replace a member", () => 
   }
 });
 
-Deno.test("encodeDocument() says where a result cannot be encoded", () => {
+Deno.test("encodeDocument() names the path to what cannot be encoded", () => {
   assertThrows(
     () => encodeDocument(fields({ result: { items: [new Map()] } })),
     TypeError,
@@ -141,7 +141,7 @@ Deno.test("encodeDocument() says where a result cannot be encoded", () => {
   );
 });
 
-Deno.test("encodeDocument() and decodeDocument() undo each other", () => {
+Deno.test("decodeDocument() reverses encodeDocument()", () => {
   const document = encodeDocument(fields({
     result: [1, { at: DONE, raw: new Uint8Array([255]), n: 2n ** 70n, x: NaN }],
     groupId: "g1",

@@ -1,6 +1,6 @@
 import { encodeDocument } from "../../src/protocol/encode.ts";
 import { decodeFailure, encodeFailure } from "../../src/protocol/exceptions.ts";
-import { formatsOf } from "../../src/formats/options.ts";
+import { resolveFormats } from "../../src/formats/options.ts";
 import { TaskError } from "../../src/protocol/task_error.ts";
 import { yaml } from "../../yaml.ts";
 import { assertEquals } from "../support/assert.ts";
@@ -21,7 +21,7 @@ Deno.test("decodeFailure() reads a list of arguments", () => {
   );
 });
 
-Deno.test("decodeFailure() takes an exc_message that is no list for the only argument", () => {
+Deno.test("decodeFailure() reads an exc_message that is not a list as the only argument", () => {
   assertEquals(decodeFailure({ exc_type: "ValueError", exc_message: "boom" }), {
     excType: "ValueError",
     excModule: null,
@@ -35,7 +35,7 @@ Deno.test("decodeFailure() takes an exc_message that is no list for the only arg
   );
 });
 
-Deno.test("decodeFailure() gives no message when there are no arguments", () => {
+Deno.test("decodeFailure() returns an empty message if there are no arguments", () => {
   const none = {
     excType: "E",
     excModule: null,
@@ -46,7 +46,7 @@ Deno.test("decodeFailure() gives no message when there are no arguments", () => 
   assertEquals(decodeFailure({ exc_type: "E" }), none);
 });
 
-Deno.test("decodeFailure() writes other arguments so that a person can read them", () => {
+Deno.test("decodeFailure() formats other arguments for a person to read", () => {
   for (
     const [args, message] of [
       [[7], "7"],
@@ -81,7 +81,7 @@ Deno.test("decodeFailure() accepts a list of pairs", () => {
   );
 });
 
-Deno.test("decodeFailure() unwraps an exception that pickle refused", () => {
+Deno.test("decodeFailure() unwraps an exception that could not be pickled", () => {
   assertEquals(
     decodeFailure({
       exc_type: "UnpickleableExceptionWrapper",
@@ -133,7 +133,7 @@ Deno.test("decodeFailure() leaves a wrapper with other parts wrapped", () => {
   }
 });
 
-Deno.test("decodeFailure() gives null for what Python takes for no exception", () => {
+Deno.test("decodeFailure() returns null for values that are falsy in Python", () => {
   for (const nothing of [null, undefined, "", 0, false, [], {}]) {
     assertEquals(decodeFailure(nothing), null);
   }
@@ -188,7 +188,7 @@ Deno.test("encodeFailure() writes the members in Celery's order", () => {
   ]);
 });
 
-Deno.test("encodeFailure() gives an Error no module that Python could look in", () => {
+Deno.test("encodeFailure() writes no module for an Error", () => {
   assertEquals(encodeFailure(new TypeError("boom")), {
     exc_type: "TypeError",
     exc_message: ["boom"],
@@ -206,7 +206,7 @@ Deno.test("encodeFailure() gives an Error no module that Python could look in", 
   });
 });
 
-Deno.test("encodeFailure() names an Error by its class if it has no name of its own", () => {
+Deno.test("encodeFailure() uses the class of an Error without its own name", () => {
   class OrderError extends Error {}
   assertEquals(encodeFailure(new OrderError("x")).exc_type, "OrderError");
   const named = new OrderError("x");
@@ -214,7 +214,7 @@ Deno.test("encodeFailure() names an Error by its class if it has no name of its 
   assertEquals(encodeFailure(named).exc_type, "Renamed");
 });
 
-Deno.test("encodeFailure() writes a class name that Python can make", () => {
+Deno.test("encodeFailure() writes a class name that Python accepts", () => {
   const error = new Error("x");
   for (
     const [name, written] of [
@@ -230,7 +230,7 @@ Deno.test("encodeFailure() writes a class name that Python can make", () => {
   }
 });
 
-Deno.test("encodeFailure() writes a TaskFailure as it says", () => {
+Deno.test("encodeFailure() writes a TaskFailure as given", () => {
   assertEquals(
     encodeFailure({
       excType: "ValueError",
@@ -248,7 +248,7 @@ Deno.test("encodeFailure() writes a TaskFailure as it says", () => {
   assertEquals(encodeFailure({ excType: "Odd" }).exc_message, []);
 });
 
-Deno.test("encodeFailure() restores what a TaskError was made from", () => {
+Deno.test("encodeFailure() reverses toTaskError()", () => {
   const error = new TaskError({
     taskId: "t1",
     state: "FAILURE",
@@ -265,7 +265,7 @@ Deno.test("encodeFailure() restores what a TaskError was made from", () => {
   });
 });
 
-Deno.test("encodeFailure() takes Celery's own form", () => {
+Deno.test("encodeFailure() accepts Celery's own form", () => {
   assertEquals(
     encodeFailure({
       exc_type: "KeyError",
@@ -324,11 +324,11 @@ Deno.test("encodeFailure() replaces an argument that cannot be encoded by its te
   assertEquals(typeof failure.exc_message[6], "string");
 });
 
-Deno.test("encodeFailure() replaces an argument that fits alone, and would be nested too deeply in a document", () => {
+Deno.test("encodeFailure() replaces an argument that a document would nest too deeply", () => {
   let deep: unknown = 1;
   for (let i = 0; i < 798; i++) deep = [deep];
   for (const serializer of ["json", "msgpack", yaml] as const) {
-    const { serializer: format } = formatsOf({ serializer }, "bigint");
+    const format = resolveFormats({ serializer }, "bigint");
     const fields = { taskId: "t", state: "FAILURE", dateDone: new Date(0) };
     for (let args: unknown = [deep]; Array.isArray(args); args = args[0]) {
       const result = { excType: "E", excArgs: args };
@@ -337,7 +337,7 @@ Deno.test("encodeFailure() replaces an argument that fits alone, and would be ne
   }
 });
 
-Deno.test("encodeFailure() writes whatever was thrown, in any format", () => {
+Deno.test("encodeFailure() accepts any thrown value, in any format", () => {
   const { proxy: revoked, revoke } = Proxy.revocable([], {});
   revoke();
   function refuse(): never {
@@ -385,7 +385,7 @@ Deno.test("encodeFailure() writes whatever was thrown, in any format", () => {
   ) {
     for (const serializer of ["json", "msgpack", yaml] as const) {
       reads = 0;
-      const { serializer: format } = formatsOf({ serializer }, "bigint");
+      const format = resolveFormats({ serializer }, "bigint");
       const fields = { taskId: "t", state: "FAILURE", dateDone: new Date(0) };
       encodeDocument({ ...fields, result: thrown }, format);
     }
@@ -396,7 +396,7 @@ Deno.test("encodeFailure() writes whatever was thrown, in any format", () => {
   );
 });
 
-Deno.test("encodeFailure() and decodeFailure() undo each other", () => {
+Deno.test("decodeFailure() reverses encodeFailure()", () => {
   const failure = {
     excType: "Outer.Inner",
     excModule: "app.errors",

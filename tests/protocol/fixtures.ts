@@ -1,7 +1,7 @@
 /**
- * Result documents, as they stand in Redis. Those of `CELERY_5_2` were written
- * by Celery 5.2.6 with kombu 5.2.4; the others have the forms that Celery 4.4
- * and 5.6 (with kombu 5.6) write.
+ * Result documents, as stored in Redis. Those of `CELERY_5_2` were written
+ * by Celery 5.2.6 with kombu 5.2.4; the others have the form of Celery 4.4
+ * and 5.6 (with kombu 5.6).
  *
  * @module
  */
@@ -14,13 +14,13 @@ export const CELERY_5_2 = {
   /** Integers around 2^53, and far beyond. */
   big: String
     .raw`{"status": "SUCCESS", "result": [9007199254740991, 9007199254740992, 9007199254740993, -18446744073709551616, 1000000000000000000000000000000], "traceback": null, "children": null, "date_done": "2026-11-21T02:22:38.791547", "task_id": "t1"}`,
-  /** The numbers that JSON does not have. */
+  /** The numbers that JSON lacks. */
   nonfinite: String
     .raw`{"status": "SUCCESS", "result": {"loss": NaN, "best": Infinity, "worst": -Infinity}, "traceback": null, "children": null, "date_done": "2026-11-21T02:22:38.791929", "task_id": "t1"}`,
-  /** What kombu up to 5.2 makes of datetime, date, time, Decimal and UUID: plain strings. */
+  /** datetime, date, time, Decimal and UUID in kombu up to 5.2: plain strings. */
   oldTypes: String
     .raw`{"status": "SUCCESS", "result": ["2024-01-02T03:04:05.678901Z", "2024-01-02T00:00:00", "01:02:03", "1.10", "00000000-0000-0000-0000-000000000005"], "traceback": null, "children": null, "date_done": "2026-11-21T02:22:38.792346", "task_id": "t1"}`,
-  /** Half a surrogate pair, DEL, NUL, and what must be escaped. */
+  /** A lone surrogate, DEL, NUL, and characters that must be escaped. */
   surrogate: String
     .raw`{"status": "SUCCESS", "result": "\ud83d \u007f \u0000 / \"\\ \n", "traceback": null, "children": null, "date_done": "2026-11-21T02:22:38.792747", "task_id": "t1"}`,
   /** An exception with its traceback. */
@@ -47,10 +47,10 @@ export const CELERY_5_2 = {
   /** What task_track_started stores. */
   started: String
     .raw`{"status": "STARTED", "result": {"pid": 7, "hostname": "w1@host"}, "traceback": null, "children": null, "date_done": null, "task_id": "t1"}`,
-  /** A state of the application. */
+  /** A custom state. */
   progress: String
     .raw`{"status": "PROGRESS", "result": {"current": 3, "total": 10}, "traceback": null, "children": null, "date_done": null, "task_id": "t1"}`,
-  /** An exception that pickle refused. */
+  /** An exception that could not be pickled. */
   wrapper: String
     .raw`{"status": "FAILURE", "result": {"exc_type": "UnpickleableExceptionWrapper", "exc_message": ["__main__", "Local", ["a", 2], "Local('a', 2)"], "exc_module": "celery.utils.serialization"}, "traceback": null, "children": null, "date_done": "2026-11-21T02:22:38.796725", "task_id": "t1"}`,
   /** With result_extended. */
@@ -88,7 +88,7 @@ export const CELERY_4_4 = {
   /** As written by a worker. */
   success: String
     .raw`{"status": "SUCCESS", "result": 5, "traceback": null, "children": [], "date_done": "2020-04-01T10:11:12.000345", "task_id": "t1"}`,
-  /** An exception whose only argument stands bare, without a module. */
+  /** An exception whose only argument is not in a list, and without a module. */
   failure: String
     .raw`{"status": "FAILURE", "result": {"exc_type": "ValueError", "exc_message": "boom"}, "traceback": "Traceback", "children": [], "date_done": "2020-04-01T10:11:12", "task_id": "t1"}`,
 };

@@ -9,7 +9,7 @@ Deno.test("KeySpace uses Celery's names when there is no prefix", () => {
   assertEquals(new KeySpace("").taskKey("a"), "celery-task-meta-a");
 });
 
-Deno.test("KeySpace names a chord's keys as Celery does, and the claim beside them", () => {
+Deno.test("KeySpace uses Celery's names for a chord's keys, and adds one for the claim", () => {
   const key = "my_celery-taskset-meta-g";
   assertEquals(new KeySpace("my").chordKeys("g"), {
     parts: `${key}.j`,
@@ -33,12 +33,12 @@ Deno.test("KeySpace adds _ to a prefix, unless it ends in a separator", () => {
   assertEquals(new KeySpace("my/").prefix, "my/_");
 });
 
-Deno.test("KeySpace passes ids through as they are", () => {
+Deno.test("KeySpace does not change ids", () => {
   const id = "\u0437\u0430\u0434\u0430\u0447\u0430/1 {x}";
   assertEquals(new KeySpace().taskKey(id), `celery-task-meta-${id}`);
 });
 
-Deno.test("KeySpace.taskId() undoes taskKey()", () => {
+Deno.test("KeySpace.taskId() reverses taskKey()", () => {
   const keys = new KeySpace("my");
   assertEquals(
     keys.taskId(keys.taskKey("celery-task-meta-x")),
@@ -46,7 +46,7 @@ Deno.test("KeySpace.taskId() undoes taskKey()", () => {
   );
 });
 
-Deno.test("KeySpace.taskId() refuses the key of anything else", () => {
+Deno.test("KeySpace.taskId() refuses any other key", () => {
   const keys = new KeySpace("my");
   for (
     const key of [
@@ -90,7 +90,7 @@ Deno.test("KeySpace refuses an id that is not a string, and says what it was", (
   }
 });
 
-Deno.test("KeySpace refuses an id that UTF-8 cannot write", () => {
+Deno.test("KeySpace refuses an id that UTF-8 cannot encode", () => {
   assertThrows(
     () => new KeySpace().taskKey("a\ud800"),
     TypeError,

@@ -1,4 +1,4 @@
-import { jsonCodec } from "../../src/formats/codec.ts";
+import { jsonFormat } from "../../src/formats/json/format.ts";
 import { exceptionRepr, pythonRepr } from "../../src/protocol/python_repr.ts";
 import { assertEquals } from "../support/assert.ts";
 
@@ -10,7 +10,7 @@ function zone(delta: string): string {
   return `tzinfo=datetime.timezone(datetime.timedelta(${delta}))`;
 }
 
-// What Python's repr() gives for the same; tests/interop/chord_test.ts asks Python itself.
+// What Python's repr() returns; tests/interop/chord_test.ts compares with Python itself.
 Deno.test("pythonRepr writes values as Python's repr() does", () => {
   const cases: [unknown, string][] = [
     [null, "None"],
@@ -93,14 +93,14 @@ Deno.test("pythonRepr writes the datetime of a document as Python's repr() does"
       })`,
     ],
   ];
-  const codec = jsonCodec({ integers: "bigint" });
+  const codec = jsonFormat({ integers: "bigint" });
   for (const [text, expected] of cases) {
     const stored = `{"__type__": "datetime", "__value__": "${text}"}`;
     assertEquals(pythonRepr(codec.decode(stored)), DATETIME + expected);
   }
 });
 
-Deno.test("pythonRepr writes whatever was thrown", () => {
+Deno.test("pythonRepr accepts any thrown value", () => {
   const list: unknown[] = [1];
   const members: Record<string, unknown> = { list };
   list.push(list, members);

@@ -1,8 +1,8 @@
 import {
-  ancestorsOf,
-  lineageIdsOf,
+  collectLineageIds,
+  collectTaskIds,
+  listAncestors,
   type ResultNode,
-  taskIdsOf,
 } from "../../src/protocol/result_node.ts";
 import { assertEquals } from "../support/assert.ts";
 
@@ -18,24 +18,24 @@ function group(
   return { id, parent, results };
 }
 
-Deno.test("ancestorsOf() gives what came before, the nearest first", () => {
+Deno.test("listAncestors() lists the nearest first", () => {
   const root = task("a");
   const middle = group("g", [task("x", task("y"))], root);
-  assertEquals(ancestorsOf(root), []);
-  assertEquals(ancestorsOf(task("c", middle)), [middle, root]);
+  assertEquals(listAncestors(root), []);
+  assertEquals(listAncestors(task("c", middle)), [middle, root]);
 });
 
-Deno.test("ancestorsOf() and lineageIdsOf() end where parents lead in a circle", () => {
+Deno.test("listAncestors() and collectLineageIds() end if parents form a cycle", () => {
   const first: { id: string; parent: ResultNode | null } = task("a");
   const second = task("b", first);
   first.parent = second;
-  assertEquals(ancestorsOf(first), [second, first]);
-  assertEquals(lineageIdsOf([first]), new Set(["a", "b"]));
+  assertEquals(listAncestors(first), [second, first]);
+  assertEquals(collectLineageIds([first]), new Set(["a", "b"]));
 });
 
-Deno.test("taskIdsOf() gives the tasks in groups at any depth, once and in order", () => {
+Deno.test("collectTaskIds() collects the tasks in groups at any depth, once and in order", () => {
   assertEquals(
-    [...taskIdsOf([
+    [...collectTaskIds([
       task("c"),
       group("g", [
         task("a"),
@@ -49,17 +49,17 @@ Deno.test("taskIdsOf() gives the tasks in groups at any depth, once and in order
   );
 });
 
-Deno.test("lineageIdsOf() gives the tasks and all that came before them, those in groups too", () => {
+Deno.test("collectLineageIds() collects the tasks and all before them, including those in groups", () => {
   const before = group("g", [task("x", task("y"))], task("a"));
   assertEquals(
-    lineageIdsOf([task("c", before), group("h", [task("d")])]),
+    collectLineageIds([task("c", before), group("h", [task("d")])]),
     new Set(["c", "d", "x", "a", "y"]),
   );
 });
 
-Deno.test("ancestorsOf() and lineageIdsOf() take any number of parents", () => {
+Deno.test("listAncestors() and collectLineageIds() accept any number of parents", () => {
   let node = task("0");
   for (let i = 1; i < 100_000; i++) node = task(`${i}`, node);
-  assertEquals(ancestorsOf(node).length, 99_999);
-  assertEquals(lineageIdsOf([node]).size, 100_000);
+  assertEquals(listAncestors(node).length, 99_999);
+  assertEquals(collectLineageIds([node]).size, 100_000);
 });

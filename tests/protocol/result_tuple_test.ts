@@ -3,9 +3,9 @@ import { encodeJson } from "../../src/formats/json/encode.ts";
 import type { ResultNode } from "../../src/protocol/result_node.ts";
 import {
   parseResultTuple,
-  resultTuple,
+  toResultTuple,
 } from "../../src/protocol/result_tuple.ts";
-import { formatsOf } from "../../src/formats/options.ts";
+import { resolveFormats } from "../../src/formats/options.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
 
 const TASK: ResultNode = { id: "t", parent: null };
@@ -16,7 +16,7 @@ const GROUP: ResultNode = {
   results: [TASK, { id: "h", parent: null, results: [CHAIN] }],
 };
 
-/** A tuple with so many parents, or groups, one inside the other. */
+/** Makes a tuple of `count` nested parents or, with `member`, groups. */
 function deep(count: number, member = false): unknown {
   let tuple: unknown = [["id", null], member ? [] : null];
   for (let i = 1; i < count; i++) {
@@ -25,9 +25,9 @@ function deep(count: number, member = false): unknown {
   return tuple;
 }
 
-Deno.test("resultTuple() writes a task, its parents and a group as Celery does", () => {
+Deno.test("toResultTuple() writes a task, its parents and a group as Celery does", () => {
   assertEquals(
-    [TASK, CHAIN, GROUP].map((node) => encodeJson(resultTuple(node))),
+    [TASK, CHAIN, GROUP].map((node) => encodeJson(toResultTuple(node))),
     [
       '[["t", null], null]',
       '[["c", [["b", [["t", null], null]], null]], null]',
@@ -37,11 +37,11 @@ Deno.test("resultTuple() writes a task, its parents and a group as Celery does",
   );
 });
 
-Deno.test("parseResultTuple() undoes resultTuple()", () => {
+Deno.test("parseResultTuple() reverses toResultTuple()", () => {
   for (
     const node of [TASK, CHAIN, GROUP, { id: "e", parent: null, results: [] }]
   ) {
-    assertEquals(parseResultTuple(resultTuple(node)), node);
+    assertEquals(parseResultTuple(toResultTuple(node)), node);
   }
 });
 
@@ -56,7 +56,7 @@ Deno.test("parseResultTuple() reads the older form, and bare ids", () => {
   assertEquals(parseResultTuple([["c", "t"], null]), { id: "c", parent: TASK });
 });
 
-Deno.test("parseResultTuple() refuses other shapes, and shows them", () => {
+Deno.test("parseResultTuple() refuses other shapes, and its errors show them", () => {
   for (
     const [tuple, words] of [
       [null, "from null"],
@@ -68,10 +68,13 @@ Deno.test("parseResultTuple() refuses other shapes, and shows them", () => {
       [["t", null, null], "expected [[id, parent], null]"],
       [[["t"], null], "it does not begin with [id, parent]"],
       [[["t", null, null], null], "it does not begin with [id, parent]"],
-      [[["", null], null], "its id is not a non-empty string"],
-      [[["\ud800", null], null], "its id is not a non-empty string"],
-      [[[1, null], null], "its id is not a non-empty string"],
-      [[null, null], "its id is not a non-empty string"],
+      [[["", null], null], "its id is not a non-empty, well-formed string"],
+      [
+        [["\ud800", null], null],
+        "its id is not a non-empty, well-formed string",
+      ],
+      [[[1, null], null], "its id is not a non-empty, well-formed string"],
+      [[null, null], "its id is not a non-empty, well-formed string"],
       [[["t", null], "xy"], "its members are neither null nor a list"],
       [[["t", null], {}], "its members are neither null nor a list"],
       [[["t", null], [null]], "from null"],
@@ -88,7 +91,7 @@ Deno.test("parseResultTuple() refuses other shapes, and shows them", () => {
   assertEquals(message.length < 300, true);
 });
 
-Deno.test("parseResultTuple() reads 1,000 results one inside the other, and refuses more, without end too", () => {
+Deno.test("parseResultTuple() reads 1,000 nested results, and refuses more, even endless ones", () => {
   for (const member of [false, true]) {
     let node: ResultNode | null | undefined = parseResultTuple(
       deep(1000, member),
@@ -107,16 +110,16 @@ Deno.test("parseResultTuple() reads 1,000 results one inside the other, and refu
   assertThrows(() => parseResultTuple(circle), RangeError);
 });
 
-Deno.test("resultTuple() writes as many results as can be stored, and no more", () => {
+Deno.test("toResultTuple() writes as many nested results as can be stored, and no more", () => {
   const fields = { taskId: "t", state: "SUCCESS", dateDone: new Date(0) };
   for (const member of [false, true]) {
-    const tuple = resultTuple(parseResultTuple(deep(399, member)));
+    const tuple = toResultTuple(parseResultTuple(deep(399, member)));
     assertEquals(encodeJson(tuple), encodeJson(deep(399, member)));
     for (const serializer of ["json", "msgpack"] as const) {
-      const { serializer: format } = formatsOf({ serializer }, "bigint");
+      const format = resolveFormats({ serializer }, "bigint");
       format.encode({ result: tuple }, "group");
       encodeDocument({ ...fields, result: tuple, children: [tuple] }, format);
-      // The next does not fit where groups and children are.
+      // One more does not fit into groups and children.
       assertThrows(
         () => format.encode({ result: deep(400, member) }, "group"),
         TypeError,
@@ -125,13 +128,13 @@ Deno.test("resultTuple() writes as many results as can be stored, and no more", 
     for (const count of [400, 1000]) {
       const node = parseResultTuple(deep(count, member));
       assertThrows(
-        () => resultTuple(node),
+        () => toResultTuple(node),
         RangeError,
-        "Cannot write more than 399 results one inside the other",
+        "Cannot write more than 399 results inside one another",
       );
     }
   }
   let node: ResultNode = TASK;
   for (let i = 0; i < 10_000; i++) node = { id: `${i}`, parent: node };
-  assertThrows(() => resultTuple(node), RangeError);
+  assertThrows(() => toResultTuple(node), RangeError);
 });

@@ -1,11 +1,11 @@
-import { tasksOf } from "../../src/protocol/signature.ts";
+import { listSignatureTasks } from "../../src/protocol/signature.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
 
 type Dict = Record<string, unknown>;
 
 const BODY = task("body");
 
-/** A signature as Celery writes it. */
+/** Makes a signature in Celery's form. */
 function task(id: string, options: Dict = {}): Dict {
   return {
     task: "tasks.add",
@@ -17,7 +17,7 @@ function task(id: string, options: Dict = {}): Dict {
   };
 }
 
-/** One that stands for several. */
+/** Makes a signature of several tasks. */
 function several(type: string, kwargs: Dict, options: Dict = {}): Dict {
   return {
     task: `celery.${type}`,
@@ -28,7 +28,7 @@ function several(type: string, kwargs: Dict, options: Dict = {}): Dict {
   };
 }
 
-/** What makes a task a member of the chord whose header is `group_id`. */
+/** Makes the options of a task in the header of the chord `group_id`. */
 function member(group_id: string, group_index?: number): Dict {
   return {
     group_id,
@@ -37,9 +37,9 @@ function member(group_id: string, group_index?: number): Dict {
   };
 }
 
-/** Ids, and for each part the id and the group. */
+/** Lists the ids, and for each part its id and group. */
 function summary(signatures: unknown[]): [ids: string[], parts: string[]] {
-  const tasks = tasksOf(signatures);
+  const tasks = listSignatureTasks(signatures);
   return [
     tasks.map(({ taskId }) => taskId),
     tasks.flatMap(({ part }) =>
@@ -48,9 +48,9 @@ function summary(signatures: unknown[]): [ids: string[], parts: string[]] {
   ];
 }
 
-Deno.test("tasksOf() tells what a chain's signatures say of each task", () => {
+Deno.test("listSignatureTasks() lists the tasks of a chain's signatures", () => {
   assertEquals(
-    tasksOf([
+    listSignatureTasks([
       task("c", { ...member("g", 2), parent_id: "b" }),
       task("b", member("g")),
       task("a", { group_id: "g" }),
@@ -75,7 +75,7 @@ Deno.test("tasksOf() tells what a chain's signatures say of each task", () => {
   );
 });
 
-Deno.test("tasksOf() looks into groups and chains, whose members return their parts", () => {
+Deno.test("listSignatureTasks() lists the members of groups and chains, with their parts", () => {
   const inner = several("chain", {
     tasks: [task("b"), task("c", member("g"))],
   });
@@ -85,7 +85,7 @@ Deno.test("tasksOf() looks into groups and chains, whose members return their pa
   assertEquals(summary([group]), [["a", "b", "c", "g"], ["a in g", "c in g"]]);
 });
 
-Deno.test("tasksOf() takes a group's own part where its members return none, as Celery", () => {
+Deno.test("listSignatureTasks() lists a group's own part if its members return none, as Celery does", () => {
   const options = { task_id: "inner", ...member("outer") };
   for (const tasks of [[], [task("a")], [several("map", {})], undefined]) {
     const group = several("group", { tasks }, options);
@@ -93,7 +93,7 @@ Deno.test("tasksOf() takes a group's own part where its members return none, as 
   }
 });
 
-Deno.test("tasksOf() looks into a chord; its header returns no parts, its body does", () => {
+Deno.test("listSignatureTasks() lists no parts for a chord's header, but one for its body", () => {
   const headed = [task("a", member("inner", 0)), task("b", member("inner", 1))];
   const header = several("group", { tasks: headed }, {
     task_id: "inner",
@@ -110,7 +110,7 @@ Deno.test("tasksOf() looks into a chord; its header returns no parts, its body d
   }
 });
 
-Deno.test("tasksOf() passes over what is no signature, or has no id", () => {
+Deno.test("listSignatureTasks() skips what is not a signature, or has no id", () => {
   const strange = [
     null,
     1,
@@ -126,23 +126,27 @@ Deno.test("tasksOf() passes over what is no signature, or has no id", () => {
     several("chord", { header: null, body: null }),
     { ...several("group", {}), kwargs: null },
   ];
-  assertEquals(tasksOf(strange), []);
+  assertEquals(listSignatureTasks(strange), []);
   const odd = { options: { task_id: "t", group_id: 1, chord: BODY } };
-  assertEquals(tasksOf([odd]), [{ taskId: "t", fields: {}, part: null }]);
+  assertEquals(listSignatureTasks([odd]), [{
+    taskId: "t",
+    fields: {},
+    part: null,
+  }]);
   const options = { task_id: "t", group_id: "g", chord: {}, group_index: -1 };
-  assertEquals(tasksOf([{ options }])[0]?.part?.groupIndex, null);
+  assertEquals(listSignatureTasks([{ options }])[0]?.part?.groupIndex, null);
   assertEquals(
-    tasksOf([{ options: { ...options, chord: "body" } }])[0]?.part,
+    listSignatureTasks([{ options: { ...options, chord: "body" } }])[0]?.part,
     null,
   );
 });
 
-Deno.test("tasksOf() refuses signatures that nest too deep", () => {
+Deno.test("listSignatureTasks() refuses signatures that nest too deeply", () => {
   let nested = task("t");
   for (let i = 0; i < 999; i++) nested = several("chain", { tasks: [nested] });
   assertEquals(summary([nested])[0], ["t"]);
   assertThrows(
-    () => tasksOf([several("chain", { tasks: [nested] })]),
+    () => listSignatureTasks([several("chain", { tasks: [nested] })]),
     RangeError,
     "more than 1000 levels deep",
   );

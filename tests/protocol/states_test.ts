@@ -9,7 +9,7 @@ Deno.test("EXCEPTION_STATES is Celery's", () => {
   assertEquals([...EXCEPTION_STATES].sort(), ["FAILURE", "RETRY", "REVOKED"]);
 });
 
-Deno.test("isReady() knows Celery's READY_STATES, and no other state", () => {
+Deno.test("isReady() is true for Celery's READY_STATES, and no other state", () => {
   for (const state of ["SUCCESS", "FAILURE", "REVOKED"]) {
     assertEquals(isReady(state), true);
   }
@@ -30,7 +30,7 @@ Deno.test("isReady() knows Celery's READY_STATES, and no other state", () => {
   }
 });
 
-Deno.test("stateProblem() accepts Celery's states, and what an application may call its own", () => {
+Deno.test("stateProblem() accepts Celery's states, and custom ones", () => {
   for (
     const state of [
       "PENDING",
@@ -60,7 +60,7 @@ Deno.test("stateProblem() accepts Celery's states, and what an application may c
   }
 });
 
-Deno.test("stateProblem() refuses what only a mistake makes a state, and says what to do", () => {
+Deno.test("stateProblem() refuses likely mistakes, and says what to do", () => {
   const cases: [unknown, string][] = [
     ["success", 'is "success", did you mean "SUCCESS"?'],
     ["Failure", 'did you mean "FAILURE"?'],
@@ -74,8 +74,8 @@ Deno.test("stateProblem() refuses what only a mistake makes a state, and says wh
     ['"x"', "JSON document"],
     [`{${" ".repeat(200)}`, `${" ".repeat(99)}"..., which`],
     ["undecodable", "cannot be decoded: use another name"],
-    [" PROGRESS", "without white space at its ends"],
-    ["PROGRESS\t", "without white space at its ends"],
+    [" PROGRESS", "or white space at its ends"],
+    ["PROGRESS\t", "or white space at its ends"],
     [" ", "cannot be the name of a state"],
     ["STEP\n1", "without control characters"],
     ["STEP\0", "without control characters"],

@@ -21,7 +21,7 @@ function errorOf(
   return toTaskError(decodeDocument(document, "t1", { integers: "bigint" }));
 }
 
-Deno.test("toTaskError() carries what the document says", () => {
+Deno.test("toTaskError() has what the document says", () => {
   const error = errorOf("FAILURE", {
     exc_type: "ValueError",
     exc_message: ["boom"],
@@ -58,12 +58,12 @@ Deno.test("toTaskError() makes a TaskRevokedError of REVOKED", () => {
   assertEquals(error.message, "TaskRevokedError: terminated");
 });
 
-Deno.test("toTaskError() takes a RETRY", () => {
+Deno.test("toTaskError() accepts a RETRY", () => {
   const error = errorOf("RETRY", { exc_type: "OSError", exc_message: ["x"] });
   assertEquals([error.state, error.message], ["RETRY", "OSError: x"]);
 });
 
-Deno.test("toTaskError() says when no exception was stored", () => {
+Deno.test("toTaskError() says that no exception was stored", () => {
   for (const state of ["FAILURE", "REVOKED", "RETRY"]) {
     const error = errorOf(state, null);
     assertStringIncludes(

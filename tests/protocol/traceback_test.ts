@@ -1,6 +1,6 @@
-import { msgpackCodec } from "../../src/formats/codec.ts";
+import { msgpackFormat } from "../../src/formats/msgpack/format.ts";
 import { encodeFailure } from "../../src/protocol/exceptions.ts";
-import { tracebackOf } from "../../src/protocol/traceback.ts";
+import { formatTraceback } from "../../src/protocol/traceback.ts";
 import { TaskError } from "../../src/protocol/task_error.ts";
 import {
   assert,
@@ -14,7 +14,7 @@ function plain<E extends Error>(error: E): E {
   return error;
 }
 
-/** An object of which nothing can be asked. */
+/** An object that throws at every access. */
 function revoked(): object {
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();
@@ -36,22 +36,22 @@ function hostile(): Error {
   return error;
 }
 
-Deno.test("tracebackOf() is the stack of an Error, and null for anything else", () => {
+Deno.test("formatTraceback() returns the stack of an Error, and null for anything else", () => {
   const error = new Error("boom");
-  assertEquals(tracebackOf(error), error.stack ?? "");
+  assertEquals(formatTraceback(error), error.stack ?? "");
   for (const thrown of [null, undefined, "text", 5, {}, Object.create(null)]) {
-    assertEquals(tracebackOf(thrown), null);
+    assertEquals(formatTraceback(thrown), null);
   }
 });
 
-Deno.test("tracebackOf() tells the causes, and the parts of an AggregateError, each with its own", () => {
+Deno.test("formatTraceback() includes causes, and the errors of an AggregateError, each with its own", () => {
   const root = plain(new TypeError("root"));
   const part = plain(new Error("part", { cause: "only words" }));
   const error = plain(
     new AggregateError([part, "a text"], "several", { cause: root }),
   );
   assertEquals(
-    tracebackOf(plain(new Error("top", { cause: error }))),
+    formatTraceback(plain(new Error("top", { cause: error }))),
     [
       "Error: top",
       "Caused by: AggregateError: several",
@@ -63,23 +63,23 @@ Deno.test("tracebackOf() tells the causes, and the parts of an AggregateError, e
   );
 });
 
-Deno.test("tracebackOf() ends where causes go round in a circle, or on and on", () => {
+Deno.test("formatTraceback() ends if causes form a cycle, or an endless chain", () => {
   const a = plain(new Error("a"));
   const b = plain(new Error("b", { cause: a }));
   a.cause = b;
   assertEquals(
-    tracebackOf(a),
-    "Error: a\nCaused by: Error: b\nCaused by: Error: a (told above)",
+    formatTraceback(a),
+    "Error: a\nCaused by: Error: b\nCaused by: Error: a (see above)",
   );
   let long = plain(new Error("0"));
   for (let i = 1; i < 10_000; i++) {
     long = plain(new Error(`${i}`, { cause: long }));
   }
-  const lines = tracebackOf(long)?.split("\n") ?? [];
+  const lines = formatTraceback(long)?.split("\n") ?? [];
   assertEquals([lines.length, lines.at(-1)], [21, "... and more"]);
 });
 
-Deno.test("tracebackOf() gives the Python traceback of a TaskError, and name and message where there is no stack", () => {
+Deno.test("formatTraceback() returns the Python traceback of a TaskError, and name and message if there is no stack", () => {
   const error = new TaskError({
     taskId: "t",
     state: "FAILURE",
@@ -90,18 +90,18 @@ Deno.test("tracebackOf() gives the Python traceback of a TaskError, and name and
     message: "x",
   });
   assertEquals(
-    tracebackOf(plain(new Error("top", { cause: error }))),
+    formatTraceback(plain(new Error("top", { cause: error }))),
     "Error: top\nCaused by: Traceback (most recent call last):\n  here",
   );
   const bare = new RangeError("far");
   delete bare.stack;
   Object.defineProperty(bare, "stack", { value: undefined });
-  assertEquals(tracebackOf(bare), "RangeError: far");
+  assertEquals(formatTraceback(bare), "RangeError: far");
 });
 
-Deno.test("tracebackOf() and encodeFailure() survive whatever was thrown", () => {
-  assertEquals(tracebackOf(hostile()), "Error");
-  assertEquals(tracebackOf(revoked()), null);
+Deno.test("formatTraceback() and encodeFailure() accept any thrown value", () => {
+  assertEquals(formatTraceback(hostile()), "Error");
+  assertEquals(formatTraceback(revoked()), null);
   assertEquals(encodeFailure(hostile()), {
     exc_type: "Error",
     exc_message: [],
@@ -121,12 +121,12 @@ Deno.test("tracebackOf() and encodeFailure() survive whatever was thrown", () =>
   assertEquals(encodeFailure(nameless).exc_type, "Exception");
   const aborted = new DOMException("stop", "AbortError");
   assertEquals(encodeFailure(aborted).exc_type, "AbortError");
-  assertStringIncludes(tracebackOf(aborted) ?? "", "stop");
-  assert(tracebackOf(new DOMException("", "AbortError")) !== null);
+  assertStringIncludes(formatTraceback(aborted) ?? "", "stop");
+  assert(formatTraceback(new DOMException("", "AbortError")) !== null);
 });
 
-Deno.test("encodeFailure() gives the text of an argument that the format cannot hold, made well-formed", () => {
-  const encoder = msgpackCodec({ integers: "number" });
+Deno.test("encodeFailure() replaces an argument that the format cannot represent by its well-formed text", () => {
+  const encoder = msgpackFormat({ integers: "number" });
   assertEquals(
     encodeFailure(new Error("\ud800"), encoder).exc_message,
     ["\ufffd"],

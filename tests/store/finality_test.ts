@@ -1,10 +1,10 @@
 import { DecodeError } from "../../src/errors.ts";
 import { Finality } from "../../src/store/finality.ts";
-import { formatsOf } from "../../src/formats/options.ts";
+import { resolveFormats } from "../../src/formats/options.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
 
 Deno.test("Finality.isFinal() is false for a status that no event can have, even if the result says SUCCESS", () => {
-  const finality = new Finality(formatsOf({}, "bigint"));
+  const finality = new Finality(resolveFormats({}, "bigint"));
   for (
     const text of [
       '{"result": "SUCCESS", "status": "UNDECODABLE"}',

@@ -5,7 +5,7 @@ import {
   RedisError,
 } from "../../src/errors.ts";
 import { GroupStore } from "../../src/store/group_store.ts";
-import { jsonCodec } from "../../src/formats/codec.ts";
+import { jsonFormat } from "../../src/formats/json/format.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
 import type { GroupTuple } from "../../src/protocol/result_tuple.ts";
 import {
@@ -26,7 +26,7 @@ function storeOf(
   return new GroupStore({
     commands: stage.commands,
     keys: new KeySpace(),
-    codec: jsonCodec({ integers: "bigint" }),
+    codec: jsonFormat({ integers: "bigint" }),
     expires: 0,
     maxResultBytes: 1000,
     ...options,

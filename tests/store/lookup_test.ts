@@ -1,4 +1,4 @@
-import { formatsOf } from "../../src/formats/options.ts";
+import { resolveFormats } from "../../src/formats/options.ts";
 import {
   BackendGetMetaError,
   DecodeError,
@@ -15,7 +15,7 @@ function lookupOf(stage: SourceStage): ResultLookup {
     commands: stage.commands,
     keys: new KeySpace(),
     integers: "bigint",
-    formats: formatsOf({}, "bigint"),
+    formats: resolveFormats({}, "bigint"),
   });
 }
 

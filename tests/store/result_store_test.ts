@@ -1,6 +1,6 @@
 import { RedisError } from "../../src/errors.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
-import { formatsOf } from "../../src/formats/options.ts";
+import { resolveFormats } from "../../src/formats/options.ts";
 import { ResultStore } from "../../src/store/result_store.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import { SourceStage } from "../support/source_stage.ts";
@@ -13,7 +13,7 @@ function storeOf(stage: SourceStage): ResultStore {
     keys: new KeySpace(),
     expires: 0,
     maxResultBytes: 1000,
-    formats: formatsOf({}, "bigint"),
+    formats: resolveFormats({}, "bigint"),
     resultExtended: true,
     sharded: false,
     status: stage.status,

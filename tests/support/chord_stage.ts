@@ -14,7 +14,7 @@ import {
   resolveOptions,
   type ResultBackendOptions,
 } from "../../src/options.ts";
-import { jsonCodec } from "../../src/formats/codec.ts";
+import { jsonFormat } from "../../src/formats/json/format.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
 import type { RedisDriver } from "../../src/redis/link.ts";
 import { TcpDriver } from "../../src/redis/server/driver.ts";
@@ -61,7 +61,7 @@ export class ChordStage implements AsyncDisposable {
     const store = new ResultStore(context);
     this.chords = new Chords({
       ...context,
-      codec: jsonCodec(settings),
+      codec: jsonFormat(settings),
       store: (...args) => store.store(...args),
       restoreGroup: restoreGroup ?? noGroup,
     });

@@ -1,4 +1,4 @@
-import { formatsOf } from "../../src/formats/options.ts";
+import { resolveFormats } from "../../src/formats/options.ts";
 import { ResultLookup } from "../../src/store/lookup.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
 import type { ResultEvent } from "../../src/protocol/meta.ts";
@@ -22,7 +22,7 @@ export class WaitStage extends SourceStage {
       commands: this.commands,
       keys: new KeySpace(),
       integers: "bigint",
-      formats: formatsOf({}, "bigint"),
+      formats: resolveFormats({}, "bigint"),
     }),
     after: (ms, callback) => {
       const timer = this.runtime.setTimer(callback, ms, true);

@@ -1,6 +1,6 @@
 import { datetimeText, MAX_READ_DEPTH } from "../envelopes.ts";
 
-/** What `JSON.stringify()` writes without loss, and every JSON parser reads. */
+/** A value that `JSON.stringify()` writes without loss, and every JSON parser reads. */
 export type JsonValue =
   | null
   | boolean
@@ -10,18 +10,18 @@ export type JsonValue =
   | { [key: string]: JsonValue };
 
 /**
- * Makes a copy of an event, a meta or a result that any JSON writer takes, for
- * a log, a response or a browser:
+ * Copies an event, a meta or a result to a value that any JSON library can write,
+ * for a log, a response or a browser:
  *
  * | value | in the copy |
  * |---|---|
  * | bigint | its decimal digits, as a string |
  * | `Uint8Array`, `ArrayBuffer` | standard base64, as a string |
  * | an `Error` | its name and message, as a string |
- * | `Date` | ISO 8601; of a decoded one the very text that was stored; null if it is invalid |
+ * | `Date` | ISO 8601; the stored text, if it was decoded from one; null if it is invalid |
  * | `NaN`, `Infinity`, `-Infinity` | a string of that name |
  * | an object with `toJSON()` | the JSON-safe form of what that returns |
- * | undefined, a function, a symbol | left out; in an array null |
+ * | undefined, a function, a symbol | left out; null in an array |
  *
  * @example
  * ```ts
@@ -41,7 +41,7 @@ export function toJsonSafe(value: unknown): JsonValue {
   return convert(value, 0) ?? null;
 }
 
-/** The JSON-safe form of `value`; undefined for what JSON leaves out. */
+/** Converts `value`; undefined for what JSON leaves out. */
 function convert(value: unknown, depth: number): JsonValue | undefined {
   switch (typeof value) {
     case "string":
@@ -90,6 +90,6 @@ function convertObject(value: object, depth: number): JsonValue | undefined {
     );
     if (member !== undefined) members.push([key, member]);
   }
-  // Not by assignment, which a key `__proto__` would not survive.
+  // Unlike assignment, this keeps a key `__proto__`.
   return Object.fromEntries(members);
 }

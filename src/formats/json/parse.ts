@@ -1,20 +1,19 @@
-import { hasEscapedKey } from "./escaped_key.ts";
-import { parseJsonExactly } from "./parse_exact.ts";
 import { isUnsafe } from "../envelopes.ts";
 import type { ParseOptions } from "../types.ts";
+import { hasEscapedKey } from "./escaped_key.ts";
+import { parseJsonExactly } from "./parse_exact.ts";
 
-/** What `parseNatively()` gives for a text that only the exact parser reads. */
+/** Returned by `parseNatively()` for a text that needs the exact parser. */
 export const UNPARSED = Symbol("unparsed");
 
 /**
  * Parses JSON as Python writes it: like `JSON.parse()`, but with bare `NaN`,
  * `Infinity` and `-Infinity`, and without rounding integers beyond 2^53
- * (`1e300` is a float, and stays a number).
+ * (`1e300` is a float, and stays a number). `__proto__` is a key like any other.
  *
- * What `JSON.parse()` gets right is left to it. A key `__proto__` is a property
- * like any other.
+ * It uses `JSON.parse()` wherever that gives the right result.
  *
- * @throws {SyntaxError} If `text` is not JSON, even in this sense.
+ * @throws {SyntaxError} If `text` is not JSON, even with these extensions.
  * @throws {RangeError} If an integer that would become a bigint has more than
  * 4,300 digits.
  */
@@ -27,7 +26,7 @@ export function parseJson(text: string, options: ParseOptions): unknown {
 }
 
 /**
- * Parses with `JSON.parse()`; gives `UNPARSED` where it fails, as it does on
+ * Parses with `JSON.parse()`; returns `UNPARSED` where that fails, as it does for
  * `NaN`, and where it cannot be trusted.
  */
 export function parseNatively(text: string): unknown {
@@ -39,7 +38,7 @@ export function parseNatively(text: string): unknown {
   }
 }
 
-/** Whether an integer in `root` may have been rounded. Not recursive: any depth will do. */
+/** Whether an integer in `root` may have been rounded. Not recursive, so that no depth is too much. */
 function holdsUnsafeNumber(root: unknown): boolean {
   const pending: unknown[] = [root];
   while (pending.length > 0) {

@@ -1,9 +1,10 @@
+import { isUnsafe } from "../envelopes.ts";
 import { parseInteger } from "../integer.ts";
 import { setOwn } from "../own_property.ts";
-import { isUnsafe } from "../envelopes.ts";
+import { findStringEnd } from "./string_end.ts";
 
 const SPACE = /[ \t\n\r]*/y;
-// Control characters are what it looks for: JSON has them escaped in strings.
+// Strings must have control characters escaped: this finds those that are not.
 // deno-lint-ignore no-control-regex
 const CONTROL = /[\u0000-\u001f]/;
 const NUMBER = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y;
@@ -18,19 +19,19 @@ const WORDS = new Map<string, unknown>([
   ["-Infinity", -Infinity],
 ]);
 
-/** Says that a container was opened, where its value would stand. */
+/** The value of a container that was opened: its items come next. */
 const OPENED = Symbol("opened");
 
-/** An array or an object that is being filled, and the key that awaits its value. */
+/** An array or an object that is being parsed, and the key of its next value. */
 interface Frame {
   value: unknown[] | Record<string, unknown>;
   key: string;
 }
 
 /**
- * What `parseJson()` falls back on when `JSON.parse()` is not enough; several
- * times slower. With `bigints`, integers beyond 2^53 become bigints, or else
- * they are rounded.
+ * Parses JSON without `JSON.parse()`, for `parseJson()` where that is not enough;
+ * several times slower. With `bigints`, integers beyond 2^53 become bigints;
+ * otherwise they are rounded.
  *
  * @throws {SyntaxError} If `text` is not JSON, even as Python writes it.
  * @throws {RangeError} If an integer that would become a bigint has more than
@@ -40,12 +41,12 @@ export function parseJsonExactly(text: string, bigints: boolean): unknown {
   return new Parser(text, bigints).parse();
 }
 
-/** One pass over one text. It keeps its own stack, so that no depth of nesting is too much. */
+/** Parses one text, once. It has its own stack, so that no nesting can exhaust the call stack. */
 class Parser {
   readonly #text: string;
   readonly #bigints: boolean;
   #at = 0;
-  /** Where the next backslash stands, as far as it was looked for: most strings have none. */
+  /** The position of the next backslash, found once for many strings: most have none. */
   #backslash = -1;
 
   constructor(text: string, bigints: boolean) {
@@ -56,8 +57,7 @@ class Parser {
   parse(): unknown {
     const stack: Frame[] = [];
     for (;;) {
-      let value = this.#value(stack);
-      // A container was opened, and its first value comes next.
+      let value = this.#parseValue(stack);
       if (value === OPENED) continue;
       for (;;) {
         const frame = stack.at(-1);
@@ -66,104 +66,93 @@ class Parser {
           if (this.#at < this.#text.length) this.#fail();
           return value;
         }
-        put(frame, value);
-        if (this.#another(frame)) break;
+        append(frame, value);
+        if (this.#hasNext(frame)) break;
         value = frame.value;
         stack.pop();
       }
     }
   }
 
-  /** Reads a scalar or an empty container, or opens a container and pushes it. */
-  #value(stack: Frame[]): unknown {
+  /** Parses a scalar or an empty container, or opens a container and pushes it. */
+  #parseValue(stack: Frame[]): unknown {
     this.#skipSpace();
     switch (this.#text[this.#at]) {
       case '"':
-        return this.#string();
+        return this.#parseString();
       case "[": {
         this.#at++;
         const value: unknown[] = [];
-        if (this.#closes("]")) return value;
+        if (this.#skipBracket("]")) return value;
         stack.push({ value, key: "" });
         return OPENED;
       }
       case "{": {
         this.#at++;
         const value: Record<string, unknown> = {};
-        if (this.#closes("}")) return value;
-        stack.push({ value, key: this.#key() });
+        if (this.#skipBracket("}")) return value;
+        stack.push({ value, key: this.#parseKey() });
         return OPENED;
       }
       default:
-        return this.#scalar();
+        return this.#parseScalar();
     }
   }
 
-  /** Goes past a comma, and the key after it; false at the container's end. */
-  #another(frame: Frame): boolean {
+  /** Moves past a comma, and the key after it; false at the container's end. */
+  #hasNext(frame: Frame): boolean {
     const isArray = Array.isArray(frame.value);
-    if (this.#closes(isArray ? "]" : "}")) return false;
+    if (this.#skipBracket(isArray ? "]" : "}")) return false;
     if (this.#text[this.#at] !== ",") this.#fail();
     this.#at++;
-    if (!isArray) frame.key = this.#key();
+    if (!isArray) frame.key = this.#parseKey();
     return true;
   }
 
-  #closes(bracket: string): boolean {
+  #skipBracket(bracket: string): boolean {
     this.#skipSpace();
     if (this.#text[this.#at] !== bracket) return false;
     this.#at++;
     return true;
   }
 
-  #key(): string {
+  #parseKey(): string {
     this.#skipSpace();
     if (this.#text[this.#at] !== '"') this.#fail();
-    const key = this.#string();
+    const key = this.#parseString();
     this.#skipSpace();
     if (this.#text[this.#at] !== ":") this.#fail();
     this.#at++;
     return key;
   }
 
-  #string(): string {
+  #parseString(): string {
     const start = this.#at + 1;
-    // Found with indexOf(): a pattern would use up its stack on a huge string.
-    let end = this.#text.indexOf('"', start);
+    const end = findStringEnd(this.#text, start);
     if (this.#backslash < start) {
       const found = this.#text.indexOf("\\", start);
       this.#backslash = found < 0 ? Infinity : found;
     }
-    const plain = end < this.#backslash;
-    while (end >= 0 && this.#isEscaped(end, start)) {
-      end = this.#text.indexOf('"', end + 1);
-    }
+    const isPlain = end < this.#backslash;
     if (end < 0) {
       this.#at = this.#text.length;
       this.#fail();
     }
     this.#at = end + 1;
     const content = this.#text.slice(start, end);
-    if (plain && !CONTROL.test(content)) return content;
+    if (isPlain && !CONTROL.test(content)) return content;
     try {
       return JSON.parse(`"${content}"`);
     } catch {
       throw new SyntaxError(
         `the string at position ${
           start - 1
-        } of the JSON holds a bad escape or a control character`,
+        } of the JSON holds an invalid escape or a control character`,
       );
     }
   }
 
-  /** Whether an odd number of backslashes stands before `at`. */
-  #isEscaped(at: number, start: number): boolean {
-    let first = at;
-    while (first > start && this.#text[first - 1] === "\\") first--;
-    return (at - first) % 2 === 1;
-  }
-
-  #scalar(): unknown {
+  #parseScalar(): unknown {
     NUMBER.lastIndex = this.#at;
     const number = NUMBER.exec(this.#text);
     if (number !== null) {
@@ -182,7 +171,7 @@ class Parser {
   }
 
   #skipSpace(): void {
-    // Python writes at most one space; only a foreign writer makes more.
+    // Fast for the common case: no space at all.
     if (this.#text.charCodeAt(this.#at) > 0x20) return;
     SPACE.lastIndex = this.#at;
     SPACE.test(this.#text);
@@ -202,7 +191,7 @@ class Parser {
 }
 
 /** Adds `value` to the container of `frame`. */
-function put(frame: Frame, value: unknown): void {
+function append(frame: Frame, value: unknown): void {
   if (Array.isArray(frame.value)) frame.value.push(value);
   else setOwn(frame.value, frame.key, value);
 }

@@ -1,30 +1,30 @@
-import { isoformat, type Refusal } from "../encodable.ts";
+import { type Refusal, toIsoformat } from "../encodable.ts";
 import { toPlain } from "../plain.ts";
 import { datetimeText } from "../envelopes.ts";
 
 const MIN_INT64 = -(2n ** 63n);
 const MAX_UINT64 = 2n ** 64n - 1n;
 
-/** The bytes of the longest number. */
-const LONGEST = 9;
+/** The size of the longest number, with its type. */
+const MAX_NUMBER_BYTES = 9;
 
 const RULES = { refuse };
 
 /**
- * Writes msgpack byte for byte as Python's `packb()` does for Celery: strings
- * and bytes apart, each integer as short as it can be, no extension types.
+ * Encodes msgpack byte for byte as Python's `packb()` does for Celery: with
+ * different types for strings and bytes, each integer in its shortest form, and
+ * no extension types.
  *
- * It takes what `encodeJson()` takes, with these differences:
+ * It accepts the same values as `encodeJson()`, with these differences:
  *
- * - `Uint8Array`: bytes;
- * - `Date`: its ISO text, since Celery's msgpack has no datetime;
- * - bigint: up to 64 bits;
- * - a string must be well-formed: msgpack has UTF-8, in which half a surrogate
- *   pair cannot stand.
+ * - a `Uint8Array` is bytes;
+ * - a `Date` is its ISO text, since Celery's msgpack has no datetime;
+ * - a bigint may have up to 64 bits;
+ * - a string must be well-formed, since UTF-8 cannot encode a lone surrogate.
  *
- * @throws {TypeError} If `value` holds something that msgpack has no word for,
- * contains itself, or is nested more than 800 levels deep. The message says
- * where, beginning with `name`.
+ * @throws {TypeError} If `value` holds something that msgpack cannot represent,
+ * contains itself, or is nested more than 800 levels deep. The message has the
+ * path, which begins with `name`.
  */
 export function encodeMsgpack(
   value: unknown,
@@ -38,17 +38,17 @@ export function encodeMsgpack(
 function refuse(value: string | bigint): Refusal | undefined {
   if (typeof value === "string") {
     return value.isWellFormed() ? undefined : [
-      "a string with half a surrogate pair",
-      "msgpack cannot hold it: use text.toWellFormed()",
+      "a string with a lone surrogate",
+      "msgpack cannot represent it: use text.toWellFormed()",
     ];
   }
   return value >= MIN_INT64 && value <= MAX_UINT64 ? undefined : [
     "an integer of more than 64 bits",
-    "msgpack cannot hold it: store its digits as a string, or use JSON",
+    "msgpack cannot represent it: store its digits as a string, or use JSON",
   ];
 }
 
-/** Writes plain data into a buffer that grows. */
+/** Writes plain data to a growing buffer. */
 class Writer {
   #bytes = new Uint8Array(512);
   #view = new DataView(this.#bytes.buffer);
@@ -70,7 +70,7 @@ class Writer {
         return this.#byte(value ? 0xc3 : 0xc2);
       default:
         if (value === null) this.#byte(0xc0);
-        // toPlain() left no other kind of value.
+        // toPlain() leaves no other type.
         else this.#object(value as object);
     }
   }
@@ -80,7 +80,7 @@ class Writer {
       this.#head(value.length, 0, 0, 0xc4, 0xc5, 0xc6);
       this.#append(value);
     } else if (value instanceof Date) {
-      this.#string(datetimeText(value) ?? isoformat(value));
+      this.#string(datetimeText(value) ?? toIsoformat(value));
     } else if (Array.isArray(value)) {
       this.#head(value.length, 0x90, 16, 0, 0xdc, 0xdd);
       for (const item of value) this.write(item);
@@ -100,7 +100,7 @@ class Writer {
     this.#append(bytes);
   }
 
-  /** A size, in the shortest form there is: within the type's byte, or behind it in 1, 2 or 4 bytes. */
+  /** Writes a type and a size in their shortest form: in one byte, or the size in 1, 2 or 4 more. */
   #head(
     size: number,
     fixed: number,
@@ -109,45 +109,47 @@ class Writer {
     type16: number,
     type32: number,
   ): void {
-    this.#reserve(LONGEST);
+    this.#reserve(MAX_NUMBER_BYTES);
     if (size < fixedEnd) {
       this.#byte(fixed | size);
     } else if (size < 2 ** 8 && type8 !== 0) {
-      this.#view.setUint8(this.#room(type8, 1), size);
+      this.#view.setUint8(this.#advance(type8, 1), size);
     } else if (size < 2 ** 16) {
-      this.#view.setUint16(this.#room(type16, 2), size);
+      this.#view.setUint16(this.#advance(type16, 2), size);
     } else {
-      this.#view.setUint32(this.#room(type32, 4), size);
+      this.#view.setUint32(this.#advance(type32, 4), size);
     }
   }
 
   #number(value: number): void {
-    this.#reserve(LONGEST);
+    this.#reserve(MAX_NUMBER_BYTES);
     if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
-      this.#view.setFloat64(this.#room(0xcb, 8), value);
+      this.#view.setFloat64(this.#advance(0xcb, 8), value);
     } else if (value >= 0) {
       if (value < 2 ** 7) this.#byte(value);
-      else if (value < 2 ** 8) this.#view.setUint8(this.#room(0xcc, 1), value);
-      else if (value < 2 ** 16) {
-        this.#view.setUint16(this.#room(0xcd, 2), value);
+      else if (value < 2 ** 8) {
+        this.#view.setUint8(this.#advance(0xcc, 1), value);
+      } else if (value < 2 ** 16) {
+        this.#view.setUint16(this.#advance(0xcd, 2), value);
       } else if (value < 2 ** 32) {
-        this.#view.setUint32(this.#room(0xce, 4), value);
-      } else this.#view.setBigUint64(this.#room(0xcf, 8), BigInt(value));
+        this.#view.setUint32(this.#advance(0xce, 4), value);
+      } else this.#view.setBigUint64(this.#advance(0xcf, 8), BigInt(value));
     } else if (value >= -(2 ** 5)) this.#byte(value & 0xff);
-    else if (value >= -(2 ** 7)) this.#view.setInt8(this.#room(0xd0, 1), value);
-    else if (value >= -(2 ** 15)) {
-      this.#view.setInt16(this.#room(0xd1, 2), value);
+    else if (value >= -(2 ** 7)) {
+      this.#view.setInt8(this.#advance(0xd0, 1), value);
+    } else if (value >= -(2 ** 15)) {
+      this.#view.setInt16(this.#advance(0xd1, 2), value);
     } else if (value >= -(2 ** 31)) {
-      this.#view.setInt32(this.#room(0xd2, 4), value);
-    } else this.#view.setBigInt64(this.#room(0xd3, 8), BigInt(value));
+      this.#view.setInt32(this.#advance(0xd2, 4), value);
+    } else this.#view.setBigInt64(this.#advance(0xd3, 8), BigInt(value));
   }
 
   #bigint(value: bigint): void {
-    this.#reserve(LONGEST);
+    this.#reserve(MAX_NUMBER_BYTES);
     const number = Number(value);
     if (Number.isSafeInteger(number)) this.#number(number);
-    else if (value > 0n) this.#view.setBigUint64(this.#room(0xcf, 8), value);
-    else this.#view.setBigInt64(this.#room(0xd3, 8), value);
+    else if (value > 0n) this.#view.setBigUint64(this.#advance(0xcf, 8), value);
+    else this.#view.setBigInt64(this.#advance(0xd3, 8), value);
   }
 
   #byte(value: number): void {
@@ -156,10 +158,10 @@ class Writer {
   }
 
   /**
-   * Writes a type's byte; returns where the `size` bytes begin that follow it.
-   * The room is reserved before: `#view` is another one afterwards.
+   * Writes a type, and returns the position of the `size` bytes that follow it.
+   * Call `#reserve()` before: it replaces `#view`.
    */
-  #room(type: number, size: number): number {
+  #advance(type: number, size: number): number {
     this.#bytes[this.#length] = type;
     const at = this.#length + 1;
     this.#length = at + size;

@@ -1,14 +1,14 @@
 /**
- * What scalars and tags stand for, as PyYAML's `safe_load()` has it. It follows
- * YAML 1.1, but not to the letter, and `safe_dump()` relies on that: it leaves
- * `y`, `08` and `1e5` without quotes, which are strings to it.
+ * The meaning of scalars and tags in PyYAML's `safe_load()`. It differs from YAML
+ * 1.1 in details on which `safe_dump()` relies: `y`, `08` and `1e5` are strings,
+ * which it does not quote.
  *
  * @module
  */
 
 import { FAILSAFE_SCHEMA, type Schema, Type } from "../../deps/js_yaml.ts";
+import { toDate } from "../envelopes.ts";
 import { parseInteger } from "../integer.ts";
-import { datetimeOf } from "../envelopes.ts";
 
 const NULL = /^(?:~|null|Null|NULL|)$/;
 const TRUE = /^(?:yes|Yes|YES|true|True|TRUE|on|On|ON)$/;
@@ -23,22 +23,22 @@ const DATETIME =
   /^([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?:[Tt]|[ \t]+)([0-9]{1,2}):([0-9]{2}):([0-9]{2})(\.[0-9]*)?(?:[ \t]*(?:(Z)|([-+])([0-9]{1,2})(?::([0-9]{2}))?))?$/;
 const TIMESTAMP = either(DATE, DATETIME);
 
-/** How many characters of documents merges may go over: each can copy as much as there is. */
-const MAX_MERGED = 10_000_000;
+/** How many characters merge keys may copy in total: each can copy the whole document. */
+const MAX_MERGED_CHARS = 10_000_000;
 
-/** How many parts a number in base 60 may have: to read one takes the square of that. */
-const MAX_PARTS = 100;
+/** How many parts a number in base 60 may have: parsing takes quadratic time. */
+const MAX_BASE_60_PARTS = 100;
 
 const TAGS = FAILSAFE_SCHEMA.extend({
   implicit: [
     scalar("null", NULL, () => null),
     scalar("bool", BOOLEAN, (text) => TRUE.test(text)),
-    scalar("int", INTEGER, integer),
-    scalar("float", FLOAT, float),
-    scalar("timestamp", TIMESTAMP, timestamp),
+    scalar("int", INTEGER, toInteger),
+    scalar("float", FLOAT, toFloat),
+    scalar("timestamp", TIMESTAMP, toTimestamp),
   ],
   explicit: [
-    scalar("binary", /^[A-Za-z0-9+/=\s]*$/, bytes),
+    scalar("binary", /^[A-Za-z0-9+/=\s]*$/, toBytes),
     new Type("tag:yaml.org,2002:set", {
       kind: "mapping",
       construct: (data) => Object.keys(data ?? {}),
@@ -47,11 +47,12 @@ const TAGS = FAILSAFE_SCHEMA.extend({
 });
 
 /**
- * The tags of YAML itself, and no other: those of Python are refused by the
- * parser. Made for one document of `size` characters, whose merges it counts:
- * PyYAML writes none, and a short text of many could fill the memory.
+ * Makes a schema of YAML's own tags, for one document of `size` characters. The
+ * parser refuses all other tags, such as Python's. The schema limits merges,
+ * which PyYAML never writes, since a short document of many could fill the
+ * memory.
  */
-export function schemaOf(size: number): Schema {
+export function createSchema(size: number): Schema {
   let merged = 0;
   return TAGS.extend({
     implicit: [
@@ -60,7 +61,7 @@ export function schemaOf(size: number): Schema {
         resolve(data): boolean {
           if (data !== "<<") return false;
           merged += size;
-          if (merged <= MAX_MERGED) return true;
+          if (merged <= MAX_MERGED_CHARS) return true;
           throw new RangeError("it merges too much");
         },
       }),
@@ -72,7 +73,7 @@ function either(first: RegExp, second: RegExp): RegExp {
   return new RegExp(`${first.source}|${second.source}`);
 }
 
-/** A type of scalars whose text matches. */
+/** Makes the type of the scalars whose text matches `pattern`. */
 function scalar(
   name: string,
   pattern: RegExp,
@@ -85,28 +86,31 @@ function scalar(
   });
 }
 
-/** The parser has null where a scalar is empty. */
+/** Returns the text of a scalar: the parser passes null for an empty one. */
 function scalarText(data: unknown): string {
   return typeof data === "string" ? data : "";
 }
 
-function integer(text: string): number | bigint {
+function toInteger(text: string): number | bigint {
   const digits = text.replaceAll("_", "").replace(/^[-+]/, "");
   const size = digits.includes(":")
-    ? partsOf(digits).reduce((sum, part) => sum * 60n + parseInteger(part), 0n)
+    ? splitBase60(digits).reduce(
+      (sum, part) => sum * 60n + parseInteger(part),
+      0n,
+    )
     : parseInteger(/^0[0-7]/.test(digits) ? `0o${digits}` : digits);
   const value = text.startsWith("-") ? -size : size;
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
 }
 
-function partsOf(digits: string): string[] {
+function splitBase60(digits: string): string[] {
   const parts = digits.split(":");
-  if (parts.length <= MAX_PARTS) return parts;
+  if (parts.length <= MAX_BASE_60_PARTS) return parts;
   throw new RangeError("it has a number in base 60 that is too long");
 }
 
-function float(text: string): number {
+function toFloat(text: string): number {
   const digits = text.replaceAll("_", "").replace(/^[-+]/, "").toLowerCase();
   const size = digits === ".inf"
     ? Infinity
@@ -114,8 +118,8 @@ function float(text: string): number {
   return text.startsWith("-") ? -size : size;
 }
 
-/** A date alone stays text, as in JSON. */
-function timestamp(text: string): Date | string {
+/** Makes a `Date` of a timestamp. A date without a time stays text, as in JSON. */
+function toTimestamp(text: string): Date | string {
   const parts = DATETIME.exec(text);
   if (parts === null) return text;
   const [, year, month, day, hour, minute, second, fraction = "", zulu] = parts;
@@ -125,13 +129,13 @@ function timestamp(text: string): Date | string {
     : `${sign}${pad(hours)}:${minutes}`;
   const iso = `${year}-${pad(month)}-${pad(day)}T${pad(hour)}:${minute}:` +
     `${second}${fraction === "." ? "" : fraction}${offset}`;
-  return datetimeOf(iso) ?? text;
+  return toDate(iso) ?? text;
 }
 
 function pad(digits = ""): string {
   return digits.padStart(2, "0");
 }
 
-function bytes(text: string): Uint8Array {
+function toBytes(text: string): Uint8Array {
   return Uint8Array.fromBase64(text);
 }

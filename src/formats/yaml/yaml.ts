@@ -1,22 +1,22 @@
 import { load, YAMLException } from "../../deps/js_yaml.ts";
 import { integerRefusal, type Refusal } from "../encodable.ts";
-import { toPlain } from "../plain.ts";
 import type { Serializer } from "../custom.ts";
-import { schemaOf } from "./schema.ts";
-import { writeYaml } from "./encode.ts";
+import { toPlain } from "../plain.ts";
+import { encodeYaml } from "./encode.ts";
+import { createSchema } from "./schema.ts";
 
-/** PyYAML gives up at about 400 levels, less the depth of the stack it is called on. */
-const MAX_DEPTH = 200;
+/** PyYAML fails at about 400 levels, less the depth of its caller's stack. */
+const MAX_YAML_DEPTH = 200;
 
 /**
- * YAML as Celery's workers write and read it (PyYAML's `safe_dump()` and
+ * Encodes and decodes YAML like Celery's workers (PyYAML's `safe_dump()` and
  * `safe_load()`), for the options `serializer` and `acceptContent`:
  *
- * - timestamps are `Date`s, `!!binary` is a `Uint8Array`, integers of up to
+ * - a timestamp is a `Date`, `!!binary` is a `Uint8Array`, and integers of up to
  *   4,300 digits are exact;
- * - a date without a time is text, a set a list, and a key that is no string
- *   its text (`1` is `"1"`);
- * - a tag of Python's (`!!python/...`) is refused, never resolved.
+ * - a date without a time is text, a set is a list, and a key that is not a
+ *   string is its text (`1` is `"1"`);
+ * - Python's own tags (`!!python/...`) are refused, never resolved.
  *
  * @example
  * ```ts ignore
@@ -29,32 +29,32 @@ const MAX_DEPTH = 200;
 export const yaml: Serializer = {
   name: "yaml",
   encode: (value) =>
-    writeYaml(
-      toPlain(value, "value", { maxDepth: MAX_DEPTH, refuse: refusalOf }),
+    encodeYaml(
+      toPlain(value, "value", { maxDepth: MAX_YAML_DEPTH, refuse: refuse }),
     ),
   decode(stored): unknown {
     if (typeof stored !== "string") {
       throw new Error("it is not YAML: its bytes are not UTF-8");
     }
-    // It would be read, but no YAML of Celery's begins so.
+    // It would parse as YAML, but no YAML of Celery's begins like this.
     if (/^\s*\{\s*"/.test(stored)) {
       throw new Error("it is not YAML as Celery writes it: it begins as JSON");
     }
     try {
-      return load(stored, { schema: schemaOf(stored.length), json: true });
+      return load(stored, { schema: createSchema(stored.length), json: true });
     } catch (cause) {
       const reason = cause instanceof YAMLException
         ? cause.reason
         : String(cause);
       throw new Error(
-        `it is not YAML that can be read (${reason}): tags of Python's are never resolved, ` +
-          "and nesting has an end",
+        `it is not YAML that can be read (${reason}): Python's own tags are never resolved, ` +
+          "and nesting is limited",
         { cause },
       );
     }
   },
 };
 
-function refusalOf(value: string | bigint): Refusal | undefined {
+function refuse(value: string | bigint): Refusal | undefined {
   return typeof value === "bigint" ? integerRefusal(value) : undefined;
 }

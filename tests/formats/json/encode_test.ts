@@ -53,7 +53,7 @@ Deno.test("encodeJson() writes the digits of a bigint", () => {
   assertEquals(encodeJson([2n ** 64n, -1n]), "[18446744073709551616, -1]");
 });
 
-Deno.test("encodeJson() refuses an integer of more digits than Python reads", () => {
+Deno.test("encodeJson() refuses an integer with more digits than Python reads", () => {
   const most = 10n ** 4300n - 1n;
   for (const value of [most, -most]) {
     assertEquals(encodeJson(value), `${value}`);
@@ -114,7 +114,7 @@ Deno.test("encodeJson() writes a Date as kombu's envelope", () => {
   );
 });
 
-Deno.test("encodeJson() writes a decoded Date as it was, microseconds and all", () => {
+Deno.test("encodeJson() writes a decoded Date as stored, with its microseconds", () => {
   for (
     const text of [
       '{"__type__": "datetime", "__value__": "2024-01-02T03:04:05.678901+05:30"}',
@@ -140,7 +140,7 @@ Deno.test("encodeJson() writes bytes as kombu's envelopes", () => {
   );
 });
 
-Deno.test("encodeJson() refuses what JSON has no word for, and says where", () => {
+Deno.test("encodeJson() refuses what JSON cannot represent, and names the path to it", () => {
   for (
     const [value, what] of [
       [new Map(), "a Map"],
@@ -181,7 +181,7 @@ Deno.test("encodeJson() refuses what JSON has no word for, and says where", () =
   );
 });
 
-Deno.test("encodeJson() refuses a value that contains itself, and says where", () => {
+Deno.test("encodeJson() refuses a value that contains itself, and names the path to it", () => {
   const tree: Record<string, unknown> = { name: "root" };
   tree.children = [{ parent: tree }];
   assertThrows(
@@ -193,7 +193,7 @@ Deno.test("encodeJson() refuses a value that contains itself, and says where", (
   assertThrows(() => encodeJson(self), TypeError, "contains itself");
 });
 
-Deno.test("encodeJson() takes a value that stands in two places", () => {
+Deno.test("encodeJson() accepts a value that is in two places", () => {
   const shared = { a: 1 };
   assertEquals(
     encodeJson([shared, { shared }, shared]),
@@ -201,7 +201,7 @@ Deno.test("encodeJson() takes a value that stands in two places", () => {
   );
 });
 
-Deno.test("encodeJson() refuses what Python would not read back for its depth", () => {
+Deno.test("encodeJson() refuses a value nested too deeply for Python", () => {
   let value: unknown = 1;
   for (let i = 0; i < 800; i++) value = i % 2 === 0 ? [value] : { a: value };
   encodeJson(value);
@@ -223,7 +223,7 @@ Deno.test("encodeJson() keeps a key __proto__", () => {
   });
 });
 
-Deno.test("encodeJson() and parseJson() undo each other on random values", () => {
+Deno.test("parseJson() reverses encodeJson() for random values", () => {
   const random = seededRandom(20261120);
   for (let i = 0; i < 3000; i++) {
     const value = randomValue(random, 4);
@@ -234,7 +234,7 @@ Deno.test("encodeJson() and parseJson() undo each other on random values", () =>
   }
 });
 
-/** Any JSON value: numbers of all sizes, any UTF-16, bigints beyond 2^53. */
+/** Makes any JSON value: numbers of all sizes, any UTF-16, bigints beyond 2^53. */
 function randomValue(random: () => number, depth: number): unknown {
   const kind = Math.floor(random() * (depth === 0 ? 8 : 10));
   switch (kind) {
@@ -275,7 +275,7 @@ function randomValue(random: () => number, depth: number): unknown {
   }
 }
 
-/** A float with any 64 bits that make a finite one. */
+/** Makes a float of any 64 bits that are a finite one. */
 function randomFloat(random: () => number): number {
   const bits = new DataView(new ArrayBuffer(8));
   bits.setUint32(0, Math.floor(random() * 2 ** 32));
@@ -284,7 +284,7 @@ function randomFloat(random: () => number): number {
   return Number.isFinite(value) ? value : random();
 }
 
-/** Code units from any plane, lone surrogates among them. */
+/** Makes text from any plane, with lone surrogates. */
 function randomText(random: () => number): string {
   const limit = [0x7f, 0x100, 0x10000][Math.floor(random() * 3)]!;
   let text = "";

@@ -8,7 +8,7 @@ import { seededRandom } from "../../support/seeded_random.ts";
 const BIGINT = { integers: "bigint" } as const;
 const { raw } = String;
 
-/** Whether this V8 has the fault that `docs/v8-json-parse.md` reports. */
+/** Whether this V8 has the bug in `docs/v8-json-parse.md`. */
 function isV8Faulty(): boolean {
   JSON.parse(raw`{"isV8Faulty":1,"caf\\":2}`);
   const value = JSON.parse(raw`{"isV8Faulty":1,"caf\u00e9":3}`);
@@ -58,7 +58,7 @@ Deno.test("hasEscapedKey() is not misled by backslashes in values", () => {
   }
 });
 
-Deno.test("hasEscapedKey() ends where a string does not", () => {
+Deno.test("hasEscapedKey() ends if a string does not", () => {
   for (const text of [raw`{"a\n`, raw`{"a\"`, "\\", raw`{"a\\\"":`]) {
     hasEscapedKey(text);
   }
@@ -89,7 +89,7 @@ Deno.test("hasEscapedKey() agrees with the keys of 20,000 random objects", () =>
   }
 });
 
-Deno.test("parseJson() reads a key as it is written, whatever was parsed before", () => {
+Deno.test("parseJson() reads a key correctly, whatever was parsed before", () => {
   const cases = [
     [raw`caf\\`, raw`caf\u00e9`, "caf\u00e9"],
     [raw`a\\`, raw`a\"`, 'a"'],
@@ -98,7 +98,7 @@ Deno.test("parseJson() reads a key as it is written, whatever was parsed before"
   ] as const;
   for (const [before, written, key] of cases) {
     const first = `{"parseJson":1,"${before}":2}`;
-    // Both are how the first may come to V8.
+    // Directly, and by this module.
     JSON.parse(first);
     parseJson(first, BIGINT);
     assertEquals(parseJson(`{"parseJson":1,"${written}":3}`, BIGINT), {
@@ -112,7 +112,7 @@ Deno.test("parseJson() reads a key as it is written, whatever was parsed before"
   }
 });
 
-Deno.test("decodeDocument() reads a key as it is written, whatever was parsed before", () => {
+Deno.test("decodeDocument() reads a key correctly, whatever was parsed before", () => {
   function document(result: string): string {
     return raw`{"status": "SUCCESS", "result": ${result}, "traceback": null, "children": []}`;
   }
@@ -131,8 +131,8 @@ Deno.test("decodeDocument() reads a key as it is written, whatever was parsed be
 });
 
 Deno.test({
-  name: "docs/v8-json-parse.md shows what V8 does wrong",
-  // A V8 that is mended is no fault of this module.
+  name: "docs/v8-json-parse.md reproduces the bug in V8",
+  // Skipped once V8 is fixed.
   ignore: !isV8Faulty(),
   async fn() {
     const report = await Deno.readTextFile(

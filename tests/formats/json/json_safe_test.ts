@@ -12,7 +12,7 @@ import { CELERY_5_2, CELERY_5_6 } from "../../protocol/fixtures.ts";
 
 const BIGINT = { integers: "bigint" } as const;
 
-Deno.test("toJsonSafe() makes a meta that JSON.stringify() writes without loss", () => {
+Deno.test("toJsonSafe() returns a meta that JSON.stringify() writes without loss", () => {
   for (
     const document of [
       ...Object.values(CELERY_5_2),
@@ -24,7 +24,7 @@ Deno.test("toJsonSafe() makes a meta that JSON.stringify() writes without loss",
   }
 });
 
-Deno.test("toJsonSafe() writes what JSON has no word for as text", () => {
+Deno.test("toJsonSafe() writes what JSON cannot represent as text", () => {
   assertEquals(
     toJsonSafe({
       big: -(2n ** 64n),
@@ -56,7 +56,7 @@ Deno.test("toJsonSafe() writes what JSON has no word for as text", () => {
   assertEquals(toJsonSafe(undefined), null);
 });
 
-Deno.test("toJsonSafe() writes a decoded datetime as it was stored", () => {
+Deno.test("toJsonSafe() writes a decoded datetime as stored", () => {
   const meta = decodeDocument(CELERY_5_6.envelopes, "t1", BIGINT);
   const safe = toJsonSafe(meta.result) as Record<string, unknown>;
   assertEquals(safe.at, "2024-01-02T03:04:05.678901+05:30");
@@ -73,8 +73,8 @@ Deno.test("toJsonSafe() copies, and keeps a key __proto__", () => {
   });
 });
 
-Deno.test("toJsonSafe() takes whatever decodeDocument() does", () => {
-  // The document is level 0, so that its result may have one level less.
+Deno.test("toJsonSafe() accepts all that decodeDocument() returns", () => {
+  // The document is level 0, so that its result has one level less.
   const depth = MAX_READ_DEPTH - 1;
   for (const [open, close] of [["[", "]"], ['{"a": ', "}"]] as const) {
     const nested = `${open.repeat(depth)}1${close.repeat(depth)}`;
@@ -87,7 +87,7 @@ Deno.test("toJsonSafe() takes whatever decodeDocument() does", () => {
   }
 });
 
-Deno.test("toJsonSafe() refuses what is nested deeper, or contains itself", () => {
+Deno.test("toJsonSafe() refuses a value that is nested deeper, or contains itself", () => {
   const cycle: unknown[] = [];
   cycle.push(cycle);
   assertThrows(() => toJsonSafe(cycle), TypeError, "nested more than 2000");

@@ -98,7 +98,7 @@ Deno.test("parseJson() rounds integers when asked for numbers", () => {
   ]);
 });
 
-Deno.test("parseJson() keeps bigints and NaN apart from what looks like them in strings", () => {
+Deno.test("parseJson() leaves strings that look like bigints or NaN unchanged", () => {
   assertEquals(
     parseJson(
       '{"NaN": "99999999999999999999", "x": "\\"NaN", "y": NaN}',
@@ -131,12 +131,12 @@ Deno.test("parseJson() keeps lone surrogates", () => {
   assertEquals(parseJson('["\\ud83d", NaN]', BIGINT), ["\ud83d", NaN]);
 });
 
-Deno.test("parseJson() takes the last of duplicate keys, in the first one's place", () => {
+Deno.test("parseJson() uses the value of the last of duplicate keys, and the position of the first", () => {
   const value = parseJson('{"a": NaN, "b": 1, "a": 2}', BIGINT);
   assertEquals(JSON.stringify(value), '{"a":2,"b":1}');
 });
 
-Deno.test("parseJson() survives any depth of nesting", () => {
+Deno.test("parseJson() accepts any depth of nesting", () => {
   const depth = 200_000;
   for (const core of ["1", "NaN", "9007199254740993"]) {
     let value = parseJson("[".repeat(depth) + core + "]".repeat(depth), BIGINT);
@@ -150,7 +150,7 @@ Deno.test("parseJson() survives any depth of nesting", () => {
   assertThrows(() => parseJson("[".repeat(depth), BIGINT), SyntaxError);
 });
 
-Deno.test("parseJson() survives a string of many megabytes", () => {
+Deno.test("parseJson() accepts a string of many megabytes", () => {
   const long = "x".repeat(30_000_000);
   assertStrictEquals(
     (parseJson(`["${long}", NaN]`, BIGINT) as unknown[])[0],
@@ -164,7 +164,7 @@ Deno.test("parseJson() survives a string of many megabytes", () => {
   );
 });
 
-Deno.test("parseJson() refuses what is not JSON, even to Python", () => {
+Deno.test("parseJson() refuses what even Python does not accept as JSON", () => {
   for (
     const text of [
       "",
@@ -208,7 +208,7 @@ Deno.test("parseJson() refuses what is not JSON, even to Python", () => {
   }
 });
 
-Deno.test("parseJson() says where it stopped", () => {
+Deno.test("parseJson() throws with the position of the error", () => {
   assertThrows(
     () => parseJson("[NaN, x]", BIGINT),
     SyntaxError,
@@ -227,10 +227,10 @@ Deno.test("parseJson() reads integers of 4,300 digits, and refuses more, as Pyth
     );
     assertEquals(
       error.message,
-      "it has an integer of 4301 digits, and more than 4300 are not read, as in Python",
+      "it has an integer of 4301 digits, more than the 4300 that are read, as in Python",
     );
   }
-  // To read it would take seconds.
+  // Reading it would take seconds.
   assertThrows(
     () => parseJson("7".repeat(10_000_000), BIGINT),
     RangeError,

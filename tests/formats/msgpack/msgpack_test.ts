@@ -1,6 +1,6 @@
 import { decodeMsgpack } from "../../../src/formats/msgpack/decode.ts";
 import { encodeMsgpack } from "../../../src/formats/msgpack/encode.ts";
-import { datetimeOf } from "../../../src/formats/envelopes.ts";
+import { toDate } from "../../../src/formats/envelopes.ts";
 import {
   assert,
   assertEquals,
@@ -39,7 +39,7 @@ Deno.test("decodeMsgpack() reads every form of a number", () => {
   );
 });
 
-Deno.test("decodeMsgpack() makes of integers beyond 2^53 what the options say", () => {
+Deno.test("decodeMsgpack() converts integers beyond 2^53 as the options say", () => {
   const bytes = [0x93, 0xcf, 255, 255, 255, 255, 255, 255, 255, 255].concat(
     [0xcf, 0, 0x20, 0, 0, 0, 0, 0, 0],
     [0xd3, 0x80, 0, 0, 0, 0, 0, 0, 0],
@@ -51,7 +51,7 @@ Deno.test("decodeMsgpack() makes of integers beyond 2^53 what the options say", 
   );
 });
 
-Deno.test("decodeMsgpack() gives bytes of their own", () => {
+Deno.test("decodeMsgpack() copies bytes", () => {
   const document = Uint8Array.of(0xc4, 2, 1, 2);
   const bytes = decodeMsgpack(document, BIGINT);
   assert(bytes instanceof Uint8Array);
@@ -59,7 +59,7 @@ Deno.test("decodeMsgpack() gives bytes of their own", () => {
   assertEquals(bytes.buffer.byteLength, 2);
 });
 
-Deno.test("decodeMsgpack() makes text of keys that are none, as JSON would", () => {
+Deno.test("decodeMsgpack() converts other keys to text, like JSON", () => {
   assertEquals(decode(0x84, 1, 1, 0xc0, 2, 0xc3, 3, 0xa1, 0x61, 4), {
     "1": 1,
     null: 2,
@@ -70,7 +70,7 @@ Deno.test("decodeMsgpack() makes text of keys that are none, as JSON would", () 
   assertStringIncludes(refusal(0x81, 0xc4, 1, 0x61, 1), "a key at byte 1");
 });
 
-Deno.test("decodeMsgpack() keeps a key __proto__ as an own one", () => {
+Deno.test("decodeMsgpack() keeps __proto__ as an own key", () => {
   withProtoSetter(() => {
     const value = decode(
       0x81,
@@ -86,7 +86,7 @@ Deno.test("decodeMsgpack() keeps a key __proto__ as an own one", () => {
   });
 });
 
-Deno.test("decodeMsgpack() reads msgpack's own timestamps, and refuses other extensions by their number", () => {
+Deno.test("decodeMsgpack() reads msgpack's timestamps, and refuses other extensions by number", () => {
   assertEquals(
     decode(0x93, ...[
       ...[0xd6, 0xff, 0, 0, 0, 1],
@@ -104,7 +104,7 @@ Deno.test("decodeMsgpack() refuses text that is not UTF-8", () => {
   assertStringIncludes(refusal(0xa3, 0xed, 0xa0, 0x80), "not UTF-8");
 });
 
-Deno.test("decodeMsgpack() refuses what ends too early, or goes on", () => {
+Deno.test("decodeMsgpack() refuses input that ends too early, or continues", () => {
   const whole = encodeMsgpack({
     a: ["text", 1.5, new Uint8Array(300), 2 ** 40],
   });
@@ -116,12 +116,12 @@ Deno.test("decodeMsgpack() refuses what ends too early, or goes on", () => {
       "ends too early",
     );
   }
-  assertStringIncludes(refusal(1, 2), "goes on after its end at byte 1");
+  assertStringIncludes(refusal(1, 2), "continues after its end at byte 1");
   assertStringIncludes(refusal(0xc1), "unknown type 0xc1");
 });
 
-Deno.test("decodeMsgpack() believes no size that a document claims", () => {
-  // 60 lists in one another, each of which claims 33,554,431 items: 15 GB for who believes it.
+Deno.test("decodeMsgpack() does not trust the sizes that a document claims", () => {
+  // 60 nested lists, each of which claims 33,554,431 items: 15 GB, if allocated.
   const lists = Array.from({ length: 60 }, () => [0xdd, 1, 255, 255, 255]);
   assertStringIncludes(refusal(...lists.flat()), "ends too early");
   assertStringIncludes(refusal(0xdf, 255, 255, 255, 255), "ends too early");
@@ -129,11 +129,11 @@ Deno.test("decodeMsgpack() believes no size that a document claims", () => {
   assertStringIncludes(refusal(0xc9, 255, 255, 255, 255), "ends too early");
 });
 
-Deno.test("decodeMsgpack() reads 2,000 levels, and refuses more without using up the stack", () => {
+Deno.test("decodeMsgpack() reads 2,000 levels, and refuses more without exhausting the stack", () => {
   const deep = (levels: number): Uint8Array =>
     new Uint8Array(levels + 1).fill(0x91, 0, levels);
   structuredClone(decodeMsgpack(deep(2000), BIGINT));
-  // Maps whose keys are maps, and so on.
+  // Maps whose keys are maps.
   const keys = new Uint8Array(1_000_000).fill(0x81);
   assertThrows(() => decodeMsgpack(keys, BIGINT), Error, "a key at byte 1");
   for (const levels of [2001, 1_000_000]) {
@@ -166,7 +166,7 @@ Deno.test("decodeMsgpack() survives random damage", () => {
   assert(read > 0);
 });
 
-Deno.test("encodeMsgpack() and decodeMsgpack() undo each other", () => {
+Deno.test("decodeMsgpack() reverses encodeMsgpack()", () => {
   for (
     const value of [
       ...[null, true, "", "\u0142\u{1f600}", "x".repeat(70_000), -0, NaN],
@@ -189,7 +189,7 @@ Deno.test("encodeMsgpack() keeps the sign of zero", () => {
   assertStrictEquals(decodeMsgpack(encodeMsgpack(0), BIGINT), 0);
 });
 
-Deno.test("encodeMsgpack() writes what encodeJson() would, where the two agree", () => {
+Deno.test("encodeMsgpack() writes the same values as encodeJson()", () => {
   const boxed = [Object(1), Object("s"), {
     toJSON: (key: string) => `at ${key}`,
   }];
@@ -202,15 +202,15 @@ Deno.test("encodeMsgpack() writes what encodeJson() would, where the two agree",
   );
 });
 
-Deno.test("encodeMsgpack() writes a Date as the text it came from, or in ISO form", () => {
+Deno.test("encodeMsgpack() writes a Date as its stored text, or in ISO form", () => {
   const text = "2024-01-02T03:04:05.678901+05:30";
   assertEquals(
-    decodeMsgpack(encodeMsgpack([datetimeOf(text), new Date(5)]), BIGINT),
+    decodeMsgpack(encodeMsgpack([toDate(text), new Date(5)]), BIGINT),
     [text, "1970-01-01T00:00:00.005+00:00"],
   );
 });
 
-Deno.test("encodeMsgpack() refuses what msgpack cannot hold, and says where", () => {
+Deno.test("encodeMsgpack() refuses what msgpack cannot represent, and names the path to it", () => {
   const cyclic: unknown[] = [];
   cyclic.push(cyclic);
   let deep: unknown = 1;
@@ -218,8 +218,8 @@ Deno.test("encodeMsgpack() refuses what msgpack cannot hold, and says where", ()
   const cases: [unknown, string][] = [
     [{ a: [2n ** 64n] }, "an integer of more than 64 bits at result.a[0]"],
     [-(2n ** 63n) - 1n, "more than 64 bits at result"],
-    [{ a: "\ud800" }, "half a surrogate pair at result.a"],
-    [{ a: { "\ud800": 1 } }, "half a surrogate pair at result.a"],
+    [{ a: "\ud800" }, "a lone surrogate at result.a"],
+    [{ a: { "\ud800": 1 } }, "a lone surrogate at result.a"],
     [[new Map()], "a Map at result[0]"],
     [{ f: doNothing }, "a function at result.f"],
     [Symbol("s"), "a symbol at result"],

@@ -8,7 +8,7 @@ import {
   assertThrows,
 } from "../../support/assert.ts";
 
-Deno.test("yaml.decode() takes for other than text what PyYAML does, and nothing else", () => {
+Deno.test("yaml.decode() resolves the same scalars as PyYAML", () => {
   const cases: [string, unknown][] = [
     ["~", null],
     ["Null", null],
@@ -55,7 +55,7 @@ Deno.test("yaml.decode() takes for other than text what PyYAML does, and nothing
   }
 });
 
-Deno.test("yaml.decode() makes a Date of each form of a timestamp", () => {
+Deno.test("yaml.decode() returns a Date for each form of a timestamp", () => {
   for (
     const [text, kept] of [
       ["2024-01-02 03:04:05.678901+00:00", "2024-01-02T03:04:05.678901+00:00"],
@@ -74,7 +74,7 @@ Deno.test("yaml.decode() makes a Date of each form of a timestamp", () => {
   }
 });
 
-Deno.test("yaml.decode() refuses what it must not read", () => {
+Deno.test("yaml.decode() refuses unsafe input", () => {
   for (
     const [stored, words] of [
       ["!!python/tuple [1, 2]", "python/tuple"],
@@ -83,7 +83,7 @@ Deno.test("yaml.decode() refuses what it must not read", () => {
       ["a: [1, 2", "not YAML that can be read"],
       ['{"a": 1}', "begins as JSON"],
       [new Uint8Array([0x80]), "not UTF-8"],
-      [`a: ${"[".repeat(200_000)}`, "nesting has an end"],
+      [`a: ${"[".repeat(200_000)}`, "nesting is limited"],
       ["*unknown", "unidentified alias"],
       [
         `a: &a {${Array.from(Array(1000).keys(), (i) => `k${i}: 0`)}}\nb:\n${
@@ -98,7 +98,7 @@ Deno.test("yaml.decode() refuses what it must not read", () => {
   }
 });
 
-Deno.test("yaml in a backend unfolds aliases up to a limit, and refuses what contains itself", () => {
+Deno.test("yaml in a backend expands aliases up to a limit, and refuses cycles", () => {
   const { formats } = resolveOptions({ serializer: yaml });
   const shared = formats.decode("- &a [1]\n- *a\n- *a\n") as unknown[][];
   assertEquals(shared, [[1], [1], [1]]);
@@ -112,7 +112,7 @@ Deno.test("yaml in a backend unfolds aliases up to a limit, and refuses what con
   for (let i = 1; i < 12; i++) {
     bomb += `a${i}: &a${i} [${Array(9).fill(`*a${i - 1}`).join(", ")}]\n`;
   }
-  // Each alias is one more, but each of them is long.
+  // Few aliases, but each is long.
   const long = `a: &a [${"x,".repeat(10_000)}]\nb: [${"*a,".repeat(10_000)}]`;
   for (
     const text of [bomb, long, "&a [*a]", "&a [*a, *a]", "&a {b: *a, c: *a}"]
@@ -121,7 +121,7 @@ Deno.test("yaml in a backend unfolds aliases up to a limit, and refuses what con
   }
 });
 
-Deno.test("yaml.decode() refuses an integer of more digits than Python reads", () => {
+Deno.test("yaml.decode() refuses an integer with more digits than Python reads", () => {
   const most = "7".repeat(4300);
   assertEquals(yaml.decode(`[${most}, -${most}]`), [
     BigInt(most),
@@ -134,7 +134,7 @@ Deno.test("yaml.decode() refuses an integer of more digits than Python reads", (
     assertThrows(
       () => yaml.decode(`a: ${text}`),
       Error,
-      "digits, and more than 4300 are not read, as in Python",
+      "digits, more than the 4300 that are read, as in Python",
     );
   }
   assertThrows(
@@ -144,7 +144,7 @@ Deno.test("yaml.decode() refuses an integer of more digits than Python reads", (
   );
 });
 
-Deno.test("yaml in a backend gives integers as the options say", () => {
+Deno.test("yaml in a backend respects the option integers", () => {
   const options = { serializer: yaml, integers: "number" } as const;
   assertEquals(
     resolveOptions(options).formats.decode(
@@ -154,7 +154,7 @@ Deno.test("yaml in a backend gives integers as the options say", () => {
   );
 });
 
-Deno.test("yaml.encode() writes the outermost members a line each, sorted, and all of it in ASCII", () => {
+Deno.test("yaml.encode() writes sorted members, one line each, in ASCII", () => {
   assertEquals(
     yaml.encode({ b: [1, { d: "\u0142\u{1f600}\n", c: null }], a: -0 }),
     '"a": -0.0\n"b": [1, {"c": null, "d": "\\u0142\\U0001f600\\x0a"}]\n',
@@ -164,7 +164,7 @@ Deno.test("yaml.encode() writes the outermost members a line each, sorted, and a
   assertEquals(yaml.encode(undefined), "null\n");
 });
 
-Deno.test("yaml.encode() refuses what YAML cannot hold, or Python not read", () => {
+Deno.test("yaml.encode() refuses what YAML cannot represent, or Python cannot read", () => {
   let deep: unknown = 1;
   for (let i = 0; i < 201; i++) deep = [deep];
   assertThrows(() => yaml.encode(deep), TypeError, "200 levels");
