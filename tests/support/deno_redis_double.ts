@@ -12,7 +12,7 @@ import type {
   DenoRedisMessage,
   DenoRedisPipeline,
   DenoRedisSubscription,
-} from "../../mod.ts";
+} from "../../deno_redis.ts";
 import { type Argument, encodeCommand } from "./client.ts";
 
 /**

@@ -3,14 +3,16 @@
 // names it, over the package.
 
 import {
-  ConfigurationError,
   denoRedis,
   type DenoRedisClient,
   type DenoRedisConnect,
   type DenoRedisOptions,
+} from "../../../deno_redis.ts";
+import type { RedisLink } from "../../../driver.ts";
+import {
+  ConfigurationError,
   RedisConnectionError,
   RedisError,
-  type RedisLink,
   ResultBackend,
   type ResultBackendOptions,
 } from "../../../mod.ts";
