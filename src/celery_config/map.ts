@@ -12,12 +12,9 @@ import {
 import { ConfigurationError } from "../errors.ts";
 import type { ResultBackendOptions } from "../options.ts";
 import { heartbeatOf } from "../redis/url/heartbeat.ts";
+import { isSentinelUrl } from "../redis/url/scheme.ts";
 import { TLS_KEYS } from "../redis/tls/query.ts";
-import {
-  isSentinelUrl,
-  parseSentinelUrl,
-  type SentinelUrl,
-} from "../redis/sentinel/url.ts";
+import { parseSentinelUrl, type SentinelUrl } from "../redis/sentinel/url.ts";
 import { fillAddress, parseRedisUrl, type RedisUrl } from "../redis/url/url.ts";
 
 /** The options that a configuration can become. */

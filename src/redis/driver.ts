@@ -14,12 +14,12 @@ import type { RedisDriver } from "./link.ts";
 import { escapePattern } from "./server/acl.ts";
 import { SentinelDriver } from "./sentinel/driver.ts";
 import {
-  isSentinelUrl,
   maskSentinelUrl,
   parseSentinelUrl,
   type SentinelUrl,
 } from "./sentinel/url.ts";
 import { TcpDriver } from "./server/link.ts";
+import { isSentinelUrl } from "./url/scheme.ts";
 import { tlsSources } from "./tls/tls.ts";
 import {
   checkIsUrl,

@@ -12,7 +12,7 @@ import type {
   RedisDriver,
   RedisLink,
 } from "../link.ts";
-import { isSentinelUrl } from "../sentinel/url.ts";
+import { isSentinelUrl } from "../url/scheme.ts";
 import { heartbeatOf } from "../url/heartbeat.ts";
 import { parseRedisUrl, type RedisUrl } from "../url/url.ts";
 import { type ClientSettings, openClient } from "./client.ts";

@@ -17,11 +17,6 @@ export interface SentinelUrl extends UrlOptions {
 /** Where a part ends. A password may hold a `;` by mistake: it is shown as part of that. */
 const BETWEEN = /(?<!;);+(?=sentinel:\/\/)/i;
 
-/** Whether a URL names Sentinels. */
-export function isSentinelUrl(url: string | URL): boolean {
-  return /^sentinel:/i.test(String(url));
-}
-
 /**
  * Reads `sentinel://[user][:password]@host[:port][/db];sentinel://host[:port]`.
  * User, password and database are those of the Redis servers; as in Celery,

@@ -1,10 +1,10 @@
 import { ConfigurationError } from "../../../src/errors.ts";
 import {
-  isSentinelUrl,
   maskSentinelUrl,
   parseSentinelUrl,
   type SentinelUrl,
 } from "../../../src/redis/sentinel/url.ts";
+import { isSentinelUrl } from "../../../src/redis/url/scheme.ts";
 import {
   assert,
   assertEquals,
