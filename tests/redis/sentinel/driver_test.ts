@@ -254,8 +254,8 @@ Deno.test("SentinelDriver ends an attempt after connectTimeout, and says what ea
   await stage.runtime.advance(5000);
   await stage.runtime.advance(200);
   const { message } = await failed;
-  assertStringIncludes(message, "s1:26379 says that it is down at old:6379");
-  assertStringIncludes(message, "s2:26379 says");
+  assertStringIncludes(message, "s1:26379 reports it down at old:6379");
+  assertStringIncludes(message, "s2:26379 reports");
   assertStringIncludes(message, "gone:26379: Cannot connect");
   assertStringIncludes(message, "hangs:26379: no answer so far");
   assert(!message.includes("quicker"), message);
@@ -300,7 +300,7 @@ Deno.test("SentinelDriver needs no name where there is one master, and says whic
   await assertRejects(
     () => several.connect(),
     ConfigurationError,
-    'the Sentinels watch "a", "b"; name one by the option `sentinel.masterName`',
+    'the Sentinels watch "a", "b"; name one with the option `sentinel.masterName`',
   );
   await several.end();
 
@@ -715,7 +715,7 @@ Deno.test("SentinelDriver says what a Sentinel refuses, and shows no password", 
     [
       "SENTINEL MASTERS",
       "-ERR unknown command `SENTINEL`\r\n",
-      "it is no Sentinel",
+      "it is not a Sentinel",
     ],
   ];
   for (const [command, answer, words] of cases) {

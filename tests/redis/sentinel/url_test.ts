@@ -77,8 +77,8 @@ Deno.test("parseSentinelUrl reads the Sentinels of all parts, and who to be at t
 Deno.test("parseSentinelUrl refuses a part of another form, and shows no password", () => {
   const cases: Record<string, string> = {
     "sentinel://h1;h2:26380": "each part begins with sentinel://",
-    "sentinel://h1:1,h2:2/0": "between the parts stands `;`",
-    "sentinel://:S3CRET@h1,h2/0": "between the parts stands `;`",
+    "sentinel://h1:1,h2:2/0": "separate the parts with `;`",
+    "sentinel://:S3CRET@h1,h2/0": "separate the parts with `;`",
     "sentinel://:S3CRET;x@h1": "write `;` as %3B",
     "sentinel://user:12;S3CRET@h1;sentinel://h2": "write `;` as %3B",
     "sentinel://h1;sentinel://:S3/CRET@h2": "write it as %2F",
