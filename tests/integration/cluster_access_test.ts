@@ -6,7 +6,7 @@ import {
   type ResultBackendOptions,
   type StatusEvent,
 } from "../../mod.ts";
-import { slotOf } from "../../src/redis/cluster/slots.ts";
+import { keySlot } from "../../src/redis/cluster/slots.ts";
 import {
   assert,
   assertEquals,
@@ -47,7 +47,7 @@ Deno.test(needs(["redis-server", "redis-cli", "openssl"], {
     async function idAt(node: RedisServer): Promise<string> {
       for (;;) {
         const id = crypto.randomUUID();
-        const slot = slotOf(`celery-task-meta-${id}`);
+        const slot = keySlot(`celery-task-meta-${id}`);
         if (await cluster.ownerOf(slot) === node) return id;
       }
     }

@@ -1,7 +1,7 @@
 // A part of a real cluster is gone, and nothing takes its place: the rest goes on.
 
 import { ResultBackend, type StatusEvent } from "../../mod.ts";
-import { slotOf } from "../../src/redis/cluster/slots.ts";
+import { keySlot } from "../../src/redis/cluster/slots.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import { needs } from "../support/needs.ts";
 import { startCluster } from "../support/redis_cluster.ts";
@@ -23,7 +23,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     const [gone] = cluster.nodes;
     const ids = taskIds(60);
     const owners = await Promise.all(
-      ids.map((id) => cluster.ownerOf(slotOf(`celery-task-meta-${id}`))),
+      ids.map((id) => cluster.ownerOf(keySlot(`celery-task-meta-${id}`))),
     );
     const lost = ids.filter((_, i) => owners[i] === gone);
     const others = ids.filter((_, i) => owners[i] !== gone);

@@ -6,7 +6,7 @@ import {
   type ResultBackendOptions,
   type ResultEvent,
 } from "../../mod.ts";
-import { slotOf } from "../../src/redis/cluster/slots.ts";
+import { keySlot } from "../../src/redis/cluster/slots.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { ChildDeno } from "../support/child_deno.ts";
 import { needs } from "../support/needs.ts";
@@ -105,7 +105,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
         ],
       ];
       for (const key of keys) {
-        assertEquals(slotOf(key), await cluster.slotOf(key), key);
+        assertEquals(keySlot(key), await cluster.slotOf(key), key);
       }
     });
 
@@ -134,7 +134,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
         const events = eventsOf(backend, ids);
         for (const id of ids) {
           const node = await cluster.client(
-            await cluster.ownerOf(slotOf(PREFIX + id)),
+            await cluster.ownerOf(keySlot(PREFIX + id)),
           );
           const document = JSON.stringify({
             ...{ status: "SUCCESS", result: id, traceback: null, children: [] },
@@ -229,7 +229,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
           await using writer = backendOf(cluster, { sharded });
           const events = eventsOf(backend, ids);
           await backend.exists(ids[0]!);
-          const slot = slotOf(PREFIX + ids[0]);
+          const slot = keySlot(PREFIX + ids[0]);
           const home = await cluster.ownerOf(slot);
           const away = await cluster.otherThan(home);
           let isStoring = true;
@@ -259,7 +259,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
         const tag = crypto.randomUUID();
         const ids = taskIds(40).map((id) => `{${tag}}${id}`);
         const [early, late] = [ids.slice(0, 20), ids.slice(20)];
-        const slot = slotOf(PREFIX + ids[0]);
+        const slot = keySlot(PREFIX + ids[0]);
         await using backend = backendOf(cluster);
         await using writer = backendOf(cluster);
         const events = inboxOf(backend.stream(ids));
@@ -304,9 +304,9 @@ Deno.test(needs(["redis-server", "redis-cli"], {
           const status = inboxOf(backend.status());
           const events = inboxOf(backend.stream([id]));
           await status.until(({ type }) => type === "connected");
-          const home = await cluster.ownerOf(slotOf(key));
+          const home = await cluster.ownerOf(keySlot(key));
           const away = await cluster.otherThan(home);
-          await cluster.migrate(slotOf(key), away);
+          await cluster.migrate(keySlot(key), away);
           const word = sharded ? "SHARDNUMSUB" : "NUMSUB";
           await until(async () => {
             const reply = await cluster.send(away, "PUBSUB", word, key);
@@ -337,7 +337,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
           await using backend = backendOf(cluster, { sharded });
           await using writer = backendOf(cluster, { sharded });
           const events = eventsOf(backend, ids);
-          const master = await cluster.ownerOf(slotOf(PREFIX + ids[0]));
+          const master = await cluster.ownerOf(keySlot(PREFIX + ids[0]));
           const replica = await cluster.replicaOf(master);
           await storeAll(writer, ids.slice(0, 500));
           const meanwhile = storeAll(writer, ids.slice(500, 1000), 10);
@@ -378,7 +378,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
         await using writer = backendOf(cluster);
         const events = eventsOf(backend, ids);
         await storeAll(writer, ids.slice(0, 1000));
-        const master = await cluster.ownerOf(slotOf(PREFIX + ids[2000]));
+        const master = await cluster.ownerOf(keySlot(PREFIX + ids[2000]));
         const replica = await cluster.replicaOf(master);
         // What the master has acknowledged and not handed on would be its loss.
         await cluster.send(master, "SET", `{${PREFIX}${ids[2000]}}`, "");

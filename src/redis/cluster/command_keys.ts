@@ -45,8 +45,8 @@ const COUNTED: ReadonlySet<string> = new Set([
  * like, and of MGET; of any other command its first argument, which is its key,
  * or the channel of a PUBLISH.
  */
-export function keysOf(command: Command): readonly CommandArgument[] {
-  const name = nameOf(command);
+export function findKeys(command: Command): readonly CommandArgument[] {
+  const name = commandName(command);
   if (KEYLESS.has(name)) return [];
   if (COUNTED.has(name)) return command.slice(3, 3 + Number(command[2]));
   if (COUNTING.has(name) || name === "MGET") return command.slice(1);
@@ -54,10 +54,10 @@ export function keysOf(command: Command): readonly CommandArgument[] {
 }
 
 /** Whether a command may be sent in parts, one for each slot, and the replies be added up. */
-export function isCounting(command: Command): boolean {
-  return COUNTING.has(nameOf(command));
+export function isCountingKeys(command: Command): boolean {
+  return COUNTING.has(commandName(command));
 }
 
-function nameOf(command: Command): string {
+function commandName(command: Command): string {
   return String(command[0]).toUpperCase();
 }

@@ -11,14 +11,14 @@ import { isRetriable } from "../retriable.ts";
 import { ClusterLink } from "./link.ts";
 import type { NodeOptions } from "./node_pool.ts";
 import {
-  ASK_FOR_MAP,
-  namedAddress,
+  CLUSTER_SLOTS,
   type NodeAddress,
   SlotMap,
+  toNodeAddress,
 } from "./slot_map.ts";
 
 /** How to reach a cluster, and who to be there. */
-export interface ClusterOptions extends NodeOptions {
+export interface ClusterDriverOptions extends NodeOptions {
   /** Nodes to ask for the others; one that answers is enough. */
   readonly seeds: readonly TcpAddress[];
 }
@@ -29,16 +29,16 @@ export interface ClusterOptions extends NodeOptions {
  * themselves are dialled when they are needed.
  */
 export class ClusterDriver implements RedisDriver {
-  readonly #options: ClusterOptions;
+  readonly #options: ClusterDriverOptions;
   readonly #seeds: ReadonlySet<string>;
   // In the order in which they are asked; who fails goes to the end.
   #candidates: NodeAddress[];
 
   /** Prepares; nothing is dialled before `connect`. */
-  constructor(options: ClusterOptions) {
+  constructor(options: ClusterDriverOptions) {
     this.#options = options;
     const seeds = options.seeds.map(({ hostname, port }) =>
-      namedAddress(hostname, port)
+      toNodeAddress(hostname, port)
     );
     this.#seeds = new Set(seeds.map(({ name }) => name));
     this.#candidates = seeds;
@@ -55,7 +55,7 @@ export class ClusterDriver implements RedisDriver {
         return await this.#attempt(candidate, events, signal);
       } catch (error) {
         if (signal.aborted) throw error;
-        last = explain(toError(error), candidate);
+        last = explainRefusal(toError(error), candidate);
         if (this.#seeds.has(candidate.name) && !isRetriable(last)) {
           refusal ??= last;
         }
@@ -132,7 +132,7 @@ export class ClusterDriver implements RedisDriver {
     signal.addEventListener("abort", abort, { once: true });
     try {
       if (signal.aborted) abort();
-      const reply = await connection.request(ASK_FOR_MAP);
+      const reply = await connection.request(CLUSTER_SLOTS);
       const map = SlotMap.parse(reply, candidate);
       if (map.masters.size > 0) return map;
     } finally {
@@ -159,7 +159,7 @@ async function close(connection: Connection, reason: unknown): Promise<void> {
   await connection.finished();
 }
 
-function explain(error: Error, { name }: NodeAddress): Error {
+function explainRefusal(error: Error, { name }: NodeAddress): Error {
   if (!(error instanceof RedisError)) return error;
   const isUnknown = /unknown command.*cluster/i.test(error.message);
   if (isUnknown || error.message.includes("cluster support disabled")) {

@@ -5,11 +5,11 @@ import type { ClusterNode } from "./node_pool.ts";
 import {
   isTryAgain,
   MAX_REDIRECTIONS,
-  redirectedTooOften,
   type Redirection,
+  tooManyRedirections,
 } from "./redirection.ts";
 import { type Router, sendTo } from "./router.ts";
-import { slotOf } from "./slots.ts";
+import { keySlot } from "./slots.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
 /** A key to be read, and whom to ask for it. */
@@ -48,13 +48,13 @@ export class KeyReader {
   async read(keys: readonly string[]): Promise<(RedisText | null)[]> {
     const values = new Array<RedisText | null>(keys.length).fill(null);
     let reads = keys.map((key, index): Read => {
-      const slot = slotOf(key);
+      const slot = keySlot(key);
       const node = this.#router.owner(slot);
       return { key, index, slot, node, isAsking: false };
     });
     for (let hops = 0; reads.length > 0; hops++) {
       if (hops > MAX_REDIRECTIONS) {
-        throw redirectedTooOften(reads[0]!.node.address);
+        throw tooManyRedirections(reads[0]!.node.address);
       }
       const redirected = await this.#readOnce(reads, values);
       await this.#move(redirected);
@@ -99,7 +99,7 @@ export class KeyReader {
         (link) => keys.length === 1 ? get(link, keys[0]!) : link.read(keys),
       );
     } catch (error) {
-      const redirection = this.#router.redirectionOf(error, node);
+      const redirection = this.#router.readRedirection(error, node);
       const isOnItsWay = isTryAgain(error) || redirection?.kind === "ASK";
       if (isOnItsWay && reads.length > 1) {
         // Some of the keys are there already, and some still here. Before Redis
@@ -113,7 +113,7 @@ export class KeyReader {
       return reads.map((read) => ({ read, redirection }));
     }
     for (const [i, { index }] of reads.entries()) values[index] = replies[i]!;
-    if (!isAsking) await this.#subscriptions.unask(keys, node);
+    if (!isAsking) await this.#subscriptions.undoAsk(keys, node);
     return [];
   }
 
@@ -132,7 +132,7 @@ export class KeyReader {
         if (redirection.kind === "MOVED") {
           await this.#subscriptions.move(keys, to);
         } else {
-          await this.#subscriptions.ask(keys, to, read.node.address);
+          await this.#subscriptions.followAsk(keys, to, read.node.address);
         }
       }),
     );

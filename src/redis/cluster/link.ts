@@ -4,14 +4,14 @@ import type { Command, CommandArgument } from "../wire/command.ts";
 import type { Connection } from "../server/connection.ts";
 import type { LinkEvents, RedisLink, RedisText } from "../link.ts";
 import type { RespValue } from "../wire/resp.ts";
-import { isCounting, keysOf } from "./command_keys.ts";
+import { findKeys, isCountingKeys } from "./command_keys.ts";
 import { KeyReader } from "./key_reader.ts";
 import { UnreachableChannelsError } from "../unreachable.ts";
 import { type ClusterNode, type NodeOptions, NodePool } from "./node_pool.ts";
 import { isTryAgain } from "./redirection.ts";
 import { Router } from "./router.ts";
-import { ASK_FOR_MAP, type NodeAddress, SlotMap } from "./slot_map.ts";
-import { slotOf } from "./slots.ts";
+import { CLUSTER_SLOTS, type NodeAddress, SlotMap } from "./slot_map.ts";
+import { keySlot } from "./slots.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Topology } from "./topology.ts";
 
@@ -95,10 +95,10 @@ export class ClusterLink implements RedisLink {
 
   async command(command: Command): Promise<RespValue> {
     this.#check();
-    const [first, ...others] = this.#bySlot(keysOf(command));
+    const [first, ...others] = this.#bySlot(findKeys(command));
     const send = (link: RedisLink): Promise<RespValue> => link.command(command);
-    if (first === undefined) return await this.#router.anywhere(send);
-    if (isCounting(command)) {
+    if (first === undefined) return await this.#router.sendToAny(send);
+    if (isCountingKeys(command)) {
       const counts = [first, ...others].map(([slot, keys]) =>
         this.#count(command[0]!, slot, keys)
       );
@@ -110,13 +110,13 @@ export class ClusterLink implements RedisLink {
 
   async transaction(commands: readonly Command[]): Promise<RespValue[]> {
     this.#check();
-    const slots = this.#bySlot(commands.flatMap(keysOf));
+    const slots = this.#bySlot(commands.flatMap(findKeys));
     if (slots.size > 1) throw crossSlot(["MULTI"]);
     const send = (link: RedisLink): Promise<RespValue[]> =>
       link.transaction(commands);
     const [slot] = slots.keys();
     return await (slot === undefined
-      ? this.#router.anywhere(send)
+      ? this.#router.sendToAny(send)
       : this.#router.send(slot, send));
   }
 
@@ -196,7 +196,7 @@ export class ClusterLink implements RedisLink {
   #bySlot(
     keys: readonly CommandArgument[],
   ): Map<number, CommandArgument[]> {
-    return Map.groupBy(keys, slotOf);
+    return Map.groupBy(keys, keySlot);
   }
 
   async #fetch(name: string | undefined): Promise<SlotMap | undefined> {
@@ -210,7 +210,7 @@ export class ClusterLink implements RedisLink {
 
   async #mapOf(node: ClusterNode): Promise<SlotMap> {
     const link = node.link ?? await node.ready;
-    return SlotMap.parse(await link.command(ASK_FOR_MAP), node.address);
+    return SlotMap.parse(await link.command(CLUSTER_SLOTS), node.address);
   }
 
   /** Brings subscriptions to where their slots are now; one round at a time. */
@@ -220,7 +220,7 @@ export class ClusterLink implements RedisLink {
       return;
     }
     this.#isBehind = false;
-    this.#following = this.#subscriptions.follow().then(
+    this.#following = this.#subscriptions.followSlots().then(
       () => {
         this.#following = undefined;
         if (this.#isBehind) this.#follow();
@@ -247,10 +247,10 @@ export class ClusterLink implements RedisLink {
   }
 
   #dropped(node: ClusterNode, channel: string): void {
-    if (!this.#subscriptions.drop(channel, node)) return;
+    if (!this.#subscriptions.markDropped(channel, node)) return;
     // All that is dropped with it comes in the same turn.
     queueMicrotask(() =>
-      this.#subscriptions.reattach().catch((error) =>
+      this.#subscriptions.resubscribeDropped().catch((error) =>
         void this.end(toError(error))
       )
     );

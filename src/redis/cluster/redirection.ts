@@ -1,5 +1,5 @@
 import { RedisConnectionError, RedisError } from "../../errors.ts";
-import { namedAddress, type NodeAddress } from "./slot_map.ts";
+import { type NodeAddress, toNodeAddress } from "./slot_map.ts";
 
 /** How often one call is sent on; more, and the nodes do not agree yet. */
 export const MAX_REDIRECTIONS = 5;
@@ -14,7 +14,7 @@ export interface Redirection {
   readonly to: NodeAddress;
 }
 
-const FORM = /^(MOVED|ASK) (\d+) (\S*):(\d+)/;
+const REDIRECTION = /^(MOVED|ASK) (\d+) (\S*):(\d+)/;
 
 /**
  * What an error says about where to go; undefined if it is no redirection.
@@ -22,12 +22,12 @@ const FORM = /^(MOVED|ASK) (\d+) (\S*):(\d+)/;
  * @throws {RedisConnectionError} if the node does not know the other one's host:
  * one that has just started learns it from the others.
  */
-export function redirectionOf(
+export function parseRedirection(
   error: unknown,
   asked: NodeAddress,
 ): Redirection | undefined {
   if (!(error instanceof RedisError)) return undefined;
-  const [, word, slot, host, port] = FORM.exec(error.message) ?? [];
+  const [, word, slot, host, port] = REDIRECTION.exec(error.message) ?? [];
   if (word === undefined || host === undefined) return undefined;
   if (host === "?") {
     throw new RedisConnectionError(
@@ -39,7 +39,7 @@ export function redirectionOf(
   return {
     kind: word === "ASK" ? "ASK" : "MOVED",
     slot: Number(slot),
-    to: namedAddress(
+    to: toNodeAddress(
       // No host means the one that was asked.
       host === "" ? asked.hostname : host.replace(/^\[|\]$/g, ""),
       Number(port),
@@ -53,7 +53,7 @@ export function isTryAgain(error: unknown): boolean {
 }
 
 /** Adds to a refusal where it comes from: each node has users of its own. */
-export function located(error: unknown, { name }: NodeAddress): unknown {
+export function explainRefusal(error: unknown, { name }: NodeAddress): unknown {
   return error instanceof RedisError && error.code === "NOPERM"
     ? new RedisError(
       error.message,
@@ -64,7 +64,7 @@ export function located(error: unknown, { name }: NodeAddress): unknown {
 }
 
 /** The end of following redirections: the nodes will agree in a moment. */
-export function redirectedTooOften(last: NodeAddress): Error {
+export function tooManyRedirections(last: NodeAddress): Error {
   return new RedisConnectionError(
     `Followed the cluster's redirections ${MAX_REDIRECTIONS} times, at last to ${last.name}, and found no owner of the slot`,
   );

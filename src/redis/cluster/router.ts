@@ -3,18 +3,18 @@ import type { Runtime } from "../../runtime.ts";
 import type { RedisLink } from "../link.ts";
 import type { ClusterNode, NodePool } from "./node_pool.ts";
 import {
-  located,
+  explainRefusal,
   MAX_REDIRECTIONS,
-  redirectedTooOften,
+  parseRedirection,
   type Redirection,
-  redirectionOf,
+  tooManyRedirections,
 } from "./redirection.ts";
 import type { NodeAddress } from "./slot_map.ts";
-import { SLOTS } from "./slots.ts";
+import { SLOT_COUNT } from "./slots.ts";
 import type { Topology } from "./topology.ts";
 
 /** What a node says that is not, or no longer, whom its slots are to be asked of. */
-const STALE: ReadonlySet<string> = new Set([
+const STALE_CODES: ReadonlySet<string> = new Set([
   "MOVED",
   "CLUSTERDOWN",
   "MASTERDOWN",
@@ -41,7 +41,7 @@ export class Router {
 
   /** The node that serves a slot, as far as is known. */
   owner(slot: number): ClusterNode {
-    return this.node(this.#options.topology.ownerOf(slot));
+    return this.node(this.#options.topology.owner(slot));
   }
 
   /** The node at an address. */
@@ -55,11 +55,11 @@ export class Router {
     const { live } = pool;
     const chance = runtime.random();
     return live[Math.trunc(chance * live.length)] ??
-      this.owner(Math.trunc(chance * SLOTS));
+      this.owner(Math.trunc(chance * SLOT_COUNT));
   }
 
   /** Sends what concerns no slot. */
-  async anywhere<T>(send: (link: RedisLink) => Promise<T>): Promise<T> {
+  async sendToAny<T>(send: (link: RedisLink) => Promise<T>): Promise<T> {
     const node = this.anyNode();
     return await send(node.link ?? await node.ready);
   }
@@ -75,24 +75,24 @@ export class Router {
       try {
         return await sendTo(node, isAsking, send);
       } catch (error) {
-        const redirection = this.redirectionOf(error, node);
+        const redirection = this.readRedirection(error, node);
         if (redirection === undefined) throw error;
         isAsking = redirection.kind === "ASK";
         node = this.node(redirection.to);
       }
     }
-    throw redirectedTooOften(node.address);
+    throw tooManyRedirections(node.address);
   }
 
   /** Where an error of a node leads to, if anywhere; the map learns from it. */
-  redirectionOf(error: unknown, node: ClusterNode): Redirection | undefined {
+  readRedirection(error: unknown, node: ClusterNode): Redirection | undefined {
     const { topology } = this.#options;
-    if (error instanceof RedisError && STALE.has(error.code)) {
+    if (error instanceof RedisError && STALE_CODES.has(error.code)) {
       topology.refreshSoon();
     }
-    const redirection = redirectionOf(error, node.address);
+    const redirection = parseRedirection(error, node.address);
     if (redirection?.kind === "MOVED") {
-      topology.moved(redirection.slot, redirection.to, node.address);
+      topology.applyMoved(redirection.slot, redirection.to, node.address);
     }
     return redirection;
   }
@@ -113,6 +113,6 @@ export async function sendTo<T>(
     const [, reply] = await Promise.all([link.command(["ASKING"]), send(link)]);
     return reply;
   } catch (error) {
-    throw located(error, node.address);
+    throw explainRefusal(error, node.address);
   }
 }

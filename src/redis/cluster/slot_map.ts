@@ -2,11 +2,11 @@ import { RedisConnectionError } from "../../errors.ts";
 import type { TcpAddress } from "../../runtime.ts";
 import type { Command } from "../wire/command.ts";
 import type { RespValue } from "../wire/resp.ts";
-import { SLOTS } from "./slots.ts";
+import { SLOT_COUNT } from "./slots.ts";
 import { formatAddress } from "../address.ts";
 
 /** The question that {@linkcode SlotMap.parse} reads the reply to. */
-export const ASK_FOR_MAP: Command = ["CLUSTER", "SLOTS"];
+export const CLUSTER_SLOTS: Command = ["CLUSTER", "SLOTS"];
 
 /** Where a node listens, and how it is called. */
 export interface NodeAddress extends TcpAddress {
@@ -15,13 +15,15 @@ export interface NodeAddress extends TcpAddress {
 }
 
 /** An address with its name. */
-export function namedAddress(hostname: string, port: number): NodeAddress {
+export function toNodeAddress(hostname: string, port: number): NodeAddress {
   return { hostname, port, name: formatAddress({ hostname, port }) };
 }
 
 /** Which node serves which slot, as one node sees it. */
 export class SlotMap {
-  readonly #owners = new Array<NodeAddress | undefined>(SLOTS).fill(undefined);
+  readonly #owners = new Array<NodeAddress | undefined>(SLOT_COUNT).fill(
+    undefined,
+  );
   readonly #nodes = new Map<string, NodeAddress>();
 
   /**
@@ -40,12 +42,16 @@ export class SlotMap {
       if (typeof from !== "number" || typeof to !== "number") {
         throw unexpected(reply);
       }
-      const owner = map.#intern(addressOf(master, asked, reply));
+      const owner = map.#intern(parseNode(master, asked, reply));
       if (owner !== undefined) {
-        map.#owners.fill(owner, Math.max(from, 0), Math.min(to + 1, SLOTS));
+        map.#owners.fill(
+          owner,
+          Math.max(from, 0),
+          Math.min(to + 1, SLOT_COUNT),
+        );
       }
       for (const other of others) {
-        const replica = addressOf(other, asked, reply);
+        const replica = parseNode(other, asked, reply);
         if (replica !== undefined) replicas.push(replica);
       }
     }
@@ -72,7 +78,7 @@ export class SlotMap {
   }
 
   /** The master of a slot; undefined where no node serves it. */
-  ownerOf(slot: number): NodeAddress | undefined {
+  findOwner(slot: number): NodeAddress | undefined {
     return this.#owners[slot];
   }
 
@@ -99,7 +105,7 @@ export class SlotMap {
 }
 
 /** `[host, port, id, [name, value, ...]]`, the last two from later versions on. */
-function addressOf(
+function parseNode(
   entry: RespValue | undefined,
   asked: TcpAddress,
   reply: RespValue,
@@ -107,13 +113,13 @@ function addressOf(
   const [host, port, , details] = expectList(entry, reply);
   if (typeof port !== "number") throw unexpected(reply);
   if (port <= 0 || port > 65_535) return undefined;
-  if (host === null || host === "") return namedAddress(asked.hostname, port);
+  if (host === null || host === "") return toNodeAddress(asked.hostname, port);
   if (typeof host !== "string") throw unexpected(reply);
-  if (host !== "?") return namedAddress(host, port);
+  if (host !== "?") return toNodeAddress(host, port);
   const words = Array.isArray(details) ? details : [];
   const ip = words[words.indexOf("ip") + 1];
   return words.includes("ip") && typeof ip === "string" && ip !== ""
-    ? namedAddress(ip, port)
+    ? toNodeAddress(ip, port)
     : undefined;
 }
 

@@ -4,13 +4,13 @@ import { isRetriable } from "../retriable.ts";
 import { UnreachableChannelsError } from "../unreachable.ts";
 import type { ClusterNode, NodePool } from "./node_pool.ts";
 import {
-  located,
+  explainRefusal,
   MAX_REDIRECTIONS,
-  redirectedTooOften,
-  redirectionOf,
+  parseRedirection,
+  tooManyRedirections,
 } from "./redirection.ts";
 import type { NodeAddress } from "./slot_map.ts";
-import { slotOf } from "./slots.ts";
+import { keySlot } from "./slots.ts";
 import type { Topology } from "./topology.ts";
 
 /** Channels that are subscribed anew with one command, or one round of commands. */
@@ -97,7 +97,7 @@ export class Subscriptions {
       const home = this.#homes.get(channel);
       if (home !== undefined) return home;
       try {
-        return pool.node(topology.ownerOf(slot));
+        return pool.node(topology.owner(slot));
       } catch (error) {
         clusterDown ??= toError(error);
         unserved.push(channel);
@@ -168,7 +168,7 @@ export class Subscriptions {
    * so what they publish, at `to`. Sharded channels stay: they are refused at a
    * node that does not own the slot yet, and the old one tells when it is over.
    */
-  async ask(
+  async followAsk(
     channels: readonly string[],
     to: ClusterNode,
     saidBy: NodeAddress,
@@ -181,7 +181,7 @@ export class Subscriptions {
   }
 
   /** Takes back those that an ASK had sent away: `by`, the owner, has answered itself. */
-  async unask(channels: readonly string[], by: ClusterNode): Promise<void> {
+  async undoAsk(channels: readonly string[], by: ClusterNode): Promise<void> {
     if (this.#asked.size === 0) return;
     const back = channels.filter((channel) =>
       this.#asked.get(channel) === by.address.name
@@ -191,11 +191,11 @@ export class Subscriptions {
   }
 
   /** Moves every channel whose slot has another owner than its home, some at a time. */
-  async follow(): Promise<void> {
+  async followSlots(): Promise<void> {
     const { pool, topology } = this.#options;
     const moves = new Map<NodeAddress, string[]>();
     for (const [channel, home] of this.#homes) {
-      const owner = topology.find(slotOf(channel));
+      const owner = topology.findOwner(keySlot(channel));
       // Who said ASK still owns the slot: it is on its way.
       if (owner === undefined || this.#asked.get(channel) === owner.name) {
         continue;
@@ -214,7 +214,7 @@ export class Subscriptions {
   }
 
   /** Takes note of what a node has dropped. True if it is the first that `reattach` has to see to. */
-  drop(channel: string, node: ClusterNode): boolean {
+  markDropped(channel: string, node: ClusterNode): boolean {
     // We unsubscribed it there ourselves.
     if (!this.isHome(channel, node)) return false;
     this.#dropped.add(channel);
@@ -222,14 +222,14 @@ export class Subscriptions {
   }
 
   /** Subscribes anew what was dropped without our asking. */
-  async reattach(): Promise<void> {
+  async resubscribeDropped(): Promise<void> {
     const { pool, topology } = this.#options;
     const dropped = [...this.#dropped];
     this.#dropped = new Set();
     for (let i = 0; i < dropped.length; i += CHUNK) {
       await this.#attach(
         dropped.slice(i, i + CHUNK).filter((each) => this.#homes.has(each)),
-        (slot) => pool.node(topology.ownerOf(slot)),
+        (slot) => pool.node(topology.owner(slot)),
       );
     }
   }
@@ -262,7 +262,7 @@ export class Subscriptions {
   ): Group[] {
     const groups = new Map<ClusterNode | string, Group>();
     for (const channel of channels) {
-      const slot = slotOf(channel);
+      const slot = keySlot(channel);
       const node = nodeOf(channel, slot);
       if (node === undefined) continue;
       const key = this.#options.sharded ? `${slot} ${node.address.name}` : node;
@@ -295,13 +295,13 @@ export class Subscriptions {
         await link.subscribe(channels);
         return at;
       } catch (error) {
-        const redirection = redirectionOf(error, at.address);
-        if (redirection === undefined) throw located(error, at.address);
-        topology.moved(redirection.slot, redirection.to, at.address);
+        const redirection = parseRedirection(error, at.address);
+        if (redirection === undefined) throw explainRefusal(error, at.address);
+        topology.applyMoved(redirection.slot, redirection.to, at.address);
         at = pool.node(redirection.to);
       }
     }
-    throw redirectedTooOften(at.address);
+    throw tooManyRedirections(at.address);
   }
 
   /** Makes `node`, which has confirmed, the home of the channels. Returns those that are still wanted. */

@@ -41,7 +41,7 @@ export class Topology {
   start(map: SlotMap): void {
     this.#map = map;
     this.#lastEnd = this.#options.runtime.now();
-    this.#waitForPeriod();
+    this.#refreshLater();
   }
 
   /** Asks no more. */
@@ -61,8 +61,8 @@ export class Topology {
   }
 
   /** The master of a slot; undefined where none is known. */
-  find(slot: number): NodeAddress | undefined {
-    return this.#map.ownerOf(slot);
+  findOwner(slot: number): NodeAddress | undefined {
+    return this.#map.findOwner(slot);
   }
 
   /**
@@ -70,8 +70,8 @@ export class Topology {
    *
    * @throws {RedisError} CLUSTERDOWN, if none is known.
    */
-  ownerOf(slot: number): NodeAddress {
-    const owner = this.#map.ownerOf(slot);
+  owner(slot: number): NodeAddress {
+    const owner = this.#map.findOwner(slot);
     if (owner !== undefined) return owner;
     this.refreshSoon();
     throw new RedisError(
@@ -80,7 +80,7 @@ export class Topology {
   }
 
   /** Takes MOVED at its word, for this slot; what else has moved is asked of who said it. */
-  moved(slot: number, to: NodeAddress, saidBy: NodeAddress): void {
+  applyMoved(slot: number, to: NodeAddress, saidBy: NodeAddress): void {
     this.#map.set(slot, to);
     this.#isPatched = true;
     this.refreshSoon(saidBy.name);
@@ -99,10 +99,10 @@ export class Topology {
     );
   }
 
-  #waitForPeriod(): void {
+  #refreshLater(): void {
     this.#schedule(PERIOD, () => {
       if (this.#options.isWatched()) void this.#refresh();
-      else this.#waitForPeriod();
+      else this.#refreshLater();
     });
   }
 
@@ -152,6 +152,6 @@ export class Topology {
     // And one that hangs says nothing of those that took its slots.
     if (this.#isPatched || this.#informant !== undefined || isLate) {
       this.refreshSoon();
-    } else this.#waitForPeriod();
+    } else this.#refreshLater();
   }
 }

@@ -1,9 +1,9 @@
 import { RedisConnectionError, RedisError } from "../../../src/errors.ts";
-import { redirectionOf } from "../../../src/redis/cluster/redirection.ts";
-import { namedAddress } from "../../../src/redis/cluster/slot_map.ts";
+import { parseRedirection } from "../../../src/redis/cluster/redirection.ts";
+import { toNodeAddress } from "../../../src/redis/cluster/slot_map.ts";
 import { assertEquals, assertThrows } from "../../support/assert.ts";
 
-const asked = namedAddress("asked.test", 7000);
+const asked = toNodeAddress("asked.test", 7000);
 
 Deno.test("redirectionOf reads MOVED and ASK, whatever the host looks like", () => {
   const cases: [string, string, number, string][] = [
@@ -15,7 +15,7 @@ Deno.test("redirectionOf reads MOVED and ASK, whatever the host looks like", () 
     ["MOVED 1 [::1]:6381", "MOVED", 1, "[::1]:6381"],
   ];
   for (const [message, kind, slot, name] of cases) {
-    const redirection = redirectionOf(new RedisError(message), asked);
+    const redirection = parseRedirection(new RedisError(message), asked);
     assertEquals(
       [redirection?.kind, redirection?.slot, redirection?.to.name],
       [kind, slot, name],
@@ -31,13 +31,13 @@ Deno.test("redirectionOf leaves every other error alone", () => {
     undefined,
   ];
   for (const error of errors) {
-    assertEquals(redirectionOf(error, asked), undefined);
+    assertEquals(parseRedirection(error, asked), undefined);
   }
 });
 
 Deno.test("redirectionOf says what to do where a node has no host name, which may be known later", () => {
   assertThrows(
-    () => redirectionOf(new RedisError("MOVED 1 ?:6381"), asked),
+    () => parseRedirection(new RedisError("MOVED 1 ?:6381"), asked),
     RedisConnectionError,
     "cluster-announce-hostname",
   );

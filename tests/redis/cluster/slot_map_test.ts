@@ -1,5 +1,5 @@
 import { RedisConnectionError } from "../../../src/errors.ts";
-import { namedAddress, SlotMap } from "../../../src/redis/cluster/slot_map.ts";
+import { SlotMap, toNodeAddress } from "../../../src/redis/cluster/slot_map.ts";
 import type { RespValue } from "../../../src/redis/wire/resp.ts";
 import { assert, assertEquals, assertThrows } from "../../support/assert.ts";
 
@@ -16,7 +16,7 @@ Deno.test("SlotMap.parse knows the owner of each slot, masters before replicas",
     [200, 16_383, ["a.test", 1, "id"], ["c.test", 3, "id"]],
   ], asked);
   const owners = [0, 99, 100, 101, 199, 200, 16_383].map((slot) =>
-    map.ownerOf(slot)?.name
+    map.findOwner(slot)?.name
   );
   const [a, b] = ["a.test:1", "b.test:2"];
   assertEquals(owners, [a, a, b, undefined, undefined, a, a]);
@@ -36,7 +36,7 @@ Deno.test("SlotMap.parse finds nodes without a host, by their IP address, and by
     [7, 7, ["?", 8, "id", ["hostname", "ip"]]],
   ], asked);
   assertEquals(
-    [0, 1, 2, 3, 4, 5, 6, 7].map((slot) => map.ownerOf(slot)?.name),
+    [0, 1, 2, 3, 4, 5, 6, 7].map((slot) => map.findOwner(slot)?.name),
     [
       "asked.test:1",
       "asked.test:2",
@@ -76,13 +76,13 @@ Deno.test("SlotMap.set corrects one slot, and equals tells", () => {
     SlotMap.parse(reply, asked),
   ];
   assert(map.equals(same));
-  map.set(5, namedAddress("b.test", 2));
+  map.set(5, toNodeAddress("b.test", 2));
   assertEquals(
-    [4, 5, 6].map((slot) => map.ownerOf(slot)?.name),
+    [4, 5, 6].map((slot) => map.findOwner(slot)?.name),
     ["a.test:1", "b.test:2", "a.test:1"],
   );
   assert(!map.equals(same));
-  map.set(5, namedAddress("a.test", 1));
+  map.set(5, toNodeAddress("a.test", 1));
   assert(map.equals(same));
   assertEquals(new SlotMap().masters.size, 0);
 });

@@ -1,4 +1,4 @@
-import { slotOf } from "../../../src/redis/cluster/slots.ts";
+import { keySlot } from "../../../src/redis/cluster/slots.ts";
 import { assertEquals } from "../../support/assert.ts";
 
 Deno.test("slotOf is CRC-16 of the key, in every form of a word", () => {
@@ -11,8 +11,8 @@ Deno.test("slotOf is CRC-16 of the key, in every form of a word", () => {
     ["h\u00e9llo", 11_061],
   ];
   for (const [key, slot] of cases) {
-    assertEquals(slotOf(key), slot);
-    assertEquals(slotOf(new TextEncoder().encode(String(key))), slot);
+    assertEquals(keySlot(key), slot);
+    assertEquals(keySlot(new TextEncoder().encode(String(key))), slot);
   }
 });
 
@@ -24,13 +24,13 @@ Deno.test("slotOf takes the first hash tag, if there is anything in it", () => {
     ["a}{foo}", "foo"],
   ];
   for (const [key, tag] of cases) {
-    assertEquals(slotOf(key), slotOf(tag));
-    assertEquals(slotOf(new TextEncoder().encode(key)), slotOf(tag));
+    assertEquals(keySlot(key), keySlot(tag));
+    assertEquals(keySlot(new TextEncoder().encode(key)), keySlot(tag));
   }
   for (const key of ["{}foo", "{foo", "foo}", "a{}{foo}"]) {
     const bytes = new TextEncoder().encode(key);
     // The whole key: the same with a tag around it, where no brace ends it early.
-    assertEquals(slotOf(key), slotOf(bytes));
-    assertEquals(slotOf(key) === slotOf("foo"), false);
+    assertEquals(keySlot(key), keySlot(bytes));
+    assertEquals(keySlot(key) === keySlot("foo"), false);
   }
 });

@@ -1,14 +1,14 @@
 import { RedisError } from "../../../src/errors.ts";
 import {
-  namedAddress,
   type NodeAddress,
   SlotMap,
+  toNodeAddress,
 } from "../../../src/redis/cluster/slot_map.ts";
 import { Topology } from "../../../src/redis/cluster/topology.ts";
 import { assertEquals, assertThrows } from "../../support/assert.ts";
 import { FakeRuntime } from "../../support/fake_runtime.ts";
 
-const [a, b] = [namedAddress("a.test", 1), namedAddress("b.test", 2)];
+const [a, b] = [toNodeAddress("a.test", 1), toNodeAddress("b.test", 2)];
 
 function mapOf(owner: NodeAddress): SlotMap {
   return SlotMap.parse(
@@ -58,7 +58,7 @@ Deno.test("Topology keeps the map up to date while somebody subscribes", async (
   await stage.runtime.advance(5000);
   await stage.reply(mapOf(b));
   assertEquals([stage.asked.length, stage.changes], [2, 1]);
-  assertEquals(stage.topology.find(7)?.name, b.name);
+  assertEquals(stage.topology.findOwner(7)?.name, b.name);
 
   stage.isWatched = false;
   await stage.runtime.advance(20_000);
@@ -78,16 +78,16 @@ Deno.test("Topology asks another node where one has not answered in a period", a
   const late = stage.answer;
   stage.answer = Promise.withResolvers();
   // What is said meanwhile does not wait for the silent one, either.
-  stage.topology.moved(7, b, a);
+  stage.topology.applyMoved(7, b, a);
   await stage.runtime.advance(5000);
   await stage.runtime.advance(250);
   assertEquals(stage.asked, [undefined, a.name]);
   await stage.reply(mapOf(b));
-  assertEquals([stage.changes, stage.topology.find(8)?.name], [1, b.name]);
+  assertEquals([stage.changes, stage.topology.findOwner(8)?.name], [1, b.name]);
   // The answer comes after all, and is an old one; or the node dies.
   late.resolve(mapOf(a));
   await stage.runtime.advance(0);
-  assertEquals(stage.topology.find(8)?.name, b.name);
+  assertEquals(stage.topology.findOwner(8)?.name, b.name);
 
   await stage.runtime.advance(5000);
   stage.topology.stop();
@@ -100,14 +100,14 @@ Deno.test("Topology asks another node where one has not answered in a period", a
 Deno.test("Topology believes MOVED at once, and asks who said it, however many say it", async () => {
   const stage = new Stage();
   await stage.runtime.advance(1000);
-  for (let slot = 0; slot < 50; slot++) stage.topology.moved(slot, b, a);
-  assertEquals(stage.topology.find(49)?.name, b.name);
-  assertEquals(stage.topology.find(50)?.name, a.name);
+  for (let slot = 0; slot < 50; slot++) stage.topology.applyMoved(slot, b, a);
+  assertEquals(stage.topology.findOwner(49)?.name, b.name);
+  assertEquals(stage.topology.findOwner(50)?.name, a.name);
   await stage.runtime.advance(0);
   assertEquals(stage.asked, [a.name]);
 
   // One at a time; what it is told meanwhile may be missing in the answer.
-  stage.topology.moved(60, b, a);
+  stage.topology.applyMoved(60, b, a);
   await stage.runtime.advance(1000);
   assertEquals(stage.asked.length, 1);
   await stage.reply(mapOf(a));
@@ -126,10 +126,10 @@ Deno.test("Topology believes MOVED at once, and asks who said it, however many s
 
 Deno.test("Topology goes on where nobody knows the map, or the question fails", async () => {
   const stage = new Stage();
-  stage.topology.moved(1, b, a);
+  stage.topology.applyMoved(1, b, a);
   await stage.runtime.advance(250);
   await stage.reply(undefined);
-  assertEquals(stage.topology.find(1)?.name, b.name);
+  assertEquals(stage.topology.findOwner(1)?.name, b.name);
   // What MOVED said is still to be followed.
   await stage.runtime.advance(250);
   assertEquals(stage.asked.length, 2);
@@ -145,7 +145,7 @@ Deno.test("Topology goes on where nobody knows the map, or the question fails", 
 Deno.test("Topology.ownerOf says CLUSTERDOWN where nobody serves a slot, and asks again", async () => {
   const stage = new Stage();
   await stage.runtime.advance(1000);
-  const error = assertThrows(() => stage.topology.ownerOf(100), RedisError);
+  const error = assertThrows(() => stage.topology.owner(100), RedisError);
   assertEquals(error.code, "CLUSTERDOWN");
   await stage.runtime.advance(0);
   assertEquals(stage.asked.length, 1);
