@@ -1,6 +1,6 @@
 import type { CommandArgument } from "../wire/command.ts";
 
-/** How many slots the keys of a cluster are spread over. */
+/** The number of slots in a cluster. */
 export const SLOT_COUNT = 16_384;
 
 const OPEN = 0x7b;
@@ -9,8 +9,9 @@ const encoder = new TextEncoder();
 const CRC16_TABLE = crc16Table();
 
 /**
- * The slot of a key: CRC-16 of what stands between its first `{` and the next
- * `}`, or of the whole key where nothing does. Redis: `CLUSTER KEYSLOT`.
+ * The slot of a key: the CRC-16 of its hash tag, which is the text between the
+ * first `{` and the next `}`, or of the whole key if there is none. Redis:
+ * `CLUSTER KEYSLOT`.
  */
 export function keySlot(key: CommandArgument): number {
   if (typeof key !== "object") return textSlot(String(key));
@@ -27,7 +28,7 @@ function textSlot(key: string): number {
   let crc = 0;
   for (let i = 0; i < tag.length; i++) {
     const code = tag.charCodeAt(i);
-    // Task ids are ASCII: bytes are made for the others only.
+    // Task ids are ASCII: only other keys need encoding.
     if (code > 0x7f) return crc16(encoder.encode(tag)) % SLOT_COUNT;
     crc = updateCrc16(crc, code);
   }
@@ -44,7 +45,7 @@ function updateCrc16(crc: number, byte: number): number {
   return ((crc << 8) & 0xffff) ^ CRC16_TABLE[(crc >> 8) ^ byte]!;
 }
 
-/** The remainders of each byte by x^16 + x^12 + x^5 + 1. */
+/** The remainder of each byte divided by x^16 + x^12 + x^5 + 1. */
 function crc16Table(): Uint16Array {
   return Uint16Array.from({ length: 256 }, (_, byte) => {
     let crc = byte << 8;

@@ -582,7 +582,11 @@ Deno.test("ClusterLink gives up where nodes send it round in circles, and anothe
   for (
     const call of [() => link.read([LOW]), () => link.command(["GET", LOW])]
   ) {
-    const error = await assertRejects(call, RedisConnectionError, "5 times");
+    const error = await assertRejects(
+      call,
+      RedisConnectionError,
+      "Followed 5 redirections",
+    );
     assert(isRetriable(error));
   }
   const gets = [7000, 7001].flatMap((port) =>
