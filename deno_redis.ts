@@ -24,7 +24,7 @@
 
 export { denoRedis } from "./src/redis/deno_redis/driver.ts";
 
-export type { DenoRedisOptions } from "./src/redis/deno_redis/driver.ts";
+export type { DenoRedisOptions } from "./src/redis/deno_redis/options.ts";
 export type {
   DenoRedisClient,
   DenoRedisConnect,

@@ -13,6 +13,7 @@ import {
 import type { LinkEvents, RedisDriver, RedisLink, RedisText } from "../link.ts";
 import type { RespValue } from "../wire/resp.ts";
 import { flagAdvice } from "../tls/explain.ts";
+import { endLink } from "./end_link.ts";
 import { formatAddress } from "../address.ts";
 
 /** What a link to one server tells. */
@@ -300,24 +301,13 @@ class TcpLink implements RedisLink {
     this.#reason = reason;
     this.#ended.resolve(reason);
     this.#dialling.abort(reason);
-    const subscriber = await this.#subscriber?.catch(() => undefined);
-    // What it would still bring, the next attach reads.
-    subscriber?.end(reason);
-    await this.#drain();
-    this.#commands.end(reason);
-    await Promise.all([this.#commands.finished(), subscriber?.finished()]);
-  }
-
-  /**
-   * Lets the commands in flight finish: a store cut off here would have to be
-   * sent again, and be published twice.
-   */
-  async #drain(): Promise<void> {
     const { runtime, connectTimeout } = this.#options;
-    const deadline = Promise.withResolvers<void>();
-    const timer = runtime.setTimer(deadline.resolve, connectTimeout, true);
-    await Promise.race([this.#commands.drained(), deadline.promise]);
-    runtime.clearTimer(timer);
+    await endLink({
+      commands: this.#commands,
+      subscriber: this.#subscriber,
+      drainTimeout: connectTimeout,
+      runtime,
+    }, reason);
   }
 }
 

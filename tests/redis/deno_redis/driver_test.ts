@@ -99,7 +99,7 @@ async function start(form: Form): Promise<LinkStage> {
     program: `
       ${form.program}
       import { denoRedis } from ${
-      JSON.stringify(new URL("../../../mod.ts", import.meta.url).href)
+      JSON.stringify(new URL("../../../deno_redis.ts", import.meta.url).href)
     };
       const driver = denoRedis(connect, ${JSON.stringify(options)});
     `,
@@ -596,8 +596,8 @@ Deno.test("what was given to the backend and to denoRedis, and differs, is refus
   for (
     const [other, words] of [
       ["rediss://h", "tls: the backend says true, and denoRedis() false"],
-      ["sentinel://h", "Cannot use Sentinels by deno.land/x/redis"],
-      ["redis+socket:///path", "a Unix socket by deno.land/x/redis"],
+      ["sentinel://h", "Cannot use Sentinels with deno.land/x/redis"],
+      ["redis+socket:///path", "a Unix socket with deno.land/x/redis"],
       ["rediss://h?ssl_ca_certs=/ca.pem", "`caCerts`"],
       ["nonsense", "it is no URL"],
     ] as const
@@ -656,7 +656,7 @@ Deno.test("denoRedis ends a link whose SUBSCRIBE the socket does not take", asyn
   const refused = assertRejects(
     () => link.subscribe(["l"]),
     RedisConnectionError,
-    "a command was not taken within 200 ms",
+    "a command could not be written within 200 ms",
   );
   await assertEndsThoughAddressed(link, redis.url);
   await refused;
@@ -728,7 +728,7 @@ Deno.test("denoRedis is told at once that connect gives no client", async () => 
         denoRedis(() => Promise.resolve(given as unknown as DenoRedisClient))
           .connect(silent, signal),
       ConfigurationError,
-      "what connect resolved to",
+      "the value that connect resolved to",
     );
   }
 });
@@ -755,7 +755,7 @@ Deno.test("denoRedis ends the link when either of its clients tells of its end",
     await link.subscribe(["k"]);
     told[which]![0]!();
     const reason = await within(link.ended, { what: "the end" });
-    assert(reason.message.includes("(reconnecting)"));
+    assert(reason.message.includes(`reported "reconnecting"`));
     await link.end(enough);
   }
 });
