@@ -1,4 +1,4 @@
-// A part of a real cluster is gone, and nothing takes its place: the rest goes on.
+// A part of a real cluster fails without a replacement: the rest still works.
 
 import { ResultBackend, type StatusEvent } from "../../mod.ts";
 import { keySlot } from "../../src/redis/cluster/slots.ts";
@@ -10,7 +10,7 @@ import { within } from "../support/until.ts";
 
 Deno.test(needs(["redis-server", "redis-cli"], {
   name:
-    "results of the other masters arrive while one is gone, and its own when it is back",
+    "results of other masters arrive while one is down, and its own when it is back",
   async fn() {
     await using cluster = await startCluster({
       replicas: 0,
@@ -39,7 +39,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     const status = inboxOf<StatusEvent>(backend.status());
     const events = inboxOf(backend.stream(ids));
     await status.until(({ type }) => type === "connected");
-    // One that was stored before is read, one that is stored now is published.
+    // A result stored before is read; one stored now is published.
     await events.until(() => events.all.length === 1);
     const waiting = within(backend.result(late).get(), { what: "a result" });
     for (const id of others.slice(1)) await writer.markAsDone(id, id);
@@ -47,7 +47,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     assertEquals(outcomesOf(events.all), once(others));
     assertEquals(await waiting, late);
 
-    // What is told of those that have to wait.
+    // The reports about those that have to wait.
     const told = status.all.flatMap((event) =>
       event.type === "degraded" ? [event.error.message] : []
     );
@@ -60,11 +60,11 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     );
     assert(String(error).includes(cluster.addressOf(gone!)), String(error));
 
-    // All over one link: nothing was attached anew.
+    // All over one link: nothing was attached again.
     const attempts = status.all.filter(({ type }) => type === "connecting");
     assertEquals(attempts.length, 1);
 
-    // Never sent, and so no doubt whether it counted: it is tried again.
+    // It was never sent, so it is safe to retry.
     const [chord = ""] = lost;
     const extra = `celery-taskset-meta-{celery-task-meta-${chord}}.t`;
     const added = writer.addToChord(`{celery-task-meta-${chord}}`, 3);

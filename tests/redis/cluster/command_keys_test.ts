@@ -5,7 +5,7 @@ import {
 import type { Command } from "../../../src/redis/wire/command.ts";
 import { assertEquals } from "../../support/assert.ts";
 
-Deno.test("keysOf finds what decides where a command goes", () => {
+Deno.test("findKeys finds the keys that a command is routed by", () => {
   const cases: [Command, Command][] = [
     [["GET", "k"], ["k"]],
     [["SETEX", "k", 10, "v"], ["k"]],
@@ -23,7 +23,7 @@ Deno.test("keysOf finds what decides where a command goes", () => {
   for (const [command, keys] of cases) assertEquals(findKeys(command), keys);
 });
 
-Deno.test("isCounting knows the commands that can be sent in parts", () => {
+Deno.test("isCountingKeys knows the commands that can be split", () => {
   for (const name of ["DEL", "unlink", "EXISTS", "TOUCH"]) {
     assertEquals(isCountingKeys([name, "k", "l"]), true);
   }

@@ -1,4 +1,4 @@
-// How a user asks for a cluster: by the option, or by the URL's scheme.
+// How a user selects a cluster: with the option, or the URL's scheme.
 
 import { ResultBackend } from "../../../mod.ts";
 import { ConfigurationError } from "../../../src/errors.ts";
@@ -49,13 +49,13 @@ Deno.test("wayTo leads to one server where nothing speaks of a cluster", () => {
   }
 });
 
-Deno.test("what a cluster's URL says counts where the options do not say", () => {
+Deno.test("the URL of a cluster fills in options that are not given", () => {
   const url = "redis+cluster://a,b?socket_connect_timeout=3&client_name=me";
   assertEquals(urlOptions(url, {}).connectTimeout, 3000);
   assertEquals(urlOptions(url, {}).clientName, "me");
 });
 
-Deno.test("ResultBackend refuses what of a cluster's URL and options does not go together", () => {
+Deno.test("ResultBackend refuses a cluster's URL and options that contradict each other", () => {
   const cases: [string, ResultBackendOptions, string][] = [
     ["redis+cluster://a", { cluster: false }, "needs the option"],
     ["redis://a,b", {}, "needs the option `cluster: true`"],

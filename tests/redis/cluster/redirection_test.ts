@@ -5,7 +5,7 @@ import { assertEquals, assertThrows } from "../../support/assert.ts";
 
 const asked = toNodeAddress("asked.test", 7000);
 
-Deno.test("redirectionOf reads MOVED and ASK, whatever the host looks like", () => {
+Deno.test("parseRedirection parses MOVED and ASK with any kind of host", () => {
   const cases: [string, string, number, string][] = [
     ["MOVED 3999 127.0.0.1:6381", "MOVED", 3999, "127.0.0.1:6381"],
     ["MOVED 3999 127.0.0.1:6381 (advice)", "MOVED", 3999, "127.0.0.1:6381"],
@@ -23,7 +23,7 @@ Deno.test("redirectionOf reads MOVED and ASK, whatever the host looks like", () 
   }
 });
 
-Deno.test("redirectionOf leaves every other error alone", () => {
+Deno.test("parseRedirection ignores other errors", () => {
   const errors = [
     new RedisError("ERR MOVED 1 a:1"),
     new RedisError("TRYAGAIN Multiple keys request during rehashing of slot"),
@@ -35,7 +35,7 @@ Deno.test("redirectionOf leaves every other error alone", () => {
   }
 });
 
-Deno.test("redirectionOf says what to do where a node has no host name, which may be known later", () => {
+Deno.test("parseRedirection throws a transient error with advice if a host name is unknown", () => {
   assertThrows(
     () => parseRedirection(new RedisError("MOVED 1 ?:6381"), asked),
     RedisConnectionError,

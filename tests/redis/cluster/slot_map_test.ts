@@ -9,7 +9,7 @@ function names(map: SlotMap): string[] {
   return map.nodes.map(({ name }) => name);
 }
 
-Deno.test("SlotMap.parse knows the owner of each slot, masters before replicas", () => {
+Deno.test("SlotMap.parse reads the owner of each slot, and lists masters before replicas", () => {
   const map = SlotMap.parse([
     [0, 99, ["a.test", 1, "id"], ["c.test", 3, "id"]],
     [100, 100, ["b.test", 2, "id"], ["d.test", 4, "id"]],
@@ -24,7 +24,7 @@ Deno.test("SlotMap.parse knows the owner of each slot, masters before replicas",
   assertEquals(map.masters, new Set([a, b]));
 });
 
-Deno.test("SlotMap.parse finds nodes without a host, by their IP address, and by IPv6", () => {
+Deno.test("SlotMap.parse reads nodes without a host, with an IP address, and with IPv6", () => {
   const map = SlotMap.parse([
     [0, 0, [null, 1, "id", []]],
     [1, 1, ["", 2, "id"]],
@@ -50,7 +50,7 @@ Deno.test("SlotMap.parse finds nodes without a host, by their IP address, and by
   );
 });
 
-Deno.test("SlotMap.parse refuses what is no reply to CLUSTER SLOTS", () => {
+Deno.test("SlotMap.parse refuses a malformed reply", () => {
   const replies: RespValue[] = [
     "OK",
     [1],
@@ -69,7 +69,7 @@ Deno.test("SlotMap.parse refuses what is no reply to CLUSTER SLOTS", () => {
   }
 });
 
-Deno.test("SlotMap.set corrects one slot, and equals tells", () => {
+Deno.test("SlotMap.set changes the owner of one slot, which SlotMap.equals notices", () => {
   const reply = [[0, 16_383, ["a.test", 1]]];
   const [map, same] = [
     SlotMap.parse(reply, asked),

@@ -35,7 +35,7 @@ Deno.test("parseClusterUrl gives one URL for each host, with the same user and p
   }
 });
 
-Deno.test("isClusterUrl knows the schemes of clusters", () => {
+Deno.test("isClusterUrl recognises the schemes of clusters", () => {
   const cases: [string, boolean][] = [
     ["redis+cluster://a.test", true],
     ["Rediss+Cluster://a.test", true],
