@@ -145,13 +145,15 @@ Deno.test(needs(["redis-server", "redis-cli", "openssl"], {
         await using backend = backendOf({}, "&ssl_cert_reqs=none");
         const status = inboxOf<StatusEvent>(backend.status());
         await backend.getMetas(taskIds(100));
-        const told = (): string[] =>
+        const notices = (): string[] =>
           status.all.flatMap((event) =>
             event.type === "degraded" ? [event.error.message] : []
           );
-        await status.until(() => told().length === cluster.nodes.length);
+        await status.until(() => notices().length === cluster.nodes.length);
         for (const node of cluster.nodes) {
-          assert(told().some((each) => each.includes(cluster.addressOf(node))));
+          assert(
+            notices().some((each) => each.includes(cluster.addressOf(node))),
+          );
         }
       },
     );

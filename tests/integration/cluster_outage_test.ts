@@ -48,12 +48,12 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     assertEquals(await waiting, late);
 
     // The reports about those that have to wait.
-    const told = status.all.flatMap((event) =>
+    const notices = status.all.flatMap((event) =>
       event.type === "degraded" ? [event.error.message] : []
     );
     assert(
-      told.some((each) => each.includes(cluster.addressOf(gone!))),
-      `${told}`,
+      notices.some((each) => each.includes(cluster.addressOf(gone!))),
+      `${notices}`,
     );
     const error = await assertRejects(() =>
       backend.result(lost[0]!).get({ timeout: 1000 })

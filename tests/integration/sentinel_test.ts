@@ -186,7 +186,7 @@ Deno.test(needs(SERVERS, {
 }));
 
 Deno.test(needs(SERVERS, {
-  name: "a Sentinel that is taken for a Redis server is told as one at once",
+  name: "a Sentinel in place of a Redis server is reported at once",
   async fn() {
     await using set = await startSentinels({ replicas: 0 });
     const [first = ""] = set.url.split(";");

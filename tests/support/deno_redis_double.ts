@@ -73,7 +73,7 @@ class Double implements DenoRedisClient {
     this.#reader = new Reader(conn);
     this.#isClosed = false;
     this.isConnected = true;
-    this.#tell("connect");
+    this.#emit("connect");
   }
 
   pipeline(): DenoRedisPipeline {
@@ -134,7 +134,7 @@ class Double implements DenoRedisClient {
     } catch (error) {
       if (!(error instanceof Deno.errors.BadResource)) throw error;
     }
-    if (!wasClosed) this.#tell("close");
+    if (!wasClosed) this.#emit("close");
   }
 
   /** Hides confirmations, and reconnects regardless of `maxRetryCount`. */
@@ -176,7 +176,7 @@ class Double implements DenoRedisClient {
     }
   }
 
-  #tell(type: string): void {
+  #emit(type: string): void {
     for (const [wanted, callback] of this.#listeners) {
       if (wanted === type) callback();
     }

@@ -50,7 +50,7 @@ interface Group {
 export class Subscriptions {
   readonly #options: SubscriptionsOptions;
   readonly #homes = new Map<string, ClusterNode>();
-  // For each channel that an ASK has moved, the name of the node that said so.
+  // For each channel that an ASK has moved, the name of the node that sent it.
   // It stays moved while that node owns the slot.
   readonly #askedBy = new Map<string, string>();
   #dropped = new Set<string>();

@@ -6,7 +6,7 @@ import { toError } from "../../util/to_error.ts";
 import { isRetriable } from "../retriable.ts";
 import type { SentinelAnswer, SentinelClient } from "./client.ts";
 
-/** What Sentinels publish when a master moves, is monitored anew, or is up again. */
+/** What Sentinels publish when a master moves, is added again, or is up again. */
 const CHANNELS = ["+switch-master", "+monitor", "-sdown", "-odown"] as const;
 /** The first and the longest wait before a lost Sentinel is dialled again. */
 const MIN_REDIAL_MS = 250;

@@ -736,12 +736,12 @@ Deno.test("denoRedis refuses a connect that does not resolve to a client", async
 Deno.test("denoRedis ends the link when either client reports a reconnect", async () => {
   await using redis = await MemoryRedis.start();
   for (const which of [0, 1]) {
-    const told: (() => void)[][] = [];
+    const callbackLists: (() => void)[][] = [];
     const double = denoRedisDouble();
     const link = await denoRedis(async (options) => {
       const client = await double(options);
       const callbacks: (() => void)[] = [];
-      told.push(callbacks);
+      callbackLists.push(callbacks);
       return {
         isConnected: true,
         pipeline: () => client.pipeline(),
@@ -753,7 +753,7 @@ Deno.test("denoRedis ends the link when either client reports a reconnect", asyn
       };
     }, { url: redis.url }).connect(silent, signal);
     await link.subscribe(["k"]);
-    told[which]![0]!();
+    callbackLists[which]![0]!();
     const reason = await within(link.ended, { what: "the end" });
     assert(reason.message.includes(`reported "reconnecting"`));
     await link.end(enough);
