@@ -25,8 +25,6 @@ export {
   RetryLimitError,
 } from "./src/errors.ts";
 export { GroupResult } from "./src/results/group_result.ts";
-export { denoRedis } from "./src/redis/deno_redis/driver.ts";
-export { UnreachableChannelsError } from "./src/redis/unreachable.ts";
 export { datetimeText } from "./src/formats/envelopes.ts";
 export { toJsonSafe } from "./src/formats/json/json_safe.ts";
 export { AsyncResult } from "./src/results/result.ts";
@@ -72,29 +70,10 @@ export type {
 export type { JsonValue } from "./src/formats/json/json_safe.ts";
 export type { Serializer } from "./src/formats/custom.ts";
 export type { BuiltinState, TaskState } from "./src/protocol/states.ts";
-export type { Command, CommandArgument } from "./src/redis/wire/command.ts";
 export type {
   CredentialsProvider,
   RedisCredentials,
 } from "./src/redis/server/credentials.ts";
-export type { DenoRedisOptions } from "./src/redis/deno_redis/driver.ts";
-export type {
-  DenoRedisClient,
-  DenoRedisConnect,
-  DenoRedisConnectOptions,
-  DenoRedisMessage,
-  DenoRedisPipeline,
-  DenoRedisReplyOptions,
-  DenoRedisSubscription,
-} from "./src/redis/deno_redis/types.ts";
-export type {
-  DriverSettings,
-  LinkEvents,
-  RedisDriver,
-  RedisLink,
-  RedisText,
-} from "./src/redis/link.ts";
-export type { MessageHandler, RespValue } from "./src/redis/wire/resp.ts";
 export type { RedisOptions } from "./src/redis/options.ts";
 export type { SentinelOptions } from "./src/redis/sentinel/options.ts";
 export type { TlsOptions } from "./src/redis/tls/tls.ts";
@@ -110,15 +89,6 @@ export type {
 } from "./src/results/tree.ts";
 export type { RetryOptions } from "./src/retry/retry.ts";
 export type { RetryNotice } from "./src/retry/listener.ts";
-export type {
-  Address,
-  Runtime,
-  TcpAddress,
-  Timer,
-  TlsSettings,
-  Transport,
-  UnixAddress,
-} from "./src/runtime.ts";
 export type { SerializerOptions } from "./src/formats/options.ts";
 export type { StatusEvent } from "./src/status.ts";
 export type { StoreOptions } from "./src/store/result_store.ts";

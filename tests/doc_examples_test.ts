@@ -9,7 +9,7 @@ import { assert, assertEquals, assertMatch } from "./support/assert.ts";
 import { ChildDeno } from "./support/child_deno.ts";
 
 const root = `${import.meta.dirname}/..`;
-const ENTRIES = ["mod.ts", "testing.ts"];
+const ENTRIES = ["mod.ts", "deno_redis.ts", "driver.ts", "testing.ts"];
 
 /** As much of what `deno doc --json` gives as is needed here. */
 interface Docs {

@@ -1,5 +1,6 @@
 import { ConfigurationError } from "../src/errors.ts";
-import { denoRedis, ResultBackend } from "../mod.ts";
+import { denoRedis } from "../deno_redis.ts";
+import { ResultBackend } from "../mod.ts";
 import {
   checkBackendOptions,
   resolveExpires,

@@ -1,4 +1,4 @@
-// Who may come in: a real cluster that asks for a password and speaks TLS.
+// Access to a real cluster that requires a password and TLS.
 
 import {
   RedisError,
@@ -6,7 +6,7 @@ import {
   type ResultBackendOptions,
   type StatusEvent,
 } from "../../mod.ts";
-import { slotOf } from "../../src/redis/cluster/slots.ts";
+import { keySlot } from "../../src/redis/cluster/slots.ts";
 import {
   assert,
   assertEquals,
@@ -43,11 +43,11 @@ Deno.test(needs(["redis-server", "redis-cli", "openssl"], {
       const url = cluster.urlOfAll.replace("rediss:", "rediss+cluster:");
       return new ResultBackend(`${url}?${query}${more}`, options);
     }
-    /** An id of a task whose result is at the node. */
+    /** Finds an id whose result belongs to the node. */
     async function idAt(node: RedisServer): Promise<string> {
       for (;;) {
         const id = crypto.randomUUID();
-        const slot = slotOf(`celery-task-meta-${id}`);
+        const slot = keySlot(`celery-task-meta-${id}`);
         if (await cluster.ownerOf(slot) === node) return id;
       }
     }
@@ -73,17 +73,23 @@ Deno.test(needs(["redis-server", "redis-cli", "openssl"], {
       assertEquals(outcomesOf(await events), new Map(ids.map((id) => [id, 1])));
     });
 
-    await step("a wrong password is told at once, and not shown", async () => {
-      await using backend = backendOf({ password: "no such" });
-      const error = await assertRejects(() => backend.exists("a"), RedisError);
-      assertEquals(error.code, "WRONGPASS");
-      const addresses = cluster.nodes.map((node) => cluster.addressOf(node));
-      assert(addresses.some((each) => error.message.includes(each)));
-      assert(!Deno.inspect(error).includes("no such"));
-    });
+    await step(
+      "a wrong password is reported at once, and not shown",
+      async () => {
+        await using backend = backendOf({ password: "no such" });
+        const error = await assertRejects(
+          () => backend.exists("a"),
+          RedisError,
+        );
+        assertEquals(error.code, "WRONGPASS");
+        const addresses = cluster.nodes.map((node) => cluster.addressOf(node));
+        assert(addresses.some((each) => error.message.includes(each)));
+        assert(!Deno.inspect(error).includes("no such"));
+      },
+    );
 
     await step(
-      "a password that one node refuses is told at once, with its address",
+      "a password that one node refuses is reported at once, with the node's address",
       async () => {
         const node = cluster.nodes[1]!;
         const id = await idAt(node);
@@ -95,7 +101,7 @@ Deno.test(needs(["redis-server", "redis-cli", "openssl"], {
             (backend: ResultBackend) => collect(backend.stream([id])),
           ]
         ) {
-          // The seeds are asked in turn: one that lets us in comes first.
+          // The seeds are asked in turn. One that accepts the login comes first.
           await using backend = backendOf();
           const error = await assertRejects(() => call(backend));
           assertInstanceOf(error, RedisError);
@@ -111,7 +117,7 @@ Deno.test(needs(["redis-server", "redis-cli", "openssl"], {
     );
 
     await step(
-      "a permission that one node denies is told at once, with its address",
+      "a permission that one node denies is reported at once, with the node's address",
       async () => {
         const node = cluster.nodes[2]!;
         const id = await idAt(node);
@@ -134,18 +140,20 @@ Deno.test(needs(["redis-server", "redis-cli", "openssl"], {
     );
 
     await step(
-      "ssl_cert_reqs=none is told of as useless, of each node",
+      "ssl_cert_reqs=none is reported as useless, for each node",
       async () => {
         await using backend = backendOf({}, "&ssl_cert_reqs=none");
         const status = inboxOf<StatusEvent>(backend.status());
         await backend.getMetas(taskIds(100));
-        const told = (): string[] =>
+        const notices = (): string[] =>
           status.all.flatMap((event) =>
             event.type === "degraded" ? [event.error.message] : []
           );
-        await status.until(() => told().length === cluster.nodes.length);
+        await status.until(() => notices().length === cluster.nodes.length);
         for (const node of cluster.nodes) {
-          assert(told().some((each) => each.includes(cluster.addressOf(node))));
+          assert(
+            notices().some((each) => each.includes(cluster.addressOf(node))),
+          );
         }
       },
     );

@@ -1,5 +1,5 @@
-// Chords, groups and whatever else names several keys, over a real cluster:
-// the keys are at several nodes, unless the prefix has a hash tag.
+// Chords, groups and other commands with several keys, over a real cluster: the
+// keys are on several nodes, unless the prefix has a hash tag.
 
 import { ResultBackend, type ResultBackendOptions } from "../../mod.ts";
 import { assert, assertEquals } from "../support/assert.ts";
@@ -41,7 +41,7 @@ async function runChord(
   assertEquals(completed.map((each) => "count" in each && each.count), [SIZE]);
 }
 
-/** The keys of a chord, where they are. */
+/** Finds the keys of a chord on all nodes. */
 async function keysOf(
   cluster: RedisCluster,
   pattern: string,
@@ -52,7 +52,7 @@ async function keysOf(
   return keys.flat().map(String).sort();
 }
 
-/** What each node has been sent of a command. */
+/** Counts the calls of a command at each node. */
 async function callsOf(
   cluster: RedisCluster,
   command: string,
@@ -75,7 +75,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     };
     const ownerOf = async (key: string): Promise<RedisServer> =>
       await cluster.ownerOf(await cluster.slotOf(key));
-    /** A chord whose claim is at another node than its parts. */
+    /** A chord whose claim is on a different node than its parts. */
     const apart = async (): Promise<
       Record<"id" | "claim" | "parts", string>
     > => {
@@ -120,7 +120,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     for (const scripts of ["+@scripting", "-@scripting"]) {
       for (const chordOrdered of [true, false]) {
         await step(
-          `chords complete once, whose keys are at several nodes: ${scripts}, chordOrdered: ${chordOrdered}`,
+          `chords with keys on several nodes complete once: ${scripts}, chordOrdered: ${chordOrdered}`,
           async () => {
             await everywhere("ACL", "SETUSER", "default", scripts);
             await using first = backendOf({ chordOrdered });
@@ -138,7 +138,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     }
 
     await step(
-      "a part that comes behind the end of its chord is taken back",
+      "a part that arrives after the end of its chord is removed again",
       async () => {
         await everywhere("ACL", "SETUSER", "default", "+@scripting");
         await using backend = backendOf({});
@@ -159,7 +159,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
         await cluster.send(node, "CLIENT", "UNPAUSE");
         assertEquals(await returned, { type: "claimed", claim: "done" });
         assertEquals(await keysOf(cluster, parts), []);
-        // The next one sees the claim before, and adds nothing.
+        // The next one sees the claim first, and adds nothing.
         await everywhere("CONFIG", "RESETSTAT");
         const call = { claim: "own", onComplete: completions.onComplete };
         await backend.chordPartReturn(request!, "SUCCESS", 1, call);
@@ -169,7 +169,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     );
 
     await step(
-      "a chord's end is noted before its keys are removed",
+      "the end of a chord is recorded before its keys are removed",
       async () => {
         await using backend = backendOf({});
         const { id, claim, parts } = await apart();
@@ -198,7 +198,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     );
 
     await step(
-      "a failed chord keeps its parts, for a day where results never expire",
+      "a failed chord keeps its parts, for a day if results never expire",
       async () => {
         await using backend = backendOf({ expires: null });
         await backend.setChordSize("failed", 2);
@@ -224,7 +224,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
 
     for (const scripts of ["+@scripting", "-@scripting"]) {
       await step(
-        `a hash tag in keyPrefix keeps Celery's own form of chords: ${scripts}`,
+        `with a hash tag in keyPrefix, chords have Celery's own form: ${scripts}`,
         async () => {
           await everywhere("ACL", "SETUSER", "default", scripts);
           await using backend = backendOf(HASH_TAG);
@@ -255,14 +255,14 @@ Deno.test(needs(["redis-server", "redis-cli"], {
             8,
             new Completions(),
           );
-          // An EXEC is not in it, and what it did is.
+          // It lacks EXEC, but has the commands of the transaction.
           const log = await cluster.send(node, "SLOWLOG", "GET", -1);
           await cluster.send(node, "CONFIG", "SET", SLOWER_THAN, -1);
           assert(Array.isArray(log));
           const commands = log.toReversed().map(([, , , [name, , keys]]) =>
             name === "EVALSHA" ? `${name} with ${keys} keys` : name
           ).filter((name) => !/^(CONFIG|SLOWLOG|CLUSTER|PING)/.test(name));
-          // Some versions of Redis log what a script did, before it.
+          // Some versions of Redis log a script's commands before the script.
           const script = commands.findIndex((name) => /^EVALSHA/.test(name));
           assertEquals(commands.slice(Math.max(script, 0)), [
             ...(scripts === "+@scripting" ? ["EVALSHA with 4 keys"] : [
@@ -278,7 +278,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     }
 
     await step(
-      "chords complete once, and results are forgotten, while the one slot of a hash tag is on its way",
+      "chords complete once, and results are forgotten, while the slot of a hash tag is migrated",
       async () => {
         await everywhere("ACL", "SETUSER", "default", "+@scripting");
         await using first = backendOf(HASH_TAG);
@@ -294,7 +294,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
         const home = await cluster.ownerOf(slot);
         const away = await cluster.otherThan(home);
         const migration = await cluster.beginMigration(slot, away);
-        // What is new is made at the target; the rest is at the source still.
+        // New keys are created at the target. The others are still at the source.
         for (const request of requests.slice(1)) {
           await second.chordPartReturn(
             request,
@@ -308,7 +308,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
           "{celery}_celery-taskset-meta-moving.c",
         ]);
         await runChord([first, second], crypto.randomUUID());
-        // One that is at the target already.
+        // One that has moved to the target already.
         await first.markAsDone("new", 1);
         await first.resultSet([...ids, "new", "missing"]).forget();
         assertEquals(

@@ -1,7 +1,7 @@
-// A part of a real cluster is gone, and nothing takes its place: the rest goes on.
+// A part of a real cluster fails without a replacement: the rest still works.
 
 import { ResultBackend, type StatusEvent } from "../../mod.ts";
-import { slotOf } from "../../src/redis/cluster/slots.ts";
+import { keySlot } from "../../src/redis/cluster/slots.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import { needs } from "../support/needs.ts";
 import { startCluster } from "../support/redis_cluster.ts";
@@ -10,7 +10,7 @@ import { within } from "../support/until.ts";
 
 Deno.test(needs(["redis-server", "redis-cli"], {
   name:
-    "results of the other masters arrive while one is gone, and its own when it is back",
+    "results of other masters arrive while one is down, and its own when it is back",
   async fn() {
     await using cluster = await startCluster({
       replicas: 0,
@@ -23,7 +23,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     const [gone] = cluster.nodes;
     const ids = taskIds(60);
     const owners = await Promise.all(
-      ids.map((id) => cluster.ownerOf(slotOf(`celery-task-meta-${id}`))),
+      ids.map((id) => cluster.ownerOf(keySlot(`celery-task-meta-${id}`))),
     );
     const lost = ids.filter((_, i) => owners[i] === gone);
     const others = ids.filter((_, i) => owners[i] !== gone);
@@ -39,7 +39,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     const status = inboxOf<StatusEvent>(backend.status());
     const events = inboxOf(backend.stream(ids));
     await status.until(({ type }) => type === "connected");
-    // One that was stored before is read, one that is stored now is published.
+    // A result stored before is read; one stored now is published.
     await events.until(() => events.all.length === 1);
     const waiting = within(backend.result(late).get(), { what: "a result" });
     for (const id of others.slice(1)) await writer.markAsDone(id, id);
@@ -47,24 +47,24 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     assertEquals(outcomesOf(events.all), once(others));
     assertEquals(await waiting, late);
 
-    // What is told of those that have to wait.
-    const told = status.all.flatMap((event) =>
+    // The reports about those that have to wait.
+    const notices = status.all.flatMap((event) =>
       event.type === "degraded" ? [event.error.message] : []
     );
     assert(
-      told.some((each) => each.includes(cluster.addressOf(gone!))),
-      `${told}`,
+      notices.some((each) => each.includes(cluster.addressOf(gone!))),
+      `${notices}`,
     );
     const error = await assertRejects(() =>
       backend.result(lost[0]!).get({ timeout: 1000 })
     );
     assert(String(error).includes(cluster.addressOf(gone!)), String(error));
 
-    // All over one link: nothing was attached anew.
+    // All over one link: nothing was attached again.
     const attempts = status.all.filter(({ type }) => type === "connecting");
     assertEquals(attempts.length, 1);
 
-    // Never sent, and so no doubt whether it counted: it is tried again.
+    // It was never sent, so it is safe to retry.
     const [chord = ""] = lost;
     const extra = `celery-taskset-meta-{celery-task-meta-${chord}}.t`;
     const added = writer.addToChord(`{celery-task-meta-${chord}}`, 3);

@@ -1,12 +1,12 @@
-// The backend over a real cluster: slots move, masters die, replicas are
-// promoted, and each outcome arrives once.
+// The backend over a real cluster: slots migrate, masters die, replicas are
+// promoted, and each outcome arrives exactly once.
 
 import {
   ResultBackend,
   type ResultBackendOptions,
   type ResultEvent,
 } from "../../mod.ts";
-import { slotOf } from "../../src/redis/cluster/slots.ts";
+import { keySlot } from "../../src/redis/cluster/slots.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { ChildDeno } from "../support/child_deno.ts";
 import { needs } from "../support/needs.ts";
@@ -14,18 +14,18 @@ import { type RedisCluster, startCluster } from "../support/redis_cluster.ts";
 import { collect, inboxOf, outcomesOf, taskIds } from "../support/results.ts";
 import { until, within } from "../support/until.ts";
 
-/** Where an outcome is lost, the test fails and does not hang. */
+/** If an outcome is lost, the test fails instead of hanging. */
 const LOSS = { timeout: 30_000, what: "the outcome of every task" };
 const PREFIX = "celery-task-meta-";
 
-/** A backend of the cluster, quick to try again. */
+/** A backend of the cluster that retries quickly. */
 function backendOf(
   cluster: RedisCluster,
   options: ResultBackendOptions = {},
 ): ResultBackend {
   return new ResultBackend(cluster.urlOfAll, {
     cluster: true,
-    // What is lost stays lost: no reading brings it that nothing has asked for.
+    // Off, so that no reconcile hides a lost message.
     reconcile: 0,
     reconnect: { maxTimeout: 200 },
     retry: { maxTimeout: 100, maxAttempts: 1000 },
@@ -33,7 +33,7 @@ function backendOf(
   });
 }
 
-/** Stores a success for each id, some at a time. */
+/** Stores a success for each id, in batches. */
 async function storeAll(
   writer: ResultBackend,
   ids: readonly string[],
@@ -46,13 +46,13 @@ async function storeAll(
   }
 }
 
-/** Every event of a stream of these tasks. */
+/** Collects the events of a stream of these tasks. */
 function eventsOf(
   backend: ResultBackend,
   ids: readonly string[],
 ): Promise<ResultEvent[]> {
   const events = within(collect(backend.stream(ids)), LOSS);
-  // A step that fails before it looks at them tells its own reason.
+  // The step may fail before it awaits this.
   events.catch(() => {});
   return events;
 }
@@ -61,7 +61,7 @@ function once(ids: readonly string[]): Map<string, number> {
   return new Map(ids.map((id) => [id, 1]));
 }
 
-/** What nobody may ever have sent. */
+/** Events that must never occur. */
 async function checkNoCrossSlot(cluster: RedisCluster): Promise<void> {
   for (const node of cluster.nodes) {
     const stats = String(await cluster.send(node, "INFO", "errorstats"));
@@ -74,7 +74,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
   async fn(t) {
     await using cluster = await startCluster();
 
-    // One cluster for all: what a step opens in it is closed with it.
+    // The steps share one cluster, which closes their connections.
     const step = async (
       name: string,
       fn: () => Promise<void>,
@@ -90,7 +90,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
       });
     };
 
-    await step("slotOf agrees with CLUSTER KEYSLOT", async () => {
+    await step("keySlot agrees with CLUSTER KEYSLOT", async () => {
       const keys = [
         ...taskIds(20).map((id) => PREFIX + id),
         ...[
@@ -105,7 +105,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
         ],
       ];
       for (const key of keys) {
-        assertEquals(slotOf(key), await cluster.slotOf(key), key);
+        assertEquals(keySlot(key), await cluster.slotOf(key), key);
       }
     });
 
@@ -127,14 +127,14 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     });
 
     await step(
-      "what is stored as Celery does, in one transaction at the key's node, arrives",
+      "results stored as by Celery, in one transaction at the key's node, arrive",
       async () => {
         await using backend = backendOf(cluster);
         const ids = taskIds(30);
         const events = eventsOf(backend, ids);
         for (const id of ids) {
           const node = await cluster.client(
-            await cluster.ownerOf(slotOf(PREFIX + id)),
+            await cluster.ownerOf(keySlot(PREFIX + id)),
           );
           const document = JSON.stringify({
             ...{ status: "SUCCESS", result: id, traceback: null, children: [] },
@@ -152,7 +152,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     );
 
     await step(
-      "names the permission that an announced node lacks",
+      "names the missing permission for an announced node",
       async () => {
         const { port } = cluster.nodes[0]!;
         const program = await Deno.makeTempFile({ suffix: ".ts" });
@@ -191,7 +191,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     );
 
     await step(
-      "finds the cluster by one seed, and by another name of it",
+      "finds the cluster from one seed, and by another host name",
       async () => {
         const [seed] = cluster.nodes;
         const id = crypto.randomUUID();
@@ -205,9 +205,9 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     );
 
     await step(
-      "says what to do where the option is missing, or wrong",
+      "says what to do if the option is missing, or wrong",
       async () => {
-        // Keys of every master: two of them are elsewhere.
+        // Keys of every master: two of them are on other nodes.
         await using backend = new ResultBackend(cluster.url);
         const errors = await Promise.all(
           taskIds(20).map((id) => backend.getMeta(id).then(() => "", String)),
@@ -218,7 +218,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     );
 
     await step(
-      "3,000 results arrive once each while a slot with half of them moves back and forth",
+      "3,000 results arrive once each while a slot with half of them migrates back and forth",
       async () => {
         for (const sharded of [false, true]) {
           const tag = crypto.randomUUID();
@@ -229,7 +229,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
           await using writer = backendOf(cluster, { sharded });
           const events = eventsOf(backend, ids);
           await backend.exists(ids[0]!);
-          const slot = slotOf(PREFIX + ids[0]);
+          const slot = keySlot(PREFIX + ids[0]);
           const home = await cluster.ownerOf(slot);
           const away = await cluster.otherThan(home);
           let isStoring = true;
@@ -239,7 +239,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
               await cluster.migrate(slot, moves++ % 2 === 0 ? away : home);
             }
           })();
-          // Where the test fails before it is awaited.
+          // The test may fail before it awaits this.
           moving.catch(() => {});
           for (const id of ids) {
             if (id.endsWith("0")) await writer.markAsStarted(id);
@@ -254,12 +254,12 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     );
 
     await step(
-      "results arrive that are stored between the steps of a migration, whatever is there already",
+      "results that are stored between the steps of a migration arrive, for old and new keys",
       async () => {
         const tag = crypto.randomUUID();
         const ids = taskIds(40).map((id) => `{${tag}}${id}`);
         const [early, late] = [ids.slice(0, 20), ids.slice(20)];
-        const slot = slotOf(PREFIX + ids[0]);
+        const slot = keySlot(PREFIX + ids[0]);
         await using backend = backendOf(cluster);
         await using writer = backendOf(cluster);
         const events = inboxOf(backend.stream(ids));
@@ -271,14 +271,14 @@ Deno.test(needs(["redis-server", "redis-cli"], {
           slot,
           await cluster.otherThan(home),
         );
-        // Some keys are at the source still, some come to be at the target.
+        // Some keys are still at the source, and some are created at the target.
         await storeAll(writer, early.slice(0, 10));
         await storeAll(writer, late.slice(0, 10));
         assertEquals(
           (await backend.getMetas(ids)).filter(({ ready }) => ready).length,
           20,
         );
-        // A reader that comes meanwhile.
+        // A reader that starts meanwhile.
         await using second = backendOf(cluster);
         const others = eventsOf(second, ids);
         await migration.moveKeys();
@@ -294,7 +294,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     );
 
     await step(
-      "a subscription follows its slot without any command that would tell",
+      "a subscription follows its slot without a redirected command",
       async () => {
         for (const sharded of [false, true]) {
           const id = crypto.randomUUID();
@@ -304,9 +304,9 @@ Deno.test(needs(["redis-server", "redis-cli"], {
           const status = inboxOf(backend.status());
           const events = inboxOf(backend.stream([id]));
           await status.until(({ type }) => type === "connected");
-          const home = await cluster.ownerOf(slotOf(key));
+          const home = await cluster.ownerOf(keySlot(key));
           const away = await cluster.otherThan(home);
-          await cluster.migrate(slotOf(key), away);
+          await cluster.migrate(keySlot(key), away);
           const word = sharded ? "SHARDNUMSUB" : "NUMSUB";
           await until(async () => {
             const reply = await cluster.send(away, "PUBSUB", word, key);
@@ -320,7 +320,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
           await writer.markAsDone(id, "done");
           assertEquals((await events.next()).state, "STARTED");
           assertEquals((await events.next()).state, "SUCCESS");
-          // The link has not been made anew for it.
+          // It needed no new link.
           assertEquals(
             status.all.filter(({ type }) => type === "connecting").length,
             1,
@@ -330,14 +330,14 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     );
 
     await step(
-      "results arrive once each while a replica takes over by CLUSTER FAILOVER",
+      "results arrive once each during a CLUSTER FAILOVER",
       async () => {
         for (const sharded of [false, true]) {
           const ids = taskIds(1500);
           await using backend = backendOf(cluster, { sharded });
           await using writer = backendOf(cluster, { sharded });
           const events = eventsOf(backend, ids);
-          const master = await cluster.ownerOf(slotOf(PREFIX + ids[0]));
+          const master = await cluster.ownerOf(keySlot(PREFIX + ids[0]));
           const replica = await cluster.replicaOf(master);
           await storeAll(writer, ids.slice(0, 500));
           const meanwhile = storeAll(writer, ids.slice(500, 1000), 10);
@@ -349,26 +349,29 @@ Deno.test(needs(["redis-server", "redis-cli"], {
       },
     );
 
-    await step("100,000 awaited keys attach, and attach again", async () => {
-      const ids = taskIds(100_000);
-      await using backend = backendOf(cluster);
-      await using writer = backendOf(cluster);
-      const status = inboxOf(backend.status());
-      const consumer = backend.consumer();
-      const events = inboxOf(consumer.readable);
-      await consumer.add(ids);
-      for (const node of cluster.nodes) {
-        await cluster.send(node, "CLIENT", "KILL", "TYPE", "pubsub");
-      }
-      await status.until(({ type }) => type === "resynced", {
-        timeout: 30_000,
-      });
-      const some = ids.filter((_, i) => i % 1000 === 0);
-      await storeAll(writer, some);
-      await events.until(() => events.all.length === some.length);
-      assertEquals(outcomesOf(events.all), once(some));
-      await consumer[Symbol.asyncDispose]();
-    });
+    await step(
+      "100,000 awaited keys attach, and attach again after their connections were killed",
+      async () => {
+        const ids = taskIds(100_000);
+        await using backend = backendOf(cluster);
+        await using writer = backendOf(cluster);
+        const status = inboxOf(backend.status());
+        const consumer = backend.consumer();
+        const events = inboxOf(consumer.readable);
+        await consumer.add(ids);
+        for (const node of cluster.nodes) {
+          await cluster.send(node, "CLIENT", "KILL", "TYPE", "pubsub");
+        }
+        await status.until(({ type }) => type === "resynced", {
+          timeout: 30_000,
+        });
+        const some = ids.filter((_, i) => i % 1000 === 0);
+        await storeAll(writer, some);
+        await events.until(() => events.all.length === some.length);
+        assertEquals(outcomesOf(events.all), once(some));
+        await consumer[Symbol.asyncDispose]();
+      },
+    );
 
     await step(
       "a master is killed: each outcome arrives once, when its replica has taken over",
@@ -378,9 +381,9 @@ Deno.test(needs(["redis-server", "redis-cli"], {
         await using writer = backendOf(cluster);
         const events = eventsOf(backend, ids);
         await storeAll(writer, ids.slice(0, 1000));
-        const master = await cluster.ownerOf(slotOf(PREFIX + ids[2000]));
+        const master = await cluster.ownerOf(keySlot(PREFIX + ids[2000]));
         const replica = await cluster.replicaOf(master);
-        // What the master has acknowledged and not handed on would be its loss.
+        // Otherwise, writes that the master has not replicated would be lost with it.
         await cluster.send(master, "SET", `{${PREFIX}${ids[2000]}}`, "");
         assertEquals(await cluster.send(master, "WAIT", 1, 5000), 1);
         await cluster.kill(master);

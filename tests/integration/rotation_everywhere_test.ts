@@ -6,7 +6,7 @@ import {
   ResultBackend,
   type ResultBackendOptions,
 } from "../../mod.ts";
-import { slotOf } from "../../src/redis/cluster/slots.ts";
+import { keySlot } from "../../src/redis/cluster/slots.ts";
 import { denoRuntime } from "../../src/runtime.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { needs } from "../support/needs.ts";
@@ -129,7 +129,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     const options = { cluster: true };
     async function move(): Promise<void> {
       for (let i = 0; i < 20; i++) {
-        const slot = slotOf(crypto.randomUUID());
+        const slot = keySlot(crypto.randomUUID());
         const owner = await cluster.ownerOf(slot);
         await cluster.migrate(slot, await cluster.otherThan(owner));
       }

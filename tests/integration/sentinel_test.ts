@@ -1,5 +1,5 @@
-// Real Sentinels, and a master that moves: by command while the old one is
-// still there, by its death, and by its silence.
+// Real Sentinels, and a master that moves: by command while the old one is still
+// up, when it dies, and when it hangs.
 
 import { RedisError, ResultBackend } from "../../mod.ts";
 import {
@@ -18,10 +18,10 @@ import { collect, inboxOf, outcomesOf, taskIds } from "../support/results.ts";
 import { within } from "../support/until.ts";
 
 const SERVERS = ["redis-server", "redis-sentinel"] as const;
-// Nothing but the message, or the read of a fresh link, may bring a result.
+// Off, so that only messages and the reads of a new link deliver results.
 const LIVE = { reconcile: 0 };
 
-/** Stores what a server does not hold, as a worker whose store was lost would. */
+/** Stores results that the server lacks, as a worker whose store was lost would. */
 async function storeMissing(
   server: RedisServer,
   ids: readonly string[],
@@ -35,7 +35,7 @@ async function storeMissing(
   }
 }
 
-/** Workers that store through a fail-over, and a reader who gets each outcome once. */
+/** Workers store during a fail-over, and a reader receives each outcome once. */
 async function streamThrough(
   set: RedisSentinels,
   move: () => Promise<RedisServer>,
@@ -45,13 +45,13 @@ async function streamThrough(
   const ids = taskIds(2000);
   const status = inboxOf(backend.status());
   const reading = collect(backend.stream(ids));
-  // Where the test fails before it is awaited.
+  // The test may fail before it awaits this.
   reading.catch(() => {});
   await status.until(({ type }) => type === "connected");
   let isMoving = true;
   const moved = move().finally(() => isMoving = false);
   let stored = 0;
-  // As many as it takes, and at least some on either side of the switch.
+  // Until the switch is done, with some stores on either side of it.
   while (isMoving && stored < ids.length - 100) {
     const batch = ids.slice(stored, stored + 5);
     stored += batch.length;
@@ -60,9 +60,9 @@ async function streamThrough(
   const master = await moved;
   const rest = ids.slice(stored);
   await Promise.all(rest.map((id) => worker.markAsDone(id, id)));
-  // What the old master took and did not hand on is Redis's loss.
+  // Redis loses writes that the old master accepted but did not replicate.
   await storeMissing(master, ids);
-  // It closes when each has its outcome.
+  // The stream closes when each task has its outcome.
   const events = await within(reading, {
     what: "every outcome",
   });
@@ -74,13 +74,13 @@ async function streamThrough(
 
 Deno.test(needs(SERVERS, {
   name:
-    "a fail-over by command, then one by the master's death: what is stored through them comes once, and at once from a master that is new while the old one lives",
+    "results stored during a fail-over, by command and after the master's death, arrive once, and at once if the old master is still up",
   async fn() {
     await using set = await startSentinels();
     await using backend = new ResultBackend(set.url, LIVE);
     const [id] = taskIds(1) as [string];
     const result = backend.result(id).get();
-    // Where the test fails before it is awaited.
+    // The test may fail before it awaits this.
     result.catch(() => {});
     const status = inboxOf(backend.status());
     await status.until(({ type }) => type === "connected");
@@ -97,7 +97,7 @@ Deno.test(needs(SERVERS, {
       left.error?.message ?? "",
       `Left 127.0.0.1:${old.port}: the Sentinels say that "mymaster" is now 127.0.0.1:${master.port}`,
     );
-    // Celery hears nothing until Sentinel makes the old one a replica, ten
+    // Celery notices nothing until Sentinel makes the old master a replica, ten
     // seconds later.
 
     await streamThrough(set, async () => {
@@ -112,7 +112,7 @@ Deno.test(needs(SERVERS, {
 
 Deno.test(needs(SERVERS, {
   name:
-    "a master that falls silent is left when the Sentinels have another, long before the heartbeat; a store under way is done there",
+    "a master that hangs is left when the Sentinels have another, long before the heartbeat, and a pending store goes there",
   async fn() {
     await using set = await startSentinels({
       password: "s3cret",
@@ -125,7 +125,7 @@ Deno.test(needs(SERVERS, {
     });
     const [awaited, stored] = taskIds(2) as [string, string];
     const result = backend.result(awaited).get();
-    // Where the test fails before it is awaited.
+    // The test may fail before it awaits this.
     result.catch(() => {});
     const status = inboxOf(backend.status());
     await status.until(({ type }) => type === "connected");
@@ -146,7 +146,7 @@ Deno.test(needs(SERVERS, {
 
 Deno.test(needs(SERVERS, {
   name:
-    "Sentinels with users of their own: a wrong password is told at once, one Sentinel is enough, and an unknown master is named",
+    "with a login for the Sentinels: a wrong password is reported at once, one Sentinel is enough, and an unknown master is named",
   async fn() {
     await using set = await startSentinels({
       replicas: 0,
@@ -186,7 +186,7 @@ Deno.test(needs(SERVERS, {
 }));
 
 Deno.test(needs(SERVERS, {
-  name: "a Sentinel that is taken for a Redis server is told as one at once",
+  name: "a Sentinel in place of a Redis server is reported at once",
   async fn() {
     await using set = await startSentinels({ replicas: 0 });
     const [first = ""] = set.url.split(";");

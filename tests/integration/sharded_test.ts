@@ -1,4 +1,4 @@
-// Sharded channels at one server: they need no cluster.
+// Sharded channels on one server: they do not need a cluster.
 
 import { MemoryRedis } from "../../testing.ts";
 import { ResultBackend } from "../../mod.ts";
@@ -46,8 +46,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name:
-    "where scripts are refused, results are published on sharded channels too",
+  name: "results are published on sharded channels even if scripts are refused",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -57,8 +56,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name:
-    "a wait on sharded channels outlasts a server that has too many clients",
+  name: "a wait on sharded channels survives a server with too many clients",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -84,7 +82,7 @@ Deno.test(needs("redis-server", {
   },
 }));
 
-Deno.test("MemoryRedis knows sharded channels", async () => {
+Deno.test("MemoryRedis supports sharded channels", async () => {
   await using redis = await MemoryRedis.start();
   await streamAll(redis.url);
 });

@@ -1,11 +1,11 @@
-// One configuration for both: Celery and this module by the same Sentinels.
+// Celery and this module with the same configuration and the same Sentinels.
 
 import { ResultBackend } from "../../mod.ts";
 import { assertEquals } from "../support/assert.ts";
 import { CELERY_PYTHON, needs } from "../support/needs.ts";
 import { MASTER_NAME, startSentinels } from "../support/redis_sentinels.ts";
 
-/** Stores a result, and prints the one of another task. */
+/** Stores a result, and prints that of another task. */
 const PROGRAM = `
 import json, sys
 from celery import Celery

@@ -1,10 +1,6 @@
 import { ConfigurationError, ResultBackend } from "../../mod.ts";
-import type {
-  DriverSettings,
-  RedisDriver,
-  RedisLink,
-  ResultBackendOptions,
-} from "../../mod.ts";
+import type { DriverSettings, RedisDriver, RedisLink } from "../../driver.ts";
+import type { ResultBackendOptions } from "../../mod.ts";
 import { resolveOptions } from "../../src/options.ts";
 import type { Address } from "../../src/runtime.ts";
 import { parseTarget } from "../../src/redis/target.ts";

@@ -1,6 +1,6 @@
 /**
- * What deno.land/x/redis looks like from outside, with the habits that a driver
- * over it has to live with. It shares no code with the package.
+ * A double of deno.land/x/redis that imitates the behaviour a driver must cope
+ * with. It shares no code with the package.
  *
  * @module
  */
@@ -12,12 +12,12 @@ import type {
   DenoRedisMessage,
   DenoRedisPipeline,
   DenoRedisSubscription,
-} from "../../mod.ts";
+} from "../../deno_redis.ts";
 import { type Argument, encodeCommand } from "./client.ts";
 
 /**
- * The version to be like: up to 0.36 there are no events, and up to 0.39 no
- * signal ends a dial.
+ * The version to imitate. Up to 0.36 there are no events, and up to 0.39 no
+ * signal cancels a dial.
  */
 export type DoubleVersion = "0.32" | "0.37" | "0.41";
 
@@ -43,14 +43,14 @@ export function denoRedisDouble(
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** An error reply: no name, and the `-` still before it. */
+/** An error reply: without a name, and with the leading `-`. */
 class ErrorReply extends Error {}
 
 class Double implements DenoRedisClient {
   readonly #options: DenoRedisConnectOptions;
   readonly #version: DoubleVersion;
   readonly #listeners: [type: string, callback: () => void][] = [];
-  // Subscribed names, as the package remembers them.
+  // The channels that the package remembers.
   readonly #channels: Record<string, true> = Object.create(null);
   #conn: Deno.TcpConn | undefined;
   #reader = new Reader(undefined);
@@ -73,7 +73,7 @@ class Double implements DenoRedisClient {
     this.#reader = new Reader(conn);
     this.#isClosed = false;
     this.isConnected = true;
-    this.#tell("connect");
+    this.#emit("connect");
   }
 
   pipeline(): DenoRedisPipeline {
@@ -134,10 +134,10 @@ class Double implements DenoRedisClient {
     } catch (error) {
       if (!(error instanceof Deno.errors.BadResource)) throw error;
     }
-    if (!wasClosed) this.#tell("close");
+    if (!wasClosed) this.#emit("close");
   }
 
-  /** Keeps confirmations to itself, and reconnects whatever `maxRetryCount` says. */
+  /** Hides confirmations, and reconnects regardless of `maxRetryCount`. */
   async *#receive(): AsyncGenerator<DenoRedisMessage, void> {
     while (this.isConnected) {
       let reply: unknown;
@@ -148,7 +148,7 @@ class Double implements DenoRedisClient {
         if (error instanceof ErrorReply) throw error;
         this.close();
         await this.connect();
-        // If that is refused, the new connection is left open.
+        // If this is refused, the new connection stays open.
         await this.#write(["PING"]);
         await this.#reader.reply(true);
         await this.#write(["SUBSCRIBE", ...Object.keys(this.#channels)]);
@@ -161,14 +161,14 @@ class Double implements DenoRedisClient {
     }
   }
 
-  /** One exchange at a time. */
+  /** Runs one exchange at a time. */
   #inTurn<T>(exchange: () => Promise<T>): Promise<T> {
     const done = this.#turn.then(exchange);
     this.#turn = done.catch(() => {});
     return done;
   }
 
-  /** In pieces, so that writes that overlap mix. */
+  /** Writes in pieces, so that overlapping writes interleave. */
   async #write(words: Argument[]): Promise<void> {
     const bytes = encodeCommand(words);
     for (let sent = 0; sent < bytes.length;) {
@@ -176,17 +176,17 @@ class Double implements DenoRedisClient {
     }
   }
 
-  #tell(type: string): void {
+  #emit(type: string): void {
     for (const [wanted, callback] of this.#listeners) {
       if (wanted === type) callback();
     }
   }
 }
 
-/** Reads replies one by one; stops at the first error, also within an array. */
+/** Reads replies one by one. Stops at the first error, even inside an array. */
 class Reader {
   readonly #conn: Deno.Conn | undefined;
-  // Shared by all status replies that come as bytes.
+  // All status replies as bytes are views of this buffer.
   readonly #scratch = new Uint8Array(65_536);
   #buffer: Uint8Array = new Uint8Array(0);
 
@@ -249,7 +249,7 @@ class Reader {
   async #fill(): Promise<void> {
     const piece = new Uint8Array(65_536);
     const length = await this.#conn!.read(piece);
-    // The end is an error without words.
+    // The end of the stream is an error without a message.
     if (length === null) throw new Error();
     const joined = new Uint8Array(this.#buffer.length + length);
     joined.set(this.#buffer);

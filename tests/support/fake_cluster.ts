@@ -5,7 +5,7 @@ import { assertEquals } from "./assert.ts";
 import { array, bulk, FakePeer } from "./fake_peer.ts";
 import { FakeRuntime } from "./fake_runtime.ts";
 
-/** Slots from, slots to, and the port of their master and its replicas. */
+/** The first slot, the last slot, and the ports of their master and its replicas. */
 export type Range = readonly [from: number, to: number, ...ports: number[]];
 
 /** Writes the reply to CLUSTER SLOTS. */
@@ -21,7 +21,7 @@ export function slotsReply(ranges: readonly Range[]): string {
   ));
 }
 
-/** Nodes of a cluster that answer as the test says, all at `redis.test`, and a link to them. */
+/** The nodes of a cluster at `redis.test`, whose replies the test sets, and a link to them. */
 export class FakeCluster {
   readonly runtime = new FakeRuntime({
     dial: (address) => this.#dial("port" in address ? address.port : 0),
@@ -31,9 +31,9 @@ export class FakeCluster {
   readonly moved: (readonly string[])[] = [];
   /** The ports that were dialled, in order. */
   readonly dialled: number[] = [];
-  /** What every node says of the slots. */
+  /** The slot map that every node replies with. */
   ranges: readonly Range[];
-  /** Prepares a connection to a port, the first or a later one; returns an error to refuse. */
+  /** Prepares each connection to a port. Returns an error to refuse it. */
   onDial: (peer: FakePeer, port: number, nth: number) => Error | void =
     () => {};
   readonly #driver: ClusterDriver;
@@ -54,7 +54,7 @@ export class FakeCluster {
     });
   }
 
-  /** Makes a link. */
+  /** Opens a link. */
   connect(signal = new AbortController().signal): Promise<RedisLink> {
     return this.#driver.connect({
       onMessage: (channel, payload) => this.messages.push([channel, payload]),
@@ -68,17 +68,17 @@ export class FakeCluster {
     return this.#peer(port, 0);
   }
 
-  /** The second connection to a port, which subscribes. */
+  /** The second connection to a port, for subscriptions. */
   subscriber(port: number): FakePeer {
     return this.#peer(port, 1);
   }
 
-  /** Every connection that was made to a port. */
+  /** All connections to a port so far. */
   peers(port: number): readonly FakePeer[] {
     return this.#peers.get(port) ?? [];
   }
 
-  /** From now on, every node says this of the slots. */
+  /** Sets the slot map of every node. */
   reshard(ranges: readonly Range[]): void {
     this.ranges = ranges;
     for (const peers of this.#peers.values()) {
@@ -88,13 +88,13 @@ export class FakeCluster {
     }
   }
 
-  /** Ends a link; nothing may be left of it. */
+  /** Ends a link, and fails if anything is left of it. */
   async end(link: RedisLink): Promise<void> {
     await link.end(new Error("end of the test"));
     this.checkNothingLeft();
   }
 
-  /** Fails if a timer is set or a connection open. */
+  /** Fails if a timer is set, or a connection is open. */
   checkNothingLeft(): void {
     assertEquals(this.runtime.timers, 0);
     for (const peers of this.#peers.values()) {

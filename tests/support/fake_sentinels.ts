@@ -1,41 +1,41 @@
 import type { Runtime, TcpAddress } from "../../src/runtime.ts";
 import { array, bulk, FakePeer, message } from "./fake_peer.ts";
 
-/** What a Sentinel says of a master. */
+/** What a Sentinel reports about a master. */
 export interface FakeMaster {
-  /** Its name; `mymaster`, if not given. */
+  /** Its name. @default {"mymaster"} */
   name?: string;
-  /** The host where it listens. */
+  /** Its host. */
   at: string;
-  /** The port there; 6379, if not given. */
+  /** Its port. @default {6379} */
   port?: number;
-  /** Where clients are to go, if that is elsewhere already. */
+  /** The host that clients should use, if it differs. */
   present?: string;
-  /** Sentinel's words; `master`, if not given. */
+  /** Its flags. @default {"master"} */
   flags?: string;
-  /** The number of its fail-over. */
+  /** The number of its fail-over. @default {0} */
   epoch?: number;
-  /** How many other Sentinels there are. */
+  /** How many other Sentinels there are. @default {2} */
   others?: number;
 }
 
 /** A host of a {@linkcode FakeSentinels}. */
 export interface FakeHost {
-  /** What each new connection to it is prepared with; an error refuses. */
+  /** Prepares each new connection. Returns an error to refuse it. */
   accept: (peer: FakePeer) => Error | void;
-  /** Whether a dial is never answered. */
+  /** Whether dials hang. */
   isBlackHole: boolean;
   /** The connections, in order. */
   readonly peers: FakePeer[];
 }
 
-/** Sentinels and servers to dial, by their host names; a host that was not named refuses. */
+/** A network of Sentinels and servers, by host name. Unknown hosts refuse. */
 export class FakeSentinels {
   readonly #hosts = new Map<string, FakeHost>();
-  /** How many dials were given up. */
+  /** How many dials were aborted. */
   aborted = 0;
 
-  /** To be a runtime's `dial`. */
+  /** The `dial` of a runtime. */
   readonly dial: Runtime["dial"] = (address, signal) => {
     const { hostname } = address as TcpAddress; // Nothing else is dialled here.
     const host = this.#hosts.get(hostname);
@@ -57,7 +57,7 @@ export class FakeSentinels {
     return Promise.resolve(peer.transport);
   };
 
-  /** A host, whatever it is. */
+  /** The host of this name. */
   host(name: string): FakeHost {
     const host = this.#hosts.get(name) ??
       { accept() {}, isBlackHole: false, peers: [] };
@@ -65,7 +65,7 @@ export class FakeSentinels {
     return host;
   }
 
-  /** Lets a host be a Redis server of a role. */
+  /** Makes a host a Redis server with this role. */
   server(name: string, role = "master"): FakeHost {
     const host = this.host(name);
     host.accept = (peer) => {
@@ -74,7 +74,7 @@ export class FakeSentinels {
     return host;
   }
 
-  /** Lets a host be a Sentinel that says this; from now on, if it is one. */
+  /** Makes a host a Sentinel that reports these masters from now on. */
   sentinel(
     name: string,
     masters: FakeMaster[],
@@ -98,7 +98,7 @@ export class FakeSentinels {
     }
   }
 
-  /** The connections to a host that subscribed, and are open. */
+  /** The open connections to a host that have subscribed. */
   listeners(name: string): FakePeer[] {
     return this.host(name).peers.filter(({ commands, transport }) =>
       transport.closed === 0 &&
@@ -106,7 +106,7 @@ export class FakeSentinels {
     );
   }
 
-  /** Every connection that there was. */
+  /** All connections so far. */
   get peers(): FakePeer[] {
     return [...this.#hosts.values()].flatMap(({ peers }) => peers);
   }

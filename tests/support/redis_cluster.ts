@@ -1,5 +1,5 @@
 /**
- * A real Redis Cluster as a resource of a test.
+ * A real Redis Cluster, as a disposable resource of a test.
  *
  * @module
  */
@@ -12,45 +12,45 @@ import {
 } from "./redis_server.ts";
 import { until } from "./until.ts";
 
-/** Silence after which a node is taken for dead, in milliseconds: a master is replaced a second or two later. */
+/** Milliseconds of silence after which a node counts as dead. A master is replaced a second or two later. */
 const NODE_TIMEOUT = 1000;
-/** Milliseconds between two votes of a node for replicas of one master. */
+/** Milliseconds between two votes of one node for replicas of the same master. */
 const VOTE_GAP = 2 * NODE_TIMEOUT;
-/** A node's bus listens this much above its port. */
+/** The offset of a node's bus port from its port. */
 const BUS_OFFSET = 10_000;
-/** How often other ports are tried where somebody else was quicker. */
+/** How often to retry with other ports if one was taken meanwhile. */
 const PORT_ATTEMPTS = 20;
 
-/** What kind of cluster to start. */
+/** What to start. */
 export interface StartClusterOptions
   extends Pick<StartRedisOptions, "password" | "tls"> {
   /**
-   * How many masters share the slots.
+   * The number of masters.
    *
    * @default {3}
    */
   masters?: number;
   /**
-   * How many replicas each of them has.
+   * The number of replicas of each master.
    *
    * @default {1}
    */
   replicas?: number;
   /**
-   * Require this password, of replicas too.
+   * The password, for clients and replicas.
    *
    * @default {no password}
    */
   password?: string;
-  /** Speak TLS between the nodes too, and announce the ports of TLS to clients that come by TLS. */
+  /** Use TLS, also between the nodes, and announce TLS ports to clients that use TLS. */
   tls?: NonNullable<StartRedisOptions["tls"]>;
   /** More arguments for each redis-server. */
   args?: string[];
 }
 
 /**
- * Starts a cluster on free ports of 127.0.0.1, and resolves once each node says
- * that its state is ok, and each replica that it is in step with its master.
+ * Starts a cluster on free ports of 127.0.0.1. Resolves once each node reports
+ * the state ok, and each replica is in sync with its master.
  *
  * ```ts ignore
  * await using cluster = await startCluster();
@@ -103,7 +103,7 @@ async function startNode(
       args: [
         ...["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf"],
         ...["--cluster-node-timeout", String(NODE_TIMEOUT)],
-        // A replica that has just synchronised may stand for election.
+        // A replica that has just synchronised can be elected.
         ...["--cluster-replica-validity-factor", "0"],
         ...["--repl-diskless-sync-delay", "0"],
         ...(password === undefined ? [] : ["--masterauth", password]),
@@ -117,7 +117,7 @@ async function startNode(
       await node.start();
       return node;
     } catch (error) {
-      // The bus's port, too, may have been taken meanwhile.
+      // The bus port may have been taken meanwhile, too.
       if (/in use|listen/i.test(node.output) && attempt < PORT_ATTEMPTS) {
         continue;
       }
@@ -127,7 +127,7 @@ async function startNode(
   }
 }
 
-/** How redis-cli gets in. */
+/** The arguments with which redis-cli connects. */
 function cliArguments({ password, tls }: StartClusterOptions): string[] {
   return [
     ...(password === undefined ? [] : ["-a", password, "--no-auth-warning"]),
@@ -138,7 +138,7 @@ function cliArguments({ password, tls }: StartClusterOptions): string[] {
   ];
 }
 
-/** A port that is free together with the one that its bus takes. */
+/** Finds a free port whose bus port is free, too. */
 function freePortPair(): number {
   for (;;) {
     const port = freePort();
@@ -151,7 +151,7 @@ function freePortPair(): number {
   }
 }
 
-/** Nodes that share the slots, some of them masters, some replicas. */
+/** The masters and replicas of a cluster. */
 export class RedisCluster implements AsyncDisposable {
   /** Every node, dead or alive. */
   readonly nodes: readonly RedisServer[];
@@ -160,7 +160,7 @@ export class RedisCluster implements AsyncDisposable {
   readonly #dead = new Set<RedisServer>();
   #lastFailover = -Infinity;
 
-  /** Takes nodes that run; {@linkcode startCluster} makes a cluster of them. */
+  /** Takes ownership of running nodes. Use {@linkcode startCluster}. */
   constructor(
     nodes: readonly RedisServer[],
     options: StartClusterOptions = {},
@@ -169,7 +169,7 @@ export class RedisCluster implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** The URL of the first node that lives. */
+  /** The URL of the first living node. */
   get url(): string {
     return this.#alive()[0]!.url;
   }
@@ -182,12 +182,12 @@ export class RedisCluster implements AsyncDisposable {
     return `${tls === undefined ? "redis" : "rediss"}://${userinfo}${hosts}`;
   }
 
-  /** Where the cluster has a node listen. */
+  /** The address at which the cluster announces a node. */
   addressOf({ hostname, port, tlsPort }: RedisServer): string {
     return `${hostname}:${this.#options.tls === undefined ? port : tlsPort}`;
   }
 
-  /** A connection to a node, shared by all who ask, and closed with the cluster. */
+  /** A shared connection to a node, which is closed with the cluster. */
   client(node: RedisServer): Promise<TestClient> {
     let client = this.#clients.get(node);
     if (client === undefined) {
@@ -197,7 +197,7 @@ export class RedisCluster implements AsyncDisposable {
     return client;
   }
 
-  /** Sends a command to one node, whoever that should be. */
+  /** Sends a command to one node, whether or not it serves the key. */
   async send(
     node: RedisServer,
     ...words: (string | number)[]
@@ -205,7 +205,7 @@ export class RedisCluster implements AsyncDisposable {
     return await (await this.client(node)).send(...words);
   }
 
-  /** The slot of a key, as Redis has it. */
+  /** The slot of a key, by CLUSTER KEYSLOT. */
   async slotOf(key: string): Promise<number> {
     return Number(
       await this.send(this.#alive()[0]!, "CLUSTER", "KEYSLOT", key),
@@ -240,7 +240,7 @@ export class RedisCluster implements AsyncDisposable {
     return replica.server;
   }
 
-  /** Begins to move a slot: from now on, keys that the source lacks are the target's. */
+  /** Begins to migrate a slot: from now on, the source redirects missing keys to the target. */
   async beginMigration(slot: number, to: RedisServer): Promise<Migration> {
     const from = await this.ownerOf(slot);
     const [fromId, toId] = await Promise.all([this.#id(from), this.#id(to)]);
@@ -251,9 +251,9 @@ export class RedisCluster implements AsyncDisposable {
       finish: async () => {
         await this.#moveKeys(slot, from, to);
         const nodes = this.#alive();
-        // A node that takes a slot takes a higher epoch than those that it knows
-        // of. Where it has not heard of the last move yet, that one counts for
-        // more, and two nodes send each other's clients away for ever.
+        // A node that takes over a slot takes a higher epoch than all that it
+        // knows. If it does not know the last migration yet, that one wins, and
+        // two nodes redirect clients to each other without end.
         await until(async () => {
           const last = await Promise.all(
             nodes.map((node) => this.#epoch(node, "my")),
@@ -262,7 +262,7 @@ export class RedisCluster implements AsyncDisposable {
         }, { what: "the node to know of the last move" });
         const others = nodes.filter((node) => node !== to && node !== from);
         for (const node of [to, from, ...others]) {
-          // Replicas refuse it: they learn it from their masters.
+          // Replicas refuse this, and learn it from their masters.
           await this.send(node, "CLUSTER", "SETSLOT", slot, "NODE", toId)
             .catch(() => {});
         }
@@ -276,7 +276,7 @@ export class RedisCluster implements AsyncDisposable {
     };
   }
 
-  /** Moves a slot with its keys. */
+  /** Migrates a slot with its keys. */
   async migrate(slot: number, to: RedisServer): Promise<void> {
     await (await this.beginMigration(slot, to)).finish();
   }
@@ -288,17 +288,17 @@ export class RedisCluster implements AsyncDisposable {
     await node.kill();
   }
 
-  /** Starts a node that was killed. */
+  /** Restarts a killed node. */
   async revive(node: RedisServer): Promise<void> {
     await node.start();
     this.#dead.delete(node);
     await this.untilOk();
   }
 
-  /** Makes a replica the master, in agreement with the present one. */
+  /** Makes a replica the master by a coordinated fail-over. */
   async failover(replica: RedisServer): Promise<void> {
-    // Nobody votes twice for replicas of one master in this time: the second
-    // fail-over would be given up.
+    // No node votes twice for replicas of one master within this time: the
+    // second fail-over would fail.
     await until(() => performance.now() - this.#lastFailover > VOTE_GAP);
     await this.send(replica, "CLUSTER", "FAILOVER");
     await this.untilMaster(replica);
@@ -320,7 +320,7 @@ export class RedisCluster implements AsyncDisposable {
     await this.untilOk();
   }
 
-  /** Resolves once every living node says that the cluster is ok, and every replica is in step. */
+  /** Resolves once every living node reports the cluster ok, and every replica is in sync. */
   async untilOk(): Promise<void> {
     for (const node of this.#alive()) {
       await until(async () => {
@@ -362,7 +362,7 @@ export class RedisCluster implements AsyncDisposable {
     )?.server;
   }
 
-  /** The epoch of a node itself, or the highest that it knows of. */
+  /** The epoch of a node, or the highest one that it knows. */
   async #epoch(node: RedisServer, which: "my" | "current"): Promise<number> {
     const info = String(await this.send(node, "CLUSTER", "INFO"));
     return Number(new RegExp(`cluster_${which}_epoch:(\\d+)`).exec(info)?.[1]);
@@ -388,7 +388,7 @@ export class RedisCluster implements AsyncDisposable {
     }
   }
 
-  /** What `CLUSTER NODES` says at one node. */
+  /** The reply of one node to `CLUSTER NODES`. */
   async #view(node: RedisServer): Promise<NodeView[]> {
     const text = String(await this.send(node, "CLUSTER", "NODES"));
     return text.trim().split("\n").flatMap((line) => {
@@ -413,7 +413,7 @@ export class RedisCluster implements AsyncDisposable {
         id,
         masterId,
         role: flags.includes("master") ? "master" : "replica",
-        // What moves is in brackets.
+        // Slots that are being migrated are in brackets.
         slots: slots.filter((range) => !range.startsWith("[")).map((range) => {
           const [from, to = from] = range.split("-").map(Number);
           return [from!, to!] as const;
@@ -423,11 +423,11 @@ export class RedisCluster implements AsyncDisposable {
   }
 }
 
-/** A slot on its way. */
+/** A migration that is under way. */
 export interface Migration {
-  /** Moves the keys that the source has by now. */
+  /** Moves the keys that the source has now. */
   moveKeys(): Promise<void>;
-  /** Moves the rest, and tells every node that the slot is the target's. */
+  /** Moves the rest, and assigns the slot to the target at every node. */
   finish(): Promise<void>;
 }
 

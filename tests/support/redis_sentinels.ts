@@ -1,6 +1,6 @@
 /**
- * A master, its replicas and the Sentinels that watch over them, as a resource
- * of a test.
+ * A master, its replicas and their Sentinels, as a disposable resource of a
+ * test.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { connect, type TestClient } from "./client.ts";
 import { freePort, type RedisServer, startRedis } from "./redis_server.ts";
 import { until, within } from "./until.ts";
 
-/** What kind of set to start. */
+/** What to start. */
 export interface StartSentinelsOptions {
   /** The servers' password. */
   password?: string;
@@ -18,30 +18,31 @@ export interface StartSentinelsOptions {
   /** An ACL rule for a user of the Sentinels, such as `user app on >pw ...`. */
   sentinelUser?: string;
   /**
-   * Milliseconds without an answer after which a server is down.
+   * Milliseconds without a reply after which a server counts as down.
    *
    * @default {500}
    */
   downAfter?: number;
   /**
-   * How many replicas there are; with none there is no fail-over, and the start is quick.
+   * How many replicas there are. Without any, there is no fail-over, and the
+   * start is quick.
    *
    * @default {2}
    */
   replicas?: number;
 }
 
-/** The name that the Sentinels have for the master. */
+/** The name under which the Sentinels watch the master. */
 export const MASTER_NAME = "mymaster";
 
-/** The votes that a fail-over takes, and how many Sentinels there are. */
+/** The votes that a fail-over needs, and the number of Sentinels. */
 const QUORUM = 2;
 const SENTINELS = 3;
 
 /**
- * Starts a Sentinel, and ends it at the end of the input, which is that of the
- * test process, too. What waits for that is a process of its own: Deno kills its
- * children when it ends, and no others.
+ * Starts a Sentinel, and kills it at the end of the input, which is also the end
+ * of the test process. A separate process waits for that, because Deno kills its
+ * children when it exits, but not their children.
  */
 const RUN_SCRIPT = `
   redis-sentinel "$1" >"$2/log" 2>&1 &
@@ -52,7 +53,7 @@ const RUN_SCRIPT = `
   wait
 `;
 
-/** Where one Sentinel is, and which id it has. */
+/** The port and id of one Sentinel. */
 interface Seat {
   readonly port: number;
   readonly id: string;
@@ -60,7 +61,7 @@ interface Seat {
 
 /**
  * Starts one master, two replicas and three Sentinels on free ports of
- * 127.0.0.1, and resolves once all of them know of each other.
+ * 127.0.0.1, and resolves once all of them know each other.
  *
  * ```ts ignore
  * await using set = await startSentinels();
@@ -119,17 +120,17 @@ export async function startSentinels(
   }
 }
 
-/** Servers, and the Sentinels that watch over them. */
+/** Servers, and the Sentinels that watch them. */
 export class RedisSentinels implements AsyncDisposable {
-  /** The servers; the first one began as the master. */
+  /** The servers. The first one was the master at the start. */
   readonly servers: readonly RedisServer[];
   /** The Sentinels. */
   readonly sentinels: readonly SentinelProcess[];
-  /** The `sentinel://` URL of db 0, with the servers' password if there is one. */
+  /** The `sentinel://` URL of db 0, with the servers' password, if any. */
   readonly url: string;
   readonly #stack: AsyncDisposableStack;
 
-  /** Takes what runs; {@linkcode startSentinels} makes one. */
+  /** Takes ownership of running processes. Use {@linkcode startSentinels}. */
   constructor(
     servers: readonly RedisServer[],
     sentinels: readonly SentinelProcess[],
@@ -161,13 +162,13 @@ export class RedisSentinels implements AsyncDisposable {
     return server;
   }
 
-  /** Has the Sentinels make a replica the master while the old one is still there; resolves to the new one. */
+  /** Makes a replica the master while the old master is still up. Resolves to the new master. */
   async failover(): Promise<RedisServer> {
     const old = await this.master();
     await using client = await this.#sentinel(0).client();
     await using sub = await this.#sentinel(0).client();
     const switched = this.#switched(sub);
-    // Where the fail-over is refused before that is awaited.
+    // The fail-over may be refused before this is awaited.
     switched.catch(() => {});
     await until(
       async () => {
@@ -175,7 +176,7 @@ export class RedisSentinels implements AsyncDisposable {
           return await client.send("SENTINEL", "FAILOVER", MASTER_NAME) ===
             "OK";
         } catch (error) {
-          // Not so soon after the last one, or before a replica is in step.
+          // Too soon after the last one, or before a replica is in sync.
           if (/NOGOODSLAVE|INPROG/.test(String(error))) return false;
           throw error;
         }
@@ -188,7 +189,7 @@ export class RedisSentinels implements AsyncDisposable {
     return master;
   }
 
-  /** Resolves when the first Sentinel tells of the next switch. */
+  /** Resolves when the first Sentinel announces the next switch. */
   async switched(): Promise<void> {
     await using client = await this.#sentinel(0).client();
     await this.#switched(client);
@@ -201,7 +202,7 @@ export class RedisSentinels implements AsyncDisposable {
     });
   }
 
-  /** Resolves when every Sentinel agrees on the master, and knows that all are there. */
+  /** Resolves when all Sentinels agree on the master, and know all servers and each other. */
   async settled(): Promise<void> {
     for (const [index] of this.sentinels.entries()) {
       await using client = await this.#sentinel(index).client();
@@ -228,7 +229,7 @@ export class RedisSentinels implements AsyncDisposable {
   }
 }
 
-/** A redis-sentinel that the test may kill. */
+/** A redis-sentinel process that the test can kill. */
 export class SentinelProcess implements AsyncDisposable {
   /** Its port on 127.0.0.1. */
   readonly port: number;
@@ -249,7 +250,7 @@ export class SentinelProcess implements AsyncDisposable {
     this.#password = sentinelPassword;
   }
 
-  /** Starts one; {@linkcode startSentinels} starts a set of them. */
+  /** Starts one Sentinel. {@linkcode startSentinels} starts a set of them. */
   static async start(
     port: number,
     config: string,
@@ -285,24 +286,24 @@ export class SentinelProcess implements AsyncDisposable {
     return sentinel;
   }
 
-  /** A new connection to it, as its default user. */
+  /** Opens a connection as the default user. */
   client(): Promise<TestClient> {
     const userinfo = this.#password === undefined ? "" : `:${this.#password}@`;
     return connect(`redis://${userinfo}127.0.0.1:${this.port}`);
   }
 
-  /** Stops the process as it is: its connections stay up, and nobody answers. */
+  /** Suspends the process: its connections stay open, without replies. */
   pause(): void {
     Deno.kill(this.#pid, "SIGSTOP");
   }
 
-  /** Kills it for good; resolves when it is gone. */
+  /** Kills the process. Resolves when it has exited. */
   async kill(): Promise<void> {
     this.#end ??= this.#kill();
     await this.#end;
   }
 
-  /** Kills it. */
+  /** Kills the process. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
   }
@@ -320,7 +321,7 @@ function configOf(
   { password, sentinelPassword, sentinelUser, downAfter = 500 }:
     StartSentinelsOptions,
 ): string {
-  // They would find each other, but that takes seconds.
+  // They would discover each other, but that takes seconds.
   const others = seats.filter((seat) => seat.id !== id);
   return [
     `port ${port}`,

@@ -9,7 +9,7 @@
  */
 
 import { RedisError } from "../../src/errors.ts";
-import { keysOf } from "../../src/redis/cluster/command_keys.ts";
+import { findKeys } from "../../src/redis/cluster/command_keys.ts";
 import type { Command, CommandArgument } from "../../src/redis/wire/command.ts";
 import type {
   LinkEvents,
@@ -62,14 +62,14 @@ class CommandLink implements RedisLink {
   }
 
   async command(command: Command): Promise<RespValue> {
-    this.#checkSlot(keysOf(command));
+    this.#checkSlot(findKeys(command));
     const reply = await this.#ask(() => this.#run(command));
     if (reply instanceof RedisError) throw reply;
     return reply;
   }
 
   transaction(commands: readonly Command[]): Promise<RespValue[]> {
-    this.#checkSlot(commands.flatMap(keysOf));
+    this.#checkSlot(commands.flatMap(findKeys));
     return this.#ask(() => commands.map((command) => this.#run(command)));
   }
 

@@ -1,6 +1,6 @@
 /**
- * A Sentinel in this process that knows one master and nobody else: what it
- * watches over has no connections of a Sentinel.
+ * A Sentinel in this process that knows one master. Unlike a real one, it opens
+ * no connections to the master.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import { FakePeer } from "./fake_peer.ts";
 import { FakeSentinels } from "./fake_sentinels.ts";
 
-/** Listens on a free port of 127.0.0.1, and says that the master is at this port. */
+/** Listens on a free port of 127.0.0.1, and announces a master at the given port. */
 export class TcpSentinel implements AsyncDisposable {
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   readonly #masterPort: number;
@@ -16,7 +16,7 @@ export class TcpSentinel implements AsyncDisposable {
   readonly #conns = new Set<Deno.Conn>();
   readonly #accepting: Promise<void>;
 
-  /** Starts at once. */
+  /** Starts to listen. */
   constructor(masterPort: number) {
     this.#masterPort = masterPort;
     this.#accepting = this.#accept();
@@ -45,7 +45,7 @@ export class TcpSentinel implements AsyncDisposable {
     }
   }
 
-  /** Ends it, with its connections. */
+  /** Closes the listener and all connections. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener.close();
     await this.#accepting;
@@ -54,7 +54,7 @@ export class TcpSentinel implements AsyncDisposable {
   }
 }
 
-/** What the client says. */
+/** Reads commands. */
 async function take(conn: Deno.Conn, peer: FakePeer): Promise<void> {
   const buffer = new Uint8Array(4096);
   try {
@@ -65,12 +65,12 @@ async function take(conn: Deno.Conn, peer: FakePeer): Promise<void> {
     }
     conn.close();
   } catch {
-    // Either side closed it.
+    // Either side closed the connection.
   }
   peer.transport.end();
 }
 
-/** What the Sentinel answers. */
+/** Writes replies. */
 async function give(conn: Deno.Conn, peer: FakePeer): Promise<void> {
   const buffer = new Uint8Array(4096);
   try {
@@ -80,6 +80,6 @@ async function give(conn: Deno.Conn, peer: FakePeer): Promise<void> {
       await conn.write(buffer.subarray(0, length));
     }
   } catch {
-    // Either side closed it.
+    // Either side closed the connection.
   }
 }

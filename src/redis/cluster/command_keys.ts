@@ -1,6 +1,6 @@
 import type { Command, CommandArgument } from "../wire/command.ts";
 
-/** Commands that name no key: any node may answer. */
+/** Commands without a key: any node may answer. */
 const KEYLESS: ReadonlySet<string> = new Set([
   "ACL",
   "CLIENT",
@@ -22,7 +22,7 @@ const KEYLESS: ReadonlySet<string> = new Set([
   "WAIT",
 ]);
 
-/** Commands whose every argument is a key, and whose reply is how many it applied to. */
+/** Commands whose arguments are all keys, and whose reply counts those that it applied to. */
 const COUNTING: ReadonlySet<string> = new Set([
   "DEL",
   "EXISTS",
@@ -30,8 +30,8 @@ const COUNTING: ReadonlySet<string> = new Set([
   "UNLINK",
 ]);
 
-/** Commands that say how many of their arguments are keys. */
-const COUNTED: ReadonlySet<string> = new Set([
+/** Commands whose second argument says how many keys follow. */
+const WITH_KEY_COUNT: ReadonlySet<string> = new Set([
   "EVAL",
   "EVAL_RO",
   "EVALSHA",
@@ -41,23 +41,23 @@ const COUNTED: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The keys that decide where a command goes: those of a script, of DEL and its
- * like, and of MGET; of any other command its first argument, which is its key,
- * or the channel of a PUBLISH.
+ * The keys that a command is routed by: all keys of a script, of MGET, and of
+ * DEL and its like. Any other command has one, its first argument; for PUBLISH,
+ * that is the channel.
  */
-export function keysOf(command: Command): readonly CommandArgument[] {
-  const name = nameOf(command);
+export function findKeys(command: Command): readonly CommandArgument[] {
+  const name = commandName(command);
   if (KEYLESS.has(name)) return [];
-  if (COUNTED.has(name)) return command.slice(3, 3 + Number(command[2]));
+  if (WITH_KEY_COUNT.has(name)) return command.slice(3, 3 + Number(command[2]));
   if (COUNTING.has(name) || name === "MGET") return command.slice(1);
   return command.slice(1, 2);
 }
 
-/** Whether a command may be sent in parts, one for each slot, and the replies be added up. */
-export function isCounting(command: Command): boolean {
-  return COUNTING.has(nameOf(command));
+/** Whether a command may be split, one part for each slot, and the replies added up. */
+export function isCountingKeys(command: Command): boolean {
+  return COUNTING.has(commandName(command));
 }
 
-function nameOf(command: Command): string {
+function commandName(command: Command): string {
   return String(command[0]).toUpperCase();
 }

@@ -4,42 +4,44 @@ import {
   RedisError,
 } from "../../errors.ts";
 import type { TcpAddress } from "../../runtime.ts";
+import { Deadline } from "../../util/deadline.ts";
+import { onAbort } from "../../util/on_abort.ts";
 import { toError } from "../../util/to_error.ts";
-import type { Connection } from "../server/connection.ts";
-import { openConnection } from "../server/open_connection.ts";
 import type { LinkEvents, RedisDriver, RedisLink } from "../link.ts";
 import { isRetriable } from "../retriable.ts";
+import type { Connection } from "../server/connection.ts";
+import { openConnection } from "../server/open_connection.ts";
 import { ClusterLink } from "./link.ts";
 import type { NodeOptions } from "./node_pool.ts";
 import {
-  ASK_FOR_MAP,
-  namedAddress,
+  CLUSTER_SLOTS,
   type NodeAddress,
   SlotMap,
+  toNodeAddress,
 } from "./slot_map.ts";
 
-/** How to reach a cluster, and who to be there. */
-export interface ClusterOptions extends NodeOptions {
-  /** Nodes to ask for the others; one that answers is enough. */
+/** Where a cluster is, and how to connect to its nodes. */
+export interface ClusterDriverOptions extends NodeOptions {
+  /** The nodes to ask for the slot map; one that answers is enough. */
   readonly seeds: readonly TcpAddress[];
 }
 
 /**
- * The driver for a Redis Cluster. It asks the seeds, and the nodes that it has
- * seen last, for the map of slots; the first who knows it is enough. The nodes
- * themselves are dialled when they are needed.
+ * The driver for a Redis Cluster. It asks the seeds, then the nodes that it
+ * last knew, for the slot map, until one replies. Other nodes are dialled when
+ * they are needed.
  */
 export class ClusterDriver implements RedisDriver {
-  readonly #options: ClusterOptions;
+  readonly #options: ClusterDriverOptions;
   readonly #seeds: ReadonlySet<string>;
-  // In the order in which they are asked; who fails goes to the end.
+  // In the order in which they are asked. One that fails moves to the end.
   #candidates: NodeAddress[];
 
-  /** Prepares; nothing is dialled before `connect`. */
-  constructor(options: ClusterOptions) {
+  /** Creates a driver. It dials nothing before `connect`. */
+  constructor(options: ClusterDriverOptions) {
     this.#options = options;
     const seeds = options.seeds.map(({ hostname, port }) =>
-      namedAddress(hostname, port)
+      toNodeAddress(hostname, port)
     );
     this.#seeds = new Set(seeds.map(({ name }) => name));
     this.#candidates = seeds;
@@ -48,7 +50,7 @@ export class ClusterDriver implements RedisDriver {
   /** Makes one attempt: see {@linkcode RedisDriver}. */
   async connect(events: LinkEvents, signal: AbortSignal): Promise<RedisLink> {
     const { connectTimeout, runtime } = this.#options;
-    const since = runtime.now();
+    const start = runtime.now();
     let refusal: Error | undefined;
     let last: Error | undefined;
     for (const candidate of this.#candidates) {
@@ -56,7 +58,7 @@ export class ClusterDriver implements RedisDriver {
         return await this.#attempt(candidate, events, signal);
       } catch (error) {
         if (signal.aborted) throw error;
-        last = explain(toError(error), candidate);
+        last = explainRefusal(toError(error), candidate);
         if (this.#seeds.has(candidate.name) && !isRetriable(last)) {
           refusal ??= last;
         }
@@ -65,19 +67,19 @@ export class ClusterDriver implements RedisDriver {
           candidate,
         ];
       }
-      // One silent host has used up the time; the next attempt begins behind it.
-      if (runtime.now() - since >= connectTimeout) break;
+      // A silent host may use up the time. The next attempt starts after it.
+      if (runtime.now() - start >= connectTimeout) break;
     }
     if (refusal !== undefined) throw refusal;
     if (last === undefined || isRetriable(last)) throw last;
-    // Who has the address of a former node by now says nothing of the cluster.
+    // A refusal at the address of a former node says nothing about the cluster.
     throw new RedisConnectionError(
       `Cannot reach the cluster: ${last.message}`,
       { cause: last },
     );
   }
 
-  /** Asks one node for the map, and makes a link of it. */
+  /** Asks one node for the slot map, and makes a link from it. */
   async #attempt(
     candidate: NodeAddress,
     events: LinkEvents,
@@ -94,7 +96,7 @@ export class ClusterDriver implements RedisDriver {
     );
     let map: SlotMap;
     try {
-      map = await this.#mapFrom(connection, candidate, signal);
+      map = await this.#readMap(connection, candidate, signal);
     } catch (error) {
       await close(connection, error);
       throw error;
@@ -108,44 +110,35 @@ export class ClusterDriver implements RedisDriver {
       onNodes: (nodes) => this.#learn(nodes),
     });
     if (map.masters.has(candidate.name)) link.adopt(candidate, connection);
-    // A replica, or one that the cluster knows by another name.
+    // A replica, or a master that the cluster knows by another name.
     else await close(connection, new Error("It is not needed any longer"));
     return link;
   }
 
-  async #mapFrom(
+  async #readMap(
     connection: Connection,
     candidate: NodeAddress,
     signal: AbortSignal,
   ): Promise<SlotMap> {
     const { connectTimeout, runtime } = this.#options;
-    const abort = (): void => connection.end(toError(signal.reason));
-    const timer = runtime.setTimer(
-      () =>
-        connection.end(
-          new RedisConnectionError(
-            `Cannot read the cluster's map at ${candidate.name}: no answer within ${connectTimeout} ms (connectTimeout)`,
-          ),
+    using _abort = onAbort(signal, (reason) => connection.end(toError(reason)));
+    using deadline = new Deadline(runtime, connectTimeout);
+    deadline.passed.then(() =>
+      connection.end(
+        new RedisConnectionError(
+          `Cannot read the slot map at ${candidate.name}: no answer within ${connectTimeout} ms (connectTimeout)`,
         ),
-      connectTimeout,
-      true,
+      )
     );
-    signal.addEventListener("abort", abort, { once: true });
-    try {
-      if (signal.aborted) abort();
-      const reply = await connection.request(ASK_FOR_MAP);
-      const map = SlotMap.parse(reply, candidate);
-      if (map.masters.size > 0) return map;
-    } finally {
-      runtime.clearTimer(timer);
-      signal.removeEventListener("abort", abort);
-    }
+    const reply = await connection.request(CLUSTER_SLOTS);
+    const map = SlotMap.parse(reply, candidate);
+    if (map.masters.size > 0) return map;
     throw new RedisConnectionError(
-      `The cluster's node at ${candidate.name} knows of no slots: it has left the cluster, or not joined it yet`,
+      `The node at ${candidate.name} knows no slots: it has left the cluster, or has not joined it yet`,
     );
   }
 
-  /** Keeps the seeds, and those that the cluster names now. */
+  /** Updates the candidates: the seeds, and the present nodes of the cluster. */
   #learn(nodes: readonly NodeAddress[]): void {
     const present = new Map(nodes.map((node) => [node.name, node]));
     const kept = this.#candidates.filter(({ name }) =>
@@ -160,16 +153,16 @@ async function close(connection: Connection, reason: unknown): Promise<void> {
   await connection.finished();
 }
 
-function explain(error: Error, { name }: NodeAddress): Error {
+function explainRefusal(error: Error, { name }: NodeAddress): Error {
   if (!(error instanceof RedisError)) return error;
   const isUnknown = /unknown command.*cluster/i.test(error.message);
   if (isUnknown || error.message.includes("cluster support disabled")) {
-    const otherwise = isUnknown
+    const alternative = isUnknown
       ? "; for a Sentinel use a URL such as sentinel://host:26379/0"
       : "";
     return new ConfigurationError(
-      `Cannot use \`cluster\` with the server at ${name}: it is no node of a Redis Cluster: ` +
-        `leave the option, or the +cluster of the URL, out${otherwise}`,
+      `Cannot use \`cluster\` with the server at ${name}, which is not a node of a Redis Cluster: ` +
+        `leave the option, or the +cluster of the URL, out${alternative}`,
       { cause: error },
     );
   }

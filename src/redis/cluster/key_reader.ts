@@ -5,59 +5,60 @@ import type { ClusterNode } from "./node_pool.ts";
 import {
   isTryAgain,
   MAX_REDIRECTIONS,
-  redirectedTooOften,
   type Redirection,
+  tooManyRedirections,
 } from "./redirection.ts";
 import { type Router, sendTo } from "./router.ts";
-import { slotOf } from "./slots.ts";
+import { keySlot } from "./slots.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
-/** A key to be read, and whom to ask for it. */
+/** A key to read, and the node to read it from. */
 interface Read {
   readonly key: string;
-  /** Where its value goes. */
+  /** The position of its value in the result. */
   readonly index: number;
   readonly slot: number;
   readonly node: ClusterNode;
   readonly isAsking: boolean;
 }
 
-/** A read that was sent on. */
-interface Redirected {
+/** A read that a node redirected. */
+interface RedirectedRead {
   readonly read: Read;
   readonly redirection: Redirection;
 }
 
 /**
- * Reads keys, each at its slot's owner: one GET for each slot, pipelined, or
- * one MGET where several keys share it. A key that is redirected, and
- * subscribed, begins its order anew: it is subscribed at the node that was
- * named, and read there once that is confirmed.
+ * Reads each key at the owner of its slot: with one GET per slot, pipelined, or
+ * with one MGET where several keys share a slot.
+ *
+ * A redirected key that is subscribed starts over: it is subscribed at the node
+ * that the redirection names, and read there once that is confirmed.
  */
 export class KeyReader {
   readonly #router: Router;
   readonly #subscriptions: Subscriptions;
 
-  /** Reads by `router`. */
+  /** Creates a reader that sends through `router`. */
   constructor(router: Router, subscriptions: Subscriptions) {
     this.#router = router;
     this.#subscriptions = subscriptions;
   }
 
-  /** Reads keys; `null` where there is none, and where it holds no string. */
+  /** Reads keys. A key that is missing, or does not hold a string, gives `null`. */
   async read(keys: readonly string[]): Promise<(RedisText | null)[]> {
     const values = new Array<RedisText | null>(keys.length).fill(null);
     let reads = keys.map((key, index): Read => {
-      const slot = slotOf(key);
+      const slot = keySlot(key);
       const node = this.#router.owner(slot);
       return { key, index, slot, node, isAsking: false };
     });
     for (let hops = 0; reads.length > 0; hops++) {
       if (hops > MAX_REDIRECTIONS) {
-        throw redirectedTooOften(reads[0]!.node.address);
+        throw tooManyRedirections(reads[0]!.node.address);
       }
       const redirected = await this.#readOnce(reads, values);
-      await this.#move(redirected);
+      await this.#moveSubscriptions(redirected);
       reads = redirected.map(({ read, redirection: { kind, to } }) => ({
         ...read,
         node: this.#router.node(to),
@@ -67,15 +68,15 @@ export class KeyReader {
     return values;
   }
 
-  /** Reads what it can into `values`; returns the rest. */
+  /** Reads into `values` what is not redirected. Returns the rest. */
   async #readOnce(
     reads: readonly Read[],
     values: (RedisText | null)[],
-  ): Promise<Redirected[]> {
+  ): Promise<RedirectedRead[]> {
     const groups = Map.groupBy(
       reads,
-      // Of several keys some may be missing there, and all be refused: those
-      // that were sent on are read one by one.
+      // After ASK, each key alone: if one of several is missing at the new
+      // node, that node refuses all of them.
       ({ slot, index, isAsking }) => isAsking ? -1 - index : slot,
     );
     const redirected = await Promise.all(
@@ -88,7 +89,7 @@ export class KeyReader {
   async #readSlot(
     reads: readonly Read[],
     values: (RedisText | null)[],
-  ): Promise<Redirected[]> {
+  ): Promise<RedirectedRead[]> {
     const [{ node, isAsking }] = reads as [Read, ...Read[]];
     const keys = reads.map(({ key }) => key);
     let replies: (RedisText | null)[];
@@ -99,11 +100,11 @@ export class KeyReader {
         (link) => keys.length === 1 ? get(link, keys[0]!) : link.read(keys),
       );
     } catch (error) {
-      const redirection = this.#router.redirectionOf(error, node);
-      const isOnItsWay = isTryAgain(error) || redirection?.kind === "ASK";
-      if (isOnItsWay && reads.length > 1) {
-        // Some of the keys are there already, and some still here. Before Redis
-        // 7, ASK says that one is missing here, and not that all are.
+      const redirection = this.#router.readRedirection(error, node);
+      const isMigrating = isTryAgain(error) || redirection?.kind === "ASK";
+      if (isMigrating && reads.length > 1) {
+        // Some keys are still here, and some at the new node. Before Redis 7,
+        // ASK means that one of them is missing here, not that all are.
         const redirected = await Promise.all(
           reads.map((read) => this.#readSlot([read], values)),
         );
@@ -113,12 +114,14 @@ export class KeyReader {
       return reads.map((read) => ({ read, redirection }));
     }
     for (const [i, { index }] of reads.entries()) values[index] = replies[i]!;
-    if (!isAsking) await this.#subscriptions.unask(keys, node);
+    if (!isAsking) await this.#subscriptions.undoAsk(keys, node);
     return [];
   }
 
-  /** Subscribes what was redirected, and is subscribed, where it is read next. */
-  async #move(redirected: readonly Redirected[]): Promise<void> {
+  /** Subscribes redirected keys, where they are subscribed at all, at the node that is read next. */
+  async #moveSubscriptions(
+    redirected: readonly RedirectedRead[],
+  ): Promise<void> {
     const groups = Map.groupBy(
       redirected,
       ({ read, redirection: { kind, to } }) =>
@@ -126,20 +129,23 @@ export class KeyReader {
     );
     await Promise.all(
       groups.values().map(async (group) => {
-        const [{ read, redirection }] = group as [Redirected, ...Redirected[]];
+        const [{ read, redirection }] = group as [
+          RedirectedRead,
+          ...RedirectedRead[],
+        ];
         const keys = group.map(({ read }) => read.key);
         const to = this.#router.node(redirection.to);
         if (redirection.kind === "MOVED") {
           await this.#subscriptions.move(keys, to);
         } else {
-          await this.#subscriptions.ask(keys, to, read.node.address);
+          await this.#subscriptions.followAsk(keys, to, read.node.address);
         }
       }),
     );
   }
 }
 
-/** GET, as MGET has it: what is no string is not there. */
+/** Sends GET with the semantics of MGET: a key of another type counts as missing. */
 async function get(
   link: RedisLink,
   key: string,
@@ -148,14 +154,12 @@ async function get(
   try {
     reply = await link.command(["GET", key]);
   } catch (error) {
-    if (codeOf(error) === "WRONGTYPE") return [null];
+    if (error instanceof RedisError && error.code === "WRONGTYPE") {
+      return [null];
+    }
     throw error;
   }
   return [
     typeof reply === "string" || reply instanceof Uint8Array ? reply : null,
   ];
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof RedisError ? error.code : undefined;
 }

@@ -4,29 +4,29 @@ import type { Command, CommandArgument } from "../wire/command.ts";
 import type { Connection } from "../server/connection.ts";
 import type { LinkEvents, RedisLink, RedisText } from "../link.ts";
 import type { RespValue } from "../wire/resp.ts";
-import { isCounting, keysOf } from "./command_keys.ts";
+import { findKeys, isCountingKeys } from "./command_keys.ts";
 import { KeyReader } from "./key_reader.ts";
 import { UnreachableChannelsError } from "../unreachable.ts";
 import { type ClusterNode, type NodeOptions, NodePool } from "./node_pool.ts";
 import { isTryAgain } from "./redirection.ts";
 import { Router } from "./router.ts";
-import { ASK_FOR_MAP, type NodeAddress, SlotMap } from "./slot_map.ts";
-import { slotOf } from "./slots.ts";
+import { CLUSTER_SLOTS, type NodeAddress, SlotMap } from "./slot_map.ts";
+import { keySlot } from "./slots.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Topology } from "./topology.ts";
 
-/** What a link to a cluster tells. */
+/** What a link to a cluster reports. */
 export interface ClusterLinkEvents extends LinkEvents {
-  /** Told of every node that the cluster names, whenever the map has been read. */
+  /** Called with all nodes of the cluster whenever the slot map was read. */
   onNodes(nodes: readonly NodeAddress[]): void;
 }
 
 /**
- * A link to a cluster: to each node that is needed, a pair of connections.
+ * A link to a cluster: a pair of connections to each node that is needed.
  *
- * The first connection that dies ends the whole link, as with one server: the
- * next one finds out what has become of the cluster. A node that cannot be
- * reached fails what was to be done there, and no more.
+ * The first connection that dies ends the whole link, as with one server, and
+ * the next link reads the new state of the cluster. A node that cannot be
+ * reached fails only the calls that need it.
  */
 export class ClusterLink implements RedisLink {
   readonly #events: ClusterLinkEvents;
@@ -36,12 +36,12 @@ export class ClusterLink implements RedisLink {
   readonly #subscriptions: Subscriptions;
   readonly #reader: KeyReader;
   readonly #ended = Promise.withResolvers<Error>();
-  #following: Promise<void> | undefined;
-  #isBehind = false;
+  #movingSubscriptions: Promise<void> | undefined;
+  #hasNewMap = false;
   #reason: Error | undefined;
   #ending: Promise<void> | undefined;
 
-  /** Begins with a map; no node is dialled before it is needed. */
+  /** Begins with a slot map. A node is dialled when it is first needed. */
   constructor(
     map: SlotMap,
     options: NodeOptions,
@@ -54,17 +54,17 @@ export class ClusterLink implements RedisLink {
           events.onMessage(channel, payload);
         }
       },
-      onDropped: (node, channel) => this.#dropped(node, channel),
+      onDropped: (node, channel) => this.#onDropped(node, channel),
       onNotice: (notice) => events.onNotice(notice),
       onExpires: (at) => events.onExpires?.(at),
-      onUnreachable: (reason) => this.#unreachable(reason),
+      onUnreachable: (reason) => this.#onUnreachable(reason),
       onLost: (reason) => void this.end(reason),
     });
     this.#topology = new Topology({
       runtime: options.runtime,
-      fetch: (name) => this.#fetch(name),
+      fetch: (name) => this.#fetchMap(name),
       isWatched: () => !this.#subscriptions.isEmpty,
-      onChange: () => this.#follow(),
+      onChange: () => this.#followSlots(),
     });
     const context = {
       pool: this.#pool,
@@ -84,7 +84,7 @@ export class ClusterLink implements RedisLink {
     this.#topology.start(map);
   }
 
-  /** Makes a connection to a master its connection for commands. */
+  /** Uses an existing connection to a master as its command connection. */
   adopt(address: NodeAddress, connection: Connection): void {
     this.#pool.node(address, connection);
   }
@@ -94,11 +94,11 @@ export class ClusterLink implements RedisLink {
   }
 
   async command(command: Command): Promise<RespValue> {
-    this.#check();
-    const [first, ...others] = this.#bySlot(keysOf(command));
+    this.#throwIfEnded();
+    const [first, ...others] = this.#bySlot(findKeys(command));
     const send = (link: RedisLink): Promise<RespValue> => link.command(command);
-    if (first === undefined) return await this.#router.anywhere(send);
-    if (isCounting(command)) {
+    if (first === undefined) return await this.#router.sendToAny(send);
+    if (isCountingKeys(command)) {
       const counts = [first, ...others].map(([slot, keys]) =>
         this.#count(command[0]!, slot, keys)
       );
@@ -109,32 +109,32 @@ export class ClusterLink implements RedisLink {
   }
 
   async transaction(commands: readonly Command[]): Promise<RespValue[]> {
-    this.#check();
-    const slots = this.#bySlot(commands.flatMap(keysOf));
+    this.#throwIfEnded();
+    const slots = this.#bySlot(commands.flatMap(findKeys));
     if (slots.size > 1) throw crossSlot(["MULTI"]);
     const send = (link: RedisLink): Promise<RespValue[]> =>
       link.transaction(commands);
     const [slot] = slots.keys();
     return await (slot === undefined
-      ? this.#router.anywhere(send)
+      ? this.#router.sendToAny(send)
       : this.#router.send(slot, send));
   }
 
   async read(keys: readonly string[]): Promise<(RedisText | null)[]> {
-    this.#check();
+    this.#throwIfEnded();
     return await this.#reader.read(keys);
   }
 
   async subscribe(channels: readonly string[]): Promise<void> {
-    this.#check();
+    this.#throwIfEnded();
     try {
       await this.#subscriptions.subscribe(channels);
     } catch (error) {
-      this.#check();
+      this.#throwIfEnded();
       if (error instanceof UnreachableChannelsError) {
         this.#events.onNotice(
           new RedisConnectionError(
-            `The results of a part of the cluster come late: ${error.message}`,
+            `Results from a part of the cluster will be late: ${error.message}`,
             { cause: error },
           ),
         );
@@ -144,13 +144,13 @@ export class ClusterLink implements RedisLink {
   }
 
   async unsubscribe(channels: readonly string[]): Promise<void> {
-    this.#check();
+    this.#throwIfEnded();
     await this.#subscriptions.unsubscribe(channels);
   }
 
   async fence(): Promise<void> {
-    this.#check();
-    // A node without a link has brought nothing yet that could be late.
+    this.#throwIfEnded();
+    // A node without a link has delivered no messages yet.
     await Promise.all(
       this.#pool.live.map((node) =>
         node.link && this.#pool.unlessRetired(node, node.link.fence())
@@ -171,11 +171,11 @@ export class ClusterLink implements RedisLink {
     this.#pool.keepAlive(keep);
   }
 
-  #check(): void {
+  #throwIfEnded(): void {
     if (this.#reason !== undefined) throw this.#reason;
   }
 
-  /** What a command such as DEL says of keys of one slot. */
+  /** Sends a command such as DEL for keys of one slot. Resolves to its count. */
   async #count(
     name: CommandArgument,
     slot: number,
@@ -187,7 +187,7 @@ export class ClusterLink implements RedisLink {
       );
     } catch (error) {
       if (!isTryAgain(error) || keys.length === 1) throw error;
-      // The slot is on its way: each key is at the one node or at the other.
+      // The slot is being migrated: each key is at one node or the other.
       const counts = keys.map((key) => this.#count(name, slot, [key]));
       return sum(await Promise.all(counts));
     }
@@ -196,41 +196,41 @@ export class ClusterLink implements RedisLink {
   #bySlot(
     keys: readonly CommandArgument[],
   ): Map<number, CommandArgument[]> {
-    return Map.groupBy(keys, slotOf);
+    return Map.groupBy(keys, keySlot);
   }
 
-  async #fetch(name: string | undefined): Promise<SlotMap | undefined> {
+  async #fetchMap(name: string | undefined): Promise<SlotMap | undefined> {
     if (this.#pool.live.length === 0) return undefined;
     const informant = name === undefined ? undefined : this.#pool.find(name);
-    const map = await this.#mapOf(informant ?? this.#router.anyNode());
+    const map = await this.#readMap(informant ?? this.#router.anyNode());
     if (map.masters.size === 0) return undefined;
     this.#events.onNodes(map.nodes);
     return map;
   }
 
-  async #mapOf(node: ClusterNode): Promise<SlotMap> {
+  async #readMap(node: ClusterNode): Promise<SlotMap> {
     const link = node.link ?? await node.ready;
-    return SlotMap.parse(await link.command(ASK_FOR_MAP), node.address);
+    return SlotMap.parse(await link.command(CLUSTER_SLOTS), node.address);
   }
 
-  /** Brings subscriptions to where their slots are now; one round at a time. */
-  #follow(): void {
-    if (this.#following !== undefined) {
-      this.#isBehind = true;
+  /** Moves subscriptions to the owners of their slots, one round at a time. */
+  #followSlots(): void {
+    if (this.#movingSubscriptions !== undefined) {
+      this.#hasNewMap = true;
       return;
     }
-    this.#isBehind = false;
-    this.#following = this.#subscriptions.follow().then(
+    this.#hasNewMap = false;
+    this.#movingSubscriptions = this.#subscriptions.followSlots().then(
       () => {
-        this.#following = undefined;
-        if (this.#isBehind) this.#follow();
+        this.#movingSubscriptions = undefined;
+        if (this.#hasNewMap) this.#followSlots();
         else this.#retireUnused();
       },
       (error) => void this.end(toError(error)),
     );
   }
 
-  /** Lets go of nodes that serve nothing, and bring nothing. */
+  /** Retires nodes that neither serve slots nor have subscriptions. */
   #retireUnused(): void {
     const { masters } = this.#topology;
     const { nodes } = this.#subscriptions;
@@ -240,24 +240,24 @@ export class ClusterLink implements RedisLink {
       this.#pool.retire(
         node,
         new RedisConnectionError(
-          `Closed the connection to Redis at ${name}: the node serves no slots any more`,
+          `Closed the connection to Redis at ${name}: the node no longer serves any slots`,
         ),
       );
     }
   }
 
-  #dropped(node: ClusterNode, channel: string): void {
-    if (!this.#subscriptions.drop(channel, node)) return;
-    // All that is dropped with it comes in the same turn.
+  #onDropped(node: ClusterNode, channel: string): void {
+    if (!this.#subscriptions.markDropped(channel, node)) return;
+    // Channels that are dropped together arrive in the same turn.
     queueMicrotask(() =>
-      this.#subscriptions.reattach().catch((error) =>
+      this.#subscriptions.resubscribeDropped().catch((error) =>
         void this.end(toError(error))
       )
     );
   }
 
-  #unreachable(reason: Error): void {
-    // With nobody left to ask, a fresh link asks those who were known.
+  #onUnreachable(reason: Error): void {
+    // With no node left to ask, a fresh link starts from the known addresses.
     if (this.#pool.isEmpty) void this.end(reason);
     else this.#topology.refreshSoon();
   }
@@ -275,12 +275,12 @@ function sum(counts: readonly number[]): number {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-/** Said by ourselves: no server has to. */
+/** The error that a server would reply with. */
 function crossSlot(command: Command): Error {
   return new RedisError(
     `CROSSSLOT Cannot send ${
       command[0]
     }: its keys belong to different slots of the cluster`,
-    "keys share a slot where the keyPrefix has a hash tag, such as {celery}; that one node then has all results",
+    "keys share a slot if the keyPrefix has a hash tag, such as {celery}; one node then holds all results",
   );
 }

@@ -7,38 +7,38 @@ import { toError } from "../../util/to_error.ts";
 import { UnreachableNodeError } from "../unreachable.ts";
 import type { NodeAddress } from "./slot_map.ts";
 
-/** How to be at every node of a cluster; where they are, the cluster says. */
+/** How to connect to the nodes of a cluster. Their addresses come from the cluster. */
 export type NodeOptions = Omit<ConnectionOptions, "address" | "db">;
 
-/** What a pool tells of its nodes. */
+/** What a pool reports about its nodes. */
 export interface NodePoolEvents {
-  /** Takes each message of a subscribed channel, with the node that it came from. */
+  /** Called with each message of a subscribed channel, and the node that sent it. */
   onMessage(
     node: ClusterNode,
     channel: string,
     payload: string | Uint8Array,
   ): void;
-  /** Told of each sharded channel that a node has dropped. */
+  /** Called for each sharded channel that a node has dropped. */
   onDropped(node: ClusterNode, channel: string): void;
-  /** Takes what works less well than it should. */
+  /** Called with each problem that does not end a connection. */
   onNotice(notice: Error): void;
-  /** Told until when a connection to a node may live. */
+  /** Called with the time at which the credentials of a connection expire. */
   onExpires(at: Date): void;
-  /** Told that a node could not be reached. */
+  /** Called when a node could not be reached. */
   onUnreachable(reason: Error): void;
-  /** Told that the connections to a node have ended. */
+  /** Called when the connections to a node have ended. */
   onLost(reason: Error): void;
 }
 
-/** One node of the cluster, and the link to it: two connections, as to a server of its own. */
+/** One node of the cluster, and the link to it: two connections, as to a single server. */
 export class ClusterNode {
-  /** Where it is. */
+  /** Where the node listens. */
   readonly address: NodeAddress;
-  /** Resolves to its link; rejects if it cannot be reached. */
+  /** Resolves to the link; rejects if the node cannot be reached. */
   readonly ready: Promise<RedisLink>;
   #link: RedisLink | undefined;
 
-  /** A node whose link is on its way. */
+  /** Dials the node. */
   constructor(
     address: NodeAddress,
     dial: (node: ClusterNode) => Promise<RedisLink>,
@@ -46,39 +46,40 @@ export class ClusterNode {
   ) {
     this.address = address;
     this.ready = dial(this);
-    // The first to be told: nobody finds the link before those who waited have
-    // it, or calls would change their order. And nobody has to wait any more.
+    // This handler is the first: calls that awaited `ready` run before any that
+    // find `link`, so calls keep their order. It also marks a rejection as
+    // handled.
     this.ready.then((link) => {
       this.#link = link;
       onLinked(link);
     }, () => {});
   }
 
-  /** Its link, once there is one. */
+  /** The link, once there is one. */
   get link(): RedisLink | undefined {
     return this.#link;
   }
 }
 
-/** The nodes that a link has to do with; each is dialled when it is first needed. */
+/** The nodes that a link uses. Each is dialled when it is first needed. */
 export class NodePool {
   readonly #options: NodeOptions;
   readonly #events: NodePoolEvents;
   readonly #nodes = new Map<string, ClusterNode>();
   readonly #dialling = new AbortController();
-  // What an end of the pool has to wait for: nodes that were let go of.
+  // Retired nodes whose links are still ending.
   readonly #ends = new Set<Promise<void>>();
   #keepAlive = true;
 
-  /** Prepares; nothing is dialled. */
+  /** Creates an empty pool. */
   constructor(options: NodeOptions, events: NodePoolEvents) {
     this.#options = options;
     this.#events = events;
   }
 
   /**
-   * The node at an address; dialled now, if it was not before. A `connection`
-   * to it that is there already becomes the one for commands.
+   * The node at an address, which is dialled if it is not in the pool yet. An
+   * existing `connection` to it becomes its command connection.
    */
   node(address: NodeAddress, connection?: Connection): ClusterNode {
     const known = this.#nodes.get(address.name);
@@ -92,23 +93,23 @@ export class NodePool {
     return node;
   }
 
-  /** The node of this name, if there is a link to it. */
+  /** The node of this name, if it has a link. */
   find(name: string): ClusterNode | undefined {
     const node = this.#nodes.get(name);
     return node?.link === undefined ? undefined : node;
   }
 
-  /** Whether there is no node, not even one that is being dialled. */
+  /** Whether the pool has no node, not even one that is being dialled. */
   get isEmpty(): boolean {
     return this.#nodes.size === 0;
   }
 
-  /** The nodes that there is a link to. */
+  /** The nodes that have a link. */
   get live(): ClusterNode[] {
     return [...this.#nodes.values()].filter(({ link }) => link !== undefined);
   }
 
-  /** Lets go of a node that is not needed any more; what is in flight there finishes. */
+  /** Removes a node that is no longer needed, and ends its link. Commands in flight may finish. */
   retire(node: ClusterNode, reason: Error): void {
     if (!this.#forget(node)) return;
     const ended = node.ready.then(
@@ -119,8 +120,8 @@ export class NodePool {
   }
 
   /**
-   * Waits for what is done at a node. One that was let go of meanwhile brings
-   * nothing any more that counts: there is nothing left to wait for.
+   * Awaits `work` at a node. Ignores its failure if the node was retired
+   * meanwhile: nothing more is expected from it.
    */
   async unlessRetired(node: ClusterNode, work: Promise<void>): Promise<void> {
     try {
@@ -131,13 +132,13 @@ export class NodePool {
     }
   }
 
-  /** Lets the connections keep the process alive, or not. */
+  /** Sets whether the connections keep the process alive. */
   keepAlive(keep: boolean): void {
     this.#keepAlive = keep;
     for (const { link } of this.live) link?.keepAlive(keep);
   }
 
-  /** Ends every link. Resolves when nothing is left of any. */
+  /** Ends every link. Resolves when all connections are closed. */
   async end(reason: Error): Promise<void> {
     this.#dialling.abort(reason);
     for (const node of this.#nodes.values()) this.retire(node, reason);
@@ -166,19 +167,19 @@ export class NodePool {
         ? await driver.connect(events, this.#dialling.signal)
         : driver.adopt(connection, events);
       link.ended.then((reason) => {
-        // One that was let go of has ended on purpose.
+        // The link of a retired node ended on purpose.
         if (this.#forget(node)) onLost(reason);
       });
       return link;
     } catch (error) {
       const reason = this.#explain(error);
-      // The next who needs it dials again.
+      // The next call that needs the node dials it again.
       if (this.#forget(node)) onUnreachable(toError(reason));
       throw reason;
     }
   }
 
-  /** The user may never have seen the address: it need not be one that leads there from here. */
+  /** Adds where the address comes from: the user may not know it, and it may not be reachable from here. */
   #explain(error: unknown): unknown {
     if (this.#dialling.signal.aborted) return error;
     return error instanceof RedisConnectionError

@@ -1,71 +1,71 @@
 import { RedisConnectionError, RedisError } from "../../errors.ts";
-import { namedAddress, type NodeAddress } from "./slot_map.ts";
+import { type NodeAddress, toNodeAddress } from "./slot_map.ts";
 
-/** How often one call is sent on; more, and the nodes do not agree yet. */
+/** How many redirections one call follows. More mean that the nodes do not agree yet. */
 export const MAX_REDIRECTIONS = 5;
 
-/** A node's word that another one is to be asked. */
+/** A node's reply that names another node to ask. */
 export interface Redirection {
-  /** MOVED: from now on. ASK: this once, with ASKING before it, since the slot is on its way. */
+  /** MOVED: the other node owns the slot. ASK: the slot is being migrated, so ask there once, after ASKING. */
   readonly kind: "MOVED" | "ASK";
-  /** The slot in question. */
+  /** The slot. */
   readonly slot: number;
-  /** Whom to ask. */
+  /** The node to ask. */
   readonly to: NodeAddress;
 }
 
-const FORM = /^(MOVED|ASK) (\d+) (\S*):(\d+)/;
+const REDIRECTION = /^(MOVED|ASK) (\d+) (\S*):(\d+)/;
 
 /**
- * What an error says about where to go; undefined if it is no redirection.
+ * Parses an error as a redirection. Returns undefined if it is another error.
  *
- * @throws {RedisConnectionError} if the node does not know the other one's host:
- * one that has just started learns it from the others.
+ * @throws {RedisConnectionError} if the node does not know the other one's host
+ * name: a node that has just started learns it from the others.
  */
-export function redirectionOf(
+export function parseRedirection(
   error: unknown,
-  asked: NodeAddress,
+  from: NodeAddress,
 ): Redirection | undefined {
   if (!(error instanceof RedisError)) return undefined;
-  const [, word, slot, host, port] = FORM.exec(error.message) ?? [];
+  const [, word, slot, host, port] = REDIRECTION.exec(error.message) ?? [];
   if (word === undefined || host === undefined) return undefined;
   if (host === "?") {
     throw new RedisConnectionError(
-      `Cannot follow the cluster from ${asked.name} to ${host}:${port}: ` +
-        "it does not know that node's host name, or not yet: is cluster-announce-hostname set there?",
+      `Cannot follow the cluster from ${from.name} to ${host}:${port}: ` +
+        "it does not know that node's host name, at least not yet: check that cluster-announce-hostname is set there",
       { cause: error },
     );
   }
   return {
     kind: word === "ASK" ? "ASK" : "MOVED",
     slot: Number(slot),
-    to: namedAddress(
-      // No host means the one that was asked.
-      host === "" ? asked.hostname : host.replace(/^\[|\]$/g, ""),
+    to: toNodeAddress(
+      // An empty host means the node that replied.
+      host === "" ? from.hostname : host.replace(/^\[|\]$/g, ""),
       Number(port),
     ),
   };
 }
 
-/** Whether a command was refused that names several keys, since their slot is on its way. */
+/** Whether a command with several keys was refused because their slot is being migrated. */
 export function isTryAgain(error: unknown): boolean {
   return error instanceof RedisError && error.code === "TRYAGAIN";
 }
 
-/** Adds to a refusal where it comes from: each node has users of its own. */
-export function located(error: unknown, { name }: NodeAddress): unknown {
+/** Adds to a refusal which node it comes from: each node has its own users. */
+export function explainRefusal(error: unknown, { name }: NodeAddress): unknown {
   return error instanceof RedisError && error.code === "NOPERM"
     ? new RedisError(
       error.message,
-      `${name}: the ACL of each node of the cluster has to allow it`,
+      `${name}: the ACL of each node of the cluster must allow it`,
       { cause: error },
     )
     : error;
 }
 
-/** The end of following redirections: the nodes will agree in a moment. */
-export function redirectedTooOften(last: NodeAddress): Error {
+/** The error after too many redirections. It is transient: the nodes will soon agree. */
+export function tooManyRedirections(last: NodeAddress): Error {
   return new RedisConnectionError(
-    `Followed the cluster's redirections ${MAX_REDIRECTIONS} times, at last to ${last.name}, and found no owner of the slot`,
+    `Followed ${MAX_REDIRECTIONS} redirections of the cluster, the last one to ${last.name}, without finding the owner of the slot`,
   );
 }

@@ -3,45 +3,49 @@ import type { Runtime } from "../../runtime.ts";
 import type { RedisLink } from "../link.ts";
 import type { ClusterNode, NodePool } from "./node_pool.ts";
 import {
-  located,
+  explainRefusal,
   MAX_REDIRECTIONS,
-  redirectedTooOften,
+  parseRedirection,
   type Redirection,
-  redirectionOf,
+  tooManyRedirections,
 } from "./redirection.ts";
 import type { NodeAddress } from "./slot_map.ts";
-import { SLOTS } from "./slots.ts";
+import { SLOT_COUNT } from "./slots.ts";
 import type { Topology } from "./topology.ts";
 
-/** What a node says that is not, or no longer, whom its slots are to be asked of. */
-const STALE: ReadonlySet<string> = new Set([
+/** Codes of a node that does not serve the slot, or no longer does. */
+const STALE_CODES: ReadonlySet<string> = new Set([
   "MOVED",
   "CLUSTERDOWN",
   "MASTERDOWN",
 ]);
 
-/** What a router works on. */
+/** What a {@linkcode Router} works with. */
 export interface RouterOptions {
   /** The nodes. */
   readonly pool: NodePool;
-  /** Who serves which slot. */
+  /** Which node serves each slot. */
   readonly topology: Topology;
-  /** The world outside. */
+  /** Time and randomness. */
   readonly runtime: Runtime;
 }
 
-/** Brings what is to be sent to the node that it concerns. */
+/** Sends commands to the node that serves their slot. */
 export class Router {
   readonly #options: RouterOptions;
 
-  /** Routes by `options.topology`. */
+  /** Creates a router that follows `options.topology`. */
   constructor(options: RouterOptions) {
     this.#options = options;
   }
 
-  /** The node that serves a slot, as far as is known. */
+  /**
+   * The node that serves a slot, as far as is known.
+   *
+   * @throws {RedisError} CLUSTERDOWN, if none is known.
+   */
   owner(slot: number): ClusterNode {
-    return this.node(this.#options.topology.ownerOf(slot));
+    return this.node(this.#options.topology.owner(slot));
   }
 
   /** The node at an address. */
@@ -49,22 +53,22 @@ export class Router {
     return this.#options.pool.node(address);
   }
 
-  /** Any node: one that is there already, if there is one. */
+  /** A random node; a connected one if possible. */
   anyNode(): ClusterNode {
     const { pool, runtime } = this.#options;
     const { live } = pool;
-    const chance = runtime.random();
-    return live[Math.trunc(chance * live.length)] ??
-      this.owner(Math.trunc(chance * SLOTS));
+    const random = runtime.random();
+    return live[Math.trunc(random * live.length)] ??
+      this.owner(Math.trunc(random * SLOT_COUNT));
   }
 
   /** Sends what concerns no slot. */
-  async anywhere<T>(send: (link: RedisLink) => Promise<T>): Promise<T> {
+  async sendToAny<T>(send: (link: RedisLink) => Promise<T>): Promise<T> {
     const node = this.anyNode();
     return await send(node.link ?? await node.ready);
   }
 
-  /** Sends to a slot's owner, and on to whom that one names. */
+  /** Sends to a slot's owner, and follows redirections. */
   async send<T>(
     slot: number,
     send: (link: RedisLink) => Promise<T>,
@@ -75,32 +79,33 @@ export class Router {
       try {
         return await sendTo(node, isAsking, send);
       } catch (error) {
-        const redirection = this.redirectionOf(error, node);
+        const redirection = this.readRedirection(error, node);
         if (redirection === undefined) throw error;
         isAsking = redirection.kind === "ASK";
         node = this.node(redirection.to);
       }
     }
-    throw redirectedTooOften(node.address);
+    throw tooManyRedirections(node.address);
   }
 
-  /** Where an error of a node leads to, if anywhere; the map learns from it. */
-  redirectionOf(error: unknown, node: ClusterNode): Redirection | undefined {
+  /** Parses an error of a node as a redirection, and updates the topology by it. */
+  readRedirection(error: unknown, node: ClusterNode): Redirection | undefined {
     const { topology } = this.#options;
-    if (error instanceof RedisError && STALE.has(error.code)) {
+    if (error instanceof RedisError && STALE_CODES.has(error.code)) {
       topology.refreshSoon();
     }
-    const redirection = redirectionOf(error, node.address);
+    const redirection = parseRedirection(error, node.address);
     if (redirection?.kind === "MOVED") {
-      topology.moved(redirection.slot, redirection.to, node.address);
+      topology.applyMoved(redirection.slot, redirection.to, node.address);
     }
     return redirection;
   }
 }
 
 /**
- * Sends to a node, behind an ASKING if so: both are called in one turn, so that
- * nothing comes between them on the wire. In a transaction it holds to the EXEC.
+ * Sends to a node, after ASKING if `isAsking`. Both are sent in one turn, so
+ * that no other command comes between them. Before a transaction, ASKING holds
+ * until EXEC.
  */
 export async function sendTo<T>(
   node: ClusterNode,
@@ -113,6 +118,6 @@ export async function sendTo<T>(
     const [, reply] = await Promise.all([link.command(["ASKING"]), send(link)]);
     return reply;
   } catch (error) {
-    throw located(error, node.address);
+    throw explainRefusal(error, node.address);
   }
 }

@@ -2,50 +2,56 @@ import { RedisConnectionError } from "../../errors.ts";
 import type { TcpAddress } from "../../runtime.ts";
 import type { Command } from "../wire/command.ts";
 import type { RespValue } from "../wire/resp.ts";
-import { SLOTS } from "./slots.ts";
+import { SLOT_COUNT } from "./slots.ts";
 import { formatAddress } from "../address.ts";
 
-/** The question that {@linkcode SlotMap.parse} reads the reply to. */
-export const ASK_FOR_MAP: Command = ["CLUSTER", "SLOTS"];
+/** The command whose reply {@linkcode SlotMap.parse} parses. */
+export const CLUSTER_SLOTS: Command = ["CLUSTER", "SLOTS"];
 
-/** Where a node listens, and how it is called. */
+/** The address of a node, and its name. */
 export interface NodeAddress extends TcpAddress {
-  /** `host:port`: two addresses of one name are the same node. */
+  /** `host:port`. It identifies the node. */
   readonly name: string;
 }
 
-/** An address with its name. */
-export function namedAddress(hostname: string, port: number): NodeAddress {
+/** Adds the name to an address. */
+export function toNodeAddress(hostname: string, port: number): NodeAddress {
   return { hostname, port, name: formatAddress({ hostname, port }) };
 }
 
-/** Which node serves which slot, as one node sees it. */
+/** Which node serves each slot, as one node sees it. */
 export class SlotMap {
-  readonly #owners = new Array<NodeAddress | undefined>(SLOTS).fill(undefined);
+  readonly #owners = new Array<NodeAddress | undefined>(SLOT_COUNT).fill(
+    undefined,
+  );
   readonly #nodes = new Map<string, NodeAddress>();
 
   /**
-   * Reads the reply to `CLUSTER SLOTS`, which every version has (CLUSTER SHARDS
-   * came with Redis 7). A node without a host is where the asked one is; one
-   * that has nothing but a `?` is left out, unless its IP address is told
-   * beside it.
+   * Parses the reply to `CLUSTER SLOTS`, which every version supports (CLUSTER
+   * SHARDS needs Redis 7). A node without a host has that of the node that
+   * replied. A node whose host is `?` is skipped, unless the reply has its IP
+   * address too.
    *
-   * @throws {RedisConnectionError} if the reply is none to `CLUSTER SLOTS`.
+   * @throws {RedisConnectionError} if the reply is malformed.
    */
-  static parse(reply: RespValue, asked: TcpAddress): SlotMap {
+  static parse(reply: RespValue, from: TcpAddress): SlotMap {
     const map = new SlotMap();
     const replicas: NodeAddress[] = [];
     for (const range of expectList(reply, reply)) {
-      const [from, to, master, ...others] = expectList(range, reply);
-      if (typeof from !== "number" || typeof to !== "number") {
+      const [start, end, master, ...others] = expectList(range, reply);
+      if (typeof start !== "number" || typeof end !== "number") {
         throw unexpected(reply);
       }
-      const owner = map.#intern(addressOf(master, asked, reply));
+      const owner = map.#intern(parseNode(master, from, reply));
       if (owner !== undefined) {
-        map.#owners.fill(owner, Math.max(from, 0), Math.min(to + 1, SLOTS));
+        map.#owners.fill(
+          owner,
+          Math.max(start, 0),
+          Math.min(end + 1, SLOT_COUNT),
+        );
       }
       for (const other of others) {
-        const replica = addressOf(other, asked, reply);
+        const replica = parseNode(other, from, reply);
         if (replica !== undefined) replicas.push(replica);
       }
     }
@@ -53,17 +59,17 @@ export class SlotMap {
     return map;
   }
 
-  /** Every node that the map names, masters first. */
+  /** Every node in the map, masters first. */
   get nodes(): NodeAddress[] {
     return [...this.#nodes.values()];
   }
 
-  /** The names of those that serve slots. */
+  /** The names of the nodes that serve slots. */
   get masters(): Set<string> {
     const names = new Set<string>();
     let last: NodeAddress | undefined;
     for (const owner of this.#owners) {
-      // Slots come in ranges: few changes, few look-ups.
+      // Slots come in ranges: this skips most insertions.
       if (owner === undefined || owner === last) continue;
       names.add(owner.name);
       last = owner;
@@ -71,24 +77,24 @@ export class SlotMap {
     return names;
   }
 
-  /** The master of a slot; undefined where no node serves it. */
-  ownerOf(slot: number): NodeAddress | undefined {
+  /** The master of a slot; undefined if no node serves it. */
+  findOwner(slot: number): NodeAddress | undefined {
     return this.#owners[slot];
   }
 
-  /** Corrects the map by what a node has said of one slot. */
+  /** Corrects the owner of one slot. */
   set(slot: number, owner: NodeAddress): void {
     this.#owners[slot] = this.#intern(owner);
   }
 
-  /** Whether every slot has the same master in both. */
+  /** Whether every slot has the same master in both maps. */
   equals(other: SlotMap): boolean {
     return this.#owners.every((owner, slot) =>
       owner?.name === other.#owners[slot]?.name
     );
   }
 
-  /** One object for each node. */
+  /** Returns one object per node, so that owners compare by identity. */
   #intern(address: NodeAddress | undefined): NodeAddress | undefined {
     if (address === undefined) return undefined;
     const known = this.#nodes.get(address.name);
@@ -98,22 +104,22 @@ export class SlotMap {
   }
 }
 
-/** `[host, port, id, [name, value, ...]]`, the last two from later versions on. */
-function addressOf(
+/** Parses `[host, port, id, [name, value, ...]]`. Older versions lack the last two. */
+function parseNode(
   entry: RespValue | undefined,
-  asked: TcpAddress,
+  from: TcpAddress,
   reply: RespValue,
 ): NodeAddress | undefined {
   const [host, port, , details] = expectList(entry, reply);
   if (typeof port !== "number") throw unexpected(reply);
   if (port <= 0 || port > 65_535) return undefined;
-  if (host === null || host === "") return namedAddress(asked.hostname, port);
+  if (host === null || host === "") return toNodeAddress(from.hostname, port);
   if (typeof host !== "string") throw unexpected(reply);
-  if (host !== "?") return namedAddress(host, port);
+  if (host !== "?") return toNodeAddress(host, port);
   const words = Array.isArray(details) ? details : [];
   const ip = words[words.indexOf("ip") + 1];
   return words.includes("ip") && typeof ip === "string" && ip !== ""
-    ? namedAddress(ip, port)
+    ? toNodeAddress(ip, port)
     : undefined;
 }
 

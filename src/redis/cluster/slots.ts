@@ -1,7 +1,7 @@
 import type { CommandArgument } from "../wire/command.ts";
 
-/** How many slots the keys of a cluster are spread over. */
-export const SLOTS = 16_384;
+/** The number of slots in a cluster. */
+export const SLOT_COUNT = 16_384;
 
 const OPEN = 0x7b;
 const CLOSE = 0x7d;
@@ -9,41 +9,43 @@ const encoder = new TextEncoder();
 const CRC16_TABLE = crc16Table();
 
 /**
- * The slot of a key: CRC-16 of what stands between its first `{` and the next
- * `}`, or of the whole key where nothing does. Redis: `CLUSTER KEYSLOT`.
+ * The slot of a key: the CRC-16 of its hash tag, which is the text between the
+ * first `{` and the next `}`, or of the whole key if there is none. Redis:
+ * `CLUSTER KEYSLOT`.
  */
-export function slotOf(key: CommandArgument): number {
-  if (typeof key !== "object") return slotOfText(String(key));
+export function keySlot(key: CommandArgument): number {
+  if (typeof key !== "object") return textSlot(String(key));
   const open = key.indexOf(OPEN);
   const close = open < 0 ? -1 : key.indexOf(CLOSE, open + 1);
-  return crc16(close > open + 1 ? key.subarray(open + 1, close) : key) % SLOTS;
+  return crc16(close > open + 1 ? key.subarray(open + 1, close) : key) %
+    SLOT_COUNT;
 }
 
-function slotOfText(key: string): number {
+function textSlot(key: string): number {
   const open = key.indexOf("{");
   const close = open < 0 ? -1 : key.indexOf("}", open + 1);
   const tag = close > open + 1 ? key.slice(open + 1, close) : key;
   let crc = 0;
   for (let i = 0; i < tag.length; i++) {
     const code = tag.charCodeAt(i);
-    // Task ids are ASCII: bytes are made for the others only.
-    if (code > 0x7f) return crc16(encoder.encode(tag)) % SLOTS;
-    crc = next(crc, code);
+    // Task ids are ASCII: only other keys need encoding.
+    if (code > 0x7f) return crc16(encoder.encode(tag)) % SLOT_COUNT;
+    crc = updateCrc16(crc, code);
   }
-  return crc % SLOTS;
+  return crc % SLOT_COUNT;
 }
 
 function crc16(bytes: Uint8Array): number {
   let crc = 0;
-  for (const byte of bytes) crc = next(crc, byte);
+  for (const byte of bytes) crc = updateCrc16(crc, byte);
   return crc;
 }
 
-function next(crc: number, byte: number): number {
+function updateCrc16(crc: number, byte: number): number {
   return ((crc << 8) & 0xffff) ^ CRC16_TABLE[(crc >> 8) ^ byte]!;
 }
 
-/** The remainders of each byte by x^16 + x^12 + x^5 + 1. */
+/** The remainder of each byte divided by x^16 + x^12 + x^5 + 1. */
 function crc16Table(): Uint16Array {
   return Uint16Array.from({ length: 256 }, (_, byte) => {
     let crc = byte << 8;

@@ -1,30 +1,22 @@
 import { toError } from "../../util/to_error.ts";
-import type { RedisLink } from "../link.ts";
-import { isRetriable } from "../retriable.ts";
 import { UnreachableChannelsError } from "../unreachable.ts";
-import type { ClusterNode, NodePool } from "./node_pool.ts";
-import {
-  located,
-  MAX_REDIRECTIONS,
-  redirectedTooOften,
-  redirectionOf,
-} from "./redirection.ts";
+import type { ClusterNode } from "./node_pool.ts";
 import type { NodeAddress } from "./slot_map.ts";
-import { slotOf } from "./slots.ts";
-import type { Topology } from "./topology.ts";
+import { keySlot } from "./slots.ts";
+import {
+  subscribeAt,
+  type SubscribeContext,
+  unsubscribeAt,
+} from "./subscribe.ts";
 
-/** Channels that are subscribed anew with one command, or one round of commands. */
-const CHUNK = 1000;
+/** How many channels one round subscribes again. */
+const CHUNK_SIZE = 1000;
 
-/** What subscriptions work on. */
-export interface SubscriptionsOptions {
-  /** Whether channels are sharded: then one command may name those of one slot only. */
+/** What {@linkcode Subscriptions} works with. */
+export interface SubscriptionsOptions extends SubscribeContext {
+  /** Whether channels are sharded: then all channels of one command must share a slot. */
   readonly sharded: boolean;
-  /** The nodes. */
-  readonly pool: NodePool;
-  /** Who serves which slot. */
-  readonly topology: Topology;
-  /** Told of channels that were subscribed at another node. */
+  /** Called with channels that were subscribed at another node. */
   onMoved(channels: readonly string[]): void;
 }
 
@@ -34,40 +26,41 @@ interface Group {
 }
 
 /**
- * At which node each channel is subscribed: its home, the owner of its slot,
- * where the writer's transaction publishes. A message that took the cluster's
- * bus may be overtaken by what came later; a fence proves nothing there.
+ * The node at which each channel is subscribed: its home. This is the owner of
+ * the channel's slot, where the writer's transaction publishes. At any other
+ * node, later messages may overtake one that crosses the cluster bus, and a
+ * fence proves nothing.
  *
  * A channel moves in this order: subscribe at the new node, wait for the
- * confirmation, make that node its home, tell `onMoved`, and unsubscribe at the
- * old one. Messages of a node that is not the channel's home are not handed on:
+ * confirmation, make that node its home, call `onMoved`, and unsubscribe at the
+ * old node. Messages from a node that is not the channel's home are dropped:
  *
- * - None comes twice, although two nodes bring it for a while.
- * - None of the old node comes behind one of the new: once the first of the
- *   new node counts, none of the old does.
- * - None is lost for good. What was published before the change of homes and
- *   not handed on yet is in the key, or something newer is; and the read that
- *   `onMoved` asks for is sent after it.
+ * - No message is delivered twice, although two nodes send it for a while.
+ * - No message of the old node follows one of the new: once the new node is the
+ *   home, messages of the old one are dropped.
+ * - No document is lost. One that was published before the change of homes, and
+ *   not delivered yet, is stored at the key, or a newer one is. The read that
+ *   `onMoved` asks for is sent after the change.
  *
- * What is left: a message that was published at the old node before the slot
- * moved, and comes to the new one by the bus. It may be late, and its document
- * an old one that is not ready. Should it also outdo the read of a FAILURE, the
- * next reading of the key brings that.
+ * One case remains: a message published at the old node before the slot moved
+ * may reach the new node late, over the bus, with an old document that is not
+ * ready. If it also makes the reader drop the read of a FAILURE, the next
+ * reconcile of the key delivers that.
  */
 export class Subscriptions {
   readonly #options: SubscriptionsOptions;
   readonly #homes = new Map<string, ClusterNode>();
-  // Channels that are at the node which ASK named, and who said so: as long as
-  // that one owns the slot, they stay.
-  readonly #asked = new Map<string, string>();
+  // For each channel that an ASK has moved, the name of the node that sent it.
+  // It stays moved while that node owns the slot.
+  readonly #askedBy = new Map<string, string>();
   #dropped = new Set<string>();
 
-  /** Begins with none. */
+  /** Begins with no channels. */
   constructor(options: SubscriptionsOptions) {
     this.#options = options;
   }
 
-  /** Whether any channel is subscribed. */
+  /** Whether no channel is subscribed. */
   get isEmpty(): boolean {
     return this.#homes.size === 0;
   }
@@ -77,27 +70,27 @@ export class Subscriptions {
     return new Set(this.#homes.values());
   }
 
-  /** Whether messages of the channel count that come from this node. */
+  /** Whether this node is the channel's home, so that its messages count. */
   isHome(channel: string, node: ClusterNode): boolean {
     return this.#homes.get(channel) === node;
   }
 
   /**
-   * Subscribes each channel at its slot's owner.
+   * Subscribes each channel at the owner of its slot.
    *
-   * @throws {UnreachableChannelsError} behind all others, for those whose owner
-   * cannot be reached, or that have none.
+   * @throws {UnreachableChannelsError} once all others are subscribed, for those
+   * whose owner is unknown or cannot be reached.
    */
   async subscribe(channels: readonly string[]): Promise<void> {
     const { pool, topology } = this.#options;
     const unserved: string[] = [];
     let clusterDown: Error | undefined;
-    const groups = this.#grouped(channels, (channel, slot) => {
-      // One that is moving arrives by itself.
+    const groups = this.#group(channels, (channel, slot) => {
+      // A channel that is being moved reaches its new home by itself.
       const home = this.#homes.get(channel);
       if (home !== undefined) return home;
       try {
-        return pool.node(topology.ownerOf(slot));
+        return pool.node(topology.owner(slot));
       } catch (error) {
         clusterDown ??= toError(error);
         unserved.push(channel);
@@ -110,8 +103,8 @@ export class Subscriptions {
     const failures = await Promise.all(
       groups.map(async ({ node, channels }) => {
         try {
-          const confirmed = await this.#confirm(channels, node);
-          if (confirmed !== node) this.#settle(channels, confirmed);
+          const confirmed = await subscribeAt(node, channels, this.#options);
+          if (confirmed !== node) this.#setHome(channels, confirmed);
           return undefined;
         } catch (error) {
           if (!(error instanceof UnreachableChannelsError)) throw error;
@@ -134,17 +127,14 @@ export class Subscriptions {
     );
   }
 
-  /** Unsubscribes each channel where it is. */
+  /** Unsubscribes each channel at its home. */
   async unsubscribe(channels: readonly string[]): Promise<void> {
     const { pool } = this.#options;
-    const groups = this.#grouped(
-      channels,
-      (channel) => this.#homes.get(channel),
-    );
+    const groups = this.#group(channels, (channel) => this.#homes.get(channel));
     for (const { channels } of groups) {
       for (const channel of channels) {
         this.#homes.delete(channel);
-        this.#asked.delete(channel);
+        this.#askedBy.delete(channel);
       }
     }
     await Promise.all(
@@ -154,115 +144,120 @@ export class Subscriptions {
     );
   }
 
-  /** Makes `to` the home of those of the channels that are subscribed elsewhere. */
+  /** Moves those of the channels that are subscribed elsewhere to `to`. */
   async move(channels: readonly string[], to: ClusterNode): Promise<void> {
     const elsewhere = channels.filter((channel) => {
       const home = this.#homes.get(channel);
       return home !== undefined && home !== to;
     });
-    await this.#attach(elsewhere, () => to);
+    await this.#resubscribe(elsewhere, () => to);
   }
 
   /**
-   * Follows an ASK that `saidBy` gave: writers store what is missing there, and
-   * so what they publish, at `to`. Sharded channels stay: they are refused at a
-   * node that does not own the slot yet, and the old one tells when it is over.
+   * Follows an ASK of the node `askedBy`. Writers store new keys at `to`, and
+   * publish there. Sharded channels stay: a node refuses them until it owns the
+   * slot, and the old node drops them when it no longer does.
    */
-  async ask(
+  async followAsk(
     channels: readonly string[],
     to: ClusterNode,
-    saidBy: NodeAddress,
+    askedBy: NodeAddress,
   ): Promise<void> {
     if (this.#options.sharded) return;
     for (const channel of channels) {
-      if (this.#homes.has(channel)) this.#asked.set(channel, saidBy.name);
+      if (this.#homes.has(channel)) this.#askedBy.set(channel, askedBy.name);
     }
     await this.move(channels, to);
   }
 
-  /** Takes back those that an ASK had sent away: `by`, the owner, has answered itself. */
-  async unask(channels: readonly string[], by: ClusterNode): Promise<void> {
-    if (this.#asked.size === 0) return;
-    const back = channels.filter((channel) =>
-      this.#asked.get(channel) === by.address.name
+  /** Moves back channels that an ASK of `owner` had moved, once `owner` serves their keys again. */
+  async undoAsk(
+    channels: readonly string[],
+    owner: ClusterNode,
+  ): Promise<void> {
+    if (this.#askedBy.size === 0) return;
+    const returned = channels.filter((channel) =>
+      this.#askedBy.get(channel) === owner.address.name
     );
-    for (const channel of back) this.#asked.delete(channel);
-    await this.move(back, by);
+    for (const channel of returned) this.#askedBy.delete(channel);
+    await this.move(returned, owner);
   }
 
-  /** Moves every channel whose slot has another owner than its home, some at a time. */
-  async follow(): Promise<void> {
+  /** Moves every channel whose slot has a new owner, one chunk at a time. */
+  async followSlots(): Promise<void> {
     const { pool, topology } = this.#options;
     const moves = new Map<NodeAddress, string[]>();
     for (const [channel, home] of this.#homes) {
-      const owner = topology.find(slotOf(channel));
-      // Who said ASK still owns the slot: it is on its way.
-      if (owner === undefined || this.#asked.get(channel) === owner.name) {
+      const owner = topology.findOwner(keySlot(channel));
+      // The node that sent the ASK still owns the slot: the migration goes on.
+      if (owner === undefined || this.#askedBy.get(channel) === owner.name) {
         continue;
       }
-      this.#asked.delete(channel);
-      if (owner.name === home.address.name) continue;
-      const list = moves.get(owner);
-      if (list === undefined) moves.set(owner, [channel]);
-      else list.push(channel);
+      this.#askedBy.delete(channel);
+      if (owner.name !== home.address.name) append(moves, owner, channel);
     }
     for (const [owner, channels] of moves) {
-      for (let i = 0; i < channels.length; i += CHUNK) {
-        await this.move(channels.slice(i, i + CHUNK), pool.node(owner));
+      for (let i = 0; i < channels.length; i += CHUNK_SIZE) {
+        await this.move(channels.slice(i, i + CHUNK_SIZE), pool.node(owner));
       }
     }
   }
 
-  /** Takes note of what a node has dropped. True if it is the first that `reattach` has to see to. */
-  drop(channel: string, node: ClusterNode): boolean {
-    // We unsubscribed it there ourselves.
+  /**
+   * Marks a channel that a node has dropped. Returns whether it is the first
+   * one, for which the caller has to call `resubscribeDropped`.
+   */
+  markDropped(channel: string, node: ClusterNode): boolean {
+    // Otherwise this is the reply to our own UNSUBSCRIBE.
     if (!this.isHome(channel, node)) return false;
     this.#dropped.add(channel);
     return this.#dropped.size === 1;
   }
 
-  /** Subscribes anew what was dropped without our asking. */
-  async reattach(): Promise<void> {
+  /** Subscribes the dropped channels again. */
+  async resubscribeDropped(): Promise<void> {
     const { pool, topology } = this.#options;
     const dropped = [...this.#dropped];
     this.#dropped = new Set();
-    for (let i = 0; i < dropped.length; i += CHUNK) {
-      await this.#attach(
-        dropped.slice(i, i + CHUNK).filter((each) => this.#homes.has(each)),
-        (slot) => pool.node(topology.ownerOf(slot)),
+    for (let i = 0; i < dropped.length; i += CHUNK_SIZE) {
+      await this.#resubscribe(
+        dropped.slice(i, i + CHUNK_SIZE).filter((each) =>
+          this.#homes.has(each)
+        ),
+        (slot) => pool.node(topology.owner(slot)),
       );
     }
   }
 
   /**
-   * Forgets everything: the link is over. An error that somebody keeps holds on
-   * to it, by its stack.
+   * Removes all channels once the link has ended. A caller that keeps an error
+   * of the link retains this object through the error's stack.
    */
   clear(): void {
     this.#homes.clear();
-    this.#asked.clear();
+    this.#askedBy.clear();
     this.#dropped.clear();
   }
 
-  async #attach(
+  async #resubscribe(
     channels: readonly string[],
     nodeOf: (slot: number) => ClusterNode,
   ): Promise<void> {
-    const groups = this.#grouped(channels, (_, slot) => nodeOf(slot));
+    const groups = this.#group(channels, (_, slot) => nodeOf(slot));
     await Promise.all(groups.map(async ({ node, channels }) => {
-      const confirmed = await this.#confirm(channels, node);
-      this.#options.onMoved(this.#settle(channels, confirmed));
+      const confirmed = await subscribeAt(node, channels, this.#options);
+      this.#options.onMoved(this.#setHome(channels, confirmed));
     }));
   }
 
-  /** One group for each command that is needed. */
-  #grouped(
+  /** Makes one group for each command that has to be sent. */
+  #group(
     channels: readonly string[],
     nodeOf: (channel: string, slot: number) => ClusterNode | undefined,
   ): Group[] {
     const groups = new Map<ClusterNode | string, Group>();
     for (const channel of channels) {
-      const slot = slotOf(channel);
+      const slot = keySlot(channel);
       const node = nodeOf(channel, slot);
       if (node === undefined) continue;
       const key = this.#options.sharded ? `${slot} ${node.address.name}` : node;
@@ -273,66 +268,29 @@ export class Subscriptions {
     return [...groups.values()];
   }
 
-  /** Subscribes at `node`, or where it says that the slot is now. Returns who has confirmed. */
-  async #confirm(
-    channels: readonly string[],
-    node: ClusterNode,
-  ): Promise<ClusterNode> {
-    const { pool, topology } = this.#options;
-    let at = node;
-    for (let hops = 0; hops <= MAX_REDIRECTIONS; hops++) {
-      let link: RedisLink;
-      try {
-        // One await, as in unsubscribe: what is called first is sent first.
-        link = at.link ?? await at.ready;
-      } catch (error) {
-        // Also a node that is loading, or has too many clients.
-        throw isRetriable(error)
-          ? new UnreachableChannelsError(channels, toError(error))
-          : error;
-      }
-      try {
-        await link.subscribe(channels);
-        return at;
-      } catch (error) {
-        const redirection = redirectionOf(error, at.address);
-        if (redirection === undefined) throw located(error, at.address);
-        topology.moved(redirection.slot, redirection.to, at.address);
-        at = pool.node(redirection.to);
-      }
-    }
-    throw redirectedTooOften(at.address);
-  }
-
-  /** Makes `node`, which has confirmed, the home of the channels. Returns those that are still wanted. */
-  #settle(channels: readonly string[], node: ClusterNode): string[] {
+  /** Makes `node`, which has confirmed the channels, their home. Returns those that are still wanted. */
+  #setHome(channels: readonly string[], node: ClusterNode): string[] {
     const wanted: string[] = [];
-    const left = new Map<ClusterNode, string[]>();
+    const stale = new Map<ClusterNode, string[]>();
     for (const channel of channels) {
       const home = this.#homes.get(channel);
       if (home !== undefined) {
         wanted.push(channel);
         this.#homes.set(channel, node);
       }
-      // Unsubscribed meanwhile, and so unknown to be here.
-      const stale = home ?? node;
-      if (home === node) continue;
-      const list = left.get(stale);
-      if (list === undefined) left.set(stale, [channel]);
-      else list.push(channel);
+      // Without a home, it was unsubscribed meanwhile, but not at this node.
+      if (home !== node) append(stale, home ?? node, channel);
     }
-    for (const [stale, channels] of left) {
-      // If it dies, it ends the link; if it refuses, nobody listens any more.
-      unsubscribeAt(stale, channels).catch(() => {});
+    for (const [node, channels] of stale) {
+      // A node that dies ends the link. One that refuses has no reader left.
+      unsubscribeAt(node, channels).catch(() => {});
     }
     return wanted;
   }
 }
 
-async function unsubscribeAt(
-  node: ClusterNode,
-  channels: readonly string[],
-): Promise<void> {
-  const link = node.link ?? await node.ready;
-  await link.unsubscribe(channels);
+function append<Key>(lists: Map<Key, string[]>, key: Key, item: string): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [item]);
+  else list.push(item);
 }

@@ -2,55 +2,55 @@ import { RedisError } from "../../errors.ts";
 import type { Runtime, Timer } from "../../runtime.ts";
 import { type NodeAddress, SlotMap } from "./slot_map.ts";
 
-/** How often the map is asked for, in milliseconds: nobody tells a subscriber that a slot has moved. */
-const PERIOD = 5000;
-/** Milliseconds between two questions at least, however many redirections come in. */
-const MIN_GAP = 250;
+/** How often to refresh the slot map: a subscriber is not notified when a slot moves. */
+const REFRESH_PERIOD_MS = 5000;
+/** The least time between two refreshes, however many redirections arrive. */
+const MIN_REFRESH_GAP_MS = 250;
 
-/** What a topology works on. */
+/** What a {@linkcode Topology} works with. */
 export interface TopologyOptions {
-  /** The world outside. */
+  /** Time and randomness. */
   readonly runtime: Runtime;
-  /** Asks for the map: the node of that name if it can be asked, else any; undefined where none knows. */
+  /** Reads the map from the node of that name if it is connected, else from any. Resolves to undefined if none has one. */
   fetch(name: string | undefined): Promise<SlotMap | undefined>;
-  /** Whether the map is to be kept up to date unasked: who only sends commands is told by MOVED. */
+  /** Whether to refresh periodically. Without subscriptions, MOVED replies suffice. */
   isWatched(): boolean;
-  /** Told that slots may have other owners than at the last call. */
+  /** Called when slots may have new owners since the last call. */
   onChange(): void;
 }
 
-/** Who serves which slot, kept up to date. */
+/** Which node serves each slot, kept up to date. */
 export class Topology {
   readonly #options: TopologyOptions;
   #map = new SlotMap();
   #timer: Timer | undefined;
   #lastEnd = 0;
   #isRefreshing = false;
-  // A redirection came in since the map was asked for.
+  // Whether a redirection arrived since the last refresh began.
   #isPatched = false;
   #isStopped = false;
-  // Who is to be asked next: it has told of something new.
+  // The node to ask next: it reported the last change.
   #informant: string | undefined;
 
-  /** Knows nothing until `start`. */
+  /** Begins empty, until `start`. */
   constructor(options: TopologyOptions) {
     this.#options = options;
   }
 
-  /** Begins with a map, and asks for newer ones until `stop`. */
+  /** Begins with a map, and refreshes it until `stop`. */
   start(map: SlotMap): void {
     this.#map = map;
     this.#lastEnd = this.#options.runtime.now();
-    this.#waitForPeriod();
+    this.#refreshLater();
   }
 
-  /** Asks no more. */
+  /** Stops refreshing. */
   stop(): void {
     this.#isStopped = true;
     this.#clear();
   }
 
-  /** The names of those that serve slots. */
+  /** The names of the nodes that serve slots. */
   get masters(): Set<string> {
     return this.#map.masters;
   }
@@ -60,9 +60,9 @@ export class Topology {
     return this.#map.nodes;
   }
 
-  /** The master of a slot; undefined where none is known. */
-  find(slot: number): NodeAddress | undefined {
-    return this.#map.ownerOf(slot);
+  /** The master of a slot; undefined if none is known. */
+  findOwner(slot: number): NodeAddress | undefined {
+    return this.#map.findOwner(slot);
   }
 
   /**
@@ -70,8 +70,8 @@ export class Topology {
    *
    * @throws {RedisError} CLUSTERDOWN, if none is known.
    */
-  ownerOf(slot: number): NodeAddress {
-    const owner = this.#map.ownerOf(slot);
+  owner(slot: number): NodeAddress {
+    const owner = this.#map.findOwner(slot);
     if (owner !== undefined) return owner;
     this.refreshSoon();
     throw new RedisError(
@@ -79,30 +79,30 @@ export class Topology {
     );
   }
 
-  /** Takes MOVED at its word, for this slot; what else has moved is asked of who said it. */
-  moved(slot: number, to: NodeAddress, saidBy: NodeAddress): void {
+  /** Applies a MOVED reply for one slot at once, and asks its sender for the rest of the map soon. */
+  applyMoved(slot: number, to: NodeAddress, sender: NodeAddress): void {
     this.#map.set(slot, to);
     this.#isPatched = true;
-    this.refreshSoon(saidBy.name);
+    this.refreshSoon(sender.name);
   }
 
-  /** Asks for the map, now or as soon as it may. */
+  /** Refreshes now, or as soon as the rate limit allows. */
   refreshSoon(informant?: string): void {
     this.#informant = informant ?? this.#informant;
     if (this.#isRefreshing || this.#isStopped) return;
     this.#schedule(
       Math.max(
-        this.#lastEnd + MIN_GAP - this.#options.runtime.now(),
+        this.#lastEnd + MIN_REFRESH_GAP_MS - this.#options.runtime.now(),
         0,
       ),
       () => void this.#refresh(),
     );
   }
 
-  #waitForPeriod(): void {
-    this.#schedule(PERIOD, () => {
+  #refreshLater(): void {
+    this.#schedule(REFRESH_PERIOD_MS, () => {
       if (this.#options.isWatched()) void this.#refresh();
-      else this.#waitForPeriod();
+      else this.#refreshLater();
     });
   }
 
@@ -126,9 +126,10 @@ export class Topology {
     this.#informant = undefined;
     this.#isPatched = false;
     this.#isRefreshing = true;
+    // Not a Deadline: `stop` clears this timer too.
     const late = Promise.withResolvers<undefined>();
     let isLate = false;
-    this.#schedule(PERIOD, () => {
+    this.#schedule(REFRESH_PERIOD_MS, () => {
       isLate = true;
       late.resolve(undefined);
     });
@@ -136,7 +137,7 @@ export class Topology {
     try {
       map = await Promise.race([fetch(informant), late.promise]);
     } catch {
-      // The next time another node is asked; one that died has ended the link.
+      // The next refresh asks another node. One that died has ended the link.
     }
     this.#isRefreshing = false;
     this.#lastEnd = runtime.now();
@@ -148,10 +149,10 @@ export class Topology {
       this.#map = map;
       if (isChanged) onChange();
     }
-    // What a redirection said meanwhile may be missing in the map.
-    // And one that hangs says nothing of those that took its slots.
+    // The map may lack what a redirection reported meanwhile, and a node that
+    // hangs does not report who took over its slots.
     if (this.#isPatched || this.#informant !== undefined || isLate) {
       this.refreshSoon();
-    } else this.#waitForPeriod();
+    } else this.#refreshLater();
   }
 }

@@ -2,24 +2,24 @@ import { ConfigurationError } from "../../errors.ts";
 import { maskUrl } from "../url/mask.ts";
 import { parseRedisUrl, type RedisUrl } from "../url/url.ts";
 
-/** Scheme, user and password; hosts; database and query. */
+/** Captures three parts: scheme, user and password; hosts; database and query. */
 const PARTS = /^([^/]*\/\/(?:.*@)?)([^/?#]*)(.*)$/s;
 
-/** A scheme that says what `cluster: true` says, as other libraries have it. */
+/** A scheme that means `cluster: true`, as in other client libraries. */
 const SCHEME = /^(redis|valkey)(s?)\+cluster:/i;
 
-/** Whether the URL itself says that it leads to a cluster. */
+/** Whether the scheme of a URL says that it leads to a cluster. */
 export function isClusterUrl(input: string | URL): boolean {
   return SCHEME.test(String(input));
 }
 
 /**
- * Reads `redis://[user][:password]@host[:port][,host[:port]...][/0][?query]`:
- * one URL for each node that is named, all the same in the rest. The scheme may
- * have `+cluster` behind it.
+ * Parses `redis://[user][:password]@host[:port][,host[:port]...][/0][?query]`
+ * into one URL for each node, equal except for the host and port. `+cluster` may
+ * follow the scheme.
  *
- * @throws {ConfigurationError} if the URL is of another form, names a database
- * other than 0, or a Unix socket.
+ * @throws {ConfigurationError} if the URL is malformed, or names a Unix socket
+ * or a database other than 0.
  */
 export function parseClusterUrl(
   input: string | URL,
@@ -28,7 +28,7 @@ export function parseClusterUrl(
   const [, before = "", hosts = text, after = ""] = PARTS.exec(text) ?? [];
   const names = hosts.split(",");
   if (names.length > 1 && names.includes("")) {
-    throw wrong(text, "it names several hosts, and one of them is missing");
+    throw wrong(text, "one of its hosts is empty");
   }
   const [first = "", ...others] = names;
   function parse(host: string): RedisUrl {
@@ -36,13 +36,13 @@ export function parseClusterUrl(
     if (url.path !== undefined) {
       throw wrong(
         text,
-        "it names a Unix socket, and the nodes of a Redis Cluster are reached by host and port",
+        "it names a Unix socket, but the nodes of a Redis Cluster are reached by host and port",
       );
     }
     if (url.db === 0) return url;
     throw wrong(
       text,
-      `it names database ${url.db}, and a Redis Cluster has database 0 only`,
+      `it names database ${url.db}, but a Redis Cluster has database 0 only`,
     );
   }
   return [parse(first), ...others.map(parse)];

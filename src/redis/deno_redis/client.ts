@@ -1,19 +1,21 @@
-import { abortable } from "../../util/abortable.ts";
 import {
   ConfigurationError,
   RedisConnectionError,
   RedisError,
 } from "../../errors.ts";
 import type { Runtime, TcpAddress } from "../../runtime.ts";
+import { abortable } from "../../util/abortable.ts";
+import { Deadline } from "../../util/deadline.ts";
+import { onAbort } from "../../util/on_abort.ts";
+import { formatAddress } from "../address.ts";
 import { explainHandshake } from "../server/explain_handshake.ts";
 import type { Command } from "../wire/command.ts";
 import { RespError } from "../wire/resp.ts";
-import { dialFailureOf, strangenessOf } from "./failures.ts";
+import { explainDialError, explainHandshakeError } from "./failures.ts";
+import { isReadCommand, toRespValue } from "./replies.ts";
 import type { DenoRedisClient, DenoRedisConnect } from "./types.ts";
-import { isRead, replyOf } from "./replies.ts";
-import { formatAddress } from "../address.ts";
 
-/** How to reach a server through the package, and who to be there. */
+/** How to connect to a server through the package. */
 export interface ClientSettings {
   /** The package's own function. */
   readonly connect: DenoRedisConnect;
@@ -21,45 +23,45 @@ export interface ClientSettings {
   readonly address: TcpAddress;
   /** The database number. */
   readonly db: number;
-  /** The ACL user; none for the default user. */
+  /** The ACL user; undefined means the server's default user. */
   readonly username: string | undefined;
-  /** The password; none, and AUTH is not sent. */
+  /** The password; undefined means no AUTH. */
   readonly password: string | undefined;
-  /** The name that CLIENT LIST shows. */
+  /** The name for CLIENT LIST. */
   readonly clientName: string | undefined;
-  /** Whether to speak TLS. */
+  /** Whether to use TLS. */
   readonly tls: boolean;
   /** PEM texts of certificate authorities. */
   readonly caCerts: readonly string[] | undefined;
-  /** Milliseconds from the dial to the last reply of the set-up. */
+  /** Milliseconds from the dial to the last reply of the handshake. */
   readonly connectTimeout: number;
-  /** Milliseconds of silence before a probe; as many again, and the server is given up. */
+  /** Milliseconds of silence before a probe. After as much again, the connection is closed. */
   readonly heartbeat: number;
-  /** The world outside, but for sockets, which are the package's. */
+  /** Time and randomness. Sockets are the package's. */
   readonly runtime: Runtime;
 }
 
-/** What a client tells its owner. */
+/** What a client reports. */
 export interface ClientEvents {
-  /** Takes what is worth telling and no reason to stop. */
+  /** Called with each problem that does not end the client. */
   onNotice(notice: Error): void;
-  /** Told that the package closed the connection, or made another, by itself. */
-  onStray(reason: Error): void;
+  /** Called when the package closed the connection, or replaced it. */
+  onLost(reason: Error): void;
 }
 
 /**
- * Makes a client that is authenticated and on its database.
+ * Opens a client that is authenticated and on its database.
  *
- * The package only dials: AUTH and SELECT are sent from here. A connection
- * that it made anew behind our back is then of no use to it, where its own
- * AUTH and SELECT come too late for the subscription; and a server that falls
- * silent within them can be left.
+ * The package only dials. AUTH and SELECT are sent from here, for two reasons: a
+ * connection that the package replaces by itself then stays unusable, instead of
+ * subscribing before its own AUTH and SELECT take effect; and the handshake with
+ * a silent server can be cancelled.
  *
  * @throws {RedisConnectionError} if the server cannot be reached in time.
  * @throws {RedisError} if the server refuses the password, the database, or
  * to serve for now.
- * @throws {ConfigurationError} if the peer is no Redis server, or the
- * permission to reach it is missing.
+ * @throws {ConfigurationError} if the peer is not a Redis server, or a
+ * permission is missing.
  */
 export async function openClient(
   settings: ClientSettings,
@@ -69,68 +71,60 @@ export async function openClient(
   const { address, connectTimeout, runtime } = settings;
   signal.throwIfAborted();
   const giveUp = new AbortController();
-  const abort = (): void => giveUp.abort(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  const timer = runtime.setTimer(
-    () =>
-      giveUp.abort(
-        new RedisConnectionError(
-          `Cannot connect to Redis at ${
-            formatAddress(address)
-          }: no answer within ${connectTimeout} ms (connectTimeout)`,
-        ),
+  using _abort = onAbort(signal, (reason) => giveUp.abort(reason));
+  using deadline = new Deadline(runtime, connectTimeout);
+  deadline.passed.then(() =>
+    giveUp.abort(
+      new RedisConnectionError(
+        `Cannot connect to Redis at ${
+          formatAddress(address)
+        }: no answer within ${connectTimeout} ms (connectTimeout)`,
       ),
-    connectTimeout,
-    true,
+    )
   );
-  try {
-    const client = await dial(settings, giveUp.signal);
-    checkClient(client);
-    for (const type of ["close", "connect", "reconnecting"] as const) {
-      client.addEventListener?.(
-        type,
-        () =>
-          events.onStray(
-            new RedisConnectionError(
-              `Lost the connection to Redis at ${
-                formatAddress(address)
-              }: the package tells of its end (${type})`,
-            ),
+  const client = await dial(settings, giveUp.signal);
+  checkIsClient(client);
+  for (const type of ["close", "connect", "reconnecting"] as const) {
+    client.addEventListener?.(
+      type,
+      () =>
+        events.onLost(
+          new RedisConnectionError(
+            `Lost the connection to Redis at ${
+              formatAddress(address)
+            }: deno.land/x/redis reported "${type}"`,
           ),
-      );
-    }
-    const ready = setUp(client, settings, events);
-    try {
-      await abortable(ready, giveUp.signal);
-    } catch (error) {
-      closeClient(client);
-      await ready.catch(ignore);
-      throw error;
-    }
-    return client;
-  } finally {
-    runtime.clearTimer(timer);
-    signal.removeEventListener("abort", abort);
+        ),
+    );
   }
+  const ready = handshake(client, settings, events);
+  try {
+    await abortable(ready, giveUp.signal);
+  } catch (error) {
+    closeClient(client);
+    await ready.catch(ignore);
+    throw error;
+  }
+  return client;
 }
 
-/** Closes a client, in whatever state it is. */
+/** Closes a client in any state. */
 export function closeClient(client: DenoRedisClient): void {
   try {
     client.close();
   } catch {
-    // The peer was first.
+    // The peer closed it first.
   }
 }
 
 /**
- * Sends commands at once, and resolves to their replies as the package gives
- * them: a refusal is an error among them.
+ * Sends commands in one pipeline. Resolves to the package's replies; a refusal
+ * is an error among them.
  */
-export async function exchange(
+export async function sendPipeline(
   client: DenoRedisClient,
   commands: readonly Command[],
-  isBinary: (command: Command) => boolean = isRead,
+  isBinary: (command: Command) => boolean = isReadCommand,
 ): Promise<unknown[]> {
   const pipeline = client.pipeline();
   for (const command of commands) {
@@ -147,7 +141,7 @@ async function dial(
   signal: AbortSignal,
 ): Promise<DenoRedisClient> {
   const dialling = new AbortController();
-  // A function of the caller's may throw where it should reject.
+  // Promise.try, because a caller's function may throw instead of rejecting.
   const connecting = Promise.try(connect, {
     ...address,
     tls,
@@ -159,27 +153,27 @@ async function dial(
   try {
     return await abortable(connecting, signal);
   } catch (error) {
-    // What comes late is not wanted any more.
+    // A client that arrives late is not needed any longer.
     connecting.then(closeClient, ignore);
-    throw signal.aborted ? signal.reason : dialFailureOf(error, address);
+    throw signal.aborted ? signal.reason : explainDialError(error, address);
   } finally {
-    // From here on it refuses each dial: that under way, if it was given up,
-    // and any that the package would begin by itself.
+    // The aborted signal stops a dial that is still under way, and any that the
+    // package would begin by itself later.
     dialling.abort();
   }
 }
 
-/** No other dial makes another client of it. */
-function checkClient(client: unknown): void {
+/** Permanent, because another dial would resolve to the same kind of value. */
+function checkIsClient(client: unknown): void {
   const isClient = typeof client === "object" && client !== null &&
     "pipeline" in client && "subscribe" in client && "close" in client;
   if (isClient) return;
   throw new ConfigurationError(
-    "Cannot use what connect resolved to: hand over the function of this name from deno.land/x/redis",
+    "Cannot use the value that connect resolved to: pass the function of this name from deno.land/x/redis",
   );
 }
 
-async function setUp(
+async function handshake(
   client: DenoRedisClient,
   settings: ClientSettings,
   { onNotice }: ClientEvents,
@@ -200,13 +194,13 @@ async function setUp(
   commands.push(["PING"]);
   let replies: unknown[];
   try {
-    replies = await exchange(client, commands);
+    replies = await sendPipeline(client, commands);
   } catch (error) {
-    throw explainHandshake(strangenessOf(error, address), settings);
+    throw explainHandshake(explainHandshakeError(error, address), settings);
   }
   // In order, because the first refusal explains those that follow it.
   for (const [index, command] of commands.entries()) {
-    const reply = replyOf(replies[index]);
+    const reply = toRespValue(replies[index]);
     if (reply instanceof RedisError) {
       if (command[0] !== "CLIENT") throw explainHandshake(reply, settings);
       onNotice(reply);

@@ -1,18 +1,18 @@
 import { Deque } from "../../deps/deque.ts";
 import { RedisConnectionError, RedisError } from "../../errors.ts";
-import type { Command } from "../wire/command.ts";
-import { Heartbeat } from "../server/heartbeat.ts";
-import type { RespValue } from "../wire/resp.ts";
-import { type ClientSettings, closeClient, exchange } from "./client.ts";
-import { lossOf } from "./failures.ts";
-import type { DenoRedisClient } from "./types.ts";
-import { isRead, replyOf, unlessRefused } from "./replies.ts";
 import { formatAddress } from "../address.ts";
+import { Heartbeat } from "../server/heartbeat.ts";
+import type { Command } from "../wire/command.ts";
+import type { RespValue } from "../wire/resp.ts";
+import { type ClientSettings, closeClient, sendPipeline } from "./client.ts";
+import { explainLoss } from "./failures.ts";
+import { isReadCommand, throwIfRefused, toRespValue } from "./replies.ts";
+import type { DenoRedisClient } from "./types.ts";
 
-/** Commands that go out together. */
-const MAX_BATCH = 100;
-/** Characters and bytes that go out together; one command may have more. */
-const MAX_BATCH_SIZE = 1024 * 1024;
+/** The most commands of one pipeline. */
+const MAX_BATCH_COMMANDS = 100;
+/** The most characters and bytes of one pipeline. A single command may have more. */
+const MAX_BATCH_LENGTH = 1024 * 1024;
 
 /** One command, or the commands of a transaction. */
 interface Job {
@@ -22,12 +22,11 @@ interface Job {
 }
 
 /**
- * The command side of a link: one client of the package, and the order in
- * which commands go through it.
+ * The command side of a link: one client of the package, and a queue.
  *
- * The package sends one thing at a time; what is asked for meanwhile goes
- * together in its next pipeline. It ends once, for good, at the first error
- * that is no refusal.
+ * The package sends one pipeline at a time. Commands that arrive meanwhile form
+ * the next one. The first error that is not a refusal ends this object
+ * permanently.
  */
 export class DenoRedisCommands {
   readonly #client: DenoRedisClient;
@@ -39,7 +38,7 @@ export class DenoRedisCommands {
   #running: Promise<void> | undefined;
   #reason: Error | undefined;
 
-  /** Takes over a client that is set up. */
+  /** Takes ownership of an open client. */
   constructor(client: DenoRedisClient, settings: ClientSettings) {
     this.#client = client;
     this.#settings = settings;
@@ -47,7 +46,7 @@ export class DenoRedisCommands {
     this.#heartbeat = new Heartbeat({
       period: heartbeat,
       runtime,
-      // Whoever waits learns of its failure from `ended`.
+      // A failure ends the client, and is reported by `ended`.
       probe: () => void this.request(["PING"]).catch(ignore),
       onSilence: (ms) =>
         this.end(
@@ -60,22 +59,22 @@ export class DenoRedisCommands {
     });
   }
 
-  /** Resolves with the reason when the client is given up. Never rejects. */
+  /** Resolves with the reason when the client has ended. Never rejects. */
   get ended(): Promise<Error> {
     return this.#ended.promise;
   }
 
-  /** Sends a command and resolves to its reply. */
+  /** Sends a command. Resolves to its reply. */
   async request(command: Command): Promise<RespValue> {
     const [reply = null] = await this.#enqueue([command]);
-    return unlessRefused(reply);
+    return throwIfRefused(reply);
   }
 
-  /** Sends commands as one transaction; resolves to their replies. */
+  /** Sends commands as one transaction. Resolves to their replies. */
   async transaction(commands: readonly Command[]): Promise<RespValue[]> {
     const replies = await this.#enqueue([["MULTI"], ...commands, ["EXEC"]]);
-    // Why a command was not queued says more than the EXECABORT that follows.
-    replies.forEach(unlessRefused);
+    // The refusal of a queued command says more than the EXECABORT after it.
+    replies.forEach(throwIfRefused);
     const values = replies.at(-1);
     if (Array.isArray(values)) return values;
     throw new RedisConnectionError(
@@ -83,17 +82,17 @@ export class DenoRedisCommands {
     );
   }
 
-  /** Resolves when no reply is awaited any more, or the client was given up. */
+  /** Resolves when no reply is pending, or the client has ended. */
   async drained(): Promise<void> {
     await Promise.race([this.#running, this.#ended.promise]);
   }
 
-  /** Resolves when nothing is left. */
+  /** Resolves when the package is idle. */
   async finished(): Promise<void> {
     await this.#running;
   }
 
-  /** Closes the client; whatever awaits a reply rejects with `reason`. Later calls change nothing. */
+  /** Closes the client, and rejects pending commands with `reason`. Later calls have no effect. */
   end(reason: Error): void {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
@@ -114,32 +113,33 @@ export class DenoRedisCommands {
   }
 
   async #run(): Promise<void> {
-    // Commands of the same turn go together.
+    // Commands of the same turn share a pipeline.
     await Promise.resolve();
     while (this.#queue.length > 0) {
-      const batch = this.#sent = this.#take();
+      const batch = this.#sent = this.#nextBatch();
       try {
-        this.#settle(batch, await this.#send(batch));
+        this.#resolve(batch, await this.#send(batch));
       } catch (error) {
-        this.end(lossOf(error, this.#settings.address));
+        this.end(explainLoss(error, this.#settings.address));
       }
       this.#sent = [];
     }
     this.#running = undefined;
   }
 
-  /** What goes out next: a transaction alone, since one that fails may leave replies behind. */
-  #take(): Job[] {
+  /** Takes the next pipeline off the queue. A transaction is sent alone, because a failed one may leave replies unread. */
+  #nextBatch(): Job[] {
     const batch: Job[] = [];
-    let size = 0;
+    let length = 0;
     for (;;) {
       const job = this.#queue.peekFront();
       if (job === undefined) return batch;
       const isAlone = job.commands.length > 1;
-      size += sizeOf(job);
+      length += lengthOf(job);
       if (
         batch.length > 0 &&
-        (isAlone || batch.length >= MAX_BATCH || size > MAX_BATCH_SIZE)
+        (isAlone || batch.length >= MAX_BATCH_COMMANDS ||
+          length > MAX_BATCH_LENGTH)
       ) return batch;
       batch.push(job);
       this.#queue.popFront();
@@ -149,21 +149,21 @@ export class DenoRedisCommands {
 
   #send(batch: readonly Job[]): Promise<unknown[]> {
     const commands = batch.flatMap((job) => job.commands);
-    // EXEC answers for what was queued before it.
-    const isBinary = commands.some(isRead);
-    return exchange(
+    // EXEC has the replies of the commands before it.
+    const isBinary = commands.some(isReadCommand);
+    return sendPipeline(
       this.#client,
       commands,
-      (command) => command[0] === "EXEC" ? isBinary : isRead(command),
+      (command) => command[0] === "EXEC" ? isBinary : isReadCommand(command),
     );
   }
 
-  #settle(batch: readonly Job[], raw: readonly unknown[]): void {
-    // What comes behind the end belongs to nobody.
+  #resolve(batch: readonly Job[], raw: readonly unknown[]): void {
+    // The commands were rejected already.
     if (this.#reason !== undefined) return;
     this.#heartbeat.reset();
     const replies = raw.map((each) => {
-      const reply = replyOf(each);
+      const reply = toRespValue(each);
       if (reply === undefined) throw each;
       return reply;
     });
@@ -176,25 +176,25 @@ export class DenoRedisCommands {
     if (
       isTransaction && last instanceof RedisError && last.code !== "EXECABORT"
     ) {
-      // The package stops reading at the first error inside EXEC's reply: what
-      // follows it there would be taken for the replies of later commands.
+      // The package stops reading at the first error inside EXEC's reply. It
+      // would read the rest as the replies to later commands.
       throw new RedisConnectionError(
-        `Lost step with Redis at ${
+        `Lost the connection to Redis at ${
           formatAddress(this.#settings.address)
-        }: a transaction was refused half-way`,
+        }: a transaction was refused half-way, and deno.land/x/redis cannot read the rest of its reply`,
       );
     }
   }
 }
 
-function sizeOf({ commands }: Job): number {
-  let size = 0;
+function lengthOf({ commands }: Job): number {
+  let length = 0;
   for (const command of commands) {
-    for (const word of command) {
-      size += typeof word === "number" ? 1 : word.length;
+    for (const argument of command) {
+      length += typeof argument === "number" ? 1 : argument.length;
     }
   }
-  return size;
+  return length;
 }
 
 function ignore(): void {}

@@ -4,17 +4,18 @@ import {
   RedisError,
 } from "../../errors.ts";
 import type { Address } from "../../runtime.ts";
-import { explainReply } from "../server/explain_reply.ts";
 import { grantAdvice } from "../../util/deno_permission.ts";
-import { RespError } from "../wire/resp.ts";
 import { formatAddress } from "../address.ts";
+import { explainReply } from "../server/explain_reply.ts";
+import { RespError } from "../wire/resp.ts";
 
 /**
- * The server's refusal, if `error` is one. The package's errors have no name,
- * and minifiers change those of classes; but a refusal's message is the line
- * that the server sent, with its `-`, in every version.
+ * Parses an error of the package as the server's refusal. Returns undefined if
+ * it is another error. It goes by the message, because the package's errors have
+ * no name, and minifiers rename classes; in every version, the message of a
+ * refusal is the line that the server sent, with its `-`.
  */
-export function refusalOf(error: unknown): RedisError | undefined {
+export function parseRefusal(error: unknown): RedisError | undefined {
   if (error instanceof RedisError) return error;
   return error instanceof Error && error.message.startsWith("-")
     ? explainReply(
@@ -23,27 +24,27 @@ export function refusalOf(error: unknown): RedisError | undefined {
     : undefined;
 }
 
-/** What ended a connection that was made, as this module's error. */
-export function lossOf(error: unknown, address: Address): Error {
+/** Converts what ended an open connection to an error of this module. */
+export function explainLoss(error: unknown, address: Address): Error {
   if (error instanceof RedisConnectionError) return error;
-  return refusalOf(error) ?? new RedisConnectionError(
+  return parseRefusal(error) ?? new RedisConnectionError(
     `Lost the connection to Redis at ${formatAddress(address)}: ${
-      whyOf(error)
+      describe(error)
     }`,
     { cause: error },
   );
 }
 
-/** What went wrong before the server had answered for the first time. */
-export function strangenessOf(error: unknown, address: Address): Error {
+/** Converts an error of the handshake, where the peer may not be a Redis server. */
+export function explainHandshakeError(error: unknown, address: Address): Error {
   if (
     error instanceof Error && /unknown code|invalid line/i.test(error.message)
   ) return new RespError(error.message, { cause: error });
-  return distrustOf(error, address) ?? lossOf(error, address);
+  return explainTlsError(error, address) ?? explainLoss(error, address);
 }
 
-/** Why there is no connection, as this module's error. */
-export function dialFailureOf(
+/** Converts an error of `connect`. */
+export function explainDialError(
   error: unknown,
   address: Address,
 ): Error {
@@ -56,15 +57,18 @@ export function dialFailureOf(
       { cause: error },
     );
   }
-  return distrustOf(error, address) ?? refusalOf(error) ??
-    new RedisConnectionError(`${prefix}: ${whyOf(error)}`, { cause: error });
+  return explainTlsError(error, address) ?? parseRefusal(error) ??
+    new RedisConnectionError(`${prefix}: ${describe(error)}`, { cause: error });
 }
 
-/** A certificate that is not trusted stays so. TLS may say it with the dial, or with the first command. */
-function distrustOf(error: unknown, address: Address): Error | undefined {
+/**
+ * Converts a TLS failure, which is permanent. It may come with the dial, or with
+ * the first command.
+ */
+function explainTlsError(error: unknown, address: Address): Error | undefined {
   if (!(error instanceof Deno.errors.InvalidData)) return undefined;
   const advice = error.message.includes("fatal alert")
-    ? "if the server asks for a client certificate, which this package cannot show, use the built-in driver"
+    ? "if the server requires a client certificate, which this package does not support, use the built-in driver"
     : "check the option `caCerts`, and that the server speaks TLS";
   return new ConfigurationError(
     `Cannot connect to Redis at ${
@@ -74,8 +78,8 @@ function distrustOf(error: unknown, address: Address): Error | undefined {
   );
 }
 
-function whyOf(error: unknown): string {
+function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  // The end of the stream is an error without words.
+  // At the end of the stream, the package's error has no message.
   return error.message === "" ? "the server closed it" : error.message;
 }

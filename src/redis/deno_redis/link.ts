@@ -1,29 +1,30 @@
 import { RedisConnectionError } from "../../errors.ts";
 import type { Timer } from "../../runtime.ts";
 import { toError } from "../../util/to_error.ts";
-import type { Command } from "../wire/command.ts";
+import { formatAddress } from "../address.ts";
 import type { LinkEvents, RedisLink, RedisText } from "../link.ts";
+import { endLink } from "../server/end_link.ts";
+import type { Command } from "../wire/command.ts";
 import type { RespValue } from "../wire/resp.ts";
 import type { ClientSettings } from "./client.ts";
 import type { DenoRedisCommands } from "./commands.ts";
 import { DenoRedisSubscriber } from "./subscriber.ts";
-import { formatAddress } from "../address.ts";
 
-/** What a link works on. */
+/** What a {@linkcode DenoRedisLink} works with. */
 export interface DenoRedisLinkOptions {
-  /** How to reach the server. */
+  /** How to connect to the server. */
   readonly settings: ClientSettings;
-  /** What the names of probe channels begin with. */
+  /** What the names of the probe channels begin with. */
   readonly probePrefix: string;
-  /** Milliseconds after which a link is closed that need not keep the process alive. */
+  /** Milliseconds after which an unused link is closed. */
   readonly idleTimeout: number;
-  /** Told of messages and notices. */
+  /** Called with messages and notices. */
   readonly events: LinkEvents;
 }
 
 /**
- * A pair of the package's clients: one for commands, one, opened when it is
- * first needed, that subscribes.
+ * A pair of the package's clients: one for commands, and one for
+ * subscriptions, which is opened when it is first needed.
  */
 export class DenoRedisLink implements RedisLink {
   readonly #options: DenoRedisLinkOptions;
@@ -33,9 +34,9 @@ export class DenoRedisLink implements RedisLink {
   #subscriber: Promise<DenoRedisSubscriber> | undefined;
   #ending: Promise<void> | undefined;
   #reason: Error | undefined;
-  #idle: Timer | undefined;
+  #idleTimer: Timer | undefined;
 
-  /** Takes over the command side. */
+  /** Takes ownership of the command side. */
   constructor(commands: DenoRedisCommands, options: DenoRedisLinkOptions) {
     this.#commands = commands;
     this.#options = options;
@@ -75,13 +76,12 @@ export class DenoRedisLink implements RedisLink {
     if (channels.length === 0) return;
     if (this.#reason !== undefined) throw this.#reason;
     this.#subscriber ??= this.#dialSubscriber();
-    // One await, here as in unsubscribe, and no more: what is called first must
-    // be sent first.
+    // One await, as in unsubscribe, so that calls are sent in order.
     await (await this.#subscriber).subscribe(channels);
   }
 
   async unsubscribe(channels: readonly string[]): Promise<void> {
-    // Nothing can be subscribed yet.
+    // Nothing is subscribed yet.
     if (this.#subscriber === undefined) return;
     await (await this.#subscriber).unsubscribe(channels);
   }
@@ -98,13 +98,13 @@ export class DenoRedisLink implements RedisLink {
   }
 
   /**
-   * The package's sockets cannot be told to let the process end: a link that
-   * is not to keep it alive is closed, once it has been so for a while.
+   * The package's sockets always keep the process alive. A link that should not
+   * do so is therefore closed after `idleTimeout`.
    */
   keepAlive(keep: boolean): void {
     const { settings: { address, runtime }, idleTimeout } = this.#options;
-    if (this.#idle !== undefined) runtime.clearTimer(this.#idle);
-    this.#idle = keep || this.#reason !== undefined
+    if (this.#idleTimer !== undefined) runtime.clearTimer(this.#idleTimer);
+    this.#idleTimer = keep || this.#reason !== undefined
       ? undefined
       : runtime.setTimer(
         () =>
@@ -130,7 +130,7 @@ export class DenoRedisLink implements RedisLink {
       subscriber.ended.then((reason) => this.end(reason));
       return subscriber;
     } catch (error) {
-      // Half a link is none.
+      // A link cannot work with one side only.
       this.end(toError(error));
       throw error;
     }
@@ -141,23 +141,12 @@ export class DenoRedisLink implements RedisLink {
     this.#ended.resolve(reason);
     this.keepAlive(true);
     this.#dialling.abort(reason);
-    const subscriber = await this.#subscriber?.catch(() => undefined);
-    // What it would still bring, the next attach reads.
-    subscriber?.end(reason);
-    await this.#drain();
-    this.#commands.end(reason);
-    await Promise.all([this.#commands.finished(), subscriber?.finished()]);
-  }
-
-  /**
-   * Lets the commands in flight finish: a store cut off here would have to be
-   * sent again, and be published twice.
-   */
-  async #drain(): Promise<void> {
     const { runtime, connectTimeout } = this.#options.settings;
-    const deadline = Promise.withResolvers<void>();
-    const timer = runtime.setTimer(deadline.resolve, connectTimeout, true);
-    await Promise.race([this.#commands.drained(), deadline.promise]);
-    runtime.clearTimer(timer);
+    await endLink({
+      commands: this.#commands,
+      subscriber: this.#subscriber,
+      drainTimeout: connectTimeout,
+      runtime,
+    }, reason);
   }
 }

@@ -1,10 +1,10 @@
 import { RedisError } from "../../errors.ts";
 import type { Command } from "../wire/command.ts";
 import type { RespValue } from "../wire/resp.ts";
-import { refusalOf } from "./failures.ts";
+import { parseRefusal } from "./failures.ts";
 
-/** The commands whose replies hold what was stored, and so any bytes. */
-const READS: ReadonlySet<string> = new Set(
+/** Commands that reply with stored values, which may be any bytes. */
+const READ_COMMANDS: ReadonlySet<string> = new Set(
   ("GET GETDEL GETEX GETRANGE GETSET MGET LINDEX LPOP LRANGE RPOP " +
     "HGET HGETALL HMGET HVALS SMEMBERS ZRANGE ZRANGEBYSCORE ZREVRANGE " +
     "EVAL EVALSHA EVAL_RO EVALSHA_RO").split(" "),
@@ -14,15 +14,15 @@ const READS: ReadonlySet<string> = new Set(
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Whether to have a command's reply as bytes. Only where they are needed:
- * a status such as OK would then come as a view of the package's read buffer,
- * which the replies behind it overwrite.
+ * Whether to request a command's reply as bytes. Other commands must not: a
+ * status such as OK would be a view of the package's read buffer, which later
+ * replies overwrite.
  */
-export function isRead(command: Command): boolean {
-  return READS.has(String(command[0]).toUpperCase());
+export function isReadCommand(command: Command): boolean {
+  return READ_COMMANDS.has(String(command[0]).toUpperCase());
 }
 
-/** Text where the bytes are UTF-8, the bytes where they are not. */
+/** Decodes bytes as text if they are UTF-8, and returns them unchanged if not. */
 export function decodeUtf8(bytes: Uint8Array): string | Uint8Array {
   try {
     return utf8.decode(bytes);
@@ -31,14 +31,14 @@ export function decodeUtf8(bytes: Uint8Array): string | Uint8Array {
   }
 }
 
-/** The package's reply as this module's; undefined if it is none. */
-export function replyOf(reply: unknown): RespValue | undefined {
+/** Converts a reply of the package. Returns undefined if it is not a reply. */
+export function toRespValue(reply: unknown): RespValue | undefined {
   if (reply instanceof Uint8Array) return decodeUtf8(reply);
-  if (reply instanceof Error) return refusalOf(reply);
+  if (reply instanceof Error) return parseRefusal(reply);
   if (Array.isArray(reply)) {
     const items: RespValue[] = [];
     for (const item of reply) {
-      const value = replyOf(item);
+      const value = toRespValue(item);
       if (value === undefined) return undefined;
       items.push(value);
     }
@@ -50,8 +50,8 @@ export function replyOf(reply: unknown): RespValue | undefined {
     : undefined;
 }
 
-/** The reply, unless the server refused the command. */
-export function unlessRefused(reply: RespValue): RespValue {
+/** Returns a reply, or throws it if it is a refusal. */
+export function throwIfRefused(reply: RespValue): RespValue {
   if (reply instanceof RedisError) throw reply;
   return reply;
 }

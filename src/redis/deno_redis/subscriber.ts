@@ -1,137 +1,127 @@
 import { RedisConnectionError, RedisError } from "../../errors.ts";
-import type { Timer } from "../../runtime.ts";
+import { onAbort } from "../../util/on_abort.ts";
 import { toError } from "../../util/to_error.ts";
-import { Heartbeat } from "../server/heartbeat.ts";
-import type { LinkEvents } from "../link.ts";
-import { type ClientSettings, closeClient, openClient } from "./client.ts";
-import { lossOf } from "./failures.ts";
-import type { DenoRedisClient, DenoRedisSubscription } from "./types.ts";
-import { decodeUtf8 } from "./replies.ts";
 import { formatAddress } from "../address.ts";
+import type { LinkEvents } from "../link.ts";
+import { Heartbeat } from "../server/heartbeat.ts";
+import { type ClientSettings, closeClient, openClient } from "./client.ts";
+import { explainLoss } from "./failures.ts";
+import { isSettledWithin, Probes } from "./probes.ts";
+import { decodeUtf8 } from "./replies.ts";
+import type { DenoRedisClient, DenoRedisSubscription } from "./types.ts";
 
-/** The first and the longest wait before a probe is published again, in milliseconds. */
-const FIRST_PAUSE = 1;
-const MAX_PAUSE = 100;
-/** Between two looks at whether the package still reads, in milliseconds. */
-const CLOSING_PAUSE = 20;
+/** How often a closed client is checked until the package stops reading. */
+const CLOSE_RETRY_MS = 20;
 
-/** What a subscriber works on. */
+/** What a {@linkcode DenoRedisSubscriber} works with. */
 export interface SubscriberOptions {
-  /** How to reach the server. */
+  /** How to connect to the server. */
   readonly settings: ClientSettings;
-  /** What the names of probe channels begin with. */
+  /** What the names of the probe channels begin with. */
   readonly probePrefix: string;
-  /** Takes messages and notices. */
+  /** Called with messages and notices. */
   readonly events: LinkEvents;
-  /** Publishes by the other connection; resolves to the number of receivers. */
+  /** Publishes on the command connection. Resolves to the number of receivers. */
   publish(channel: string, message: string): Promise<number>;
 }
 
+/** An open client, for the constructor of {@linkcode DenoRedisSubscriber}. */
+interface Subscribed {
+  readonly client: DenoRedisClient;
+  readonly subscription: DenoRedisSubscription;
+  readonly probes: Probes;
+  readonly lost: PromiseWithResolvers<Error>;
+}
+
 /**
- * The subscribed side of a link.
- *
- * The package keeps the server's confirmations to itself, and sends no PING
- * while it reads messages. Both are made up for by channels of our own, the
- * probes: what the other connection publishes there and what arrives here
- * proves that the server took every subscription that was written before, that
- * both connections reached one server, that this one is alive, and that every
- * earlier message has come.
+ * The subscribed side of a link: one client of the package, which reads
+ * messages. {@linkcode Probes} confirm its subscriptions.
  */
 export class DenoRedisSubscriber {
   readonly #options: SubscriberOptions;
   readonly #client: DenoRedisClient;
   readonly #subscription: DenoRedisSubscription;
-  readonly #probe: string;
+  readonly #probes: Probes;
   readonly #ended: PromiseWithResolvers<Error>;
   readonly #heartbeat: Heartbeat;
   readonly #reading: Promise<void>;
-  // Who waits for which message on a probe.
-  readonly #awaited = new Map<string, PromiseWithResolvers<boolean>>();
-  #count = 0;
-  // Subscriptions under way; the first probe is one.
+  // Subscriptions that are not confirmed yet. The first probe is one.
   #unconfirmed = 1;
   #closed: Promise<void> = Promise.resolve();
   #writing: Promise<void> = Promise.resolve();
   #reason: Error | undefined;
 
   private constructor(
-    client: DenoRedisClient,
-    subscription: DenoRedisSubscription,
-    probe: string,
-    ended: PromiseWithResolvers<Error>,
+    { client, subscription, probes, lost }: Subscribed,
     options: SubscriberOptions,
   ) {
     this.#client = client;
     this.#subscription = subscription;
-    this.#probe = probe;
-    this.#ended = ended;
+    this.#probes = probes;
+    this.#ended = lost;
     this.#options = options;
     const { address, heartbeat, runtime } = options.settings;
     this.#heartbeat = new Heartbeat({
       period: heartbeat,
       runtime,
-      // Whoever waits learns of its failure from `ended`.
+      // A failure ends the subscriber, and is reported by `ended`.
       probe: () => void this.fence().catch(ignore),
       onSilence: (ms) =>
         this.end(
           new RedisConnectionError(
             `Lost the connection to Redis at ${
               formatAddress(address)
-            }: it was silent for ${ms} ms, and brought no probe`,
+            }: it was silent for ${ms} ms, and a probe did not arrive`,
           ),
         ),
     });
-    ended.promise.then((reason) => this.end(reason));
+    lost.promise.then((reason) => this.end(reason));
     this.#reading = this.#read();
   }
 
   /**
-   * Dials and subscribes to a probe. What it resolves to has received a
-   * message.
+   * Dials, subscribes to a probe, and waits for a message on it.
    *
-   * @throws as `openClient` does.
+   * @throws the same errors as `openClient`.
    */
   static async open(
     options: SubscriberOptions,
     signal: AbortSignal,
   ): Promise<DenoRedisSubscriber> {
     const { settings, events, probePrefix } = options;
-    const ended = Promise.withResolvers<Error>();
+    const lost = Promise.withResolvers<Error>();
     const client = await openClient(settings, {
       onNotice: (notice) => events.onNotice(notice),
-      onStray: ended.resolve,
+      onLost: lost.resolve,
     }, signal);
-    const probe = probePrefix + crypto.randomUUID();
+    const probes = new Probes({
+      prefix: probePrefix,
+      runtime: settings.runtime,
+      publish: (channel, message) => options.publish(channel, message),
+    });
     let subscriber: DenoRedisSubscriber;
     try {
-      // As bytes, because after a reconnect of its own the package subscribes
-      // anew to the names that it knows, and misspells those that it was given
-      // as bytes: the probe is then gone, and so tells of the reconnect.
-      const bytes = new TextEncoder().encode(probe);
-      const subscription = await client.subscribe(bytes);
+      // As bytes. When the package reconnects by itself, it resubscribes to the
+      // names that it remembers, and corrupts those given as bytes. The probe is
+      // then unsubscribed, which reveals the reconnect.
+      const name = new TextEncoder().encode(probes.channel);
+      const subscription = await client.subscribe(name);
       subscriber = new DenoRedisSubscriber(
-        client,
-        subscription,
-        probe,
-        ended,
+        { client, subscription, probes, lost },
         options,
       );
     } catch (error) {
       closeClient(client);
-      throw lossOf(error, settings.address);
+      throw explainLoss(error, settings.address);
     }
-    const abort = (): void => subscriber.end(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
     try {
-      if (signal.aborted) abort();
-      await subscriber.#confirmed(probe);
+      using _abort = onAbort(signal, () => subscriber.end(signal.reason));
+      await subscriber.#awaitProbe(probes.channel);
       subscriber.#unconfirmed--;
     } catch (error) {
-      subscriber.end(lossOf(error, settings.address));
+      subscriber.end(explainLoss(error, settings.address));
       await subscriber.finished();
       throw error;
-    } finally {
-      signal.removeEventListener("abort", abort);
     }
     return subscriber;
   }
@@ -141,7 +131,7 @@ export class DenoRedisSubscriber {
     return this.#ended.promise;
   }
 
-  /** Subscribes; resolves when the server has taken it. */
+  /** Subscribes. Resolves when the server has confirmed. */
   async subscribe(channels: readonly string[]): Promise<void> {
     if (channels.length === 0) return;
     await this.#confirm((probe) =>
@@ -149,7 +139,7 @@ export class DenoRedisSubscriber {
     );
   }
 
-  /** Unsubscribes; resolves when the server has taken it. Never sent empty: that would drop every channel. */
+  /** Unsubscribes. Resolves when the server has confirmed. Never sent empty: that would drop every channel. */
   async unsubscribe(channels: readonly string[]): Promise<void> {
     if (channels.length === 0) return;
     await this.#confirm(async (probe) => {
@@ -158,118 +148,92 @@ export class DenoRedisSubscriber {
     });
   }
 
-  /** Resolves after every message has been handed on that was published before this call. */
+  /** Resolves once every message that was published before this call has been delivered. */
   async fence(): Promise<void> {
     if (this.#reason !== undefined) throw this.#reason;
-    const { settings } = this.#options;
-    const nonce = `fence ${this.#count++}`;
-    const arrived = this.#await(nonce);
-    try {
-      if (await this.#publish(this.#probe, nonce) === 0) {
-        throw this.#broken(
-          "the connection is another than the one that was subscribed",
-        );
-      }
-      const patience = settings.heartbeat * 2;
-      if (!await this.#within(arrived, patience)) {
-        throw this.#broken(`a probe did not arrive within ${patience} ms`);
-      }
-    } finally {
-      this.#awaited.delete(nonce);
+    const timeout = this.#options.settings.heartbeat * 2;
+    const outcome = await this.#orEnd(this.#probes.fence(timeout));
+    if (outcome === "unsubscribed") {
+      throw this.#fail("the package has replaced the subscribed connection");
+    }
+    if (outcome === "late") {
+      throw this.#fail(`a probe did not arrive within ${timeout} ms`);
     }
   }
 
-  /** Closes the client; whatever waits rejects with `reason`. Later calls change nothing. */
+  /** Closes the client, and rejects pending calls with `reason`. Later calls have no effect. */
   end(reason: Error): void {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
     this.#heartbeat.stop();
     this.#closed = this.#close();
-    for (const { reject } of this.#awaited.values()) reject(reason);
+    this.#probes.end(reason);
     this.#ended.resolve(reason);
   }
 
-  /**
-   * Resolves when nothing is left, or the package does not come to an end
-   * within `connectTimeout`.
-   */
+  /** Resolves when the package has stopped reading, or after `connectTimeout`. */
   async finished(): Promise<void> {
-    const { connectTimeout } = this.#options.settings;
-    await this.#within(this.#closed.then(() => true), connectTimeout);
+    const { connectTimeout, runtime } = this.#options.settings;
+    await isSettledWithin(runtime, this.#closed, connectTimeout);
   }
 
   /**
-   * Closes the client until the package reads no more, and then once again: a
-   * dial of its own, begun before the end, may bring it a new connection after
-   * it, which it leaves open where the server refuses it. Versions before 0.40
-   * tell of that too early or not at all.
+   * Closes the client until the package stops reading, and then once more. A
+   * dial that the package began by itself may give it a new connection later,
+   * which it leaves open if the server refuses it. Versions before 0.40 report
+   * that too early or not at all.
    */
   async #close(): Promise<void> {
-    const over = this.#reading.then(() => true);
+    const { runtime } = this.#options.settings;
     do {
       closeClient(this.#client);
-    } while (!await this.#within(over, CLOSING_PAUSE));
+    } while (!await isSettledWithin(runtime, this.#reading, CLOSE_RETRY_MS));
     closeClient(this.#client);
   }
 
-  /** Writes what ends with a subscription to a new probe, and waits until that has received a message. */
+  /** Writes commands that end with a subscription to a new probe, and waits for a message on it. */
   async #confirm(write: (probe: string) => Promise<void>): Promise<void> {
-    const probe = `${this.#probe}:${this.#count++}`;
+    const probe = this.#probes.createChannel();
     this.#unconfirmed++;
     try {
       await this.#write(() => write(probe));
-      await this.#confirmed(probe);
+      await this.#awaitProbe(probe);
     } finally {
       this.#unconfirmed--;
     }
-    // If it fails, the subscriber has ended.
+    // A failure ends the subscriber.
     this.#write(() => this.#subscription.unsubscribe(probe)).catch(ignore);
   }
 
-  /** Resolves when a probe has received what is published there. */
-  async #confirmed(probe: string): Promise<void> {
+  /** Resolves when a message has arrived on a probe. */
+  async #awaitProbe(probe: string): Promise<void> {
     const { connectTimeout } = this.#options.settings;
-    const arrived = this.#await(probe);
-    let waited = 0;
-    try {
-      for (let pause = FIRST_PAUSE;; pause = Math.min(pause * 2, MAX_PAUSE)) {
-        // The number of receivers says nothing: a subscriber to a pattern
-        // counts, too.
-        await this.#publish(probe, probe);
-        if (await this.#within(arrived, pause)) return;
-        waited += pause;
-        // Not by the clock: a PUBLISH may have to wait for a large reply.
-        if (waited > connectTimeout) {
-          throw this.#broken(
-            `no message arrived within ${connectTimeout} ms after a subscription: ` +
-              "give an address that leads to one server, so that both connections reach the same",
-          );
-        }
-      }
-    } finally {
-      this.#awaited.delete(probe);
-    }
+    if (await this.#orEnd(this.#probes.confirm(probe, connectTimeout))) return;
+    throw this.#fail(
+      `no message arrived within ${connectTimeout} ms after a subscription: ` +
+        "give an address that leads to one server, so that both connections reach the same",
+    );
   }
 
   /**
-   * One write at a time, in call order: the package lets them mix. One that the
-   * server does not take ends the subscriber, though messages come in.
+   * Writes one command at a time, in call order, because the package would
+   * interleave them. A write that stalls ends the subscriber, even if messages
+   * still arrive.
    */
   async #write(write: () => Promise<void>): Promise<void> {
-    const patience = this.#options.settings.heartbeat * 2;
-    const before = this.#writing;
+    const { address, heartbeat, runtime } = this.#options.settings;
+    const timeout = heartbeat * 2;
+    const previous = this.#writing;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#writing = promise;
-    await before;
+    await previous;
     try {
-      if (this.#reason === undefined) {
-        const written = write().then(() => true);
-        if (!await this.#within(written, patience)) {
-          this.#broken(`a command was not taken within ${patience} ms`);
-        }
-      }
+      if (
+        this.#reason === undefined &&
+        !await isSettledWithin(runtime, write(), timeout)
+      ) this.#fail(`a command could not be written within ${timeout} ms`);
     } catch (error) {
-      this.end(lossOf(error, this.#options.settings.address));
+      this.end(explainLoss(error, address));
     } finally {
       resolve();
     }
@@ -281,39 +245,27 @@ export class DenoRedisSubscriber {
     try {
       const messages = this.#subscription.receiveBuffers();
       for await (const { channel, message } of messages) {
-        // What comes behind the end is no message, and the next attach reads it.
+        // After the end, messages are left to the next attach.
         if (this.#reason !== undefined) break;
         this.#heartbeat.reset();
         const payload = decodeUtf8(message);
-        if (!channel.startsWith(this.#probe)) {
+        if (!this.#probes.receive(channel, payload)) {
           events.onMessage(channel, payload);
-        } else if (typeof payload === "string") {
-          this.#awaited.get(payload)?.resolve(true);
         }
       }
-      this.end(lossOf(new Error(), address));
+      this.end(explainLoss(new Error(), address));
     } catch (error) {
-      this.end(this.#explain(lossOf(error, address)));
+      this.end(this.#explainReadError(explainLoss(error, address)));
     }
   }
 
-  /** Publishes on a probe; resolves to the number of receivers. */
-  async #publish(probe: string, message: string): Promise<number> {
-    try {
-      return await this.#options.publish(probe, message);
-    } catch (error) {
-      this.end(this.#advise(toError(error)));
-      throw this.#reason;
-    }
-  }
-
-  /** What it means that the subscribed connection brought an error. */
-  #explain(loss: Error): Error {
+  /** Converts an error of the subscribed connection. */
+  #explainReadError(loss: Error): Error {
     if (!(loss instanceof RedisError)) return loss;
-    // Nothing else can be refused here, unless the package dialled by itself:
-    // then it has neither authenticated nor answers for what was subscribed.
+    // Any other refusal means that the package has reconnected by itself: the
+    // new connection is not authenticated.
     if (loss.code === "NOPERM" && this.#unconfirmed > 0) {
-      return this.#advise(loss);
+      return this.#addAclAdvice(loss);
     }
     return new RedisConnectionError(
       `Lost the subscription at Redis at ${
@@ -323,46 +275,35 @@ export class DenoRedisSubscriber {
     );
   }
 
-  #advise(error: Error): Error {
+  #addAclAdvice(error: Error): Error {
     return error instanceof RedisError && error.code === "NOPERM"
       ? new RedisError(
         error.message,
         `the ACL must allow SUBSCRIBE to the channels asked for, and SUBSCRIBE and PUBLISH on ${this.#options.probePrefix}*, ` +
-          "by which this driver tells that a subscription was taken",
+          "with which this driver confirms subscriptions",
         { cause: error },
       )
       : error;
   }
 
-  #await(message: string): Promise<boolean> {
-    const awaited = Promise.withResolvers<boolean>();
-    this.#awaited.set(message, awaited);
-    // Nobody may be waiting yet when it fails.
-    awaited.promise.catch(ignore);
-    if (this.#reason !== undefined) awaited.reject(this.#reason);
-    return awaited.promise;
-  }
-
-  /** What `arrived` resolves to, or false if that takes longer than `ms`. */
-  async #within(arrived: Promise<boolean>, ms: number): Promise<boolean> {
-    const { runtime } = this.#options.settings;
-    const late = Promise.withResolvers<boolean>();
-    const timer: Timer = runtime.setTimer(() => late.resolve(false), ms, false);
+  /** Awaits work with the probes, and ends the subscriber if it fails. */
+  async #orEnd<T>(work: Promise<T>): Promise<T> {
     try {
-      return await Promise.race([arrived, late.promise]);
-    } finally {
-      runtime.clearTimer(timer);
+      return await work;
+    } catch (error) {
+      this.end(this.#addAclAdvice(toError(error)));
+      throw this.#reason;
     }
   }
 
-  #broken(why: string): Error {
+  /** Ends the subscriber. Returns the reason, which may be an earlier one. */
+  #fail(why: string): Error {
     const { address } = this.#options.settings;
     this.end(
       new RedisConnectionError(
         `Lost the subscription at Redis at ${formatAddress(address)}: ${why}`,
       ),
     );
-    // Another reason may have been first.
     return this.#reason!;
   }
 }

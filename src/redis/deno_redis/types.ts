@@ -1,13 +1,13 @@
 /**
- * What is used of deno.land/x/redis, by its shape: nothing of the package is
- * imported, so that any version from 0.32.1 to 0.41 will do.
+ * The part of deno.land/x/redis that the driver uses, as structural types.
+ * Nothing is imported from the package, so any version from 0.32.1 to 0.41 fits.
  *
  * @module
  */
 
 import type { CommandArgument } from "../wire/command.ts";
 
-/** What the package's `connect` is called with. */
+/** The options that the driver passes to the package's `connect`. */
 export interface DenoRedisConnectOptions {
   /** A host name or an IP address. */
   hostname: string;
@@ -15,13 +15,13 @@ export interface DenoRedisConnectOptions {
   port: number;
   /** Whether to speak TLS. */
   tls?: boolean;
-  /** PEM texts of the certificate authorities to trust beside the usual ones; known from 0.36 on. */
+  /** PEM texts of additional certificate authorities to trust; since 0.36. */
   caCerts?: string[];
-  /** Always 0: the package is not to try again by itself. */
+  /** Always 0: the package must not retry by itself. */
   maxRetryCount: number;
-  /** Always true, known from 0.41 on: short commands are not held back. */
+  /** Always true, so that short commands are not delayed; since 0.41. */
   noDelay: boolean;
-  /** Ends a dial; known from 0.40 on. */
+  /** Gives a signal that cancels a dial; since 0.40. */
   signal: () => AbortSignal;
 }
 
@@ -30,53 +30,53 @@ export type DenoRedisConnect = (
   options: DenoRedisConnectOptions,
 ) => Promise<DenoRedisClient>;
 
-/** What the package calls a reply's form. */
+/** How the package should return a reply. */
 export interface DenoRedisReplyOptions {
-  /** Whether strings come as the bytes that they are. */
+  /** Whether to return strings as bytes. */
   returnUint8Arrays?: boolean;
 }
 
-/** Commands that the package gathers and sends at once. */
+/** Commands that the package collects and sends at once. */
 export interface DenoRedisPipeline {
-  /** Adds a command; what it resolves to says nothing. */
+  /** Adds a command. The resolved value is not used. */
   sendCommand(
     command: string,
     args: CommandArgument[],
     options: DenoRedisReplyOptions,
   ): Promise<unknown>;
-  /** Sends what was added, and resolves to the replies; a refusal is an error among them. */
+  /** Sends the commands. Resolves to the replies; a refusal is an error among them. */
   flush(): Promise<unknown[]>;
 }
 
 /** A message of a subscribed channel. */
 export interface DenoRedisMessage {
-  /** Where it was published. */
+  /** The channel. */
   channel: string;
-  /** What was published. */
+  /** The payload. */
   message: Uint8Array;
 }
 
 /** The subscribed side of a client. */
 export interface DenoRedisSubscription {
-  /** Writes SUBSCRIBE, and waits for no confirmation. */
+  /** Writes SUBSCRIBE, without waiting for the confirmation. */
   subscribe(...channels: (string | Uint8Array)[]): Promise<void>;
-  /** Writes UNSUBSCRIBE, and waits for no confirmation. */
+  /** Writes UNSUBSCRIBE, without waiting for the confirmation. */
   unsubscribe(...channels: (string | Uint8Array)[]): Promise<void>;
-  /** Messages as they come; confirmations are left out. */
+  /** Iterates over messages, without confirmations. */
   receiveBuffers(): AsyncIterableIterator<DenoRedisMessage>;
 }
 
 /** What the package's `connect` resolves to. */
 export interface DenoRedisClient {
-  /** Whether the package takes itself for connected. */
+  /** Whether the package considers itself connected. */
   readonly isConnected: boolean;
-  /** Gathers commands. */
+  /** Begins a pipeline. */
   pipeline(): DenoRedisPipeline;
-  /** Subscribes; the client then serves for nothing else. */
+  /** Subscribes. The client can then do nothing else. */
   subscribe(
     ...channels: (string | Uint8Array)[]
   ): Promise<DenoRedisSubscription>;
-  /** Tells of what happens to the connection; from 0.37 on. */
+  /** Reports changes of the connection; since 0.37. */
   addEventListener?(
     type: "close" | "connect" | "reconnecting",
     callback: () => void,

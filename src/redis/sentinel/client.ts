@@ -4,59 +4,59 @@ import {
   RedisError,
 } from "../../errors.ts";
 import type { TcpAddress } from "../../runtime.ts";
+import { Deadline } from "../../util/deadline.ts";
+import { onAbort } from "../../util/on_abort.ts";
 import { toError } from "../../util/to_error.ts";
-import type { Command } from "../wire/command.ts";
+import { formatAddress } from "../address.ts";
 import type {
   Connection,
   ConnectionEvents,
   ConnectionOptions,
 } from "../server/connection.ts";
 import { openConnection } from "../server/open_connection.ts";
+import type { Command } from "../wire/command.ts";
 import type { RespValue } from "../wire/resp.ts";
 import {
   isSameAddress,
-  mastersOf,
   type MasterState,
-  presentAddressOf,
-  sentinelsOf,
+  parseMasterAddress,
+  parseMasters,
+  parseSentinels,
 } from "./master.ts";
-import { formatAddress } from "../address.ts";
 
-/** How Sentinels are spoken with, but for where they listen. */
-export type PeerOptions = Omit<
+/** How to connect to a Sentinel, apart from its address. */
+export type SentinelClientOptions = Omit<
   ConnectionOptions,
   "address" | "db" | "role" | "lifetime"
 >;
 
-/** What a Sentinel answered. */
-export interface PeerAnswer {
+/** What one Sentinel knows. */
+export interface SentinelAnswer {
   /** The masters that it watches. */
   readonly masters: readonly MasterState[];
-  /** The other Sentinels of the master that was asked about; none if they were not asked for. */
+  /** The other Sentinels of the master in question; empty unless requested. */
   readonly sentinels: readonly TcpAddress[];
 }
 
-const CLOSED = new RedisConnectionError("The Sentinel was asked");
-
-/** One Sentinel: each question, and each watch, has a connection of its own. */
-export class SentinelPeer {
+/** A client of one Sentinel. Each query, and each watch, opens its own connection. */
+export class SentinelClient {
   /** `host:port`. */
   readonly name: string;
   readonly #options: ConnectionOptions;
 
-  /** Prepares; nothing is dialled. */
-  constructor(address: TcpAddress, options: PeerOptions) {
+  /** Creates a client. It dials nothing yet. */
+  constructor(address: TcpAddress, options: SentinelClientOptions) {
     this.name = formatAddress(address);
     this.#options = { ...options, address, db: 0 };
   }
 
   /**
-   * Opens a connection to it.
+   * Opens a connection.
    *
-   * @throws {RedisConnectionError} if it cannot be reached.
+   * @throws {RedisConnectionError} if the Sentinel cannot be reached.
    * @throws {RedisError} if it refuses the password.
-   * @throws {ConfigurationError} if a permission is missing, or it speaks
-   * something else.
+   * @throws {ConfigurationError} if a permission is missing, or the peer does
+   * not speak Redis's protocol.
    */
   async open(
     events: ConnectionEvents,
@@ -70,66 +70,61 @@ export class SentinelPeer {
   }
 
   /**
-   * Asks which masters it watches, and where the one called `name` is now;
-   * undefined: the only one. With `isLearning`, also which other Sentinels
-   * watch that.
+   * Asks which masters the Sentinel watches, and where the one called
+   * `masterName` is now; undefined means the only one. With `withSentinels`,
+   * also asks which other Sentinels watch that master.
    *
-   * @throws as {@linkcode open} does.
+   * @throws the same errors as {@linkcode open}.
    */
-  async ask(
+  async query(
     signal: AbortSignal,
-    name: string | undefined,
-    isLearning = false,
-  ): Promise<PeerAnswer> {
-    const connection = await this.open({ onNotice() {} }, signal);
-    function end(): void {
-      connection.end(toError(signal.reason));
-    }
-    signal.addEventListener("abort", end, { once: true });
-    if (signal.aborted) end();
-    // A Sentinel that takes the connection may still not answer.
+    masterName: string | undefined,
+    { withSentinels = false }: { withSentinels?: boolean } = {},
+  ): Promise<SentinelAnswer> {
     const { connectTimeout, runtime } = this.#options;
-    const timer = runtime.setTimer(
-      () =>
+    const connection = await this.open({ onNotice() {} }, signal);
+    try {
+      using _abort = onAbort(
+        signal,
+        (reason) => connection.end(toError(reason)),
+      );
+      // A Sentinel that accepts the connection may still not answer.
+      using deadline = new Deadline(runtime, connectTimeout, false);
+      deadline.passed.then(() =>
         connection.end(
           new RedisConnectionError(
             `Read no answer within ${connectTimeout} ms (connectTimeout)`,
           ),
-        ),
-      connectTimeout,
-      false,
-    );
-    try {
-      const masters = mastersOf(
+        )
+      );
+      const masters = parseMasters(
         await connection.request(["SENTINEL", "MASTERS"]),
       );
-      const [only] = masters;
-      const state = name === undefined && masters.length === 1
-        ? only
-        : masters.find((each) => each.name === name);
-      if (state === undefined) return { masters, sentinels: [] };
-      const [now, sentinels] = await Promise.all([
-        presentState(connection, state),
-        isLearning ? others(connection, state.name) : [],
+      const [first] = masters;
+      const listed = masterName === undefined && masters.length === 1
+        ? first
+        : masters.find(({ name }) => name === masterName);
+      if (listed === undefined) return { masters, sentinels: [] };
+      const [current, sentinels] = await Promise.all([
+        currentState(connection, listed),
+        withSentinels ? otherSentinels(connection, listed.name) : [],
       ]);
       return {
-        masters: masters.map((each) => each === state ? now : each),
+        masters: masters.map((each) => each === listed ? current : each),
         sentinels,
       };
     } catch (error) {
       throw signal.aborted ? signal.reason : this.explain(error);
     } finally {
-      runtime.clearTimer(timer);
-      signal.removeEventListener("abort", end);
-      connection.end(CLOSED);
+      connection.end(new RedisConnectionError("The Sentinel has answered"));
       await connection.finished();
     }
   }
 
-  /** Says which Sentinel an error is about, and what can be done. */
+  /** Adds to an error which Sentinel it is about, and what to do. */
   explain(error: unknown): Error {
     if (error instanceof RedisError) {
-      // What was advised is about a server.
+      // Unwrapped: its advice is about a server, not about a Sentinel.
       const { message } = error.cause instanceof RedisError
         ? error.cause
         : error;
@@ -139,12 +134,12 @@ export class SentinelPeer {
         { cause: error, code: error.code },
       );
     }
-    const words = toError(error).message;
-    // The advice there is about a server and its URL.
-    const advice = /\bTLS\b/.test(words)
-      ? " (how TLS is spoken with the Sentinels is the option `sentinel.tls`: as with the servers, if not given; `false` is not at all)"
+    const { message: original } = toError(error);
+    // The original advice is about a server and its URL.
+    const advice = /\bTLS\b/.test(original)
+      ? " (TLS with the Sentinels is the option `sentinel.tls`: as with the servers by default; `false` turns it off)"
       : "";
-    const message = `Sentinel ${this.name}: ${words}${advice}`;
+    const message = `Sentinel ${this.name}: ${original}${advice}`;
     return error instanceof ConfigurationError
       ? new ConfigurationError(message, { cause: error })
       : new RedisConnectionError(message, { cause: error });
@@ -152,37 +147,41 @@ export class SentinelPeer {
 }
 
 /**
- * The state of a master, with the address that clients are to use. While a
- * Sentinel leads a fail-over, and for as long as it then waits for the
- * replicas, its list still has the old master, under the new epoch.
+ * The state of a master with the address that clients should use. While a
+ * Sentinel leads a fail-over, and while it then waits for the replicas, SENTINEL
+ * MASTERS still lists the old address, under the new epoch.
  */
-async function presentState(
+async function currentState(
   connection: Connection,
   state: MasterState,
 ): Promise<MasterState> {
-  const reply = await optional(connection, [
+  const reply = await requestIfAllowed(connection, [
     "SENTINEL",
     "GET-MASTER-ADDR-BY-NAME",
     state.name,
   ]);
-  const address = reply === null ? undefined : presentAddressOf(reply);
+  const address = reply === null ? undefined : parseMasterAddress(reply);
   return address === undefined || isSameAddress(address, state.address)
     ? state
-    // What it says of the old one is not about this one.
+    // The flags describe the old master.
     : { ...state, address, flags: ["master"] };
 }
 
-/** The other Sentinels; it is no harm not to know them. */
-async function others(
+/** The other Sentinels; empty if the ACL hides them, since they are optional. */
+async function otherSentinels(
   connection: Connection,
-  name: string,
+  masterName: string,
 ): Promise<TcpAddress[]> {
-  const reply = await optional(connection, ["SENTINEL", "SENTINELS", name]);
-  return reply === null ? [] : sentinelsOf(reply);
+  const reply = await requestIfAllowed(connection, [
+    "SENTINEL",
+    "SENTINELS",
+    masterName,
+  ]);
+  return reply === null ? [] : parseSentinels(reply);
 }
 
-/** The reply to a command that an ACL may forbid; null where it does. */
-async function optional(
+/** The reply to a command; null where the Sentinel, or its ACL, refuses it. */
+async function requestIfAllowed(
   connection: Connection,
   command: Command,
 ): Promise<RespValue> {
@@ -196,16 +195,16 @@ async function optional(
 
 function adviceFor(code: string, message: string): string {
   if (code === "NOAUTH") {
-    return "it asks for a password of its own: give it as the option `sentinel.password`";
+    return "it requires a password of its own: set the option `sentinel.password`";
   }
   if (code === "WRONGPASS" || message.includes("AUTH")) {
-    return "check `sentinel.username` and `sentinel.password`, which are not those of the servers";
+    return "check `sentinel.username` and `sentinel.password`, which are separate from those of the servers";
   }
   if (code === "NOPERM") {
     return "its ACL must allow this user PING, SENTINEL MASTERS, SENTINEL GET-MASTER-ADDR-BY-NAME, SENTINEL SENTINELS, and to subscribe to +switch-master, +monitor, -sdown and -odown";
   }
   if (/unknown command/i.test(message)) {
-    return "it is no Sentinel: check the port, which is 26379 by default";
+    return "it is not a Sentinel: check the port, which is 26379 by default";
   }
-  return "while it was asked for the master";
+  return "in reply to a query for the master";
 }

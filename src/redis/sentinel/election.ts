@@ -1,84 +1,93 @@
 import { ConfigurationError, RedisConnectionError } from "../../errors.ts";
-import { isRetriable } from "../retriable.ts";
-import { isSameAddress, isSeen, isUp, type MasterState } from "./master.ts";
-import type { PeerAnswer, SentinelPeer } from "./client.ts";
 import { formatAddress } from "../address.ts";
+import { isRetriable } from "../retriable.ts";
+import type { SentinelAnswer, SentinelClient } from "./client.ts";
+import {
+  isConnected,
+  isSameAddress,
+  isUp,
+  type MasterState,
+} from "./master.ts";
 
-/** What came of asking one Sentinel. */
+/** The outcome of querying one Sentinel. */
 export type SentinelReply =
-  & { readonly peer: SentinelPeer }
+  & { readonly client: SentinelClient }
   & (
-    | { readonly answer: PeerAnswer; readonly error?: undefined }
+    | { readonly answer: SentinelAnswer; readonly error?: undefined }
     | { readonly answer?: undefined; readonly error: Error }
   );
 
-/** Which master is looked for, and whose word counts. */
+/** Which master to look for, and which Sentinels count. */
 export interface MasterQuery {
-  /** The name; undefined: the only one there is. */
+  /** The name; undefined means the only one. */
   readonly masterName: string | undefined;
-  /** How many other Sentinels one has to know of. */
+  /** How many other Sentinels a Sentinel must know for its answer to count. */
   readonly minOtherSentinels: number;
-  /** Whether they knew it before: it may be that they are being set up anew. */
-  readonly wasKnown: boolean;
+  /** Whether the master was found before. If it is unknown now, the Sentinels may be starting up again. */
+  readonly hasBeenFound: boolean;
 }
 
-/** What several Sentinels say together. */
+/** What the replies of several Sentinels amount to. */
 export type Election =
-  /** The newest master that they know, and whether it is worth dialling. */
+  /** The newest master that they know, whether to dial it, and the error if not. */
   | {
     readonly master: MasterState;
-    readonly isUp: boolean;
-    readonly why: Error;
+    readonly isReady: boolean;
+    readonly reason: Error;
   }
-  /** Why there is none. */
-  | { readonly master?: undefined; readonly why: Error };
+  /** Why no master was found. */
+  | { readonly master?: undefined; readonly reason: Error };
 
-/** Whether an answer tells of the master: such a one is worth more than silence. */
-export function isEligible(said: SentinelReply, wanted: MasterQuery): boolean {
-  return stateOf(said, wanted) !== undefined;
+/** Whether a reply has a state of the master that counts. */
+export function isEligible(reply: SentinelReply, query: MasterQuery): boolean {
+  return findState(reply, query) !== undefined;
 }
 
 /**
- * Judges what the Sentinels said. The highest epoch wins: a Sentinel that was
- * cut off does not know of the last fail-over.
+ * Picks the master from what the Sentinels replied. The highest epoch wins: a
+ * Sentinel that was partitioned has missed the last fail-over.
  */
 export function electMaster(
-  said: readonly SentinelReply[],
-  wanted: MasterQuery,
+  replies: readonly SentinelReply[],
+  query: MasterQuery,
 ): Election {
-  const name = wanted.masterName ?? onlyName(said);
-  if (name instanceof Error) return { why: name };
-  const exact = { ...wanted, masterName: name };
-  const states = said.map((each) => stateOf(each, exact)).filter((state) =>
-    state !== undefined
-  );
-  const why = whyNot(said, exact);
+  const masterName = query.masterName ?? soleMasterName(replies);
+  if (masterName instanceof Error) return { reason: masterName };
+  const namedQuery = { ...query, masterName };
+  const states = replies.map((each) => findState(each, namedQuery))
+    .filter((state) => state !== undefined);
+  const reason = explainFailure(replies, namedQuery);
   const [first, ...rest] = states;
-  if (first === undefined) return { why };
+  if (first === undefined) return { reason };
   const master = rest.reduce(
     (best, state) => isNewer(state, best) ? state : best,
     first,
   );
-  // Being down is a matter of opinion; dialling tells the truth.
-  const agreed = states.filter(({ address, epoch }) =>
+  // Sentinels may disagree on whether it is down; dialling settles that.
+  const agreeing = states.filter(({ address, epoch }) =>
     epoch === master.epoch && isSameAddress(address, master.address)
   );
-  return { master, isUp: agreed.some(isSeen) || agreed.every(isUp), why };
+  return {
+    master,
+    isReady: agreeing.some(isConnected) || agreeing.every(isUp),
+    reason,
+  };
 }
 
-/** Of one epoch, one that leads the fail-over may still have the old master. */
+/** Within one epoch, the Sentinel that leads the fail-over may still list the old master. */
 function isNewer(state: MasterState, best: MasterState): boolean {
   return state.epoch > best.epoch ||
-    (state.epoch === best.epoch && isLeading(best) && !isLeading(state));
+    (state.epoch === best.epoch && isFailingOver(best) &&
+      !isFailingOver(state));
 }
 
-function isLeading({ flags }: MasterState): boolean {
+function isFailingOver({ flags }: MasterState): boolean {
   return flags.includes("failover_in_progress");
 }
 
-/** What a Sentinel says of the master; undefined where its word does not count. */
-export function stateOf(
-  { answer }: { readonly answer?: PeerAnswer | undefined },
+/** What a Sentinel reports about the master; undefined if its answer does not count. */
+export function findState(
+  { answer }: { readonly answer?: SentinelAnswer | undefined },
   { masterName, minOtherSentinels }: MasterQuery,
 ): MasterState | undefined {
   const { masters = [] } = answer ?? {};
@@ -90,78 +99,81 @@ export function stateOf(
     : undefined;
 }
 
-/** The name of the master, where there is one alone. */
-function onlyName(said: readonly SentinelReply[]): string | Error {
-  const names = namesIn(said);
+/** The name of the only master, or an error if there are none or several. */
+function soleMasterName(replies: readonly SentinelReply[]): string | Error {
+  const names = masterNames(replies);
   const [name] = names;
   if (names.length === 1 && name !== undefined) return name;
-  if (names.length === 0) return whyNot(said, undefined);
+  if (names.length === 0) return explainFailure(replies, undefined);
   return new ConfigurationError(
     `Cannot tell which master is meant: the Sentinels watch ${
       joinNames(names)
-    }; name one by the option \`sentinel.masterName\``,
+    }; name one with the option \`sentinel.masterName\``,
   );
 }
 
-function namesIn(said: readonly SentinelReply[]): string[] {
+function masterNames(replies: readonly SentinelReply[]): string[] {
   return [
     ...new Set(
-      said.flatMap(({ answer }) =>
+      replies.flatMap(({ answer }) =>
         (answer?.masters ?? []).map(({ name }) => name)
       ),
     ),
   ];
 }
 
-/** What each Sentinel said, as a reason not to connect. */
-function whyNot(
-  said: readonly SentinelReply[],
-  wanted: MasterQuery | undefined,
+/** The error to throw if no master can be dialled: it quotes every Sentinel. */
+function explainFailure(
+  replies: readonly SentinelReply[],
+  query: MasterQuery | undefined,
 ): Error {
-  const errors = said.flatMap(({ error }) => error ?? []);
-  const mayChange = errors.some(isRetriable) ||
-    (wanted !== undefined && (namesIn(said).includes(wanted.masterName ?? "") ||
-      (wanted.wasKnown && errors.length < said.length)));
+  const errors = replies.flatMap(({ error }) => error ?? []);
+  const isTransient = errors.some(isRetriable) ||
+    (query !== undefined &&
+      (masterNames(replies).includes(query.masterName ?? "") ||
+        (query.hasBeenFound && errors.length < replies.length)));
   const [first] = errors;
-  // One that nothing will mend is told as it is.
-  if (!mayChange && first !== undefined && errors.length === said.length) {
+  // A permanent error says more without the others around it.
+  if (!isTransient && first !== undefined && errors.length === replies.length) {
     return first;
   }
-  const known = wanted?.masterName;
-  const which = known === undefined ? "a master" : JSON.stringify(known);
-  const message = `Cannot find ${which} by the Sentinels: ${
-    said.map((each) => wordsOf(each, wanted)).join("; ")
+  const masterName = query?.masterName;
+  const subject = masterName === undefined
+    ? "a master"
+    : JSON.stringify(masterName);
+  const message = `Cannot find ${subject} through the Sentinels: ${
+    replies.map((each) => describeReply(each, query)).join("; ")
   }`;
-  return mayChange
+  return isTransient
     ? new RedisConnectionError(message, first && { cause: first })
     : new ConfigurationError(
       `${message}; check the option \`sentinel.masterName\``,
     );
 }
 
-function wordsOf(
-  { peer, answer, error }: SentinelReply,
-  wanted: MasterQuery | undefined,
+function describeReply(
+  { client, answer, error }: SentinelReply,
+  query: MasterQuery | undefined,
 ): string {
-  // It names the Sentinel itself.
+  // It names the Sentinel already.
   if (error !== undefined) return error.message;
   const { masters } = answer;
-  const state = masters.find(({ name }) => name === wanted?.masterName);
+  const state = masters.find(({ name }) => name === query?.masterName);
   if (state === undefined) {
-    return `Sentinel ${peer.name} watches ${
+    return `Sentinel ${client.name} watches ${
       masters.length === 0
         ? "no master"
         : joinNames(masters.map(({ name }) => name))
     }`;
   }
-  const at = formatAddress(state.address);
-  const least = wanted?.minOtherSentinels ?? 0;
-  if (state.otherSentinels < least) {
-    return `Sentinel ${peer.name} knows of ${state.otherSentinels} other Sentinels, fewer than \`sentinel.minOtherSentinels\` (${least})`;
+  const address = formatAddress(state.address);
+  const required = query?.minOtherSentinels ?? 0;
+  if (state.otherSentinels < required) {
+    return `Sentinel ${client.name} knows ${state.otherSentinels} other Sentinels, fewer than \`sentinel.minOtherSentinels\` (${required})`;
   }
   return isUp(state)
-    ? `Sentinel ${peer.name} knows it at ${at}`
-    : `Sentinel ${peer.name} says that it is down at ${at} (${
+    ? `Sentinel ${client.name} reports it up at ${address}`
+    : `Sentinel ${client.name} reports it down at ${address} (${
       state.flags.join(", ")
     })`;
 }

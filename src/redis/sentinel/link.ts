@@ -1,15 +1,15 @@
-import type { Command } from "../wire/command.ts";
 import type { RedisLink, RedisText } from "../link.ts";
+import type { Command } from "../wire/command.ts";
 import type { RespValue } from "../wire/resp.ts";
 import type { SentinelWatch } from "./watch.ts";
 
-/** A link to a master, and the watch over whether it still is one: they end together. */
+/** A link to a master, and the watch that notices when the master moves. They end together. */
 export class SentinelLink implements RedisLink {
   readonly #link: RedisLink;
   readonly #watch: SentinelWatch;
   #ending: Promise<void> | undefined;
 
-  /** Takes both over. */
+  /** Takes ownership of both. */
   constructor(link: RedisLink, watch: SentinelWatch) {
     this.#link = link;
     this.#watch = watch;
@@ -50,7 +50,7 @@ export class SentinelLink implements RedisLink {
   }
 
   keepAlive(keep: boolean): void {
-    // The watch never does.
+    // The watch never keeps the process alive.
     this.#link.keepAlive(keep);
   }
 

@@ -1,109 +1,118 @@
 import { RedisConnectionError } from "../../errors.ts";
 import type { TcpAddress } from "../../runtime.ts";
-import type { RespValue } from "../wire/resp.ts";
 import { formatAddress } from "../address.ts";
+import type { RespValue } from "../wire/resp.ts";
 
-/** What one Sentinel knows of a master. */
+/** What one Sentinel reports about a master. */
 export interface MasterState {
-  /** The name that the Sentinels have for it. */
+  /** The name under which the Sentinels watch it. */
   readonly name: string;
-  /** Where it listens, as it is announced. */
+  /** The address that the Sentinels announce for it. */
   readonly address: TcpAddress;
-  /** Sentinel's words about it: `s_down`, `o_down`, and so on. */
+  /** Sentinel's flags: `s_down`, `o_down`, and so on. */
   readonly flags: readonly string[];
-  /** How many other Sentinels this one knows of. */
+  /** How many other Sentinels this one knows. */
   readonly otherSentinels: number;
   /** The number of the fail-over that made it the master: the highest is the newest. */
   readonly epoch: number;
 }
 
-/** Whether a Sentinel does not take the master for down. */
+/** Whether a Sentinel considers the master up. */
 export function isUp({ flags }: MasterState): boolean {
   return !flags.includes("s_down") && !flags.includes("o_down");
 }
 
-/** Whether it is connected with the master, too: just after a fail-over, and just after a crash, it is not. */
-export function isSeen(state: MasterState): boolean {
+/** Whether a Sentinel is also connected to it: not so just after a fail-over or a crash. */
+export function isConnected(state: MasterState): boolean {
   return isUp(state) && !state.flags.includes("disconnected");
 }
 
-/** Whether two addresses are the same; a host name is as good as its capitals. */
+/** Whether two addresses are the same. Host names are compared without case. */
 export function isSameAddress(one: TcpAddress, other: TcpAddress): boolean {
   return formatAddress(one).toLowerCase() ===
     formatAddress(other).toLowerCase();
 }
 
 /**
- * Reads the reply to SENTINEL MASTERS.
+ * Parses the reply to SENTINEL MASTERS.
  *
- * @throws {RedisConnectionError} if it is of another form.
+ * @throws {RedisConnectionError} if the reply is malformed.
  */
-export function mastersOf(reply: RespValue): MasterState[] {
-  return entriesOf(reply).map((fields) => ({
-    name: fieldOf(fields, "name"),
-    address: addressOf(fieldOf(fields, "ip"), fieldOf(fields, "port")),
-    flags: fieldOf(fields, "flags").split(","),
-    otherSentinels: Number(fieldOf(fields, "num-other-sentinels")),
-    epoch: Number(fieldOf(fields, "config-epoch")),
+export function parseMasters(reply: RespValue): MasterState[] {
+  return parseEntries(reply).map((fields) => ({
+    name: requireField(fields, "name"),
+    address: parseAddress(
+      requireField(fields, "ip"),
+      requireField(fields, "port"),
+    ),
+    flags: requireField(fields, "flags").split(","),
+    otherSentinels: Number(requireField(fields, "num-other-sentinels")),
+    epoch: Number(requireField(fields, "config-epoch")),
   }));
 }
 
 /**
- * Reads the addresses in the reply to SENTINEL SENTINELS.
+ * Parses the addresses in the reply to SENTINEL SENTINELS.
  *
- * @throws {RedisConnectionError} if it is of another form.
+ * @throws {RedisConnectionError} if the reply is malformed.
  */
-export function sentinelsOf(reply: RespValue): TcpAddress[] {
-  return entriesOf(reply).map((fields) =>
-    addressOf(fieldOf(fields, "ip"), fieldOf(fields, "port"))
+export function parseSentinels(reply: RespValue): TcpAddress[] {
+  return parseEntries(reply).map((fields) =>
+    parseAddress(requireField(fields, "ip"), requireField(fields, "port"))
   );
 }
 
 /**
- * Reads the reply to SENTINEL GET-MASTER-ADDR-BY-NAME.
+ * Parses the reply to SENTINEL GET-MASTER-ADDR-BY-NAME.
  *
- * @throws {RedisConnectionError} if it is of another form.
+ * @throws {RedisConnectionError} if the reply is malformed.
  */
-export function presentAddressOf(reply: RespValue): TcpAddress {
+export function parseMasterAddress(reply: RespValue): TcpAddress {
   if (!Array.isArray(reply) || reply.length !== 2) {
-    throw malformed("no host and port");
+    throw malformed("something other than a host and a port");
   }
-  return addressOf(String(reply[0]), String(reply[1]));
+  return parseAddress(String(reply[0]), String(reply[1]));
 }
 
-/** A switch of a master, as the channel `+switch-master` tells it. */
-export interface MasterSwitch {
-  /** The name that the Sentinels have for the master. */
+/** A master's name and address, as Sentinels publish them. */
+export interface MasterAnnouncement {
+  /** The name under which the Sentinels watch the master. */
   readonly name: string;
-  /** Where the new one listens. */
+  /** Its new address. */
   readonly address: TcpAddress;
 }
 
-/** Reads a message of `+switch-master`: name, old host and port, new host and port; undefined if it is none. */
-export function switchOf(payload: string): MasterSwitch | undefined {
+/**
+ * Parses a message of `+switch-master`: name, old host and port, new host and
+ * port. Returns undefined if it has another form.
+ */
+export function parseSwitch(payload: string): MasterAnnouncement | undefined {
   const words = payload.split(" ");
-  const [name, , , host, port] = words;
-  if (
-    words.length !== 5 || name === undefined || host === undefined ||
-    port === undefined || !isPort(port)
-  ) return undefined;
-  return { name, address: { hostname: host, port: Number(port) } };
+  const [name, , , hostname, port] = words;
+  return words.length === 5 ? announcement(name, hostname, port) : undefined;
 }
 
 /**
- * Reads a message of `+monitor`, which comes when SENTINEL MONITOR names a
- * master, with its host and port; undefined if it is none.
+ * Parses a message of `+monitor`, which SENTINEL MONITOR publishes: the word
+ * `master`, name, host and port. Returns undefined if it has another form.
  */
-export function monitorOf(payload: string): MasterSwitch | undefined {
-  const [kind, name, host, port] = payload.split(" ");
-  if (
-    kind !== "master" || name === undefined || host === undefined ||
-    port === undefined || !isPort(port)
-  ) return undefined;
-  return { name, address: { hostname: host, port: Number(port) } };
+export function parseMonitor(payload: string): MasterAnnouncement | undefined {
+  const [kind, name, hostname, port] = payload.split(" ");
+  return kind === "master" ? announcement(name, hostname, port) : undefined;
 }
 
-function addressOf(hostname: string, port: string): TcpAddress {
+function announcement(
+  name: string | undefined,
+  hostname: string | undefined,
+  port: string | undefined,
+): MasterAnnouncement | undefined {
+  return name === undefined || hostname === undefined || port === undefined ||
+      !isPort(port)
+    ? undefined
+    : { name, address: { hostname, port: Number(port) } };
+}
+
+function parseAddress(hostname: string, port: string): TcpAddress {
   if (!isPort(port)) throw malformed(`a port ${JSON.stringify(port)}`);
   return { hostname, port: Number(port) };
 }
@@ -112,11 +121,11 @@ function isPort(text: string): boolean {
   return /^\d{1,5}$/.test(text);
 }
 
-/** The entries of a list, each of which is a list of names and values. */
-function entriesOf(reply: RespValue): Map<string, string>[] {
-  if (!Array.isArray(reply)) throw malformed("no list");
+/** The entries of a list. Each is itself a list of names and values in turn. */
+function parseEntries(reply: RespValue): Map<string, string>[] {
+  if (!Array.isArray(reply)) throw malformed("something other than a list");
   return reply.map((entry) => {
-    if (!Array.isArray(entry)) throw malformed("an entry that is no list");
+    if (!Array.isArray(entry)) throw malformed("an entry that is not a list");
     const fields = new Map<string, string>();
     for (let i = 0; i + 1 < entry.length; i += 2) {
       fields.set(String(entry[i]), String(entry[i + 1]));
@@ -125,7 +134,7 @@ function entriesOf(reply: RespValue): Map<string, string>[] {
   });
 }
 
-function fieldOf(fields: Map<string, string>, name: string): string {
+function requireField(fields: Map<string, string>, name: string): string {
   const value = fields.get(name);
   if (value === undefined) throw malformed(`an entry without ${name}`);
   return value;

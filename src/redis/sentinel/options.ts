@@ -9,24 +9,24 @@ import type { TlsOptions } from "../tls/tls.ts";
 /** What a `sentinel://` URL does not say about the Sentinels. */
 export interface SentinelOptions {
   /**
-   * The name by which the Sentinels know the master. Where they watch a single
-   * one, it need not be given. Celery: `master_name`.
+   * The name under which the Sentinels watch the master. Optional where they
+   * watch only one. Celery: `master_name`.
    */
   masterName?: string;
   /**
-   * How many other Sentinels one has to know of, so that its word counts.
+   * How many other Sentinels a Sentinel must know for its answer to count.
    * Celery: `min_other_sentinels`.
    *
    * @default {0}
    */
   minOtherSentinels?: number;
-  /** The ACL user at the Sentinels, who is none of the servers'. Celery: `sentinel_kwargs`. */
+  /** The ACL user at the Sentinels, separate from the servers'. Celery: `sentinel_kwargs`. */
   username?: string;
-  /** The password of the Sentinels, which is not the servers'. Celery: `sentinel_kwargs`. */
+  /** The password of the Sentinels, separate from the servers'. Celery: `sentinel_kwargs`. */
   password?: string;
   /**
-   * How TLS is spoken with the Sentinels: as with the servers, if not given;
-   * `false` is not at all. Celery: `sentinel_kwargs`.
+   * How to use TLS with the Sentinels; `false` turns it off. By default it is
+   * the same as with the servers. Celery: `sentinel_kwargs`.
    */
   tls?: TlsOptions | false;
 }
@@ -40,10 +40,11 @@ const NAMES: OptionNames = optionNames<SentinelOptions>({
 });
 
 /**
- * Checks the option `sentinel`, but for its `tls`.
+ * Checks the option `sentinel`, except for its `tls`. No message shows a value
+ * that may be a password.
  *
- * @throws {ConfigurationError} if a name is unknown, or a value out of its
- * range. No value is shown that may be a password.
+ * @throws {ConfigurationError} if a name is unknown, or a value is out of
+ * range.
  */
 export function checkSentinelOptions(options: SentinelOptions): void {
   const given: unknown = options;
@@ -62,7 +63,7 @@ export function checkSentinelOptions(options: SentinelOptions): void {
       continue;
     }
     throw new ConfigurationError(
-      `Cannot use what sentinel.${name} is: expected text, and this is ${
+      `Cannot use the value of sentinel.${name}: expected text, and this is ${
         value === "" ? "empty" : `of the type ${typeof value}`
       }`,
     );
@@ -77,7 +78,7 @@ export function checkSentinelOptions(options: SentinelOptions): void {
   }
   if (username !== undefined && password === undefined) {
     throw new ConfigurationError(
-      "Cannot use sentinel.username without sentinel.password: a user is named together with a password",
+      "Cannot use sentinel.username without sentinel.password: give both",
     );
   }
 }

@@ -1,90 +1,90 @@
 import { RedisConnectionError } from "../../errors.ts";
 import type { Runtime } from "../../runtime.ts";
 import { toError } from "../../util/to_error.ts";
-import type { SentinelPeer } from "./client.ts";
+import type { SentinelClient } from "./client.ts";
 import type { SentinelReply } from "./election.ts";
 
 /**
- * Milliseconds that the other Sentinels have when one has answered, and that
- * all have before others than those of the URL are asked.
+ * How long the other Sentinels have once one has answered, and how long the
+ * first ones have before the reserve is queried too.
  */
-const GRACE = 200;
+const GRACE_MS = 200;
 
-/** Whom to ask. */
+/** Which Sentinels to query, and for what. */
 export interface SentinelQuery {
-  /** Asked at once, all together. */
-  readonly peers: readonly SentinelPeer[];
-  /** Asked when one of `peers` fails, or none answers soon. */
-  readonly reserve: readonly SentinelPeer[];
-  /** The master's name; undefined: the only one. */
+  /** Queried at once, in parallel. */
+  readonly clients: readonly SentinelClient[];
+  /** Queried when one of `clients` fails, or none answers soon. */
+  readonly reserve: readonly SentinelClient[];
+  /** The master's name; undefined means the only one. */
   readonly masterName: string | undefined;
-  /** Whether an answer is worth having: the first one limits the wait for the others. */
-  counts(said: SentinelReply): boolean;
-  /** The world outside. */
+  /** Whether a reply counts: the first one that does limits the wait for the others. */
+  isEligible(reply: SentinelReply): boolean;
+  /** Time and randomness. */
   readonly runtime: Runtime;
 }
 
 /**
- * Asks Sentinels which masters they watch. One that hangs is not waited for
- * when another has answered; but each gets a little time, since the first to
- * answer may be the one that knows least.
+ * Asks Sentinels which masters they watch. Once one has answered, the others
+ * get a short grace period: the fastest may be the one that knows least, and
+ * one that hangs must not delay the attempt.
  *
- * @throws the signal's reason, if it aborts. Nothing else.
+ * @throws the signal's reason if it aborts, and nothing else.
  */
-export async function askSentinels(
-  { peers, reserve, masterName, counts, runtime }: SentinelQuery,
+export async function querySentinels(
+  { clients, reserve, masterName, isEligible, runtime }: SentinelQuery,
   signal: AbortSignal,
 ): Promise<SentinelReply[]> {
-  const said: SentinelReply[] = [];
-  const silent = new Set<SentinelPeer>();
-  const over = Promise.withResolvers<void>();
+  const replies: SentinelReply[] = [];
+  const pending = new Set<SentinelClient>();
+  const done = Promise.withResolvers<void>();
   const giveUp = new AbortController();
-  const either = AbortSignal.any([signal, giveUp.signal]);
-  const asked: Promise<void>[] = [];
-  let rest = reserve;
-  let isAnswered = false;
+  const querySignal = AbortSignal.any([signal, giveUp.signal]);
+  const queries: Promise<void>[] = [];
+  let unqueried = reserve;
+  let isGraceRunning = false;
 
-  function take(each: SentinelReply): void {
-    said.push(each);
-    silent.delete(each.peer);
-    if (each.error !== undefined) askRest();
-    if (!isAnswered && counts(each)) {
-      isAnswered = true;
+  function receive(reply: SentinelReply): void {
+    replies.push(reply);
+    pending.delete(reply.client);
+    if (reply.error !== undefined) queryReserve();
+    if (!isGraceRunning && isEligible(reply)) {
+      isGraceRunning = true;
       runtime.clearTimer(timer);
-      timer = runtime.setTimer(over.resolve, GRACE, true);
+      timer = runtime.setTimer(done.resolve, GRACE_MS, true);
     }
-    if (silent.size === 0) over.resolve();
+    if (pending.size === 0) done.resolve();
   }
-  function ask(peer: SentinelPeer): void {
-    silent.add(peer);
-    asked.push(
-      peer.ask(either, masterName).then(
-        (answer) => take({ peer, answer }),
-        (error) => take({ peer, error: toError(error) }),
+  function query(client: SentinelClient): void {
+    pending.add(client);
+    queries.push(
+      client.query(querySignal, masterName).then(
+        (answer) => receive({ client, answer }),
+        (error) => receive({ client, error: toError(error) }),
       ),
     );
   }
-  function askRest(): void {
-    const more = rest;
-    rest = [];
-    more.forEach(ask);
+  function queryReserve(): void {
+    const clients = unqueried;
+    unqueried = [];
+    clients.forEach(query);
   }
 
-  let timer = runtime.setTimer(askRest, GRACE, true);
-  peers.forEach(ask);
-  await over.promise;
+  let timer = runtime.setTimer(queryReserve, GRACE_MS, true);
+  clients.forEach(query);
+  await done.promise;
   runtime.clearTimer(timer);
-  // What comes from here on is not looked at.
-  rest = [];
-  isAnswered = true;
-  const heard = [...said];
-  const late = [...silent];
+  // Replies from here on are ignored: they start no query and no timer.
+  unqueried = [];
+  isGraceRunning = true;
+  const inTime = [...replies];
+  const late = [...pending];
   giveUp.abort(toError("Another Sentinel was quicker"));
-  await Promise.all(asked);
+  await Promise.all(queries);
   signal.throwIfAborted();
-  for (const peer of late) {
-    const message = `Sentinel ${peer.name}: no answer so far`;
-    heard.push({ peer, error: new RedisConnectionError(message) });
+  for (const client of late) {
+    const message = `Sentinel ${client.name}: no answer so far`;
+    inTime.push({ client, error: new RedisConnectionError(message) });
   }
-  return heard;
+  return inTime;
 }

@@ -1,56 +1,50 @@
 import { ConfigurationError } from "../../errors.ts";
 import type { TcpAddress } from "../../runtime.ts";
 import type { TlsQuery } from "../tls/query.ts";
+import type { UrlOptions } from "../url/query.ts";
 import { maskUrl } from "../url/mask.ts";
 import { parseRedisUrl } from "../url/url.ts";
-import type { UrlOptions } from "../url/query.ts";
 
-/** What a `sentinel://` URL says: who the Sentinels are, and who to be at the master. */
+/** What a `sentinel://` URL says: where the Sentinels are, and how to log in to the master. */
 export interface SentinelUrl extends UrlOptions {
-  /** The Sentinels, each once. */
+  /** The Sentinels, without duplicates. */
   readonly sentinels: readonly TcpAddress[];
   /** The database number. */
   readonly db: number;
-  /** With it, TLS is spoken, and how. */
+  /** How to use TLS; undefined means plain TCP. */
   readonly tls?: TlsQuery;
 }
 
-/** Where a part ends. A password may hold a `;` by mistake: it is shown as part of that. */
-const BETWEEN = /(?<!;);+(?=sentinel:\/\/)/i;
+/** Separates the parts. Another `;` may be a mistake within a password, and is masked with it. */
+const SEPARATOR = /(?<!;);+(?=sentinel:\/\/)/i;
 
 /**
- * Reads `sentinel://[user][:password]@host[:port][/db];sentinel://host[:port]`.
- * User, password and database are those of the Redis servers; as in Celery,
- * the first part has them. A missing port is 26379: Celery takes 6379. What a
- * query says may stand in any part; the first one that says it counts.
+ * Parses `sentinel://[user][:password]@host[:port][/db];sentinel://host[:port]`.
  *
- * @throws {ConfigurationError} if a part is of another form: the message names
- * what is wrong, and shows no password.
+ * As in Celery, user, password and database are those of the Redis servers, and
+ * belong to the first part. The default port is 26379 (Celery's is 6379). Any
+ * part may have a query; for each key, the first part that has it counts.
+ *
+ * @throws {ConfigurationError} if a part is malformed. The message says what is
+ * wrong, and shows no password.
  */
 export function parseSentinelUrl(input: string | URL): SentinelUrl {
-  const parts = partsOf(String(input)).map((part) => {
-    checkMarks(part);
+  const parts = splitParts(String(input)).map((part) => {
+    checkSeparators(part);
     return parseRedisUrl(part);
   });
   const sentinels = new Map<string, TcpAddress>();
-  let said: UrlOptions & { tls?: TlsQuery } = {};
+  let shared: UrlOptions & { tls?: TlsQuery } = {};
   for (const part of parts) {
-    const { hostname, port, tls } = part;
-    const { clientName, connectTimeout, heartbeat, socketTimeout } = part;
+    const { hostname, port, db: _db, username: _, password: __, ...rest } =
+      part;
     sentinels.set(`${hostname}:${port}`, { hostname, port });
-    said = {
-      ...(clientName === undefined ? {} : { clientName }),
-      ...(connectTimeout === undefined ? {} : { connectTimeout }),
-      ...(heartbeat === undefined ? {} : { heartbeat }),
-      ...(socketTimeout === undefined ? {} : { socketTimeout }),
-      ...(tls === undefined ? {} : { tls }),
-      ...said,
-    };
+    shared = { ...rest, ...shared };
   }
-  // There is a first part, whatever the text.
+  // Splitting any text gives at least one part.
   const { db, username, password } = parts[0]!;
   return {
-    ...said,
+    ...shared,
     sentinels: [...sentinels.values()],
     db,
     ...(username === undefined ? {} : { username }),
@@ -58,33 +52,33 @@ export function parseSentinelUrl(input: string | URL): SentinelUrl {
   };
 }
 
-/** The URL without its secrets, part by part: `**` stands for a password. */
+/** The URL with each part's password replaced by `**`. */
 export function maskSentinelUrl(input: string | URL): string {
-  return partsOf(String(input)).map(maskUrl).join(";");
+  return splitParts(String(input)).map(maskUrl).join(";");
 }
 
-function partsOf(text: string): string[] {
+function splitParts(text: string): string[] {
   let end = text.length;
-  // The pattern /;+$/ takes the square of as many semicolons before other text.
+  // A loop, because /;+$/ takes quadratic time where text follows many semicolons.
   while (text[end - 1] === ";") end--;
-  return text.slice(0, end).split(BETWEEN);
+  return text.slice(0, end).split(SEPARATOR);
 }
 
-/** What other clients put between the hosts. */
-function checkMarks(part: string): void {
+/** Refuses separators that other clients use between the hosts. */
+function checkSeparators(part: string): void {
   const authority = /^[^/]*\/\/([^/?#]*)/.exec(part)?.[1] ?? "";
-  const isPassword = part.lastIndexOf("@") > part.lastIndexOf(";");
-  const what = part.includes(";")
-    ? isPassword
+  const isInPassword = part.lastIndexOf("@") > part.lastIndexOf(";");
+  const advice = part.includes(";")
+    ? isInPassword
       ? "in a user name or password, write `;` as %3B"
       : "each part begins with sentinel://"
     : authority.slice(authority.lastIndexOf("@") + 1).includes(",")
-    ? "between the parts stands `;`, and each begins with sentinel://"
+    ? "separate the parts with `;`, and begin each with sentinel://"
     : undefined;
-  if (what === undefined) return;
+  if (advice === undefined) return;
   throw new ConfigurationError(
     `Cannot use the part ${
       JSON.stringify(maskUrl(part))
-    } of a sentinel URL: ${what} (expected sentinel://[user][:password]@host[:port][/db];sentinel://host[:port];...)`,
+    } of a sentinel URL: ${advice} (expected sentinel://[user][:password]@host[:port][/db];sentinel://host[:port];...)`,
   );
 }

@@ -1,138 +1,143 @@
 import { RedisConnectionError } from "../../errors.ts";
-import { pause } from "../../util/pause.ts";
 import type { Runtime } from "../../runtime.ts";
+import { onAbort } from "../../util/on_abort.ts";
+import { pause } from "../../util/pause.ts";
 import { toError } from "../../util/to_error.ts";
 import { isRetriable } from "../retriable.ts";
-import type { PeerAnswer, SentinelPeer } from "./client.ts";
+import type { SentinelAnswer, SentinelClient } from "./client.ts";
 
-/** What Sentinels publish when a master moves, is named anew, or is up again. */
+/** What Sentinels publish when a master moves, is added again, or is up again. */
 const CHANNELS = ["+switch-master", "+monitor", "-sdown", "-odown"] as const;
-/** The waits before a Sentinel is dialled again, in milliseconds: the first, and the longest. */
-const FIRST_WAIT = 250;
-const LONGEST_WAIT = 10_000;
-/** The wait behind a refusal, in milliseconds: a wrong certificate or password is not mended soon. */
-const REFUSED_WAIT = 60_000;
+/** The first and the longest wait before a lost Sentinel is dialled again. */
+const MIN_REDIAL_MS = 250;
+const MAX_REDIAL_MS = 10_000;
+/** The wait after a refusal: a wrong certificate or password takes time to fix. */
+const REFUSED_REDIAL_MS = 60_000;
 
-/** What is watched, and who is told. */
+/** What a {@linkcode SentinelWatch} listens to, and what it reports. */
 export interface SentinelWatchOptions {
-  /** The Sentinels that are listened to, each of them. */
-  readonly peers: readonly SentinelPeer[];
+  /** The Sentinels to listen to. */
+  readonly clients: readonly SentinelClient[];
   /** The master's name. */
   readonly masterName: string;
-  /** The world outside. */
+  /** Time and randomness. */
   readonly runtime: Runtime;
-  /** Takes each message. */
+  /** Called with each message. */
   onMessage(channel: string, payload: string): void;
-  /** Takes what a Sentinel says when it begins to be listened to: what was published before is in it. */
-  onAnswer(answer: PeerAnswer): void;
-  /** Takes what is worth telling and no reason to stop. */
+  /** Called with a Sentinel's state once it is subscribed to: this covers earlier messages. */
+  onAnswer(answer: SentinelAnswer): void;
+  /** Called with each problem that does not stop the watch. */
   onNotice(notice: Error): void;
 }
 
 /**
- * Listens to Sentinels until it is stopped: to each, since any of them may be
- * the one that was cut off or is gone. One that was lost is dialled again with
- * growing waits. It never keeps the process alive, but for the time of a dial.
+ * Listens to several Sentinels until it is stopped. It listens to all of them,
+ * because any one may be partitioned or gone. It redials a lost one with
+ * growing waits, and keeps the process alive only while dialling.
  */
 export class SentinelWatch {
   readonly #options: SentinelWatchOptions;
   readonly #stop = new AbortController();
   readonly #work: Promise<unknown>;
-  readonly #lost = new Set<SentinelPeer>();
-  #isAlone = false;
+  readonly #lost = new Set<SentinelClient>();
+  #hasReportedLoss = false;
 
-  /** Starts at once. */
+  /** Starts to listen. */
   constructor(options: SentinelWatchOptions) {
     this.#options = options;
-    this.#work = Promise.all(options.peers.map((peer) => this.#follow(peer)));
+    this.#work = Promise.all(
+      options.clients.map((client) => this.#follow(client)),
+    );
   }
 
-  /** Stops listening; resolves when nothing is left. */
+  /** Stops listening. Resolves when every connection is closed. */
   async stop(): Promise<void> {
-    this.#stop.abort(new RedisConnectionError("The watch is over"));
+    this.#stop.abort(new RedisConnectionError("The watch was stopped"));
     await this.#work;
   }
 
-  async #follow(peer: SentinelPeer): Promise<void> {
+  /** Listens to one Sentinel again and again. */
+  async #follow(client: SentinelClient): Promise<void> {
     const { runtime, onNotice } = this.#options;
     const { signal } = this.#stop;
     let failures = 0;
-    let told: string | undefined;
+    let lastRefusal: string | undefined;
     while (!signal.aborted) {
       let isRefused = false;
       try {
-        await this.#listen(peer, signal, () => failures = 0);
+        await this.#listen(client, signal, () => failures = 0);
       } catch (error) {
         if (signal.aborted) return;
-        this.#miss(peer);
+        this.#onLost(client);
         isRefused = !isRetriable(error);
         const notice = toError(error);
-        if (isRefused && notice.message !== told) {
-          told = notice.message;
+        if (isRefused && notice.message !== lastRefusal) {
+          lastRefusal = notice.message;
           onNotice(notice);
         }
       }
-      // A link lives for long: what is refused may be mended meanwhile.
+      // Refusals are retried too: a watch lasts as long as its link, and the
+      // cause may be fixed meanwhile.
       const ceiling = isRefused
-        ? REFUSED_WAIT
-        : Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures++);
+        ? REFUSED_REDIAL_MS
+        : Math.min(MAX_REDIAL_MS, MIN_REDIAL_MS * 2 ** failures++);
       await pause(ceiling * (1 - runtime.random() / 2), runtime, signal);
     }
   }
 
-  /** Listens for as long as the connection lasts; always ends by an error. */
+  /** Listens until the connection ends, and throws the reason. */
   async #listen(
-    peer: SentinelPeer,
+    client: SentinelClient,
     signal: AbortSignal,
     onListening: () => void,
   ): Promise<never> {
     const { masterName, onMessage, onAnswer, onNotice } = this.#options;
-    const connection = await peer.open({
+    const connection = await client.open({
       onMessage: (channel, payload) => onMessage(channel, String(payload)),
       onNotice,
     }, signal);
-    function end(): void {
-      connection.end(toError(signal.reason));
-    }
-    signal.addEventListener("abort", end, { once: true });
-    if (signal.aborted) end();
     try {
+      using _abort = onAbort(
+        signal,
+        (reason) => connection.end(toError(reason)),
+      );
       connection.keepAlive(false);
       try {
         await connection.subscribe(CHANNELS);
       } catch (error) {
-        throw peer.explain(error);
+        throw client.explain(error);
       }
-      // In this order: what happens between the two is told twice.
-      const answer = await peer.ask(signal, masterName, true);
+      // In this order: a change between the two is reported twice, not missed.
+      const answer = await client.query(signal, masterName, {
+        withSentinels: true,
+      });
       onListening();
-      this.#hear(peer);
+      this.#onFound(client);
       onAnswer(answer);
-      throw peer.explain(await connection.ended);
+      throw client.explain(await connection.ended);
     } finally {
-      signal.removeEventListener("abort", end);
       connection.end(new RedisConnectionError("The Sentinel is left"));
       await connection.finished();
     }
   }
 
-  #hear(peer: SentinelPeer): void {
-    this.#lost.delete(peer);
-    this.#isAlone = false;
+  #onFound(client: SentinelClient): void {
+    this.#lost.delete(client);
+    this.#hasReportedLoss = false;
   }
 
-  /** Tells it, once, when there is none left to listen to. */
-  #miss(peer: SentinelPeer): void {
-    const { peers, masterName, onNotice } = this.#options;
-    this.#lost.add(peer);
-    if (this.#isAlone || this.#lost.size < peers.length) return;
-    this.#isAlone = true;
+  /** Reports once when no Sentinel is left to listen to. */
+  #onLost(client: SentinelClient): void {
+    const { clients, masterName, onNotice } = this.#options;
+    this.#lost.add(client);
+    if (this.#hasReportedLoss || this.#lost.size < clients.length) return;
+    this.#hasReportedLoss = true;
     onNotice(
       new RedisConnectionError(
         `Cannot listen to any Sentinel of ${
           JSON.stringify(masterName)
-        }: a new master will not be noticed until one is back (${
-          peers.map(({ name }) => name).join(", ")
+        }: a new master will go unnoticed until one of them is back (${
+          clients.map(({ name }) => name).join(", ")
         })`,
       ),
     );

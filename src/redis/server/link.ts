@@ -1,5 +1,4 @@
 import { RedisConnectionError, RedisError } from "../../errors.ts";
-import { Deadline } from "../../util/deadline.ts";
 import { toError } from "../../util/to_error.ts";
 import { formatAddress } from "../address.ts";
 import type { LinkEvents, RedisLink, RedisText } from "../link.ts";
@@ -10,6 +9,7 @@ import type {
   ConnectionEvents,
   ConnectionOptions,
 } from "./connection.ts";
+import { endLink } from "./end_link.ts";
 import { openConnection } from "./open_connection.ts";
 
 /** What a link to one server reports. */
@@ -252,22 +252,13 @@ export class TcpLink implements RedisLink {
     this.#reason = reason;
     this.#ended.resolve(reason);
     this.#dialling.abort(reason);
-    const subscriber = await this.#subscriber?.catch(() => undefined);
-    // What it would still receive, the next attach reads.
-    subscriber?.end(reason);
-    await this.#drain();
-    this.#commands.end(reason);
-    await Promise.all([this.#commands.finished(), subscriber?.finished()]);
-  }
-
-  /**
-   * Lets the commands in flight finish: a store cut off here would be retried,
-   * and so published twice.
-   */
-  async #drain(): Promise<void> {
     const { runtime, connectTimeout } = this.#options;
-    using deadline = new Deadline(runtime, connectTimeout);
-    await Promise.race([this.#commands.drained(), deadline.passed]);
+    await endLink({
+      commands: this.#commands,
+      subscriber: this.#subscriber,
+      drainTimeout: connectTimeout,
+      runtime,
+    }, reason);
   }
 }
 

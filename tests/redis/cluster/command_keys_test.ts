@@ -1,8 +1,11 @@
-import { isCounting, keysOf } from "../../../src/redis/cluster/command_keys.ts";
+import {
+  findKeys,
+  isCountingKeys,
+} from "../../../src/redis/cluster/command_keys.ts";
 import type { Command } from "../../../src/redis/wire/command.ts";
 import { assertEquals } from "../../support/assert.ts";
 
-Deno.test("keysOf finds what decides where a command goes", () => {
+Deno.test("findKeys finds the keys that a command is routed by", () => {
   const cases: [Command, Command][] = [
     [["GET", "k"], ["k"]],
     [["SETEX", "k", 10, "v"], ["k"]],
@@ -17,14 +20,14 @@ Deno.test("keysOf finds what decides where a command goes", () => {
     [["SCRIPT", "LOAD", "return 1"], []],
     [["MULTI"], []],
   ];
-  for (const [command, keys] of cases) assertEquals(keysOf(command), keys);
+  for (const [command, keys] of cases) assertEquals(findKeys(command), keys);
 });
 
-Deno.test("isCounting knows the commands that can be sent in parts", () => {
+Deno.test("isCountingKeys knows the commands that can be split", () => {
   for (const name of ["DEL", "unlink", "EXISTS", "TOUCH"]) {
-    assertEquals(isCounting([name, "k", "l"]), true);
+    assertEquals(isCountingKeys([name, "k", "l"]), true);
   }
   for (const name of ["MGET", "EVAL", "GET"]) {
-    assertEquals(isCounting([name, "k", "l"]), false);
+    assertEquals(isCountingKeys([name, "k", "l"]), false);
   }
 });

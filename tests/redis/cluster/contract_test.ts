@@ -1,5 +1,5 @@
-// What every link keeps, over a real cluster: of one node, since the contract
-// asks one server what it sees. What more nodes change, cluster_test.ts has.
+// The contract of links, for a real cluster. It has one node, because the
+// contract inspects one server. cluster_test.ts covers several nodes.
 
 import { ClusterDriver } from "../../../src/redis/cluster/driver.ts";
 import { denoRuntime } from "../../../src/runtime.ts";
@@ -12,7 +12,7 @@ import { needs } from "../../support/needs.ts";
 import { type RedisServer, startRedis } from "../../support/redis_server.ts";
 import { until } from "../../support/until.ts";
 
-/** Resolves once the node serves. */
+/** Resolves once the node serves its slots. */
 async function untilOk(redis: RedisServer): Promise<void> {
   await using client = await redis.client();
   await until(
@@ -22,7 +22,7 @@ async function untilOk(redis: RedisServer): Promise<void> {
   );
 }
 
-/** A stage of a server that other stages use, too. */
+/** A stage on a server that other stages share. */
 async function clusterStage(
   redis: RedisServer,
   sharded: boolean,
@@ -51,7 +51,7 @@ async function clusterStage(
     client: () => redis.client(),
     program: `
       import { ClusterDriver } from ${
-      here("../../../src/redis/cluster/cluster_driver.ts")
+      here("../../../src/redis/cluster/driver.ts")
     };
       import { denoRuntime } from ${here("../../../src/runtime.ts")};
       const driver = new ClusterDriver({
@@ -96,7 +96,7 @@ for (const sharded of [false, true]) {
         await t.step({
           name,
           ignore,
-          // One server for all: what a step does to it is seen behind it.
+          // The steps share one server, so that effects between them show.
           sanitizeOps: false,
           sanitizeResources: false,
           fn: () => fn(t),

@@ -9,7 +9,7 @@ import { FakeCluster } from "../../support/fake_cluster.ts";
 
 const REFUSED = new Deno.errors.ConnectionRefused("refused");
 
-Deno.test("ClusterDriver asks one seed after the other, until one knows the map", async () => {
+Deno.test("ClusterDriver asks one seed after another until one has the slot map", async () => {
   const cluster = new FakeCluster(undefined, [7005, 7006, 7007, 7000, 7001]);
   cluster.onDial = (peer, port) => {
     if (port === 7006) peer.answers["CLUSTER SLOTS"] = "-LOADING later\r\n";
@@ -21,7 +21,7 @@ Deno.test("ClusterDriver asks one seed after the other, until one knows the map"
   assertEquals(cluster.dialled, [7005, 7006, 7007, 7000]);
   await cluster.end(link);
 
-  // Who failed is asked last; and the replicas are known by now.
+  // The seed that failed is asked last, and the replicas are known by now.
   cluster.dialled.length = 0;
   cluster.onDial = () => REFUSED;
   await assertRejects(() => cluster.connect(), RedisConnectionError, "refused");
@@ -29,13 +29,13 @@ Deno.test("ClusterDriver asks one seed after the other, until one knows the map"
   cluster.checkNothingLeft();
 });
 
-Deno.test("ClusterDriver remembers the nodes that it has seen last, and forgets those that are gone", async () => {
+Deno.test("ClusterDriver remembers the nodes that it last knew, and forgets removed ones", async () => {
   const cluster = new FakeCluster([[0, 16_383, 7000, 7003]]);
   await cluster.end(await cluster.connect());
   cluster.reshard([[0, 16_383, 7001, 7003]]);
   cluster.onDial = (_, port) => port === 7000 ? REFUSED : undefined;
   const link = await cluster.connect();
-  // 7003 is a replica: it tells the map, and is not needed any longer.
+  // 7003 is a replica: it replies with the map, and is then closed.
   assertEquals(await link.command(["GET", "k"]), "value of k");
   assertEquals(cluster.dialled, [7000, 7000, 7003, 7001]);
   await cluster.end(link);
@@ -50,7 +50,7 @@ Deno.test("ClusterDriver remembers the nodes that it has seen last, and forgets 
   cluster.checkNothingLeft();
 });
 
-Deno.test("ClusterDriver tells what a seed has against it, if no other helps", async () => {
+Deno.test("ClusterDriver throws a seed's refusal if no other seed answers", async () => {
   const cluster = new FakeCluster(undefined, [7000, 7001]);
   const cases = [
     [
@@ -58,7 +58,7 @@ Deno.test("ClusterDriver tells what a seed has against it, if no other helps", a
       "ConfigurationError",
       "leave the option, or the +cluster of the URL, out",
     ],
-    // A Sentinel, for one.
+    // As a Sentinel replies.
     [
       "-ERR unknown command 'CLUSTER'\r\n",
       "ConfigurationError",
@@ -80,7 +80,7 @@ Deno.test("ClusterDriver tells what a seed has against it, if no other helps", a
   await cluster.end(await cluster.connect());
 });
 
-Deno.test("ClusterDriver does not give up for a stranger at the address of a former node", async () => {
+Deno.test("ClusterDriver treats a refusal at the address of a former node as transient", async () => {
   const cluster = new FakeCluster();
   await cluster.end(await cluster.connect());
   cluster.onDial = (peer, port) => {
@@ -88,7 +88,7 @@ Deno.test("ClusterDriver does not give up for a stranger at the address of a for
       "-ERR This instance has cluster support disabled\r\n";
     return port === 7000 ? REFUSED : undefined;
   };
-  // Whoever is asked last.
+  // Whichever is asked last.
   for (let i = 0; i < 2; i++) {
     const error = await assertRejects(() => cluster.connect());
     assertInstanceOf(error, RedisConnectionError);
@@ -96,7 +96,7 @@ Deno.test("ClusterDriver does not give up for a stranger at the address of a for
   cluster.checkNothingLeft();
 });
 
-Deno.test("ClusterDriver lets a silent seed take up one attempt, and the next begin with another", async () => {
+Deno.test("ClusterDriver spends one attempt on a silent seed, and begins the next with another", async () => {
   const cluster = new FakeCluster(undefined, [7005, 7000]);
   cluster.onDial = (peer, port) => {
     if (port === 7005) peer.answers.PING = null;
@@ -114,7 +114,7 @@ Deno.test("ClusterDriver lets a silent seed take up one attempt, and the next be
   await cluster.end(link);
 });
 
-Deno.test("ClusterDriver gives up a node that does not tell the map", async () => {
+Deno.test("ClusterDriver gives up on a node that does not reply with the map", async () => {
   const cluster = new FakeCluster();
   cluster.onDial = (peer) => {
     peer.answers["CLUSTER SLOTS"] = null;
@@ -129,7 +129,7 @@ Deno.test("ClusterDriver gives up a node that does not tell the map", async () =
   cluster.checkNothingLeft();
 });
 
-Deno.test("ClusterDriver.connect ends with its signal, and leaves nothing", async () => {
+Deno.test("ClusterDriver.connect ends when its signal aborts, and leaves nothing behind", async () => {
   const cluster = new FakeCluster(undefined, [7000, 7001]);
   cluster.onDial = (peer) => {
     peer.answers["CLUSTER SLOTS"] = null;

@@ -19,14 +19,14 @@ const TO_7001 = "-MOVED 5061 redis.test:7001\r\n";
 const ASK_7001 = "-ASK 5061 redis.test:7001\r\n";
 const ALL_AT_7001: Range[] = [[0, 16_383, 7001]];
 
-/** What a connection was sent, without what sets it up and checks it. */
+/** The commands that a connection received, without handshake and checks. */
 function sent(commands: readonly string[]): string[] {
   return commands.filter((command) =>
     !/^(PING|PUBSUB|CLUSTER)\b/.test(command)
   );
 }
 
-/** What a node says of a sharded channel. */
+/** A node's message about a sharded channel. */
 function sharded(kind: string, channel: string): string {
   return array(bulk(kind), bulk(channel), ":1\r\n");
 }
@@ -40,7 +40,7 @@ async function subscribed(
   return link;
 }
 
-Deno.test("ClusterLink subscribes each channel at its slot's owner, and reads there, by single GETs", async () => {
+Deno.test("ClusterLink subscribes each channel at the owner of its slot, and reads there with single GETs", async () => {
   const cluster = new FakeCluster();
   const link = await subscribed(cluster, LOW, HIGH);
   assertEquals(await link.read([HIGH, LOW, "hello"]), [
@@ -58,7 +58,7 @@ Deno.test("ClusterLink subscribes each channel at its slot's owner, and reads th
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink dials a node when it is first needed, and not a second time", async () => {
+Deno.test("ClusterLink dials a node when it is first needed, and only once", async () => {
   const cluster = new FakeCluster();
   const link = await cluster.connect();
   assertEquals(cluster.dialled, [7000]);
@@ -72,7 +72,7 @@ Deno.test("ClusterLink dials a node when it is first needed, and not a second ti
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink keeps the order of calls to a node, before the connection is there and after", async () => {
+Deno.test("ClusterLink sends calls to a node in order, before and after it is connected", async () => {
   const cluster = new FakeCluster();
   const link = await cluster.connect();
   for (const known of [0, 3]) {
@@ -95,7 +95,7 @@ Deno.test("ClusterLink keeps the order of calls to a node, before the connection
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink reads keys that share a slot by one MGET, and one by one where the slot is on its way", async () => {
+Deno.test("ClusterLink reads keys that share a slot with one MGET, and one by one while the slot is migrated", async () => {
   const cluster = new FakeCluster();
   const link = await cluster.connect();
   const keys = ["{bar}1", "{bar}2", "{bar}3"];
@@ -113,7 +113,7 @@ Deno.test("ClusterLink reads keys that share a slot by one MGET, and one by one 
     "GET {bar}2",
   ]);
 
-  // Before Redis 7, this says that some of them are missing here.
+  // Before Redis 7, this means that some of them are missing here.
   answers.MGET = ASK_7001;
   assertEquals(await link.read(keys), values);
   assertEquals(sent(commands).slice(-3), keys.map((key) => `GET ${key}`));
@@ -122,7 +122,7 @@ Deno.test("ClusterLink reads keys that share a slot by one MGET, and one by one 
     "GET {bar}2",
   ]);
 
-  // Each behind an ASKING of its own: they may be there in part only.
+  // Each after its own ASKING: the new node may have only some of them.
   for (const key of keys) answers[`GET ${key}`] = ASK_7001;
   assertEquals(await link.read(keys), values);
   assertEquals(
@@ -132,7 +132,7 @@ Deno.test("ClusterLink reads keys that share a slot by one MGET, and one by one 
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink reads what is no string as nothing, as MGET does", async () => {
+Deno.test("ClusterLink reads a key of another type as missing, as MGET does", async () => {
   const cluster = new FakeCluster();
   const link = await cluster.connect();
   const { answers } = cluster.commands(7000);
@@ -149,7 +149,7 @@ for (const redirection of [TO_7001, ASK_7001]) {
   const [word] = redirection.slice(1).split(" ");
   const asking = word === "ASK" ? ["ASKING"] : [];
 
-  Deno.test(`ClusterLink restarts at the new node what a read's ${word} has redirected: subscribe, confirm, read`, async () => {
+  Deno.test(`ClusterLink starts over at the new node after a read's ${word}: subscribe, confirm, read`, async () => {
     const cluster = new FakeCluster();
     cluster.onDial = (peer, port) => {
       if (port === 7001) peer.answers.SUBSCRIBE = null;
@@ -163,7 +163,7 @@ for (const redirection of [TO_7001, ASK_7001]) {
     assertEquals(sent(subscriber.commands), ["SUBSCRIBE bar"]);
     assertEquals(sent(commands), []);
 
-    // Until it has confirmed, the old node's messages count; then the new one's do.
+    // The old node's messages count until the new one has confirmed.
     cluster.subscriber(7000).say(message(LOW, "old, early"));
     subscriber.say(message(LOW, "new, early"));
     await turn();
@@ -218,19 +218,19 @@ Deno.test("ClusterLink sends nothing between ASKING and the command, nor between
       ]);
     }
   }
-  // ASK is about this once: the map stays as it is.
+  // ASK applies once: the map is unchanged.
   await link.command(["GET", LOW]);
   assertEquals(sent(cluster.commands(7000).commands).at(-1), "GET bar");
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink takes a channel back from where ASK has sent it, once the owner answers itself", async () => {
+Deno.test("ClusterLink moves a channel back after ASK once the owner serves its key again", async () => {
   const cluster = new FakeCluster();
   const link = await subscribed(cluster, LOW);
   const { answers } = cluster.commands(7000);
   answers[`GET ${LOW}`] = ASK_7001;
   await link.read([LOW]);
-  // The map has nothing to say against it.
+  // The map is consistent with this.
   cluster.reshard([[0, 8191, 7000], [8192, 8192, 7000], [8193, 16_383, 7001]]);
   await cluster.runtime.advance(5000);
   assertEquals(cluster.moved, [[LOW]]);
@@ -245,7 +245,7 @@ Deno.test("ClusterLink takes a channel back from where ASK has sent it, once the
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink forgets an ASK when the slot has arrived, and follows it back", async () => {
+Deno.test("ClusterLink forgets an ASK once the slot has migrated, and follows it back", async () => {
   const cluster = new FakeCluster();
   const link = await subscribed(cluster, LOW);
   cluster.commands(7000).answers[`GET ${LOW}`] = ASK_7001;
@@ -256,14 +256,14 @@ Deno.test("ClusterLink forgets an ASK when the slot has arrived, and follows it 
   cluster.reshard([[0, 8191, 7000], [8192, 16_383, 7001]]);
   await cluster.runtime.advance(5000);
   assertEquals(cluster.moved, [[LOW], [LOW]]);
-  // Its connections were closed meanwhile, and made anew.
+  // Its connections were closed meanwhile, and dialled again.
   cluster.peers(7000).at(-1)!.say(message(LOW, "v"));
   await turn();
   assertEquals(cluster.messages, [[LOW, "v"]]);
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink moves what the refreshed map has elsewhere, and lets go of a node that serves nothing", async () => {
+Deno.test("ClusterLink moves channels by the refreshed map, and retires a node without slots", async () => {
   const cluster = new FakeCluster();
   const link = await subscribed(cluster, LOW, HIGH);
   cluster.commands(7000).answers.SET = null;
@@ -277,7 +277,7 @@ Deno.test("ClusterLink moves what the refreshed map has elsewhere, and lets go o
     "SUBSCRIBE bar",
   ]);
   assertEquals(await link.read([LOW, HIGH]), ["value of bar", "value of foo"]);
-  // What is in flight there finishes, and its end is not the link's.
+  // Commands in flight finish, and its end does not end the link.
   cluster.commands(7000).say("+OK\r\n");
   assertEquals(await stored, "OK");
   await turn();
@@ -288,7 +288,7 @@ Deno.test("ClusterLink moves what the refreshed map has elsewhere, and lets go o
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink follows MOVED of one key at once, and then moves what has moved with it", async () => {
+Deno.test("ClusterLink follows MOVED for one key at once, and then moves the channels of other slots", async () => {
   const cluster = new FakeCluster();
   const link = await subscribed(cluster, LOW, "{bar}2", "hello");
   cluster.reshard(ALL_AT_7001);
@@ -299,7 +299,7 @@ Deno.test("ClusterLink follows MOVED of one key at once, and then moves what has
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink leaves no subscription behind that is given up while it moves", async () => {
+Deno.test("ClusterLink leaves nothing subscribed when a channel is unsubscribed during its move", async () => {
   const cluster = new FakeCluster();
   const link = await subscribed(cluster, LOW, HIGH);
   cluster.subscriber(7001).answers.SUBSCRIBE = null;
@@ -320,7 +320,7 @@ Deno.test("ClusterLink leaves no subscription behind that is given up while it m
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink.fence waits for every node that subscribes", async () => {
+Deno.test("ClusterLink.fence waits for every subscribed node", async () => {
   const cluster = new FakeCluster();
   const link = await subscribed(cluster, LOW, HIGH);
   const peers = [cluster.subscriber(7000), cluster.subscriber(7001)];
@@ -341,7 +341,7 @@ Deno.test("ClusterLink.fence waits for every node that subscribes", async () => 
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink goes on where a node is let go of that a fence, or an UNSUBSCRIBE, still waits for", async () => {
+Deno.test("ClusterLink continues when a node is retired while a fence or an UNSUBSCRIBE waits for it", async () => {
   const cluster = new FakeCluster();
   const link = await subscribed(cluster, LOW, "{bar}2", HIGH);
   const { answers } = cluster.subscriber(7000);
@@ -358,7 +358,7 @@ Deno.test("ClusterLink goes on where a node is let go of that a fence, or an UNS
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink ends with the first connection that dies, and lets what is in flight elsewhere finish", async () => {
+Deno.test("ClusterLink ends with the first connection that dies, and lets commands in flight elsewhere finish", async () => {
   for (const port of [7000, 7001]) {
     for (const index of [0, 1]) {
       const cluster = new FakeCluster();
@@ -387,7 +387,7 @@ Deno.test("ClusterLink ends with the first connection that dies, and lets what i
   }
 });
 
-Deno.test("ClusterLink fails what a node was needed for that cannot be reached, and lives on", async () => {
+Deno.test("ClusterLink fails only the calls that need an unreachable node", async () => {
   const cluster = new FakeCluster();
   const link = await subscribed(cluster, LOW);
   let isDown = true;
@@ -402,7 +402,7 @@ Deno.test("ClusterLink fails what a node was needed for that cannot be reached, 
   );
   assertEquals(await link.command(["GET", LOW]), "value of bar");
   await link.fence();
-  // Somebody else may serve its slots by now.
+  // Another node may serve its slots by now.
   const { commands } = cluster.commands(7000);
   const asked = (): number =>
     commands.filter((each) => each.startsWith("CLUSTER")).length;
@@ -415,7 +415,7 @@ Deno.test("ClusterLink fails what a node was needed for that cannot be reached, 
 });
 
 for (const sharded of [false, true]) {
-  Deno.test(`ClusterLink subscribes to what it can reach, and names the rest, sharded: ${sharded}`, async () => {
+  Deno.test(`ClusterLink subscribes what it can reach, and names the rest, sharded: ${sharded}`, async () => {
     const cluster = new FakeCluster(undefined, [7000], { sharded });
     let isDown = true;
     cluster.onDial = ({ answers }, port) => {
@@ -450,7 +450,7 @@ for (const sharded of [false, true]) {
   });
 }
 
-Deno.test("ClusterLink asks for the map where a node says that it does not serve", async () => {
+Deno.test("ClusterLink refreshes the map when a node does not serve a slot", async () => {
   const cluster = new FakeCluster();
   const link = await cluster.connect();
   const { answers, commands } = cluster.commands(7000);
@@ -469,7 +469,7 @@ Deno.test("ClusterLink asks for the map where a node says that it does not serve
     const asked = commands.filter((each) => each === "CLUSTER SLOTS").length;
     assertEquals(asked, index + 2);
   }
-  // Whoever is the master by now gets the next try.
+  // The next attempt goes to the present master.
   cluster.reshard(ALL_AT_7001);
   await assertRejects(() => link.read([LOW]));
   await cluster.runtime.advance(250);
@@ -477,7 +477,7 @@ Deno.test("ClusterLink asks for the map where a node says that it does not serve
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink asks for the map where MOVED names no host, as a node does that has just started", async () => {
+Deno.test("ClusterLink refreshes the map when MOVED has no host, as from a node that has just started", async () => {
   const cluster = new FakeCluster();
   const link = await cluster.connect();
   cluster.commands(7000).answers.GET = "-MOVED 5061 ?:7001\r\n";
@@ -493,7 +493,7 @@ Deno.test("ClusterLink asks for the map where MOVED names no host, as a node doe
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink sends DEL key by key where the slot is on its way", async () => {
+Deno.test("ClusterLink sends DEL key by key while the slot is migrated", async () => {
   const cluster = new FakeCluster();
   cluster.onDial = ({ answers }) => {
     answers.DEL = ":1\r\n";
@@ -502,7 +502,7 @@ Deno.test("ClusterLink sends DEL key by key where the slot is on its way", async
   const { answers, commands } = cluster.commands(7000);
   answers["DEL {bar}1"] = "-TRYAGAIN Multiple keys request\r\n";
   answers["DEL {bar}2"] = ASK_7001;
-  // A single key that is refused like this is told.
+  // For a single key, the refusal is thrown.
   await assertRejects(
     () => link.command(["DEL", "{bar}1", "{bar}2"]),
     RedisError,
@@ -518,7 +518,7 @@ Deno.test("ClusterLink sends DEL key by key where the slot is on its way", async
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink says which node has denied something", async () => {
+Deno.test("ClusterLink names the node that refuses a command", async () => {
   const cluster = new FakeCluster();
   cluster.onDial = (peer, port) => {
     if (port === 7000) return;
@@ -539,7 +539,7 @@ Deno.test("ClusterLink says which node has denied something", async () => {
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink subscribes anew, one command for each slot, to sharded channels that a node has dropped unasked", async () => {
+Deno.test("ClusterLink resubscribes sharded channels that a node has dropped, one command per slot", async () => {
   const cluster = new FakeCluster(undefined, [7000], { sharded: true });
   const channels = [LOW, "{bar}2", "hello"];
   cluster.onDial = ({ answers }) => {
@@ -553,7 +553,7 @@ Deno.test("ClusterLink subscribes anew, one command for each slot, to sharded ch
   const peer = cluster.subscriber(7000);
   const commands = ["SSUBSCRIBE bar {bar}2", "SSUBSCRIBE hello"];
   assertEquals(sent(peer.commands), commands);
-  // The map says nothing of it: the slots are back already.
+  // The map does not show it: the slots are back already.
   peer.say(channels.map((each) => sharded("sunsubscribe", each)).join(""));
   await turn();
   assertEquals(sent(peer.commands), [...commands, ...commands]);
@@ -561,7 +561,7 @@ Deno.test("ClusterLink subscribes anew, one command for each slot, to sharded ch
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink ends when it can reach nobody", async () => {
+Deno.test("ClusterLink ends when it can reach no node", async () => {
   // The seed is a replica.
   const cluster = new FakeCluster([[0, 16_383, 7001, 7000]]);
   cluster.onDial = (_, port) =>
@@ -572,7 +572,7 @@ Deno.test("ClusterLink ends when it can reach nobody", async () => {
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink gives up where nodes send it round in circles, and another attempt may succeed", async () => {
+Deno.test("ClusterLink stops following redirections that go in circles, with a transient error", async () => {
   const cluster = new FakeCluster();
   cluster.onDial = (peer, port) => {
     const other = port === 7000 ? 7001 : 7000;
@@ -582,7 +582,11 @@ Deno.test("ClusterLink gives up where nodes send it round in circles, and anothe
   for (
     const call of [() => link.read([LOW]), () => link.command(["GET", LOW])]
   ) {
-    const error = await assertRejects(call, RedisConnectionError, "5 times");
+    const error = await assertRejects(
+      call,
+      RedisConnectionError,
+      "Followed 5 redirections",
+    );
     assert(isRetriable(error));
   }
   const gets = [7000, 7001].flatMap((port) =>
@@ -592,7 +596,7 @@ Deno.test("ClusterLink gives up where nodes send it round in circles, and anothe
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink says CLUSTERDOWN where nobody serves a slot", async () => {
+Deno.test("ClusterLink throws CLUSTERDOWN for a slot without an owner", async () => {
   const cluster = new FakeCluster([[0, 8191, 7000]]);
   const link = await subscribed(cluster, LOW);
   for (
@@ -604,7 +608,7 @@ Deno.test("ClusterLink says CLUSTERDOWN where nobody serves a slot", async () =>
     const error = await assertRejects(call, RedisError, "CLUSTERDOWN");
     assert(isRetriable(error));
   }
-  // What is at the others goes on: nobody may ever serve it again.
+  // The other nodes are not affected: the slot may stay without an owner.
   await link.unsubscribe([LOW]);
   const error = await assertRejects(
     () => link.subscribe([HIGH, LOW]),
@@ -622,7 +626,7 @@ Deno.test("ClusterLink says CLUSTERDOWN where nobody serves a slot", async () =>
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink sends DEL and EXISTS in parts, and adds up the replies", async () => {
+Deno.test("ClusterLink splits DEL and EXISTS by slot, and adds up the replies", async () => {
   const cluster = new FakeCluster();
   cluster.onDial = ({ answers }) => {
     answers.DEL = ":1\r\n";
@@ -635,7 +639,7 @@ Deno.test("ClusterLink sends DEL and EXISTS in parts, and adds up the replies", 
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink refuses by itself what no node could do", async () => {
+Deno.test("ClusterLink refuses commands across slots without sending them", async () => {
   const cluster = new FakeCluster();
   const link = await cluster.connect();
   for (
@@ -655,7 +659,7 @@ Deno.test("ClusterLink refuses by itself what no node could do", async () => {
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink.keepAlive holds for every connection, whenever it is made", async () => {
+Deno.test("ClusterLink.keepAlive applies to every connection, present and future", async () => {
   const cluster = new FakeCluster();
   const link = await cluster.connect();
   link.keepAlive(false);
@@ -671,7 +675,7 @@ Deno.test("ClusterLink.keepAlive holds for every connection, whenever it is made
   await cluster.end(link);
 });
 
-Deno.test("ClusterLink.end can be called at any time, and leaves nothing", async () => {
+Deno.test("ClusterLink.end can be called at any time, and leaves nothing behind", async () => {
   const cluster = new FakeCluster();
   const link = await subscribed(cluster, LOW, HIGH);
   cluster.subscriber(7001).answers.SUBSCRIBE = null;
@@ -679,7 +683,7 @@ Deno.test("ClusterLink.end can be called at any time, and leaves nothing", async
   cluster.commands(7001).answers["CLUSTER SLOTS"] = null;
   cluster.commands(7000).answers[`GET ${LOW}`] = TO_7001;
   const reading = assertRejects(() => link.read([LOW]));
-  // A move is on its way, and a question for the map.
+  // A move is under way, and a refresh of the map.
   await cluster.runtime.advance(300);
   const reason = new Error("enough");
   const ended = link.end(reason);

@@ -1,4 +1,4 @@
-// How a user asks for a cluster: by the option, or by the URL's scheme.
+// How a user selects a cluster: with the option, or the URL's scheme.
 
 import { ResultBackend } from "../../../mod.ts";
 import { ConfigurationError } from "../../../src/errors.ts";

@@ -1,11 +1,11 @@
 import { RedisConnectionError, RedisError } from "../../../src/errors.ts";
-import { redirectionOf } from "../../../src/redis/cluster/redirection.ts";
-import { namedAddress } from "../../../src/redis/cluster/slot_map.ts";
+import { parseRedirection } from "../../../src/redis/cluster/redirection.ts";
+import { toNodeAddress } from "../../../src/redis/cluster/slot_map.ts";
 import { assertEquals, assertThrows } from "../../support/assert.ts";
 
-const asked = namedAddress("asked.test", 7000);
+const asked = toNodeAddress("asked.test", 7000);
 
-Deno.test("redirectionOf reads MOVED and ASK, whatever the host looks like", () => {
+Deno.test("parseRedirection parses MOVED and ASK with any kind of host", () => {
   const cases: [string, string, number, string][] = [
     ["MOVED 3999 127.0.0.1:6381", "MOVED", 3999, "127.0.0.1:6381"],
     ["MOVED 3999 127.0.0.1:6381 (advice)", "MOVED", 3999, "127.0.0.1:6381"],
@@ -15,7 +15,7 @@ Deno.test("redirectionOf reads MOVED and ASK, whatever the host looks like", () 
     ["MOVED 1 [::1]:6381", "MOVED", 1, "[::1]:6381"],
   ];
   for (const [message, kind, slot, name] of cases) {
-    const redirection = redirectionOf(new RedisError(message), asked);
+    const redirection = parseRedirection(new RedisError(message), asked);
     assertEquals(
       [redirection?.kind, redirection?.slot, redirection?.to.name],
       [kind, slot, name],
@@ -23,7 +23,7 @@ Deno.test("redirectionOf reads MOVED and ASK, whatever the host looks like", () 
   }
 });
 
-Deno.test("redirectionOf leaves every other error alone", () => {
+Deno.test("parseRedirection ignores other errors", () => {
   const errors = [
     new RedisError("ERR MOVED 1 a:1"),
     new RedisError("TRYAGAIN Multiple keys request during rehashing of slot"),
@@ -31,13 +31,13 @@ Deno.test("redirectionOf leaves every other error alone", () => {
     undefined,
   ];
   for (const error of errors) {
-    assertEquals(redirectionOf(error, asked), undefined);
+    assertEquals(parseRedirection(error, asked), undefined);
   }
 });
 
-Deno.test("redirectionOf says what to do where a node has no host name, which may be known later", () => {
+Deno.test("parseRedirection throws a transient error with advice if a host name is unknown", () => {
   assertThrows(
-    () => redirectionOf(new RedisError("MOVED 1 ?:6381"), asked),
+    () => parseRedirection(new RedisError("MOVED 1 ?:6381"), asked),
     RedisConnectionError,
     "cluster-announce-hostname",
   );

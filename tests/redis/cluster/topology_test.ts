@@ -1,14 +1,14 @@
 import { RedisError } from "../../../src/errors.ts";
 import {
-  namedAddress,
   type NodeAddress,
   SlotMap,
+  toNodeAddress,
 } from "../../../src/redis/cluster/slot_map.ts";
 import { Topology } from "../../../src/redis/cluster/topology.ts";
 import { assertEquals, assertThrows } from "../../support/assert.ts";
 import { FakeRuntime } from "../../support/fake_runtime.ts";
 
-const [a, b] = [namedAddress("a.test", 1), namedAddress("b.test", 2)];
+const [a, b] = [toNodeAddress("a.test", 1), toNodeAddress("b.test", 2)];
 
 function mapOf(owner: NodeAddress): SlotMap {
   return SlotMap.parse(
@@ -17,7 +17,7 @@ function mapOf(owner: NodeAddress): SlotMap {
   );
 }
 
-/** A topology whose questions wait for their answers. */
+/** A topology whose queries the test answers. */
 class Stage {
   readonly runtime = new FakeRuntime();
   readonly asked: (string | undefined)[] = [];
@@ -38,7 +38,7 @@ class Stage {
     this.topology.start(mapOf(a));
   }
 
-  /** Answers, and lets what comes of it happen. */
+  /** Answers a query, and runs what follows from it. */
   async reply(map: SlotMap | undefined): Promise<void> {
     const { resolve } = this.answer;
     this.answer = Promise.withResolvers();
@@ -47,7 +47,7 @@ class Stage {
   }
 }
 
-Deno.test("Topology keeps the map up to date while somebody subscribes", async () => {
+Deno.test("Topology refreshes the map while there are subscriptions", async () => {
   const stage = new Stage();
   await stage.runtime.advance(4999);
   assertEquals(stage.asked, []);
@@ -58,7 +58,7 @@ Deno.test("Topology keeps the map up to date while somebody subscribes", async (
   await stage.runtime.advance(5000);
   await stage.reply(mapOf(b));
   assertEquals([stage.asked.length, stage.changes], [2, 1]);
-  assertEquals(stage.topology.find(7)?.name, b.name);
+  assertEquals(stage.topology.findOwner(7)?.name, b.name);
 
   stage.isWatched = false;
   await stage.runtime.advance(20_000);
@@ -71,23 +71,23 @@ Deno.test("Topology keeps the map up to date while somebody subscribes", async (
   assertEquals([stage.changes, stage.runtime.timers], [1, 0]);
 });
 
-Deno.test("Topology asks another node where one has not answered in a period", async () => {
+Deno.test("Topology asks another node if one does not answer within a period", async () => {
   const stage = new Stage();
   await stage.runtime.advance(5000);
   assertEquals(stage.asked.length, 1);
   const late = stage.answer;
   stage.answer = Promise.withResolvers();
-  // What is said meanwhile does not wait for the silent one, either.
-  stage.topology.moved(7, b, a);
+  // A redirection meanwhile does not wait for the silent node.
+  stage.topology.applyMoved(7, b, a);
   await stage.runtime.advance(5000);
   await stage.runtime.advance(250);
   assertEquals(stage.asked, [undefined, a.name]);
   await stage.reply(mapOf(b));
-  assertEquals([stage.changes, stage.topology.find(8)?.name], [1, b.name]);
-  // The answer comes after all, and is an old one; or the node dies.
+  assertEquals([stage.changes, stage.topology.findOwner(8)?.name], [1, b.name]);
+  // The answer arrives late and is outdated, or the node dies.
   late.resolve(mapOf(a));
   await stage.runtime.advance(0);
-  assertEquals(stage.topology.find(8)?.name, b.name);
+  assertEquals(stage.topology.findOwner(8)?.name, b.name);
 
   await stage.runtime.advance(5000);
   stage.topology.stop();
@@ -97,17 +97,17 @@ Deno.test("Topology asks another node where one has not answered in a period", a
   assertEquals(stage.runtime.timers, 0);
 });
 
-Deno.test("Topology believes MOVED at once, and asks who said it, however many say it", async () => {
+Deno.test("Topology applies MOVED at once, and asks its sender, once for many redirections", async () => {
   const stage = new Stage();
   await stage.runtime.advance(1000);
-  for (let slot = 0; slot < 50; slot++) stage.topology.moved(slot, b, a);
-  assertEquals(stage.topology.find(49)?.name, b.name);
-  assertEquals(stage.topology.find(50)?.name, a.name);
+  for (let slot = 0; slot < 50; slot++) stage.topology.applyMoved(slot, b, a);
+  assertEquals(stage.topology.findOwner(49)?.name, b.name);
+  assertEquals(stage.topology.findOwner(50)?.name, a.name);
   await stage.runtime.advance(0);
   assertEquals(stage.asked, [a.name]);
 
-  // One at a time; what it is told meanwhile may be missing in the answer.
-  stage.topology.moved(60, b, a);
+  // One refresh at a time. The reply may lack redirections that arrive meanwhile.
+  stage.topology.applyMoved(60, b, a);
   await stage.runtime.advance(1000);
   assertEquals(stage.asked.length, 1);
   await stage.reply(mapOf(a));
@@ -116,7 +116,7 @@ Deno.test("Topology believes MOVED at once, and asks who said it, however many s
   assertEquals(stage.asked.length, 1);
   await stage.runtime.advance(1);
   assertEquals(stage.asked.length, 2);
-  // The map is as before, and yet something may have been moved by that word.
+  // The map is as before, but the redirection may have moved something.
   await stage.reply(mapOf(a));
   assertEquals(stage.changes, 2);
   await stage.runtime.advance(4999);
@@ -124,13 +124,13 @@ Deno.test("Topology believes MOVED at once, and asks who said it, however many s
   stage.topology.stop();
 });
 
-Deno.test("Topology goes on where nobody knows the map, or the question fails", async () => {
+Deno.test("Topology continues if no node has the map, or the query fails", async () => {
   const stage = new Stage();
-  stage.topology.moved(1, b, a);
+  stage.topology.applyMoved(1, b, a);
   await stage.runtime.advance(250);
   await stage.reply(undefined);
-  assertEquals(stage.topology.find(1)?.name, b.name);
-  // What MOVED said is still to be followed.
+  assertEquals(stage.topology.findOwner(1)?.name, b.name);
+  // MOVED still has to be followed.
   await stage.runtime.advance(250);
   assertEquals(stage.asked.length, 2);
   stage.answer.reject(new RedisError("LOADING later"));
@@ -142,10 +142,10 @@ Deno.test("Topology goes on where nobody knows the map, or the question fails", 
   stage.topology.stop();
 });
 
-Deno.test("Topology.ownerOf says CLUSTERDOWN where nobody serves a slot, and asks again", async () => {
+Deno.test("Topology.owner throws CLUSTERDOWN for a slot without an owner, and refreshes", async () => {
   const stage = new Stage();
   await stage.runtime.advance(1000);
-  const error = assertThrows(() => stage.topology.ownerOf(100), RedisError);
+  const error = assertThrows(() => stage.topology.owner(100), RedisError);
   assertEquals(error.code, "CLUSTERDOWN");
   await stage.runtime.advance(0);
   assertEquals(stage.asked.length, 1);

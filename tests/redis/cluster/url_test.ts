@@ -35,7 +35,7 @@ Deno.test("parseClusterUrl gives one URL for each host, with the same user and p
   }
 });
 
-Deno.test("isClusterUrl knows the schemes of clusters", () => {
+Deno.test("isClusterUrl recognises the schemes of clusters", () => {
   const cases: [string, boolean][] = [
     ["redis+cluster://a.test", true],
     ["Rediss+Cluster://a.test", true],
@@ -51,8 +51,8 @@ Deno.test("isClusterUrl knows the schemes of clusters", () => {
 
 Deno.test("parseClusterUrl refuses what cannot work, and shows no password", () => {
   const cases: [string, string][] = [
-    ["redis://:secret@a.test,,b.test", "one of them is missing"],
-    ["redis://:secret@a.test,", "one of them is missing"],
+    ["redis://:secret@a.test,,b.test", "one of its hosts is empty"],
+    ["redis://:secret@a.test,", "one of its hosts is empty"],
     ["redis://:secret@a.test,b.test/1", "database 0 only"],
     ["redis://:secret@a.test,b.test?db=2", "database 0 only"],
     ["redis+socket://:secret@/run/redis.sock", "Unix socket"],

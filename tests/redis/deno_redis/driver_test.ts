@@ -1,16 +1,18 @@
-// The driver over deno.land/x/redis: the same tests over a double that has the
-// package's habits, in three versions, and, where DENO_REDIS_MODULE
-// names it, over the package.
+// The driver over deno.land/x/redis. The same tests run over a double that
+// imitates three versions of the package, and over the package itself if
+// DENO_REDIS_MODULE names it.
 
 import {
-  ConfigurationError,
   denoRedis,
   type DenoRedisClient,
   type DenoRedisConnect,
   type DenoRedisOptions,
+} from "../../../deno_redis.ts";
+import type { RedisLink } from "../../../driver.ts";
+import {
+  ConfigurationError,
   RedisConnectionError,
   RedisError,
-  type RedisLink,
   ResultBackend,
   type ResultBackendOptions,
 } from "../../../mod.ts";
@@ -49,7 +51,7 @@ interface Form {
   readonly name: string;
   readonly needs: readonly Need[];
   connect(): Promise<DenoRedisConnect>;
-  /** How another process gets it. */
+  /** Code that gives another process the same `connect`. */
   readonly program: string;
 }
 
@@ -97,7 +99,7 @@ async function start(form: Form): Promise<LinkStage> {
     program: `
       ${form.program}
       import { denoRedis } from ${
-      JSON.stringify(new URL("../../../mod.ts", import.meta.url).href)
+      JSON.stringify(new URL("../../../deno_redis.ts", import.meta.url).href)
     };
       const driver = denoRedis(connect, ${JSON.stringify(options)});
     `,
@@ -156,7 +158,7 @@ for (const form of FORMS) {
 
   Deno.test(needs(form.needs, {
     name:
-      `${name} 2,000 results under 10 kills, with a password and a database, come once each`,
+      `${name} 2,000 results arrive once each through 10 kills, with a password and a database`,
     async fn() {
       await using stage = await start(form);
       await using client = await stage.client();
@@ -165,7 +167,7 @@ for (const form of FORMS) {
       await using backend = new ResultBackend(undefined, {
         driver: stage.driver(),
         reconnect,
-        // What a message did not bring would come by this alone, and too late.
+        // Only a reconcile would deliver a lost message, and too late.
         reconcile: 0,
       });
       await using writer = new ResultBackend(undefined, {
@@ -206,7 +208,7 @@ for (const form of FORMS) {
   }));
 
   Deno.test(needs(form.needs, {
-    name: `${name} a stream goes on over a restart of the server`,
+    name: `${name} a stream survives a restart of the server`,
     async fn() {
       await using stage = await start(form);
       await using backend = new ResultBackend(undefined, {
@@ -231,7 +233,7 @@ for (const form of FORMS) {
       const cases = [
         ["subscribed", ["k"]],
         ["command", ["k"]],
-        // Nothing that could be missed on the other connection.
+        // The other connection has nothing to miss.
         ["command", []],
       ] as const;
       for (const [which, channels] of cases) {
@@ -252,7 +254,7 @@ for (const form of FORMS) {
 
   Deno.test(needs(form.needs, {
     name:
-      `${name} a way to the server that is dead ends the link, though messages come in`,
+      `${name} a dead direction to the server ends the link, although messages arrive`,
     async fn() {
       await using redis = await startRedis();
       await using proxy = await FaultProxy.start(redis.url);
@@ -275,7 +277,7 @@ for (const form of FORMS) {
   }));
 
   Deno.test(needs(form.needs, {
-    name: `${name} a connection that the package makes by itself ends the link`,
+    name: `${name} a reconnect by the package ends the link`,
     async fn() {
       // Without a password, its own reconnect would succeed.
       await using redis = await startRedis();
@@ -289,7 +291,7 @@ for (const form of FORMS) {
       let isOver = false;
       link.ended.then(() => isOver = true);
       await client.send("CLIENT", "KILL", "TYPE", "pubsub");
-      // An old one says nothing of it, and subscribes anew.
+      // Old versions do not report it, and resubscribe.
       await until(async () => {
         const reply = await client.send("PUBSUB", "NUMSUB", "k");
         return isOver || (Array.isArray(reply) && reply[1] === 1);
@@ -322,8 +324,7 @@ for (const form of FORMS) {
   }));
 
   Deno.test(needs(form.needs, {
-    name:
-      `${name} somebody else's subscription to every channel confirms nothing`,
+    name: `${name} another client's pattern subscription confirms nothing`,
     async fn() {
       await using one = await startRedis();
       await using other = await startRedis();
@@ -341,7 +342,8 @@ for (const form of FORMS) {
   }));
 
   Deno.test(needs(form.needs, {
-    name: `${name} an ACL that lacks a channel is told at once, with advice`,
+    name:
+      `${name} an ACL that lacks a channel is reported at once, with advice`,
     async fn() {
       await using redis = await startRedis();
       await using client = await redis.client();
@@ -382,7 +384,7 @@ for (const form of FORMS) {
   }));
 
   Deno.test(needs(form.needs, {
-    name: `${name} a peer that is no Redis is a configuration error`,
+    name: `${name} a peer that is not a Redis server is a configuration error`,
     async fn() {
       using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
       const { port } = listener.addr;
@@ -422,7 +424,7 @@ Deno.test("denoRedis closes a link that is idle for idleTimeout, unless it is us
   assertEquals(runtime.timers, 0);
 });
 
-Deno.test("a backend over denoRedis dials anew after it was idle, and says nothing of a failure", async () => {
+Deno.test("a backend over denoRedis redials after it was idle, and reports no failure", async () => {
   await using redis = await MemoryRedis.start();
   await using backend = new ResultBackend(undefined, {
     driver: denoRedis(denoRedisDouble(), { url: redis.url, idleTimeout: 20 }),
@@ -436,7 +438,7 @@ Deno.test("a backend over denoRedis dials anew after it was idle, and says nothi
 
 Deno.test(needs(["redis-server"], {
   name:
-    "a backend hands its URL, user, password, name and durations to denoRedis",
+    "a backend passes its URL, user, password, name and durations to denoRedis",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -458,7 +460,7 @@ Deno.test(needs(["redis-server"], {
         password: "pw",
         clientName: "me",
       }],
-      // What an option says goes before the URL.
+      // An option overrides the URL.
       [`redis://x:y@${server}/3?client_name=z`, {
         username: "ann",
         password: "pw",
@@ -490,7 +492,7 @@ Deno.test(needs(["redis-server"], {
   },
 }));
 
-Deno.test("denoRedis takes from a backend what it was not given itself, and the same twice", async () => {
+Deno.test("denoRedis accepts settings from the backend that are new, or equal to its own", async () => {
   const given: Parameters<DenoRedisConnect>[0][] = [];
   const connect: DenoRedisConnect = (options) => {
     given.push(options);
@@ -533,7 +535,7 @@ Deno.test("denoRedis takes from a backend what it was not given itself, and the 
   }
 });
 
-Deno.test("denoRedis is given up as soon as the backend's heartbeat and connectTimeout say", async () => {
+Deno.test("denoRedis uses the heartbeat and connectTimeout of the backend", async () => {
   await using redis = await MemoryRedis.start();
   await using proxy = await FaultProxy.start(redis.url);
   await using backend = new ResultBackend(proxy.url, {
@@ -543,7 +545,7 @@ Deno.test("denoRedis is given up as soon as the backend's heartbeat and connectT
   });
   const status = inboxOf(backend.status());
   const got = backend.result("a").get();
-  // Where this test fails before it is awaited, that is what should be told.
+  // If this test fails before it awaits this, that failure should be shown.
   got.catch(() => {});
   await status.until(({ type }) => type === "connected");
   proxy.silence();
@@ -559,7 +561,7 @@ Deno.test("denoRedis is given up as soon as the backend's heartbeat and connectT
   assertEquals(await got, 1);
 });
 
-Deno.test("what was given to the backend and to denoRedis, and differs, is refused, and shows no password", () => {
+Deno.test("denoRedis refuses settings that differ from the backend's, and shows no password", () => {
   const connect = denoRedisDouble();
   const url = "redis://ann:S3CRET@h:7000/1";
   const cases: [DenoRedisOptions, ResultBackendOptions, string][] = [
@@ -594,8 +596,8 @@ Deno.test("what was given to the backend and to denoRedis, and differs, is refus
   for (
     const [other, words] of [
       ["rediss://h", "tls: the backend says true, and denoRedis() false"],
-      ["sentinel://h", "Cannot use Sentinels by deno.land/x/redis"],
-      ["redis+socket:///path", "a Unix socket by deno.land/x/redis"],
+      ["sentinel://h", "Cannot use Sentinels with deno.land/x/redis"],
+      ["redis+socket:///path", "a Unix socket with deno.land/x/redis"],
       ["rediss://h?ssl_ca_certs=/ca.pem", "`caCerts`"],
       ["nonsense", "it is not a URL"],
     ] as const
@@ -611,7 +613,7 @@ Deno.test("what was given to the backend and to denoRedis, and differs, is refus
   }
 });
 
-Deno.test("denoRedis asks the package for no retries, and dials nothing after the first connection", async () => {
+Deno.test("denoRedis disables the package's retries, and allows only the first dial", async () => {
   await using redis = await MemoryRedis.start();
   const given: Parameters<DenoRedisConnect>[0][] = [];
   const double = denoRedisDouble();
@@ -635,7 +637,7 @@ Deno.test("denoRedis asks the package for no retries, and dials nothing after th
   await link.end(enough);
 });
 
-Deno.test("denoRedis ends a link whose SUBSCRIBE the socket does not take", async () => {
+Deno.test("denoRedis ends a link whose SUBSCRIBE cannot be written", async () => {
   await using redis = await MemoryRedis.start();
   const double = denoRedisDouble();
   const link = await denoRedis(async (options) => {
@@ -654,13 +656,13 @@ Deno.test("denoRedis ends a link whose SUBSCRIBE the socket does not take", asyn
   const refused = assertRejects(
     () => link.subscribe(["l"]),
     RedisConnectionError,
-    "a command was not taken within 200 ms",
+    "a command could not be written within 200 ms",
   );
   await assertEndsThoughAddressed(link, redis.url);
   await refused;
 });
 
-Deno.test("denoRedis tells by the error's class whether another dial may succeed, and what to do", async () => {
+Deno.test("denoRedis throws transient and permanent dial errors as different classes, with advice", async () => {
   const cases: [Error, string, string][] = [
     [
       new Deno.errors.NotCapable("Requires net access"),
@@ -683,7 +685,7 @@ Deno.test("denoRedis tells by the error's class whether another dial may succeed
       "ERR max number of clients reached",
     ],
     [new Error("failed to lookup"), "RedisConnectionError", "failed to lookup"],
-    // The end of the stream, as the package has it.
+    // The package's error at the end of the stream.
     [new Error(), "RedisConnectionError", "the server closed it"],
   ];
   const failsInUse = (thrown: Error): DenoRedisClient => ({
@@ -703,7 +705,7 @@ Deno.test("denoRedis tells by the error's class whether another dial may succeed
       },
     ];
     if (!(thrown instanceof Deno.errors.NotCapable)) {
-      // TLS shakes hands, and so may refuse, with the first command.
+      // The TLS handshake may only happen, and fail, with the first command.
       connects.push(() => Promise.resolve(failsInUse(thrown)));
     }
     for (const connect of connects) {
@@ -718,28 +720,28 @@ Deno.test("denoRedis tells by the error's class whether another dial may succeed
   }
 });
 
-Deno.test("denoRedis is told at once that connect gives no client", async () => {
+Deno.test("denoRedis refuses a connect that does not resolve to a client", async () => {
   for (const given of [undefined, null, "client", {}]) {
     await assertRejects(
-      // What a caller without types may do.
+      // A caller without type checks may do this.
       () =>
         denoRedis(() => Promise.resolve(given as unknown as DenoRedisClient))
           .connect(silent, signal),
       ConfigurationError,
-      "what connect resolved to",
+      "the value that connect resolved to",
     );
   }
 });
 
-Deno.test("denoRedis ends the link when either of its clients tells of its end", async () => {
+Deno.test("denoRedis ends the link when either client reports a reconnect", async () => {
   await using redis = await MemoryRedis.start();
   for (const which of [0, 1]) {
-    const told: (() => void)[][] = [];
+    const callbackLists: (() => void)[][] = [];
     const double = denoRedisDouble();
     const link = await denoRedis(async (options) => {
       const client = await double(options);
       const callbacks: (() => void)[] = [];
-      told.push(callbacks);
+      callbackLists.push(callbacks);
       return {
         isConnected: true,
         pipeline: () => client.pipeline(),
@@ -751,14 +753,14 @@ Deno.test("denoRedis ends the link when either of its clients tells of its end",
       };
     }, { url: redis.url }).connect(silent, signal);
     await link.subscribe(["k"]);
-    told[which]![0]!();
+    callbackLists[which]![0]!();
     const reason = await within(link.ended, { what: "the end" });
-    assert(reason.message.includes("(reconnecting)"));
+    assert(reason.message.includes(`reported "reconnecting"`));
     await link.end(enough);
   }
 });
 
-Deno.test("denoRedis ends the link when the package's messages end without a word", async () => {
+Deno.test("denoRedis ends the link when the package's messages end without an error", async () => {
   await using redis = await MemoryRedis.start();
   const over = Promise.withResolvers<void>();
   const double = denoRedisDouble("0.32");
@@ -794,7 +796,7 @@ Deno.test("denoRedis ends the link when the package's messages end without a wor
   await link.end(enough);
 });
 
-Deno.test("denoRedis keeps one channel of its own, and no more", async () => {
+Deno.test("denoRedis keeps only one probe channel subscribed", async () => {
   await using redis = await MemoryRedis.start();
   await using client = await connectClient(redis.url);
   const link = await denoRedis(denoRedisDouble(), {
@@ -814,7 +816,7 @@ Deno.test("denoRedis keeps one channel of its own, and no more", async () => {
   await link.end(enough);
 });
 
-Deno.test("denoRedis takes a URL, options in place of its parts, and what parseURL gives", async () => {
+Deno.test("denoRedis accepts a URL, options that override its parts, and the result of parseURL", async () => {
   await using redis = await MemoryRedis.start({ password: "p@w" });
   const { hostname, port } = redis;
   const password = "p@w";
@@ -823,7 +825,7 @@ Deno.test("denoRedis takes a URL, options in place of its parts, and what parseU
     { url: new URL(redis.url), db: 1 },
     { url: `redis://other.invalid:1/3`, hostname, port, password, db: 0 },
     { hostname, port: String(port), password },
-    // As the package's parseURL has it.
+    // The result of the package's parseURL.
     { hostname, port, tls: false, db: undefined, name: undefined, password },
   ];
   for (const options of cases) {
@@ -836,7 +838,7 @@ Deno.test("denoRedis takes a URL, options in place of its parts, and what parseU
   }
 });
 
-Deno.test("denoRedis speaks TLS where the URL says rediss: a password never goes out in plain", async () => {
+Deno.test("denoRedis uses TLS for a rediss URL, so that a password is never sent in plain text", async () => {
   const given: Parameters<DenoRedisConnect>[0][] = [];
   const refusing: DenoRedisConnect = (options) => {
     given.push(options);
@@ -854,7 +856,7 @@ Deno.test("denoRedis speaks TLS where the URL says rediss: a password never goes
   ]);
 });
 
-Deno.test("denoRedis takes name and durations from the URL's query", async () => {
+Deno.test("denoRedis reads the name and durations from the URL's query", async () => {
   await using redis = await MemoryRedis.start();
   using runtime = new FakeRuntime();
   const url = new URL(redis.url);
@@ -897,7 +899,7 @@ Deno.test("denoRedis refuses what cannot work, by name", () => {
     assertThrows(() => denoRedis(connect, options), ConfigurationError, text);
   }
   assertThrows(
-    // What a caller without types may do.
+    // A caller without type checks may do this.
     () => denoRedis({} as unknown as DenoRedisConnect),
     ConfigurationError,
     "object as connect",

@@ -1,4 +1,4 @@
-// What Sentinels do that real ones cannot be made to do at a given moment.
+// Behaviour of Sentinels that real ones cannot be made to show on demand.
 
 import {
   ConfigurationError,
@@ -54,8 +54,8 @@ class Stage {
     }, signal);
   }
 
-  /** Listens as between two attempts. */
-  news(): { isOver: boolean; abort(): void } {
+  /** Listens, as a backend does between two attempts. */
+  listen(): { isOver: boolean; abort(): void } {
     const controller = new AbortController();
     const waits = { isOver: false, abort: () => controller.abort() };
     this.driver.topologyChanged(controller.signal).then(() =>
@@ -64,7 +64,7 @@ class Stage {
     return waits;
   }
 
-  /** Lets a Sentinel think for some time before it says what it watches. */
+  /** Delays a Sentinel's reply to SENTINEL MASTERS. */
   delay(name: string, ms: number): void {
     const host = this.network.host(name);
     const { accept } = host;
@@ -83,7 +83,7 @@ class Stage {
     };
   }
 
-  /** Lets what is under way happen, without time passing. */
+  /** Runs pending work without advancing time. */
   async settle(): Promise<void> {
     for (let i = 0; i < 5; i++) await turn();
   }
@@ -98,7 +98,7 @@ class Stage {
   }
 }
 
-/** The reason why a link ended, which it has to do now. */
+/** The reason why a link has ended. Fails if it has not. */
 async function reasonOf(link: RedisLink): Promise<Error> {
   const reason = await Promise.race([
     link.ended,
@@ -108,7 +108,7 @@ async function reasonOf(link: RedisLink): Promise<Error> {
   return reason;
 }
 
-Deno.test("SentinelDriver takes the master of the highest epoch, since one that was cut off does not know the last", async () => {
+Deno.test("SentinelDriver picks the master of the highest epoch, because a partitioned Sentinel misses fail-overs", async () => {
   const stage = new Stage(["stale", "s2", "stale2"]);
   for (const name of ["stale", "stale2"]) {
     stage.network.sentinel(name, [{ at: "old", epoch: 3 }]);
@@ -123,7 +123,7 @@ Deno.test("SentinelDriver takes the master of the highest epoch, since one that 
   await stage.end(link);
 });
 
-Deno.test("SentinelDriver goes where the one that leads a fail-over sends clients, while its list has the old master", async () => {
+Deno.test("SentinelDriver uses the new address from the leader of a fail-over, while its list has the old one", async () => {
   const leading = {
     at: "old",
     present: "new",
@@ -140,7 +140,7 @@ Deno.test("SentinelDriver goes where the one that leads a fail-over sends client
     assertEquals(present.peers.length, 1);
     await stage.end(link);
     if (others.length === 0) continue;
-    // Where that may not be asked, the one that leads does not count.
+    // Where the ACL forbids that query, the leader does not count.
     const { accept } = stage.network.host("leader");
     stage.network.host("leader").accept = (peer) => {
       accept(peer);
@@ -151,7 +151,7 @@ Deno.test("SentinelDriver goes where the one that leads a fail-over sends client
   }
 });
 
-Deno.test("SentinelDriver does not wait for a Sentinel that hangs, but a little for one that is slow", async () => {
+Deno.test("SentinelDriver waits briefly for a slow Sentinel, and not for one that hangs", async () => {
   const stage = new Stage(["hangs", "stale", "slow"]);
   stage.network.host("hangs").isBlackHole = true;
   stage.network.sentinel("stale", [{ at: "old", epoch: 1 }]);
@@ -173,9 +173,9 @@ Deno.test("SentinelDriver does not wait for a Sentinel that hangs, but a little 
   await stage.end(link);
 });
 
-Deno.test("SentinelDriver waits for the next master while the newest is down, and takes it at once", async () => {
+Deno.test("SentinelDriver waits while the newest master is down, and uses the next one at once", async () => {
   const down = [{ at: "old", flags: "s_down,o_down,master,disconnected" }];
-  // One Sentinel was just started again, and does not know better yet.
+  // One Sentinel has just restarted, and does not know better yet.
   const unsure = [{ at: "old", flags: "master,disconnected" }];
   const stage = new Stage(["s1", "s2"]);
   stage.network.sentinel("s1", down);
@@ -193,21 +193,21 @@ Deno.test("SentinelDriver waits for the next master while the newest is down, an
   await stage.end(link);
 });
 
-Deno.test("SentinelDriver hears of the next master from a Sentinel that is too slow to be waited for", async () => {
+Deno.test("SentinelDriver learns about the next master from a Sentinel that is too slow for the query", async () => {
   const stage = new Stage(["stale", "slow"]);
   stage.network.sentinel("stale", [{ at: "old", flags: "o_down,master" }]);
   stage.network.sentinel("slow", [{ at: "new", epoch: 1 }]);
   stage.delay("slow", 300);
   stage.network.server("new");
   const connecting = stage.connect();
-  // Where the test fails before it is awaited.
+  // The test may fail before it awaits this.
   connecting.catch(() => {});
   for (let i = 0; i < 20; i++) await stage.runtime.advance(100);
   assertEquals(stage.network.host("new").peers.length, 1);
   await stage.end(await connecting);
 });
 
-Deno.test("a link that left an old master for the word of a slow Sentinel is not made there again", async () => {
+Deno.test("after a slow Sentinel's announcement has ended a link, the next link skips the old master", async () => {
   const stage = new Stage(["stale", "slow"]);
   stage.network.sentinel("stale", [{ at: "old" }]);
   stage.network.sentinel("slow", [{ at: "new", epoch: 1 }]);
@@ -222,14 +222,14 @@ Deno.test("a link that left an old master for the word of a slow Sentinel is not
   await stage.runtime.advance(1000);
   assertEquals(server.peers.length, 1);
   await stage.end(await next);
-  // A word is used once: the Sentinels may have been set up anew.
+  // An announcement is used once: the Sentinels may have been reconfigured.
   const third = stage.connect();
   await stage.runtime.advance(1000);
   assertEquals(server.peers.length, 1);
   await stage.end(await third);
 });
 
-Deno.test("SentinelDriver takes a master that is up again", async () => {
+Deno.test("SentinelDriver uses a master that is up again", async () => {
   const stage = new Stage(["s1"]);
   stage.network.sentinel("s1", [{ at: "old", flags: "s_down,master" }]);
   stage.network.server("old");
@@ -245,7 +245,7 @@ Deno.test("SentinelDriver takes a master that is up again", async () => {
   await stage.end(await connecting);
 });
 
-Deno.test("SentinelDriver ends an attempt after connectTimeout, and says what each Sentinel said", async () => {
+Deno.test("SentinelDriver ends an attempt after connectTimeout, and quotes each Sentinel", async () => {
   const stage = new Stage(["s1", "s2", "gone", "hangs"]);
   stage.network.host("hangs").isBlackHole = true;
   stage.network.sentinel("s1", [{ at: "old", flags: "s_down,master" }]);
@@ -254,15 +254,15 @@ Deno.test("SentinelDriver ends an attempt after connectTimeout, and says what ea
   await stage.runtime.advance(5000);
   await stage.runtime.advance(200);
   const { message } = await failed;
-  assertStringIncludes(message, "s1:26379 says that it is down at old:6379");
-  assertStringIncludes(message, "s2:26379 says");
+  assertStringIncludes(message, "s1:26379 reports it down at old:6379");
+  assertStringIncludes(message, "s2:26379 reports");
   assertStringIncludes(message, "gone:26379: Cannot connect");
   assertStringIncludes(message, "hangs:26379: no answer so far");
   assert(!message.includes("quicker"), message);
   await stage.end();
 });
 
-Deno.test("SentinelDriver.connect ends at once when its signal aborts, whatever it waits for", async () => {
+Deno.test("SentinelDriver.connect ends at once when its signal aborts, at any step", async () => {
   const reason = new Error("no longer wanted");
   const stages: ((network: FakeSentinels) => void)[] = [
     (network) => network.host("s1").isBlackHole = true,
@@ -284,14 +284,14 @@ Deno.test("SentinelDriver.connect ends at once when its signal aborts, whatever 
   }
 });
 
-Deno.test("SentinelDriver needs no name where there is one master, and says which there are where there are more", async () => {
+Deno.test("SentinelDriver needs no name for a single master, and lists the names if there are several", async () => {
   const masters = [{ name: "a", at: "m" }, { name: "b", at: "n" }];
   const one = new Stage(["s1"]);
   one.network.sentinel("s1", [{ name: "a", at: "m" }]);
   one.network.server("m");
   const link = await one.connect();
   await one.end(link);
-  // What it was told once counts.
+  // The first name that it found stays.
   one.network.sentinel("s1", masters);
   await one.end(await one.connect());
 
@@ -300,14 +300,14 @@ Deno.test("SentinelDriver needs no name where there is one master, and says whic
   await assertRejects(
     () => several.connect(),
     ConfigurationError,
-    'the Sentinels watch "a", "b"; name one by the option `sentinel.masterName`',
+    'the Sentinels watch "a", "b"; name one with the option `sentinel.masterName`',
   );
   await several.end();
 
   const named = new Stage(["s1"], { masterName: "b" });
   named.network.sentinel("s1", masters);
   const server = named.network.server("n");
-  // The present address is the first one's here: only the list counts.
+  // The current address is that of the first master here: only the list counts.
   const { accept } = named.network.host("s1");
   named.network.host("s1").accept = (peer) => {
     accept(peer);
@@ -329,7 +329,7 @@ Deno.test("SentinelDriver needs no name where there is one master, and says whic
   await unknown.end();
 });
 
-Deno.test("SentinelDriver tries again where a Sentinel that is away may know the name", async () => {
+Deno.test("SentinelDriver retries if a Sentinel that is down may know the name", async () => {
   const stage = new Stage(["s1", "gone"], { masterName: "c" });
   stage.network.sentinel("s1", []);
   const error = await assertRejects(() => stage.connect());
@@ -337,14 +337,14 @@ Deno.test("SentinelDriver tries again where a Sentinel that is away may know the
   await stage.end();
 });
 
-Deno.test("SentinelDriver.news, between two attempts, is that the master moved, or is up again, or that Sentinels answer again", async () => {
+Deno.test("SentinelDriver.topologyChanged resolves when the master moved or is up again, or Sentinels answer again", async () => {
   const stage = new Stage(["s1", "s2"]);
   for (const name of ["s1", "s2"]) {
     stage.network.sentinel(name, [{ at: "old" }]);
   }
-  // It is dead, and no Sentinel has noticed yet.
+  // It has died, and no Sentinel has noticed yet.
   await assertRejects(() => stage.connect(), RedisConnectionError);
-  let waits = stage.news();
+  let waits = stage.listen();
   await stage.runtime.advance(60_000);
   assert(!waits.isOver);
   stage.network.sentinel("s2", [{ at: "new", epoch: 1 }]);
@@ -352,9 +352,9 @@ Deno.test("SentinelDriver.news, between two attempts, is that the master moved, 
   await stage.settle();
   assert(waits.isOver);
 
-  // It tells what was missed, too, and the next attempt trusts it.
+  // Its state covers what was missed, and the next attempt uses it.
   stage.delay("s2", 300);
-  waits = stage.news();
+  waits = stage.listen();
   await stage.runtime.advance(600);
   assert(waits.isOver);
   stage.network.server("new");
@@ -370,7 +370,7 @@ Deno.test("SentinelDriver.news, between two attempts, is that the master moved, 
   const failed = assertRejects(() => stage.connect(), RedisConnectionError);
   await stage.runtime.advance(5000);
   await failed;
-  waits = stage.news();
+  waits = stage.listen();
   await stage.runtime.advance(1000);
   assert(!waits.isOver);
   stage.network.publish("s1", "-sdown", "master mymaster m 6379");
@@ -385,7 +385,7 @@ Deno.test("SentinelDriver.news, between two attempts, is that the master moved, 
     stage.network.host(name).accept = () => new Error("gone");
   }
   await assertRejects(() => stage.connect(), RedisConnectionError);
-  waits = stage.news();
+  waits = stage.listen();
   await stage.runtime.advance(60_000);
   assert(!waits.isOver);
   stage.network.sentinel("s1", [{ at: "m", epoch: 2 }]);
@@ -394,9 +394,9 @@ Deno.test("SentinelDriver.news, between two attempts, is that the master moved, 
   await stage.end();
 });
 
-Deno.test("SentinelDriver.news comes at once where the master moved while it was dialled, and never where none was ever found", async () => {
+Deno.test("SentinelDriver.topologyChanged resolves at once if the master moved during the dial, and never if none was ever found", async () => {
   const stage = new Stage(["s1"]);
-  const first = stage.news();
+  const first = stage.listen();
   await stage.runtime.advance(60_000);
   assert(!first.isOver);
   first.abort();
@@ -409,16 +409,16 @@ Deno.test("SentinelDriver.news comes at once where the master moved while it was
   await stage.settle();
   stage.network.publish("s1", "+switch-master", SWITCH);
   await failed;
-  const moved = stage.news();
+  const moved = stage.listen();
   await stage.settle();
   assert(moved.isOver);
-  // It was news to the attempt that has failed since.
+  // It was announced during the failed attempt.
   await assertRejects(() => {
     stage.network.host("old").isBlackHole = false;
     stage.network.host("old").accept = () => new Error("dead");
     return stage.connect();
   });
-  const next = stage.news();
+  const next = stage.listen();
   await stage.runtime.advance(1000);
   assert(!next.isOver);
   assertEquals(stage.network.listeners("s1").length, 1);
@@ -428,7 +428,7 @@ Deno.test("SentinelDriver.news comes at once where the master moved while it was
   await stage.end();
 });
 
-Deno.test("a name that the Sentinels knew before may come back: they are set up anew", async () => {
+Deno.test("an unknown name is retried if the Sentinels knew it before, because they may be starting up", async () => {
   for (const masterName of ["mymaster", undefined]) {
     const stage = new Stage(
       ["s1"],
@@ -437,7 +437,7 @@ Deno.test("a name that the Sentinels knew before may come back: they are set up 
     stage.network.sentinel("s1", [{ at: "m" }]);
     stage.network.server("m");
     await stage.end(await stage.connect());
-    // SENTINEL REMOVE, and after a while SENTINEL MONITOR.
+    // SENTINEL REMOVE, and later SENTINEL MONITOR.
     stage.network.sentinel("s1", []);
     const error = await assertRejects(
       () => stage.connect(),
@@ -450,7 +450,7 @@ Deno.test("a name that the Sentinels knew before may come back: they are set up 
   }
 });
 
-Deno.test("SentinelDriver does not count a Sentinel that knows too few others", async () => {
+Deno.test("SentinelDriver ignores a Sentinel that knows too few others", async () => {
   const stage = new Stage(["s1", "s2"], { minOtherSentinels: 2 });
   stage.network.sentinel("s1", [{ at: "old", epoch: 9, others: 1 }]);
   stage.network.sentinel("s2", [{ at: "new", others: 2 }]);
@@ -467,17 +467,17 @@ Deno.test("SentinelDriver does not count a Sentinel that knows too few others", 
   await stage.end();
 });
 
-Deno.test("a Sentinel that knows too few others is no news, neither to an attempt nor to a link", async () => {
+Deno.test("a Sentinel that knows too few others changes nothing for an attempt or a link", async () => {
   const stage = new Stage(["s1", "s2"], { minOtherSentinels: 1 });
   const down = [{ at: "old", flags: "s_down,master" }];
   stage.network.sentinel("s1", down);
   stage.network.sentinel("s2", [{ at: "new", epoch: 9, others: 0 }]);
   stage.network.server("old");
   const connecting = stage.connect();
-  // Where the test fails before it is awaited.
+  // The test may fail before it awaits this.
   connecting.catch(() => {});
   for (let i = 0; i < 20; i++) await stage.settle();
-  // Asked once, then listened to, which is another question.
+  // One connection for the query, two for the watch: listening asks again.
   assertEquals(stage.network.host("s1").peers.length, 3);
   stage.network.sentinel("s1", [{ at: "old" }]);
   stage.network.publish("s1", "-sdown", "master mymaster old 6379");
@@ -487,7 +487,7 @@ Deno.test("a Sentinel that knows too few others is no news, neither to an attemp
   await stage.end(link);
 });
 
-Deno.test("SentinelDriver refuses a server that is no master, on either connection", async () => {
+Deno.test("SentinelDriver refuses a server that is not a master, on either connection", async () => {
   const stage = new Stage(["s1"]);
   stage.network.sentinel("s1", [{ at: "m" }]);
   const server = stage.network.server("m", "slave");
@@ -506,7 +506,7 @@ Deno.test("SentinelDriver refuses a server that is no master, on either connecti
   await assertRejects(() => link.subscribe(["k"]), RedisConnectionError);
   assertStringIncludes((await link.ended).message, "its role is slave");
   assertEquals(server.peers.length, 3);
-  // Nobody has to end it for that.
+  // The link ends by itself.
   await stage.settle();
   for (const { transport } of stage.network.peers) {
     assertEquals(transport.closed, 1);
@@ -514,7 +514,7 @@ Deno.test("SentinelDriver refuses a server that is no master, on either connecti
   await stage.end(link);
 });
 
-Deno.test("SentinelDriver asks by INFO where ROLE is refused, and goes on where that is refused too", async () => {
+Deno.test("SentinelDriver falls back to INFO if ROLE is refused, and continues if both are", async () => {
   const info = "role:slave\r\nconnected_slaves:0";
   const stage = new Stage(["s1"]);
   stage.network.sentinel("s1", [{ at: "m" }]);
@@ -536,7 +536,7 @@ Deno.test("SentinelDriver asks by INFO where ROLE is refused, and goes on where 
   ]);
 });
 
-Deno.test("a link leaves the old master as soon as one Sentinel tells of another, and nothing waits for it", async () => {
+Deno.test("a link leaves the old master as soon as one Sentinel announces another, and rejects pending commands", async () => {
   const stage = new Stage(["s1", "s2"]);
   for (const name of ["s1", "s2"]) {
     stage.network.sentinel(name, [{ at: "old" }]);
@@ -571,7 +571,7 @@ Deno.test("a link leaves the old master as soon as one Sentinel tells of another
   await stage.end(link);
 });
 
-Deno.test("a link leaves a master in whose place SENTINEL REMOVE and MONITOR put another, whose epochs begin anew", async () => {
+Deno.test("a link leaves a master that SENTINEL REMOVE and MONITOR have replaced, although the epochs start over", async () => {
   const stage = new Stage(["s1"]);
   stage.network.sentinel("s1", [{ at: "old", epoch: 7 }]);
   stage.network.server("old");
@@ -612,7 +612,7 @@ Deno.test("a master that moves while it is dialled ends the attempt", async () =
   await stage.end();
 });
 
-Deno.test("a Sentinel that was lost is dialled again with growing waits, and tells of a switch that was missed", async () => {
+Deno.test("a lost Sentinel is redialled with growing waits, and reports a switch that was missed", async () => {
   const stage = new Stage(["s1"]);
   const sentinel = stage.network.sentinel("s1", [{ at: "old", epoch: 5 }]);
   stage.network.server("old");
@@ -628,13 +628,13 @@ Deno.test("a Sentinel that was lost is dialled again with growing waits, and tel
   const waits = dials.slice(1).map((at, i) => at - dials[i]!);
   assert(waits.length > 4 && waits.length < 12, String(waits));
   assert(waits[0]! < waits[1]! && waits.at(-1)! <= 10_000, String(waits));
-  // Told once, though it failed many times.
+  // Reported once, although it failed many times.
   assertEquals(stage.notices.length, 1);
   assertStringIncludes(
     stage.notices[0]!.message,
     'Cannot listen to any Sentinel of "mymaster"',
   );
-  // One that was restored from long ago.
+  // One that was restored from an old backup.
   stage.network.sentinel("s1", [{ at: "ancient", epoch: 4 }]);
   await stage.runtime.advance(10_000);
   assertEquals(stage.network.listeners("s1").length, 1);
@@ -646,7 +646,7 @@ Deno.test("a Sentinel that was lost is dialled again with growing waits, and tel
   await stage.end(link);
 });
 
-Deno.test("a Sentinel that lets nobody subscribe is told of once, and seldom tried again: it may be mended while the link lives", async () => {
+Deno.test("a Sentinel that refuses to subscribe is reported once, and retried rarely, because it may be fixed while the link lasts", async () => {
   const stage = new Stage(["s1", "s2"]);
   for (const name of ["s1", "s2"]) stage.network.sentinel(name, [{ at: "m" }]);
   const sentinel = stage.network.host("s1");
@@ -658,7 +658,7 @@ Deno.test("a Sentinel that lets nobody subscribe is told of once, and seldom tri
   stage.network.server("m");
   const link = await stage.connect();
   await stage.runtime.advance(29_000);
-  // Asked, and listened to in vain.
+  // One query, and one attempt to listen.
   assertEquals(sentinel.peers.length, 2);
   await stage.runtime.advance(600_000);
   assert(sentinel.peers.length < 20, String(sentinel.peers.length));
@@ -690,7 +690,7 @@ Deno.test("a link outlives its Sentinels", async () => {
   await stage.end(link);
 });
 
-Deno.test("SentinelDriver knows the Sentinels that the others told of, when those of the URL fail", async () => {
+Deno.test("SentinelDriver falls back to Sentinels that it learned about when those of the URL fail", async () => {
   const stage = new Stage(["s1"]);
   stage.network.sentinel("s1", [{ at: "m" }], ["s2", "s3"]);
   const server = stage.network.server("m");
@@ -707,7 +707,7 @@ Deno.test("SentinelDriver knows the Sentinels that the others told of, when thos
   await stage.end(next);
 });
 
-Deno.test("SentinelDriver says what a Sentinel refuses, and shows no password", async () => {
+Deno.test("SentinelDriver explains a Sentinel's refusal without showing a password", async () => {
   const cases: [command: string, answer: string, words: string][] = [
     ["AUTH", "-WRONGPASS invalid\r\n", "check `sentinel.username`"],
     ["PING", "-NOAUTH Authentication required.\r\n", "`sentinel.password`"],
@@ -715,7 +715,7 @@ Deno.test("SentinelDriver says what a Sentinel refuses, and shows no password", 
     [
       "SENTINEL MASTERS",
       "-ERR unknown command `SENTINEL`\r\n",
-      "it is no Sentinel",
+      "it is not a Sentinel",
     ],
   ];
   for (const [command, answer, words] of cases) {
@@ -736,7 +736,7 @@ Deno.test("SentinelDriver says what a Sentinel refuses, and shows no password", 
   }
 });
 
-Deno.test("SentinelDriver names sentinel.tls where a Sentinel speaks no TLS, or no other", async () => {
+Deno.test("SentinelDriver names sentinel.tls where a Sentinel does not speak TLS, or requires it", async () => {
   const stage = new Stage(["s1"], { tls: tlsSources({}, {}) });
   stage.network.host("s1").accept = () =>
     new Deno.errors.InvalidData("received corrupt message");
@@ -753,7 +753,7 @@ Deno.test("SentinelDriver names sentinel.tls where a Sentinel speaks no TLS, or 
   await stage.end();
 });
 
-Deno.test("SentinelDriver takes a malformed answer for a failure that may pass", async () => {
+Deno.test("SentinelDriver treats a malformed reply as a transient failure", async () => {
   for (const answer of ["+OK\r\n", "*1\r\n:1\r\n", "*1\r\n*0\r\n"]) {
     const stage = new Stage(["s1"]);
     stage.network.host("s1").accept = (peer) => {
@@ -764,7 +764,7 @@ Deno.test("SentinelDriver takes a malformed answer for a failure that may pass",
   }
 });
 
-Deno.test("SentinelDriver names the permission that is missing, for Sentinels and for the master", async () => {
+Deno.test("SentinelDriver names the missing permission, for Sentinels and for the master", async () => {
   const refusal = new Deno.errors.NotCapable("Requires net access");
   const stage = new Stage(["s1", "s2"]);
   for (const name of ["s1", "s2"]) {
@@ -775,7 +775,7 @@ Deno.test("SentinelDriver names the permission that is missing, for Sentinels an
     ConfigurationError,
     "--allow-net=s1:26379",
   );
-  // With another that answers it is worth a notice.
+  // If another Sentinel answers, it is a notice.
   stage.network.sentinel("s2", [{ at: "m" }]);
   stage.network.server("m");
   await stage.end(await stage.connect());

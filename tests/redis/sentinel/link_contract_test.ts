@@ -1,4 +1,4 @@
-// What every link keeps, where a Sentinel leads to the master.
+// The contract of links, for a master found through a Sentinel.
 
 import {
   SentinelDriver,

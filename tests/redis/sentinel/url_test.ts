@@ -14,7 +14,7 @@ import {
 
 const PORT = 26379;
 
-Deno.test("parseSentinelUrl reads the Sentinels of all parts, and who to be at the servers from the first", () => {
+Deno.test("parseSentinelUrl reads the Sentinels from all parts, and the login from the first", () => {
   const cases: Record<string, SentinelUrl> = {
     "sentinel://": {
       sentinels: [{ hostname: "localhost", port: PORT }],
@@ -74,11 +74,11 @@ Deno.test("parseSentinelUrl reads the Sentinels of all parts, and who to be at t
   assert(!isSentinelUrl("redis+sentinel://h"));
 });
 
-Deno.test("parseSentinelUrl refuses a part of another form, and shows no password", () => {
+Deno.test("parseSentinelUrl refuses a malformed part, and shows no password", () => {
   const cases: Record<string, string> = {
     "sentinel://h1;h2:26380": "each part begins with sentinel://",
-    "sentinel://h1:1,h2:2/0": "between the parts stands `;`",
-    "sentinel://:S3CRET@h1,h2/0": "between the parts stands `;`",
+    "sentinel://h1:1,h2:2/0": "separate the parts with `;`",
+    "sentinel://:S3CRET@h1,h2/0": "separate the parts with `;`",
     "sentinel://:S3CRET;x@h1": "write `;` as %3B",
     "sentinel://user:12;S3CRET@h1;sentinel://h2": "write `;` as %3B",
     "sentinel://h1;sentinel://:S3/CRET@h2": "write it as %2F",
@@ -100,7 +100,7 @@ Deno.test("parseSentinelUrl refuses a part of another form, and shows no passwor
   }
 });
 
-Deno.test("maskSentinelUrl masks each part by itself", () => {
+Deno.test("maskSentinelUrl masks each part separately", () => {
   const cases: Record<string, string> = {
     "sentinel://h1:1/3;sentinel://h2": "sentinel://h1:1/3;sentinel://h2",
     "sentinel://:S3CRET@h1/3;sentinel://u:S3CRET@h2:2":
@@ -128,6 +128,6 @@ Deno.test("parseSentinelUrl reads many semicolons in linear time", () => {
       .length,
     2,
   );
-  // Milliseconds; where it is the square, a minute.
+  // In quadratic time, it would take a minute.
   assert(performance.now() - before < 5000);
 });
