@@ -107,7 +107,6 @@ export type {
   ResultGraphNode,
   WalkOptions,
 } from "./src/results/tree.ts";
-export type { RetryOptions } from "./src/retry/retry.ts";
 export type { RetryNotice } from "./src/retry/listener.ts";
 export type {
   Address,
@@ -127,3 +126,4 @@ export type {
 } from "./src/protocol/task_error.ts";
 export type { JoinOptions } from "./src/results/wait.ts";
 export type { GetOptions } from "./src/results/wait.ts";
+export type { RetryOptions } from "./src/retry/policy.ts";

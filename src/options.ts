@@ -16,15 +16,12 @@ import {
 import { heartbeatOf } from "./redis/url/heartbeat.ts";
 import type { TlsOptions } from "./redis/tls/tls.ts";
 import type { UrlOptions } from "./redis/url/query.ts";
-import {
-  type RetryOptions,
-  type RetryPolicy,
-  retryPolicy,
-} from "./retry/retry.ts";
 import type { RetryNotice } from "./retry/listener.ts";
 import { denoRuntime, longTimers, type Runtime } from "./runtime.ts";
 import { formatsOf, type SerializerOptions } from "./formats/options.ts";
 import { memberOf } from "./util/member_of.ts";
+import type { RetryOptions, RetryPolicy } from "./retry/policy.ts";
+import { retryPolicy } from "./retry/policy.ts";
 
 /** What a {@linkcode ResultBackend} can be told. Durations are milliseconds, except `expires`. */
 export interface ResultBackendOptions extends SerializerOptions {

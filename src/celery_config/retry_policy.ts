@@ -1,4 +1,3 @@
-import type { RetryOptions } from "../retry/retry.ts";
 import type { GivenSettings } from "./names.ts";
 import {
   booleanOf,
@@ -7,6 +6,7 @@ import {
   wholeOf,
   wrong,
 } from "./values.ts";
+import type { RetryOptions } from "../retry/policy.ts";
 
 /** What the configuration says about trying again. */
 export interface MappedRetry {

@@ -10,8 +10,8 @@ import { PullStream } from "../util/pull_stream.ts";
 import type { ResultEvent } from "../protocol/meta.ts";
 import type { ResultSource } from "../source/source.ts";
 import { toError } from "../util/to_error.ts";
-import type { Reader } from "../source/watch_table.ts";
 import { memberOf } from "../util/member_of.ts";
+import type { Reader } from "../source/watch.ts";
 
 /** How one reader reads. */
 export interface ConsumerOptions {

@@ -3,15 +3,12 @@ import { RedisError, RetryLimitError } from "../errors.ts";
 import { type OptionNames, optionNames } from "../util/option_names.ts";
 import type { RedisLink } from "../redis/link.ts";
 import { UnreachableNodeError } from "../redis/unreachable.ts";
-import {
-  AttemptsExhausted,
-  type RetryPolicy,
-  runWithRetry,
-} from "../retry/retry.ts";
+import { AttemptsExhausted, runWithRetry } from "../retry/retry.ts";
 import type { RetryListener } from "../retry/listener.ts";
 import type { Runtime } from "../runtime.ts";
 import type { ResultSource } from "./source.ts";
 import { toError } from "../util/to_error.ts";
+import type { RetryPolicy } from "../retry/policy.ts";
 
 /** What ends a call before it is done. */
 export interface CallOptions {

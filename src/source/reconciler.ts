@@ -64,11 +64,11 @@ export class Reconciler {
   async #check(): Promise<void> {
     const { table, attachment, period, status } = this.#options;
     this.#due = Math.min(
-      this.#due + table.awaited * this.#step / period,
+      this.#due + table.awaitedCount * this.#step / period,
       MAX_RATE * this.#step / 1000,
     );
-    const watches = table.rotate(
-      Math.min(Math.trunc(this.#due), table.awaited),
+    const watches = table.cycle(
+      Math.min(Math.trunc(this.#due), table.awaitedCount),
     );
     if (watches.length === 0) return;
     this.#due -= watches.length;
@@ -77,7 +77,7 @@ export class Reconciler {
     if (this.#isStopped) return;
     this.#read += watches.length;
     this.#delivered += delivered;
-    if (delivered === 0 && this.#read < table.awaited) return;
+    if (delivered === 0 && this.#read < table.awaitedCount) return;
     status.emit({
       type: "reconciled",
       keys: this.#read,

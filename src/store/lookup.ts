@@ -1,4 +1,3 @@
-import { ReadSize } from "../source/attachment.ts";
 import {
   CALL_OPTIONS,
   type CallOptions,
@@ -16,6 +15,7 @@ import type { KeySpace } from "../protocol/keys.ts";
 import type { ResultMeta } from "../protocol/meta.ts";
 import type { RedisLink } from "../redis/link.ts";
 import type { StoredDocument } from "../formats/types.ts";
+import { ReadSize } from "../source/read_size.ts";
 
 /** What lookups work on. */
 export interface LookupContext {

@@ -1,13 +1,5 @@
 import { ConfigurationError, RedisConnectionError } from "../../src/errors.ts";
-import {
-  AttemptsExhausted,
-  backoff,
-  backoffCeiling,
-  type RetryOptions,
-  type RetryPolicy,
-  retryPolicy,
-  runWithRetry,
-} from "../../src/retry/retry.ts";
+import { AttemptsExhausted, runWithRetry } from "../../src/retry/retry.ts";
 import { denoRuntime } from "../../src/runtime.ts";
 import {
   assert,
@@ -20,6 +12,12 @@ import {
 } from "../support/assert.ts";
 import { FakeRuntime } from "../support/fake_runtime.ts";
 import { turn } from "../support/turn.ts";
+import type { RetryOptions, RetryPolicy } from "../../src/retry/policy.ts";
+import {
+  backoff,
+  backoffCeiling,
+  retryPolicy,
+} from "../../src/retry/policy.ts";
 
 const DEFAULTS = { maxAttempts: 10, minTimeout: 20, maxTimeout: 10_000 };
 
@@ -222,7 +220,7 @@ Deno.test("retried refuses a `delay` that gives no number, and takes one of any 
           { signal: new AbortController().signal, runtime: denoRuntime },
         ),
       ConfigurationError,
-      "`delay` has to give a number",
+      "`delay` must return a number",
     );
   }
   assertEquals(

@@ -13,14 +13,14 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "../support/assert.ts";
-import { SourceStage } from "../support/source_stage.ts";
+import { SourceFixture } from "../support/source_fixture.ts";
 
 const KEY = "celery-taskset-meta-g";
 const TUPLE: GroupTuple = [["g", null], [[["a", null], null]]];
 const DOCUMENT = '{"result": [["g", null], [[["a", null], null]]]}';
 
 function storeOf(
-  stage: SourceStage,
+  stage: SourceFixture,
   options: { expires?: number; maxResultBytes?: number } = {},
 ): GroupStore {
   return new GroupStore({
@@ -34,7 +34,7 @@ function storeOf(
 }
 
 Deno.test("GroupStore.save sets and publishes Celery's document as one, with its expiry", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   await storeOf(stage).save(TUPLE);
   await storeOf(stage, { expires: 60 }).save(TUPLE);
   assertEquals(stage.driver.link.calls, [
@@ -47,7 +47,7 @@ Deno.test("GroupStore.save sets and publishes Celery's document as one, with its
 });
 
 Deno.test("GroupStore tries again what may pass, and gives up with the group's id", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   const store = storeOf(stage);
   let refusals = 2;
   stage.driver.onLink = (link) =>
@@ -81,7 +81,7 @@ Deno.test("GroupStore tries again what may pass, and gives up with the group's i
 });
 
 Deno.test("GroupStore.save refuses what is too large, or nested too deep, and sends nothing", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   const { length } = DOCUMENT;
   await storeOf(stage, { maxResultBytes: length }).save(TUPLE);
   const error = await assertRejects(
@@ -104,7 +104,7 @@ Deno.test("GroupStore.save refuses what is too large, or nested too deep, and se
 });
 
 Deno.test("GroupStore.restore gives null for no document, and for an empty one", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   for (const reply of [null, "", new Uint8Array()]) {
     stage.driver.onLink = (link) => link.onCommand = () => reply;
     if (stage.driver.links.length > 0) {
@@ -116,7 +116,7 @@ Deno.test("GroupStore.restore gives null for no document, and for an empty one",
 });
 
 Deno.test("GroupStore.restore refuses what is no group, and shows it", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   await storeOf(stage).delete("g");
   for (
     const [document, words] of [
@@ -151,7 +151,7 @@ Deno.test("GroupStore.restore refuses what is no group, and shows it", async () 
 });
 
 Deno.test("GroupStore refuses ids that are none, and dials nobody", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   const store = storeOf(stage);
   await assertRejects(() => store.save([["", null], []]), TypeError);
   await assertRejects(() => store.restore(""), TypeError);

@@ -1,5 +1,5 @@
 import type { ResultEvent } from "../../src/protocol/meta.ts";
-import type { Reader, Wait } from "../../src/source/watch_table.ts";
+import type { Reader, Wait } from "../../src/source/watch.ts";
 
 /** A reader that keeps what it gets. */
 export class RecordingReader implements Reader {

@@ -1,7 +1,6 @@
 import { type CallOptions, Commands } from "../../src/source/commands.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
 import type { RedisLink } from "../../src/redis/link.ts";
-import { type RetryOptions, retryPolicy } from "../../src/retry/retry.ts";
 import {
   type RetryCallbacks,
   RetryListener,
@@ -10,9 +9,11 @@ import { ResultSource } from "../../src/source/source.ts";
 import { type StatusEvent, StatusHub } from "../../src/status.ts";
 import { FakeDriver } from "./fake_link.ts";
 import { FakeRuntime } from "./fake_runtime.ts";
+import type { RetryOptions } from "../../src/retry/policy.ts";
+import { retryPolicy } from "../../src/retry/policy.ts";
 
-/** What a {@linkcode SourceStage} can be told. */
-export interface SourceStageOptions extends RetryCallbacks {
+/** What a {@linkcode SourceFixture} can be told. */
+export interface SourceFixtureOptions extends RetryCallbacks {
   reconnect?: RetryOptions;
   retry?: RetryOptions;
   firstConnectTimeout?: number;
@@ -20,7 +21,7 @@ export interface SourceStageOptions extends RetryCallbacks {
 }
 
 /** A source over a scripted driver, in a world where time stands still. */
-export class SourceStage implements Disposable {
+export class SourceFixture implements Disposable {
   readonly driver = new FakeDriver();
   readonly runtime = new FakeRuntime({ global: true });
   readonly status = new StatusHub();
@@ -29,7 +30,7 @@ export class SourceStage implements Disposable {
   readonly source: ResultSource;
   readonly commands: Commands;
 
-  constructor(options: SourceStageOptions = {}) {
+  constructor(options: SourceFixtureOptions = {}) {
     const tell = this.status.emit.bind(this.status);
     this.status.emit = (event) => {
       this.told.push(event);
