@@ -75,12 +75,15 @@ export class SimulatedLink implements RedisLink {
   readonly #events: LinkEvents;
   readonly #ended = Promise.withResolvers<Error>();
   #ending: Promise<void> | undefined;
+  /** Whether another link was alive when this one was made: then it is to replace that. */
+  readonly isReplacement: boolean;
   #reason: Error | undefined;
   #isExpiring = false;
 
   constructor(redis: SimulatedRedis, events: LinkEvents) {
     this.#redis = redis;
     this.#events = events;
+    this.isReplacement = redis.links.some(({ isAlive }) => isAlive);
   }
 
   get ended(): Promise<Error> {
@@ -110,9 +113,11 @@ export class SimulatedLink implements RedisLink {
   /** Sends a message on its way, if the channel is subscribed. */
   publish(channel: string, document: string): void {
     if (!this.isAlive || !this.channels.has(channel)) return;
-    this.#subscriber.toClient.push(() =>
-      this.#events.onMessage(channel, document)
-    );
+    this.#subscriber.toClient.push(() => {
+      this.#redis.delivering = this;
+      this.#events.onMessage(channel, document);
+      this.#redis.delivering = undefined;
+    });
   }
 
   command(): Promise<RespValue> {
@@ -124,6 +129,7 @@ export class SimulatedLink implements RedisLink {
   }
 
   read(keys: readonly string[]): Promise<(string | null)[]> {
+    this.#redis.lastRead = this;
     return this.commands.ask(() =>
       keys.map((key) => this.#redis.store.get(key) ?? null)
     );
@@ -171,6 +177,10 @@ export class SimulatedRedis implements RedisDriver {
   readonly store = new Map<string, string>();
   /** Every link that was made. */
   readonly links: SimulatedLink[] = [];
+  /** The link that is handing on a message right now. */
+  delivering: SimulatedLink | undefined;
+  /** The link that was read from last. */
+  lastRead: SimulatedLink | undefined;
   readonly #dials = new Set<Step>();
   #isDown = false;
 
