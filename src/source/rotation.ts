@@ -1,6 +1,10 @@
 import type { RedisLink } from "../redis/link.ts";
+import { mayPass } from "../redis/retriable.ts";
+import { runWithRetry } from "../retry/retry.ts";
 import { chunks } from "../util/chunks.ts";
+import { toError } from "../util/to_error.ts";
 import { MAX_CHANNELS, type Subscriptions } from "./attachment.ts";
+import type { ConnectOptions } from "./connect.ts";
 import type { WatchTable } from "./watch_table.ts";
 
 /** How often to look for channels added in the meantime; the last ones come with the attach. */
@@ -55,4 +59,52 @@ export async function subscribeAwaited(
   const since = table.tick();
   await link.fence();
   return { channels, since };
+}
+
+/**
+ * Replaces a link that works, by as many attempts as it takes while anybody
+ * waits. The first failure is reported. Returns whether it succeeded; never
+ * rejects.
+ */
+export async function renewWithRetry(
+  { reconnect, retries, status, runtime }: ConnectOptions,
+  attemptOnce: () => Promise<void>,
+  isWanted: () => boolean,
+  signal: AbortSignal,
+): Promise<boolean> {
+  let isReported = false;
+  function shouldRetry(error: Error): boolean {
+    if (signal.aborted) return false;
+    if (!isReported) {
+      isReported = true;
+      const message =
+        `Cannot renew the connection before its credentials expire: ${error.message}`;
+      status.emit({
+        type: "degraded",
+        error: new Error(message, { cause: error }),
+      });
+    }
+    // The link that is to be replaced worked, so a fault may pass.
+    return isWanted() && (retries.isRetriable(error) || mayPass(error));
+  }
+  try {
+    await runWithRetry(
+      { ...reconnect, maxAttempts: Infinity, timeout: Infinity },
+      () =>
+        attemptOnce().catch((error) => {
+          throw toError(error);
+        }),
+      {
+        signal,
+        isRetriable: shouldRetry,
+        drawsWaits: true,
+        // If anybody waits, the old link keeps the process alive.
+        persistent: false,
+        runtime,
+      },
+    );
+    return true;
+  } catch {
+    return false;
+  }
 }

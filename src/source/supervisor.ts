@@ -2,9 +2,7 @@ import { RedisConnectionError } from "../errors.ts";
 import type { StoredDocument } from "../formats/types.ts";
 import type { EventOrigin, ResultEvent } from "../protocol/meta.ts";
 import type { RedisLink } from "../redis/link.ts";
-import { mayPass } from "../redis/retriable.ts";
 import { backoff } from "../retry/policy.ts";
-import { runWithRetry } from "../retry/retry.ts";
 import { Deadline } from "../util/deadline.ts";
 import { onAbort } from "../util/on_abort.ts";
 import { pause } from "../util/pause.ts";
@@ -15,7 +13,7 @@ import { ConnectionHistory } from "./connection_history.ts";
 import { Delivery } from "./delivery.ts";
 import type { PendingCommands } from "./pending_commands.ts";
 import { ReadSize } from "./read_size.ts";
-import { subscribeAwaited } from "./rotation.ts";
+import { renewWithRetry, subscribeAwaited } from "./rotation.ts";
 import { SourceLink, type SourceLinkOptions } from "./source_link.ts";
 import type { Watch } from "./watch.ts";
 import type { WatchTable } from "./watch_table.ts";
@@ -285,51 +283,25 @@ export class Supervisor {
   /** Replaces a link before its credentials expire, without interrupting delivery. */
   async #renew(old: SourceLink): Promise<void> {
     if (this.#closed !== undefined) return;
-    if (!this.#isWanted) return await endIdle(old.link);
-    const { reconnect, runtime } = this.#options;
-    const renewal = this.#renewal = new AbortController();
-    const { signal } = renewal;
-    old.link.ended.then((reason) => renewal.abort(reason));
-    let isReported = false;
-    try {
-      await runWithRetry(
-        { ...reconnect, maxAttempts: Infinity, timeout: Infinity },
+    const isWanted = (): boolean => this.#isWanted;
+    if (isWanted()) {
+      const renewal = this.#renewal = new AbortController();
+      const { signal } = renewal;
+      old.link.ended.then((reason) => renewal.abort(reason));
+      const isReplaced = await renewWithRetry(
+        this.#options,
         () => this.#replace(old, signal),
-        {
-          signal,
-          isRetriable: (error) => {
-            if (signal.aborted) return false;
-            if (!isReported) this.#reportFailedRenewal(error);
-            isReported = true;
-            return this.#shouldRetryRenewal(old, error);
-          },
-          drawsWaits: true,
-          // If anybody waits, the old link keeps the process alive.
-          persistent: false,
-          runtime,
-        },
+        isWanted,
+        signal,
       );
-    } catch {
-      // Reported, or cancelled: the old link goes on while it can.
+      // If somebody waits, the old link goes on while it can.
+      if (isReplaced || signal.aborted || isWanted()) return;
     }
-  }
-
-  #reportFailedRenewal(error: Error): void {
-    const message =
-      `Cannot renew the connection before its credentials expire: ${error.message}`;
-    this.#options.status.emit({
-      type: "degraded",
-      error: new Error(message, { cause: error }),
-    });
-  }
-
-  #shouldRetryRenewal(old: SourceLink, error: Error): boolean {
-    if (this.#isWanted) {
-      // The link that is to be replaced worked.
-      return this.#options.retries.isRetriable(error) || mayPass(error);
-    }
-    this.#track(endIdle(old.link));
-    return false;
+    await old.link.end(
+      new RedisConnectionError(
+        "The idle connection was closed before its credentials expire",
+      ),
+    );
   }
 
   /** One attempt to replace a link. Why that loses no outcome: see {@linkcode subscribeAwaited}. */
@@ -352,16 +324,12 @@ export class Supervisor {
       );
     } catch (error) {
       await link.end(toError(error));
-      throw toError(error);
+      throw error;
     }
-    this.#track(
-      this.#endAfterCommands(
-        old.link,
-        new RedisConnectionError(
-          "The connection was replaced before its credentials expire",
-        ),
-      ),
+    const reason = new RedisConnectionError(
+      "The connection was replaced before its credentials expire",
     );
+    this.#track(this.#endAfterCommands(old.link, reason));
   }
 
   /** Ends a link once the commands in progress are done: some take several steps on one link. */
@@ -397,13 +365,4 @@ function nextLink(): PromiseWithResolvers<RedisLink> {
   // There may be nobody who waits for it.
   next.promise.catch(() => {});
   return next;
-}
-
-/** Ends a link that nobody uses; the next use makes a fresh one. */
-function endIdle(link: RedisLink): Promise<void> {
-  return link.end(
-    new RedisConnectionError(
-      "The idle connection was closed before its credentials expire",
-    ),
-  );
 }

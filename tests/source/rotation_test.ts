@@ -317,9 +317,9 @@ Deno.test("an outcome that both links bring ends no wait that began after it", a
   await fixture.runtime.advance(RENEWED);
   const [old, next] = links as [FakeLink, FakeLink];
   old.publish(A, documentOf("FAILURE"));
-  // The task runs again, and is awaited again.
+  // The task runs again, and is awaited again: attached to the old link.
   store.set(A, documentOf("STARTED"));
-  fixture.source.add(reader, ["a"]);
+  await fixture.source.add(reader, ["a"]);
   next.release("fence");
   next.held.delete("fence");
   await turn();
