@@ -16,13 +16,12 @@ export const MAX_CHANNELS = 1000;
 /** Commands of a kind in flight: enough to hide the round trip, few enough to hold up little else. */
 const MAX_IN_FLIGHT = 4;
 
-/** The channels that a link was subscribed to before it was attached. */
-export interface Subscriptions {
-  /** The channels. The server has confirmed them. */
-  readonly channels: ReadonlySet<string>;
-  /** The tick after which messages that arrive from now on were published. */
-  readonly since: number;
-}
+/**
+ * The channels that a link was subscribed to, and confirmed, before it was
+ * attached. For each, the `messagesSince` to begin with: an outcome that is
+ * published ends only waits that began before that tick.
+ */
+export type Subscriptions = ReadonlyMap<string, number>;
 
 /** What an {@linkcode Attachment} works with. */
 export interface AttachmentOptions {
@@ -86,11 +85,12 @@ export class Attachment {
     if (subscriptions !== undefined) this.#unsubscribeUnawaited(subscriptions);
     this.#inherited = new Set(table.leastRecentlyRead());
     for (const watch of this.#inherited) {
-      if (subscriptions?.channels.has(watch.key)) {
-        watch.confirmSubscription(subscriptions.since);
-        this.reread(watch);
-      } else {
+      const since = subscriptions?.get(watch.key);
+      if (since === undefined) {
         this.add(watch);
+      } else {
+        watch.confirmSubscription(since);
+        this.reread(watch);
       }
     }
     if (this.#inherited.size === 0) this.#attached.resolve();
@@ -212,8 +212,8 @@ export class Attachment {
     this.#link.end(toError(error));
   }
 
-  #unsubscribeUnawaited({ channels }: Subscriptions): void {
-    const unawaited = Array.from(channels).filter((channel) =>
+  #unsubscribeUnawaited(subscriptions: Subscriptions): void {
+    const unawaited = Array.from(subscriptions.keys()).filter((channel) =>
       this.#table.get(channel) === undefined
     );
     for (const chunk of chunks(unawaited, MAX_CHANNELS)) {

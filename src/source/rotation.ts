@@ -27,12 +27,14 @@ const PASSES = 3;
  * - Channels awaited too late to be subscribed here are subscribed and then
  *   read, as on any new link.
  *
- * No outcome is repeated. An outcome ends its wait, so a second copy on the
- * fresh link finds no wait, or one that began later. That copy was published
- * after the fence was sent: anything older came before the fence's answer, and
- * was dropped. `since` is the tick at which the fence was sent, and an outcome
- * ends only those waits that began before it; younger ones are settled by
- * their own reads.
+ * No outcome is repeated, or comes late. What the fresh link brings after the
+ * switch was published after the fence was sent: anything older came before the
+ * fence's answer, and was dropped. A published outcome ends a wait only if the
+ * old link would have let it do so at the time when the fence was sent: only if
+ * the wait began before `messagesSince` at that time, which is returned for each
+ * channel. For such a wait, the old link has skipped nothing since: an outcome
+ * that it delivered ended the wait, and a second copy finds it closed. All other
+ * waits are settled by the read on the fresh link.
  *
  * What this gives up: not-ready documents published between the fence and the
  * switch. A report that both links bring on the side of the switch where they
@@ -45,20 +47,22 @@ export async function subscribeAwaited(
   link: RedisLink,
   table: WatchTable,
 ): Promise<Subscriptions> {
-  const channels = new Set<string>();
+  const subscriptions = new Map<string, number>();
   for (let pass = 0; pass < PASSES; pass++) {
     const missing: string[] = [];
     for (const { key, isAwaited } of table) {
-      if (isAwaited && !channels.has(key)) missing.push(key);
+      if (isAwaited && !subscriptions.has(key)) missing.push(key);
     }
     for (const chunk of chunks(missing, MAX_CHANNELS)) {
-      for (const channel of chunk) channels.add(channel);
+      for (const channel of chunk) subscriptions.set(channel, 0);
       await link.subscribe(chunk);
     }
   }
-  const since = table.tick();
+  for (const channel of subscriptions.keys()) {
+    subscriptions.set(channel, table.get(channel)?.messagesSince ?? 0);
+  }
   await link.fence();
-  return { channels, since };
+  return subscriptions;
 }
 
 /**

@@ -4,7 +4,7 @@ import { closest } from "./nearest.ts";
 /** The names that an options object may have. */
 export type OptionNames = ReadonlySet<string>;
 
-/** Lists the names of an options type; the compiler sees to it that none is missing. */
+/** Lists the names of an options type; the compiler checks that none is missing. */
 export function optionNames<Options>(
   names: Record<keyof Options, true>,
 ): OptionNames {
@@ -12,25 +12,24 @@ export function optionNames<Options>(
 }
 
 /**
- * Checks what a call was given as its options. Every `get()` comes through here:
- * what is right costs next to nothing. As for the compiler, an instance of a
- * class may have more to it than options: an AbortController will do, which has
- * a `signal`.
+ * Checks the options of a call. Every `get()` does this, so valid options cost
+ * next to nothing. As with the compiler, an instance of a class may have more
+ * properties than the options: an AbortController, which has a `signal`, is fine.
  *
- * @throws {TypeError} if it is no object, has a name that is not known, or a
- * `signal` that is none.
+ * @throws {TypeError} if `options` is not an object, has an unknown name, or a
+ * `signal` that is not an AbortSignal.
  */
 export function checkOptions(options: unknown, known: OptionNames): void {
   if (options === undefined) return;
   checkIsObject(options, known);
-  // Not Object.keys, which makes a list.
+  // Not Object.keys, which allocates an array.
   for (const name in options) {
     if (!known.has(name)) refuseUnknown(options, name, known);
   }
   if ("signal" in options) checkSignal(options.signal);
 }
 
-/** @throws {TypeError} if `options` is no object; says what to hand over. */
+/** @throws {TypeError} if `options` is not an object; the message says what to pass. */
 export function checkIsObject(
   options: unknown,
   known: OptionNames,
@@ -43,12 +42,12 @@ export function checkIsObject(
     typeof options === "number" && known.has("timeout")
       ? `Cannot use ${shown} as options: give a timeout in milliseconds, as in get({ timeout: ${shown} })`
       : `Cannot use ${shown} as options: expected an object with ${
-        choiceOf(known)
+        listNames(known)
       }`,
   );
 }
 
-/** Says that an option is unknown, and which one was probably meant. `path` is what it is a part of: `tls.`, say. */
+/** Formats the error for an unknown option, with the one that was probably meant. `path` is the prefix of a nested option, such as `tls.`. */
 export function unknownOption(
   name: string,
   known: OptionNames,
@@ -57,7 +56,7 @@ export function unknownOption(
   const close = closest(name, known);
   return `Unknown option ${JSON.stringify(path + name)}: ${
     close === undefined
-      ? `expected ${choiceOf(known)}`
+      ? `expected ${listNames(known)}`
       : `did you mean ${path}${close}?`
   }`;
 }
@@ -94,7 +93,7 @@ function checkSignal(signal: unknown): void {
   );
 }
 
-function choiceOf(known: OptionNames): string {
+function listNames(known: OptionNames): string {
   const names = [...known];
   const last = names.pop();
   return names.length === 0 ? `${last}` : `${names.join(", ")} or ${last}`;

@@ -56,7 +56,7 @@ Deno.test("Attachment only reads what its link is subscribed to already, and uns
   const fixture = new AttachFixture();
   const reader = new RecordingReader();
   await fixture.add(reader, "a", "b", "c");
-  fixture.subscriptions = { channels: new Set([A, B]), since: 0 };
+  fixture.subscriptions = new Map([[A, 0], [B, 0]]);
   fixture.connect();
   // Before anything was sent.
   fixture.leave(reader, "b");

@@ -330,6 +330,38 @@ Deno.test("an outcome that both links bring ends no wait that began after it", a
   await fixture.close();
 });
 
+Deno.test("an outcome that a wait skipped on the old link does not end it on the fresh one", async () => {
+  using fixture = new SourceFixture();
+  const reader = await rotating(fixture, (link, number) => {
+    if (number === 1) link.held.add("fence").add("read");
+  });
+  const { links, store } = fixture.driver;
+  const [old] = links as [FakeLink];
+  old.held.add("read");
+  // It joins, so that its own read decides about messages that come before.
+  const late = new RecordingReader();
+  fixture.source.add(late, ["a"]);
+  await turn();
+  await fixture.runtime.advance(RENEWED);
+  const next = links[1]!;
+  for (const state of ["FAILURE", "STARTED"]) {
+    store.set(A, documentOf(state));
+    old.publish(A, documentOf(state));
+  }
+  assertEquals(late.got, ["live STARTED null"]);
+  old.free("read");
+  next.free("fence");
+  await turn();
+  next.publish(A, documentOf("FAILURE"));
+  next.free("read");
+  await turn();
+  assertEquals([reader.got, late.got], [
+    ["live FAILURE null"],
+    ["live STARTED null"],
+  ]);
+  await fixture.close();
+});
+
 Deno.test("a fresh link that dies while the old one still finishes commands is made anew at once", async () => {
   using fixture = new SourceFixture();
   const reader = await rotating(fixture);
