@@ -188,7 +188,7 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
     );
     this.#reader = {
       waits: [],
-      take: (event, size) => this.#take(event, size),
+      receive: (event, size) => this.#take(event, size),
       fail: (error) => this.#fail(error),
     };
     this.#outlet = new PullStream<ResultEvent>({

@@ -199,7 +199,7 @@ class OutcomeWait implements Reader {
     }
   }
 
-  take(event: ResultEvent): void {
+  receive(event: ResultEvent): void {
     try {
       if (this.#parentIds.has(event.taskId)) throwFailure(event);
       else this.#takeOwn(event);

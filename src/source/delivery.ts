@@ -162,7 +162,7 @@ export class Delivery {
     if (event.ready && this.#options.table.leave(wait)) {
       this.#options.onAbandoned(wait.watch);
     }
-    wait.reader.take(event, size);
+    wait.reader.receive(event, size);
   }
 
   /** Decodes what a key holds: that is the outcome, even if it cannot be decoded. */

@@ -6,7 +6,7 @@ export interface Reader {
   /** Its open waits, in no order. Maintained by the table. */
   readonly waits: Wait[];
   /** Receives an event, decoded from a document of `size` characters or bytes. */
-  take(event: ResultEvent, size: number): void;
+  receive(event: ResultEvent, size: number): void;
   /** Called when nothing more will come. */
   fail(error: Error): void;
 }

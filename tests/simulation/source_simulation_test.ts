@@ -67,7 +67,7 @@ class CheckingReader implements Reader {
     return begun;
   }
 
-  take(event: ResultEvent): void {
+  receive(event: ResultEvent): void {
     // Which document it was stands where every state has room for a number.
     const { taskId, state, ready, origin, retries: number = 0 } = event;
     const wait = this.open.get(taskId);
@@ -164,8 +164,8 @@ class Simulation {
       runtime: this.runtime,
     });
     for (const reader of this.readers) {
-      const { take } = reader;
-      reader.take = (event) => {
+      const { receive: take } = reader;
+      reader.receive = (event) => {
         try {
           take.call(reader, event);
         } catch (error) {

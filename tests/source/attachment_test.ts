@@ -16,7 +16,7 @@ const A = keyOf("a");
 const B = keyOf("b");
 const C = keyOf("c");
 
-Deno.test("Attachment subscribes, reads and fences, in this order, each behind the one before", async () => {
+Deno.test("Attachment subscribes, reads and fences, each after the one before", async () => {
   const fixture = new AttachFixture();
   const { link } = fixture;
   link.held.add("subscribe").add("read").add("fence");
@@ -100,7 +100,7 @@ Deno.test("Attachment withdraws an UNSUBSCRIBE that is not sent yet when the key
   assertEquals(reader.got, ["live SUCCESS 1"]);
 });
 
-Deno.test("Attachment subscribes anew behind an UNSUBSCRIBE that was sent", async () => {
+Deno.test("Attachment subscribes again after an UNSUBSCRIBE that was sent", async () => {
   const fixture = new AttachFixture();
   const reader = new RecordingReader();
   await fixture.add(reader, "a");
@@ -134,7 +134,7 @@ Deno.test("Attachment sends nothing for a key that was left before it was subscr
   assertEquals(fixture.link.sizes.subscribe, [1]);
 });
 
-Deno.test("Attachment lets go of a key that was left while its SUBSCRIBE was on its way", async () => {
+Deno.test("Attachment unsubscribes a key that was left while its SUBSCRIBE was in flight", async () => {
   const fixture = new AttachFixture();
   const reader = new RecordingReader();
   fixture.link.held.add("subscribe");
@@ -188,7 +188,7 @@ Deno.test("Attachment unsubscribes in chunks", async () => {
   assertEquals(fixture.link.channels.size, 0);
 });
 
-Deno.test("Attachment lets an UNSUBSCRIBE that is not full wait for one on its way, and no read", async () => {
+Deno.test("Attachment holds back an UNSUBSCRIBE that is not full while another is in flight, but never a read", async () => {
   const fixture = new AttachFixture();
   const { link, readSize } = fixture;
   // Until it is known how large documents are, one read goes at a time.
@@ -349,7 +349,7 @@ Deno.test("Attachment rereads a key for each reader that joins, once a turn", as
     [1, 2, 3].map(() => fixture.add(new RecordingReader(), "a")),
   );
   assertEquals(fixture.link.sizes.read, [1, 1]);
-  // One that joins when the read is sent already has a read of its own.
+  // A reader that joins after the read was sent gets its own read.
   fixture.link.held.add("read");
   const early = fixture.add(new RecordingReader(), "a");
   await turn();
@@ -380,7 +380,7 @@ Deno.test("Attachment.check delivers what no message brought, and counts it", as
   assertEquals(await checked, 0);
 });
 
-Deno.test("Attachment lets keys wait that cannot be reached, and not the others, and tries them again after growing waits", async () => {
+Deno.test("Attachment retries unreachable keys after growing waits, and holds up no others", async () => {
   const fixture = new AttachFixture();
   const { link, runtime } = fixture;
   const reader = new RecordingReader();

@@ -28,7 +28,7 @@ Deno.test("Commands.run tries again as often as allowed, on whatever link there 
   await fixture.close();
 });
 
-Deno.test("Commands.run gives up with the last error, and says how often it tried", async () => {
+Deno.test("Commands.run gives up with the last error and the number of attempts", async () => {
   using fixture = new SourceFixture();
   fixture.driver.onLink = (link) =>
     link.onCommand = () => new RedisError("BUSY script");
@@ -136,7 +136,7 @@ Deno.test("Commands.run rejects with BackendClosedError when the backend closes,
     prepare(fixture);
     const got = assertRejects(() => fixture.get(), BackendClosedError);
     await turn();
-    // Without a timer that is left behind, too.
+    // And no timer is left.
     await fixture.close();
     await got;
   }
@@ -225,7 +225,7 @@ Deno.test("Commands.runOnce tries again what was never sent: its node of a clust
   await fixture.close();
 });
 
-Deno.test("Commands.runOnce gives up as run() does, and throws at once what stays wrong", async () => {
+Deno.test("Commands.runOnce gives up as run() does, and throws permanent errors at once", async () => {
   using fixture = new SourceFixture();
   const replies = [..."123"].map(() => new RedisError("BUSY script"));
   const refused = new RedisError("WRONGTYPE no");

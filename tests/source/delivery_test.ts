@@ -39,7 +39,7 @@ interface Case {
   read?: string;
   /** What the key holds from then on; without it, the same as before. */
   then?: string;
-  /** Published behind the fence. */
+  /** Published after the fence's answer. */
   fenced?: string;
   /** What the reader gets. */
   gets: string[] | Record<Manner, string[]>;
@@ -285,7 +285,7 @@ for (const [name, each] of Object.entries(CASES)) {
   }
 }
 
-Deno.test("Delivery gives a reader that joins the snapshot that another one has already", async () => {
+Deno.test("Delivery gives a reader that joins the snapshot that another already has", async () => {
   const fixture = new AttachFixture();
   const [first, second] = [new RecordingReader(), new RecordingReader()];
   fixture.store.set(keyOf("t"), STARTED);
@@ -317,7 +317,7 @@ Deno.test("Delivery passes over a reader that left while the read was on its way
   assertEquals(second.got, ["snapshot STARTED 1"]);
 });
 
-Deno.test("Delivery does not give an outcome twice to a reader that awaits the task anew", async () => {
+Deno.test("Delivery does not repeat an outcome to a reader that awaits the task again", async () => {
   const fixture = new AttachFixture();
   const reader = new RecordingReader();
   fixture.store.set(keyOf("t"), FAILURE);
@@ -327,7 +327,7 @@ Deno.test("Delivery does not give an outcome twice to a reader that awaits the t
   fixture.link.publish(keyOf("t"), FAILURE);
   await attached;
   assertEquals(reader.got, ["live FAILURE null"]);
-  // The first read's reply is older than the message; the new wait has a read of its own.
+  // The first read's reply is older than the message; the new wait gets its own read.
   fixture.store.set(keyOf("t"), STARTED);
   const again = fixture.add(reader, "t");
   fixture.link.release("read");
@@ -344,7 +344,7 @@ Deno.test("Delivery passes over messages that nobody waits for", () => {
   assertEquals(fixture.delivery.deliverMessage(keyOf("t"), SUCCESS), undefined);
 });
 
-Deno.test("Delivery tells of an abandoned watch once, before the last reader has its event", () => {
+Deno.test("Delivery reports an abandoned watch once, before the last reader gets its event", () => {
   const table = new WatchTable();
   const log: string[] = [];
   const delivery = new Delivery({
@@ -392,7 +392,7 @@ Deno.test("Delivery passes over a reader that another one's event made leave", a
   }
 });
 
-Deno.test("Delivery gives what was read to those who waited when the read was sent", async () => {
+Deno.test("Delivery gives what was read to the waits that began before the read was sent", async () => {
   for (const document of [STARTED, FAILURE]) {
     const fixture = new AttachFixture();
     const [first, second] = [new RecordingReader(), new RecordingReader()];

@@ -25,7 +25,7 @@ Deno.test("ReadSize grows in steps with small documents, and shrinks at once wit
   ]);
 });
 
-Deno.test("ReadSize takes no missing key for a small document, and restarts small", () => {
+Deno.test("ReadSize learns nothing from missing keys, and restarts small", () => {
   const size = new ReadSize();
   for (let i = 0; i < 3; i++) size.learn(0, 0);
   assertEquals([size.keys, size.inFlight], [1000, 4]);

@@ -9,12 +9,12 @@ import {
 } from "../support/recording_reader.ts";
 
 class Stage extends AttachFixture {
-  readonly told: StatusEvent[] = [];
+  readonly statusEvents: StatusEvent[] = [];
   readonly reader = new RecordingReader();
 
   start(period: number): Reconciler {
     const status = new StatusHub();
-    status.emit = (event) => this.told.push(event);
+    status.emit = (event) => this.statusEvents.push(event);
     return new Reconciler({
       table: this.table,
       attachment: this.attachment,
@@ -89,25 +89,33 @@ Deno.test("Reconciler is off with a period of 0, and idle without keys", async (
   const reconciler = fixture.start(1000);
   await fixture.runtime.advance(10_000);
   assertEquals(fixture.link.calls, []);
-  assertEquals(fixture.told, []);
+  assertEquals(fixture.statusEvents, []);
   assertEquals(fixture.runtime.persistentTimers, 0);
   reconciler.stop();
 });
 
-Deno.test("Reconciler delivers what no message brought, and tells at once, and of each round", async () => {
+Deno.test("Reconciler delivers what no message brought, and reports that at once, and each round", async () => {
   const fixture = new Stage();
   await fixture.await(4);
   const reconciler = fixture.start(4000);
   fixture.store.set(keyOf("t1"), documentOf("SUCCESS", 1));
   await fixture.runtime.advance(2000);
   assertEquals(fixture.reader.got, ["snapshot SUCCESS 1"]);
-  assertEquals(fixture.told, [{ type: "reconciled", keys: 2, delivered: 1 }]);
+  assertEquals(fixture.statusEvents, [{
+    type: "reconciled",
+    keys: 2,
+    delivered: 1,
+  }]);
   await fixture.runtime.advance(20_000);
-  assertEquals(fixture.told[1], { type: "reconciled", keys: 3, delivered: 0 });
+  assertEquals(fixture.statusEvents[1], {
+    type: "reconciled",
+    keys: 3,
+    delivered: 0,
+  });
   reconciler.stop();
 });
 
-Deno.test("Reconciler says nothing of a read that failed, and sets no timer behind its stop", async () => {
+Deno.test("Reconciler reports no failed read, and sets no timer after its stop", async () => {
   const fixture = new Stage();
   await fixture.await(1);
   const reconciler = fixture.start(1000);
@@ -115,11 +123,11 @@ Deno.test("Reconciler says nothing of a read that failed, and sets no timer behi
   fixture.link.held.add("read");
   await fixture.runtime.advance(1000);
   assertEquals(fixture.link.waiting("read"), 1);
-  // A read on its way holds the next one up.
+  // A read in flight holds up the next one.
   await fixture.runtime.advance(5000);
   assertEquals(fixture.link.waiting("read"), 1);
   fixture.link.die();
   await fixture.runtime.advance(5000);
-  assertEquals(fixture.told, []);
+  assertEquals(fixture.statusEvents, []);
   assertEquals(fixture.runtime.timers, 0);
 });

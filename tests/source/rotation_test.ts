@@ -107,7 +107,7 @@ Deno.test("a rotation is tried again with growing waits, and the old link lives 
   await fixture.close();
 });
 
-Deno.test("a rotation that cannot succeed is told, and not tried again", async () => {
+Deno.test("a rotation that cannot succeed is reported, and not retried", async () => {
   using fixture = new SourceFixture();
   const reader = await rotating(fixture);
   fixture.driver.onConnect = () => new RedisError("NOPERM no");
@@ -119,7 +119,7 @@ Deno.test("a rotation that cannot succeed is told, and not tried again", async (
   await fixture.close();
 });
 
-Deno.test("a fresh link that dies before the switch is made anew, while the old one delivers", async () => {
+Deno.test("a fresh link that dies before the switch is replaced, while the old one delivers", async () => {
   using fixture = new SourceFixture();
   const reader = await rotating(fixture, (link, number) => {
     if (number === 1) link.held.add("fence");
@@ -140,7 +140,7 @@ Deno.test("a fresh link that dies before the switch is made anew, while the old 
   await fixture.close();
 });
 
-Deno.test("an old link that dies during a rotation is made anew in the ordinary way", async () => {
+Deno.test("an old link that dies during a rotation is redialled as usual", async () => {
   using fixture = new SourceFixture();
   const reader = await rotating(fixture, (link, number) => {
     if (number === 1) link.held.add("fence");
@@ -156,7 +156,7 @@ Deno.test("an old link that dies during a rotation is made anew in the ordinary 
   await fixture.close();
 });
 
-Deno.test("commands go on with the link that they have; it ends behind them", async () => {
+Deno.test("commands in progress keep their link, which ends after them", async () => {
   using fixture = new SourceFixture();
   const reader = await rotating(fixture);
   const [old] = fixture.driver.links as [FakeLink];
@@ -248,7 +248,7 @@ Deno.test("a link that nobody uses any more is not replaced: it ends when that w
   }
 });
 
-Deno.test("a date that has passed already is told once, and replaces nothing", async () => {
+Deno.test("a date in the past is reported once, and replaces nothing", async () => {
   using fixture = new SourceFixture();
   await fixture.runtime.advance(2 * LIFE);
   const reader = await rotating(fixture);
@@ -362,7 +362,7 @@ Deno.test("an outcome that a wait skipped on the old link does not end it on the
   await fixture.close();
 });
 
-Deno.test("a fresh link that dies while the old one still finishes commands is made anew at once", async () => {
+Deno.test("a fresh link that dies while the old one still finishes commands is redialled at once", async () => {
   using fixture = new SourceFixture();
   const reader = await rotating(fixture);
   const { links, store } = fixture.driver;
@@ -370,7 +370,7 @@ Deno.test("a fresh link that dies while the old one still finishes commands is m
   old.held.add("command");
   const got = fixture.get();
   await fixture.runtime.advance(RENEWED);
-  // It has lived too long to be made anew after a wait only.
+  // It has lived long enough to be redialled without a wait.
   await fixture.runtime.advance(2000);
   store.set(A, documentOf("SUCCESS", 1));
   fixture.driver.link.die();

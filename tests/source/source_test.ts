@@ -64,13 +64,13 @@ Deno.test("ResultSource.add checks every id before it adds one", async () => {
   await fixture.close();
 });
 
-Deno.test("ResultSource reconnects by growing waits, attaches everything, and tells", async () => {
+Deno.test("ResultSource reconnects with growing waits, attaches everything, and reports it", async () => {
   using fixture = new SourceFixture();
   const reader = new RecordingReader();
   await fixture.source.add(reader, ["a", "b"]);
   await fixture.runtime.advance(5000);
   fixture.driver.onConnect = (attempt) => attempt < 5 ? lost() : undefined;
-  fixture.told.length = 0;
+  fixture.statusEvents.length = 0;
   fixture.driver.link.die();
   await turn();
   assertInstanceOf(fixture.source.lastError, RedisConnectionError);
@@ -94,14 +94,16 @@ Deno.test("ResultSource reconnects by growing waits, attaches everything, and te
     "connected",
     "resynced",
   ]);
-  const retrying = fixture.told.filter((event) => event.type === "retrying");
+  const retrying = fixture.statusEvents.filter((event) =>
+    event.type === "retrying"
+  );
   assertEquals(retrying.map(({ attempt }) => attempt), [1, 2, 3]);
   assertEquals(retrying.map(({ delay }) => delay), [100, 200, 400]);
   assertEquals(
     retrying.map(({ message }) => message),
     [0, 1, 2].map((n) => `Connection to Redis lost: Retry (${n}/Inf) now.`),
   );
-  const resynced = fixture.told.at(-1)!;
+  const resynced = fixture.statusEvents.at(-1)!;
   assert(resynced.type === "resynced");
   assertEquals(resynced.keys, 2);
   assertEquals(fixture.source.lastError, undefined);
@@ -153,7 +155,7 @@ Deno.test("ResultSource redials a link that lived for a second at once, and shor
   await fixture.close();
 });
 
-Deno.test("ResultSource waits as `jitter` and `delay` say behind a short-lived link too", async () => {
+Deno.test("ResultSource applies `jitter` and `delay` after a short-lived link, too", async () => {
   for (const reconnect of [{ jitter: 0 }, { delay: () => 100 }]) {
     using fixture = new SourceFixture({ reconnect });
     await fixture.source.add(new RecordingReader(), ["a"]);
@@ -223,7 +225,7 @@ Deno.test("ResultSource ends a link that comes when nobody waits any more, unles
   const reader = new RecordingReader();
   fixture.driver.onLink = () => {
     fixture.driver.onLink = () => {};
-    // The dial has succeeded; its promise is still on its way.
+    // The dial has succeeded; its promise is not settled yet.
     fixture.source.removeAll(reader);
     again.resolve(
       Promise.all([fixture.get(), fixture.source.add(reader, ["b"])]),
@@ -288,7 +290,7 @@ Deno.test("ResultSource ends at once with an error that no attempt can mend", as
   await fixture.close();
 });
 
-Deno.test("ResultSource retries what may pass once it has worked, and tells it once in each outage", async () => {
+Deno.test("ResultSource retries a fault that may pass once it has worked, and reports it once per outage", async () => {
   const faults = [
     new RedisError("ERR upstream not ready"),
     new ConfigurationError("no Redis", { cause: new RespError("garbage") }),
@@ -308,7 +310,7 @@ Deno.test("ResultSource retries what may pass once it has worked, and tells it o
       fixture.driver.onConnect = () => fault;
       fixture.driver.link.die(fault);
       await turn();
-      // What a command is told of it can be retried, too.
+      // Commands get a retriable error, too.
       const refused = assertRejects(
         () => fixture.source.link(),
         RedisConnectionError,
@@ -334,7 +336,7 @@ Deno.test("ResultSource retries what may pass once it has worked, and tells it o
   }
 });
 
-Deno.test("ResultSource gives up a first connection after its budget, hanging or refused", async () => {
+Deno.test("ResultSource gives up on a first connection after its time limit, hanging or refused", async () => {
   for (const isBlackHole of [true, false]) {
     using fixture = new SourceFixture({ firstConnectTimeout: 15_000 });
     fixture.driver.isBlackHole = isBlackHole;
@@ -436,7 +438,7 @@ Deno.test("ResultSource.remove ends the waits of one reader only", async () => {
   await fixture.close();
 });
 
-Deno.test("ResultSource reads again what the link has subscribed to anew elsewhere", async () => {
+Deno.test("ResultSource rereads keys whose subscription has moved", async () => {
   using fixture = new SourceFixture();
   const reader = new RecordingReader();
   await fixture.source.add(reader, ["a", "b"]);
@@ -455,7 +457,7 @@ Deno.test("ResultSource reads again what the link has subscribed to anew elsewhe
   await fixture.close();
 });
 
-Deno.test("ResultSource tells once of a refusal that each link meets", async () => {
+Deno.test("ResultSource reports once a refusal that each link meets", async () => {
   using fixture = new SourceFixture();
   fixture.driver.onLink = (link) =>
     link.notice(new RedisError("NOPERM no PUBSUB"));
@@ -469,7 +471,7 @@ Deno.test("ResultSource tells once of a refusal that each link meets", async () 
   await fixture.close();
 });
 
-Deno.test("ResultSource that fails while a command waits for its next try begins anew behind that, and its next link is for all who ask", async () => {
+Deno.test("ResultSource that fails while a command waits to retry connects again, with one link for all who ask", async () => {
   using fixture = new SourceFixture();
   const reader = new RecordingReader();
   // As a consumer does.
@@ -498,7 +500,7 @@ Deno.test("ResultSource that fails while a command waits for its next try begins
   await fixture.close();
 });
 
-Deno.test("ResultSource tells onRetry of each wait, those behind short-lived links included", async () => {
+Deno.test("ResultSource calls onRetry before each wait, also after short-lived links", async () => {
   const notices: RetryNotice[] = [];
   using fixture = new SourceFixture({
     onRetry: (notice) => void notices.push(notice),
@@ -555,7 +557,7 @@ Deno.test("ResultSource gives up at the first failure after reconnect.timeout", 
   await fixture.close();
 });
 
-Deno.test("ResultSource makes the next attempt as soon as its driver has news", async () => {
+Deno.test("ResultSource makes the next attempt as soon as its driver reports a change", async () => {
   using fixture = new SourceFixture();
   fixture.runtime.chance = 0.999;
   const news = Promise.withResolvers<void>();

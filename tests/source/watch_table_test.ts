@@ -77,7 +77,7 @@ Deno.test("WatchTable keeps its lists whole, whatever comes and goes", () => {
   );
 });
 
-Deno.test("WatchTable takes no longer for a wait where thousands wait for the same task", () => {
+Deno.test("WatchTable finds a wait in constant time among thousands for the same task", () => {
   const table = new WatchTable();
   const readers = Array.from({ length: 50_000 }, () => new RecordingReader());
   const since = performance.now();
@@ -92,7 +92,7 @@ Deno.test("WatchTable takes no longer for a wait where thousands wait for the sa
   assert(elapsed < 10_000, `It took ${elapsed} ms`);
 });
 
-Deno.test("WatchTable takes no longer for a wait where hundreds wait for the same thousand tasks", () => {
+Deno.test("WatchTable finds a wait in constant time where hundreds of readers await the same thousand tasks", () => {
   const table = new WatchTable();
   const latch = new Latch();
   const readers = Array.from({ length: 400 }, () => new RecordingReader());
@@ -127,7 +127,7 @@ Deno.test("WatchTable.leastRecentlyRead begins with the keys that were not read 
   );
 });
 
-Deno.test("WatchTable.fail tells every reader once, and forgets everything", async () => {
+Deno.test("WatchTable.fail fails every reader once, and deletes everything", async () => {
   const table = new WatchTable();
   const [one, two] = [new RecordingReader(), new RecordingReader()];
   const latch = new Latch();
@@ -147,7 +147,7 @@ Deno.test("WatchTable.fail tells every reader once, and forgets everything", asy
   assertEquals([table.awaitedCount, [...table].length], [0, 0]);
 });
 
-Deno.test("WatchTable.rotate gives each watch its turn, also while others come and go", () => {
+Deno.test("WatchTable.cycle gives each watch its turn, also while others come and go", () => {
   const table = new WatchTable();
   const reader = new RecordingReader();
   for (const key of ["a", "b", "c"]) table.add(reader, key, key, new Latch());

@@ -1,9 +1,8 @@
 /**
  * A Redis server, its links and the network between them, as far as a source
  * sees them. Nothing moves by itself: the simulation takes one step after the
- * other, in an order of its own. What one real server cannot do, this cannot
- * do either: each connection is first in, first out in both directions, and a
- * message goes to whoever is subscribed at that moment.
+ * other, in random order. It does nothing that a real server cannot do: each connection is first in, first out in both directions, and a
+ * message goes to the links subscribed at that moment.
  *
  * @module
  */
@@ -18,7 +17,7 @@ import type { RespValue } from "../../src/redis/wire/resp.ts";
 
 type Step = () => void;
 
-/** One connection: what is on its way to the server, and what is on its way back. */
+/** One connection, with what is in flight in each direction. */
 class Pipe {
   readonly toServer: Step[] = [];
   readonly toClient: Step[] = [];
@@ -26,7 +25,7 @@ class Pipe {
   #reason: Error | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
 
-  /** Asks the server; the answer comes when both ways were gone. */
+  /** Asks the server; the answer takes a step in each direction. */
   async ask<T>(answer: () => T): Promise<T> {
     if (this.#reason !== undefined) throw this.#reason;
     const asked = Promise.withResolvers<T>();
@@ -50,7 +49,7 @@ class Pipe {
     await this.#drained.promise;
   }
 
-  /** Breaks: what is on its way is lost. */
+  /** Breaks, and loses what is in flight. */
   close(reason: Error): void {
     this.#reason ??= reason;
     this.toServer.length = this.toClient.length = 0;
@@ -60,7 +59,7 @@ class Pipe {
   /** What can happen next. */
   get steps(): Step[] {
     return [this.toServer, this.toClient].filter(({ length }) => length > 0)
-      .map((way) => () => way.shift()!());
+      .map((queue) => () => queue.shift()!());
   }
 }
 
@@ -110,7 +109,7 @@ export class SimulatedLink implements RedisLink {
     return [...this.commands.steps, ...this.#subscriber.steps];
   }
 
-  /** Sends a message on its way, if the channel is subscribed. */
+  /** Sends a message, if the channel is subscribed. */
   publish(channel: string, document: string): void {
     if (!this.isAlive || !this.channels.has(channel)) return;
     this.#subscriber.toClient.push(() => {
@@ -189,7 +188,7 @@ export class SimulatedRedis implements RedisDriver {
     return [...this.#dials, ...this.links.flatMap(({ steps }) => steps)];
   }
 
-  /** Stores and publishes as one. */
+  /** Stores and publishes atomically. */
   write(key: string, document: string): void {
     this.store.set(key, document);
     this.publish(key, document);

@@ -12,7 +12,7 @@ import { FakeRuntime } from "./fake_runtime.ts";
 import type { RetryOptions } from "../../src/retry/policy.ts";
 import { retryPolicy } from "../../src/retry/policy.ts";
 
-/** What a {@linkcode SourceFixture} can be told. */
+/** Options of a {@linkcode SourceFixture}. */
 export interface SourceFixtureOptions extends RetryCallbacks {
   reconnect?: RetryOptions;
   retry?: RetryOptions;
@@ -20,21 +20,21 @@ export interface SourceFixtureOptions extends RetryCallbacks {
   reconcile?: number;
 }
 
-/** A source over a scripted driver, in a world where time stands still. */
+/** A source over a scripted driver, with fake time. */
 export class SourceFixture implements Disposable {
   readonly driver = new FakeDriver();
   readonly runtime = new FakeRuntime({ global: true });
   readonly status = new StatusHub();
-  /** Everything that the status said. */
-  readonly told: StatusEvent[] = [];
+  /** Every status event. */
+  readonly statusEvents: StatusEvent[] = [];
   readonly source: ResultSource;
   readonly commands: Commands;
 
   constructor(options: SourceFixtureOptions = {}) {
-    const tell = this.status.emit.bind(this.status);
+    const emit = this.status.emit.bind(this.status);
     this.status.emit = (event) => {
-      this.told.push(event);
-      tell(event);
+      this.statusEvents.push(event);
+      emit(event);
     };
     const defaults = {
       maxAttempts: Infinity,
@@ -69,9 +69,9 @@ export class SourceFixture implements Disposable {
     });
   }
 
-  /** The types of what the status said. */
+  /** The types of the status events. */
   get types(): string[] {
-    return this.told.map(({ type }) => type);
+    return this.statusEvents.map(({ type }) => type);
   }
 
   /** Runs a GET as the backend does. */
@@ -83,7 +83,7 @@ export class SourceFixture implements Disposable {
     );
   }
 
-  /** Closes the source; nothing may be left behind. */
+  /** Closes the source, and checks that nothing is left. */
   async close(): Promise<void> {
     await this.source.close();
     if (this.runtime.timers > 0) {
@@ -99,7 +99,7 @@ export class SourceFixture implements Disposable {
   }
 }
 
-/** What a command rejects with when it was tried often enough. */
+/** What a command rejects with once its attempts are exhausted. */
 export class GaveUp extends Error {
   override readonly name = "GaveUp";
 }
