@@ -87,7 +87,6 @@ export type {
   ResultGraphNode,
   WalkOptions,
 } from "./src/results/tree.ts";
-export type { RetryOptions } from "./src/retry/retry.ts";
 export type { RetryNotice } from "./src/retry/listener.ts";
 export type { SerializerOptions } from "./src/formats/options.ts";
 export type { StatusEvent } from "./src/status.ts";
@@ -98,3 +97,4 @@ export type {
 } from "./src/protocol/task_error.ts";
 export type { JoinOptions } from "./src/results/wait.ts";
 export type { GetOptions } from "./src/results/wait.ts";
+export type { RetryOptions } from "./src/retry/policy.ts";

@@ -17,7 +17,7 @@ import {
   type RetryOptions,
   type RetryPolicy,
   retryPolicy,
-} from "./retry/retry.ts";
+} from "./retry/policy.ts";
 import type { RetryNotice } from "./retry/listener.ts";
 import { denoRuntime, longTimers, type Runtime } from "./runtime.ts";
 import { resolveFormats, type SerializerOptions } from "./formats/options.ts";

@@ -1,98 +1,98 @@
 /**
- * Everything that touches the world outside: sockets, time, chance. All of it
- * can be replaced, which is what lets tests and simulations run faults faster
+ * Everything that touches the outside world: sockets, files, time, randomness.
+ * All of it can be replaced, so that tests and simulations run faults faster
  * than real time.
  *
  * @module
  */
 
-/** A byte connection, as `Deno.Conn` is one. */
+/** A connection for bytes, such as a `Deno.Conn`. */
 export interface Transport {
-  /** Reads some bytes into `buffer`; `null` at the end of the stream. */
+  /** Reads some bytes into `buffer`; resolves to their number, or `null` at the end of the stream. */
   read(buffer: Uint8Array): Promise<number | null>;
-  /** Writes some of `bytes`, and says how many. */
+  /** Writes some of `bytes`; resolves to their number. */
   write(bytes: Uint8Array): Promise<number>;
   /** Closes both directions. */
   close(): void;
   /** Lets a pending read keep the process alive. */
   ref(): void;
-  /** Lets the process end although a read is pending. */
+  /** Lets the process end while a read is pending. */
   unref(): void;
 }
 
-/** What TLS needs, as texts. */
+/** TLS settings, with PEM texts. */
 export interface TlsSettings {
-  /** PEM texts of certificate authorities, trusted along with those that Deno knows. */
+  /** PEM texts of certificate authorities to trust in addition to Deno's own. */
   readonly caCerts: readonly string[];
-  /** The client's certificate (with its chain), as PEM text. */
+  /** The client's certificate, with its chain, as PEM text. */
   readonly cert?: string;
-  /** The key of `cert`, as PEM text. */
+  /** The private key of `cert`, as PEM text. */
   readonly key?: string;
-  /** Whether the certificate has to be for the host that is dialled. */
+  /** Whether the server's certificate must match the dialled host. */
   readonly checkHostname: boolean;
 }
 
 /** A server that is reached over TCP. */
 export interface TcpAddress {
-  /** A host name or an IP address, IPv6 without brackets. */
+  /** A host name or an IP address; IPv6 without brackets. */
   readonly hostname: string;
   /** The TCP port. */
   readonly port: number;
-  /** With it, TLS is spoken. */
+  /** Enables TLS. */
   readonly tls?: TlsSettings;
 }
 
 /** A server on this machine, behind a Unix socket. */
 export interface UnixAddress {
-  /** The socket's path, from the root. */
+  /** The socket's absolute path. */
   readonly path: string;
 }
 
 /** Where a server listens. */
 export type Address = TcpAddress | UnixAddress;
 
-/** What `setTimeout` gives. */
+/** What `setTimeout` returns. */
 export type Timer = ReturnType<typeof setTimeout>;
 
 /**
- * The world, as this module sees it. Every wait of this module goes through
- * `setTimer` and `now`, and every choice by chance through `random`, but for
- * what std/async's `retry` does itself:
+ * The outside world, as this module uses it. Every wait goes through `setTimer`
+ * and `now`, and every random choice through `random`, except what std/async's
+ * `retry` does itself:
  *
- * - The wait between two attempts to connect is its own, on the global
- *   `setTimeout`, with `Math.random` for its jitter; unless `reconnect.delay`
- *   gives the schedule, or the driver may end the wait early (Sentinels do).
- * - Between two tries of a store or a read, and between two attempts to connect
- *   in those cases, it sets a global timer of 0 ms and asks `Math.random` once;
- *   the wait itself is on `setTimer`.
+ * - It waits between two attempts to connect on the global `setTimeout`, with
+ *   `Math.random` for the jitter, unless `reconnect.delay` sets the schedule or
+ *   the driver may end the wait early (as with Sentinels).
+ * - In those cases, between two attempts of a store or a read, and between two
+ *   attempts to replace a link, it sets a global timer of 0 ms and calls
+ *   `Math.random` once; the wait itself is on `setTimer`.
  *
- * A simulation that is to control all of time patches those two as well.
+ * A simulation that controls all of time patches those two as well.
  */
 export interface Runtime {
-  /** Opens a connection; gives up when `signal` aborts. */
+  /** Opens a connection, unless `signal` aborts first. */
   dial(address: Address, signal: AbortSignal): Promise<Transport>;
-  /** Reads a file of a certificate or a key. */
+  /** Reads a certificate or key file. */
   readTextFile(path: string, signal: AbortSignal): Promise<string>;
-  /** A clock that only goes forward, in milliseconds. */
+  /** A monotonic clock, in milliseconds. */
   now(): number;
-  /** The date, for `date_done`. */
+  /** The current date, for `date_done` and the expiry of credentials. */
   date(): Date;
   /** A number from 0 to just below 1. */
   random(): number;
   /**
-   * Calls back once after `ms` milliseconds, which are at most 2^31 - 1, the
-   * longest that `setTimeout` waits: a longer wait is made of several timers. A
-   * timer that is not `persistent` does not keep the process alive.
+   * Calls back once after `ms` milliseconds. That is at most 2^31 - 1, the
+   * longest that `setTimeout` can wait: longer waits are made of several timers.
+   * A timer that is not `persistent` does not keep the process alive.
    */
   setTimer(callback: () => void, ms: number, persistent: boolean): Timer;
-  /** Forgets a timer. */
+  /** Cancels a timer. */
   clearTimer(timer: Timer): void;
 }
 
-/** What `setTimeout` waits at most, in milliseconds: with more, it fires at once. */
-const LONGEST = 2 ** 31 - 1;
+/** The longest that `setTimeout` can wait: with more, it fires at once. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
-/** The real world. Global functions are looked up on each call, so that fake timers take hold. */
+/** The real world. Global functions are looked up on each call, so that fake timers take effect. */
 export const denoRuntime: Runtime = {
   async dial(address: Address, signal: AbortSignal): Promise<Transport> {
     if ("path" in address) {
@@ -132,14 +132,13 @@ export const denoRuntime: Runtime = {
 };
 
 /**
- * Timers of any length, made of those of `runtime`: where one is longer than
- * `setTimeout` can wait, others follow it until its time has come. `Infinity`
- * never comes.
+ * Makes timers of any length out of those of `runtime`: one that is longer than
+ * `setTimeout` can wait is a chain of timers. A timer of `Infinity` never fires.
  */
 export function longTimers(
   runtime: Pick<Runtime, "now" | "setTimer" | "clearTimer">,
 ): Pick<Runtime, "setTimer" | "clearTimer"> {
-  // The timer that runs now, by the one that was handed out.
+  // The running timer of each chain, by the timer that was returned.
   const running = new Map<Timer, Timer>();
 
   function setLong(
@@ -148,14 +147,14 @@ export function longTimers(
     persistent: boolean,
   ): Timer {
     const due = runtime.now() + ms;
-    const handle = runtime.setTimer(goOn, LONGEST, persistent);
+    const handle = runtime.setTimer(proceed, MAX_TIMEOUT_MS, persistent);
     running.set(handle, handle);
-    function goOn(): void {
+    function proceed(): void {
       const left = due - runtime.now();
       running.set(
         handle,
-        left > LONGEST
-          ? runtime.setTimer(goOn, LONGEST, persistent)
+        left > MAX_TIMEOUT_MS
+          ? runtime.setTimer(proceed, MAX_TIMEOUT_MS, persistent)
           : runtime.setTimer(finish, Math.max(0, left), persistent),
       );
     }
@@ -168,7 +167,7 @@ export function longTimers(
 
   return {
     setTimer(callback: () => void, ms: number, persistent: boolean): Timer {
-      return ms > LONGEST
+      return ms > MAX_TIMEOUT_MS
         ? setLong(callback, ms, persistent)
         : runtime.setTimer(callback, ms, persistent);
     },
@@ -189,7 +188,7 @@ async function dialTcp(
   return connection;
 }
 
-/** Opens a connection, and shakes hands: what is wrong with a certificate shows here. */
+/** Opens a connection and performs the handshake, which verifies certificates. */
 async function dialTls(
   address: TcpAddress & { readonly tls: TlsSettings },
   signal: AbortSignal,
@@ -199,8 +198,8 @@ async function dialTls(
   function close(): void {
     if (isClosed) return;
     isClosed = true;
-    // Of a handshake that is cut off, Deno keeps the socket until the peer
-    // answers or hangs up; there is no way to be rid of it before.
+    // During a handshake, Deno keeps the socket open until the peer answers or
+    // hangs up; nothing can close it earlier.
     connection.close();
   }
   signal.addEventListener("abort", close, { once: true });
@@ -228,9 +227,9 @@ async function openTls(
     unsafelyDisableHostnameVerification: !tls.checkHostname,
   };
   if (cert !== undefined && key !== undefined) {
-    // It takes no signal, and startTls takes no certificate: where nobody
-    // answers, the dial goes on until the system gives it up, which may be two
-    // minutes later, and keeps the process alive for so long.
+    // connectTls takes no signal, and startTls no certificate: if nobody
+    // answers, the dial goes on, and keeps the process alive, until the system
+    // gives up, which may take two minutes.
     return await Deno.connectTls({ ...options, port, cert, key });
   }
   const connection = await dialTcp({ hostname, port }, signal);
@@ -240,7 +239,7 @@ async function openTls(
     try {
       connection.close();
     } catch {
-      // It was taken, and closed.
+      // startTls has taken and closed it.
     }
     throw error;
   }

@@ -1,4 +1,3 @@
-import type { RetryOptions } from "../retry/retry.ts";
 import type { CeleryConfig } from "./names.ts";
 import { withoutUndefined } from "../util/without_undefined.ts";
 import {
@@ -8,6 +7,7 @@ import {
   toMilliseconds,
   toNumber,
 } from "./values.ts";
+import type { RetryOptions } from "../retry/policy.ts";
 
 /** The retries that a configuration maps to. */
 export interface MappedRetry {

@@ -10,8 +10,8 @@ import { PullStream } from "../util/pull_stream.ts";
 import type { ResultEvent } from "../protocol/meta.ts";
 import type { ResultSource } from "../source/source.ts";
 import { toError } from "../util/to_error.ts";
-import type { Reader } from "../source/watch_table.ts";
 import { memberOf } from "../util/member_of.ts";
+import type { Reader } from "../source/watch.ts";
 
 /** How one reader reads. */
 export interface ConsumerOptions {
@@ -188,7 +188,7 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
     );
     this.#reader = {
       waits: [],
-      take: (event, size) => this.#take(event, size),
+      receive: (event, size) => this.#take(event, size),
       fail: (error) => this.#fail(error),
     };
     this.#outlet = new PullStream<ResultEvent>({

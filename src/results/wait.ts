@@ -6,7 +6,7 @@ import type { ResultLookup } from "../store/lookup.ts";
 import type { ResultEvent, ResultMeta } from "../protocol/meta.ts";
 import type { ResultSource } from "../source/source.ts";
 import { toTaskError } from "../protocol/task_error.ts";
-import type { Reader, Wait } from "../source/watch_table.ts";
+import type { Reader, Wait } from "../source/watch.ts";
 
 /**
  * How a wait for several results is done.
@@ -199,7 +199,7 @@ class OutcomeWait implements Reader {
     }
   }
 
-  take(event: ResultEvent): void {
+  receive(event: ResultEvent): void {
     try {
       if (this.#parentIds.has(event.taskId)) throwFailure(event);
       else this.#takeOwn(event);

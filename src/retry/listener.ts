@@ -7,59 +7,59 @@ import { isRetriable } from "../redis/retriable.ts";
 import type { StatusHub } from "../status.ts";
 import { toError } from "../util/to_error.ts";
 
-/** What `onRetry` is told before each wait. */
+/** What `onRetry` receives before each wait. */
 export interface RetryNotice {
-  /** What is tried again: the connection, or a store or a read. */
+  /** What is retried: the connection, or a command (a store or a read). */
   kind: "reconnect" | "command";
-  /** How many tries have failed so far. */
+  /** The number of attempts that have failed so far. */
   attempt: number;
-  /** How many are made in all; may be `Infinity`. */
+  /** The number of attempts in all; may be `Infinity`. */
   maxAttempts: number;
-  /** Milliseconds: the wait of a command, and the longest that one of a reconnect can be. */
+  /** Milliseconds until the next attempt; for a reconnect, at most. */
   delay: number;
-  /** Why the last try failed. */
+  /** Why the last attempt failed. */
   error: Error;
-  /** The same as a line for a log, worded as Celery's. Until the first connection it says why, too. */
+  /** A log line, worded as Celery's. Until the first connection succeeds, it includes the error. */
   message: string;
 }
 
-/** What a caller can say and hear about retries. */
+/** The user's part in retries. */
 export interface RetryCallbacks {
-  /** Told before each wait. */
+  /** Called before each wait; not awaited. */
   readonly onRetry?: (retry: RetryNotice) => void | Promise<void>;
-  /** Adds to what is tried again. */
+  /** Returns true for errors that are to be retried on top of the built-in ones. */
   readonly isRetriable?: (error: Error) => boolean;
 }
 
-/** What is said of each kind, before `: Retry (n/max) when.` */
+/** How each kind of log line begins, before `: Retry (n/max) when.` */
 const FAILED: Record<RetryNotice["kind"], string> = {
   reconnect: "Connection to Redis lost",
   command: "Command to Redis failed",
 };
-/** What is said in place of a connection that was lost, where there never was one. */
+/** The same before the first connection, which cannot be lost yet. */
 const NEVER_CONNECTED = "Connection to Redis failed";
 
 /**
- * Both layers of retries ask and tell the caller through this. Whatever the
- * caller's functions do, the retries go on; that one of them fails is told once
- * by `status()`, since an error that nobody catches would end the process.
+ * Calls the user's functions for both layers of retries. Whatever these do, the
+ * retries go on: an error in one is reported once by `status()`, because an
+ * uncaught one would end the process.
  */
 export class RetryListener {
   readonly #callbacks: RetryCallbacks;
   readonly #status: StatusHub;
-  readonly #told = new Set<keyof RetryCallbacks>();
+  readonly #reported = new Set<keyof RetryCallbacks>();
 
-  /** Listens for the caller. */
+  /** Reports failures of `callbacks` to `status`. */
   constructor(callbacks: RetryCallbacks, status: StatusHub) {
     this.#callbacks = callbacks;
     this.#status = status;
   }
 
-  /** Whether another attempt may succeed, by this module's rule or the caller's. */
+  /** Whether another attempt may succeed, by this module's rules or the user's. */
   isRetriable(error: Error): boolean {
     if (isRetriable(error)) return true;
-    // No attempt mends a mistake, or opens what was closed; and what a chord may
-    // have counted must not be sent again.
+    // Another attempt fixes no mistake and reopens no backend; and a chord part
+    // that may have been counted must not be sent again.
     if (
       error instanceof ConfigurationError ||
       error instanceof BackendClosedError || error instanceof ChordError
@@ -67,37 +67,37 @@ export class RetryListener {
     try {
       return this.#callbacks.isRetriable?.(error) === true;
     } catch (failure) {
-      this.#failed("isRetriable", failure);
+      this.#reportFailure("isRetriable", failure);
       return false;
     }
   }
 
   /**
-   * Tells the caller of a wait, and gives the line for a log. The caller is not
-   * waited for. Without `wasConnected`, there was no connection to lose.
+   * Calls `onRetry`, without awaiting it, and returns the log line.
+   * `hasConnected` says whether there was a connection to lose.
    */
-  notify(notice: Omit<RetryNotice, "message">, wasConnected = true): string {
-    const message = retryMessage(notice, wasConnected);
+  notify(notice: Omit<RetryNotice, "message">, hasConnected = true): string {
+    const message = retryMessage(notice, hasConnected);
     const { onRetry } = this.#callbacks;
     if (onRetry === undefined) return message;
     try {
       Promise.resolve(onRetry({ ...notice, message })).catch((failure) =>
-        this.#failed("onRetry", failure)
+        this.#reportFailure("onRetry", failure)
       );
     } catch (failure) {
-      this.#failed("onRetry", failure);
+      this.#reportFailure("onRetry", failure);
     }
     return message;
   }
 
-  #failed(name: keyof RetryCallbacks, failure: unknown): void {
-    if (this.#told.has(name)) return;
-    this.#told.add(name);
+  #reportFailure(name: keyof RetryCallbacks, failure: unknown): void {
+    if (this.#reported.has(name)) return;
+    this.#reported.add(name);
     const cause = toError(failure);
     this.#status.emit({
       type: "degraded",
       error: new Error(
-        `The option ${name} failed (the retries go on, and this is told once): ${cause.message}`,
+        `The option ${name} failed (retries go on, and this is reported once): ${cause.message}`,
         { cause },
       ),
     });
@@ -105,19 +105,21 @@ export class RetryListener {
 }
 
 /**
- * Celery's log line: `Connection to Redis lost: Retry (0/20) in 1.00 second.`
- * Where there was no connection yet, it says so, and why: nothing told of it
- * before.
+ * Formats Celery's log line: `Connection to Redis lost: Retry (0/20) in 1.00
+ * second.` Before the first connection it says so, with the error, which has not
+ * been reported before.
  */
 export function retryMessage(
   notice: Omit<RetryNotice, "message">,
-  wasConnected = true,
+  hasConnected = true,
 ): string {
   const { kind, attempt, maxAttempts, delay, error } = notice;
   const retries = maxAttempts === Infinity ? "Inf" : maxAttempts - 1;
-  const isFirst = kind === "reconnect" && !wasConnected;
+  const isFirst = kind === "reconnect" && !hasConnected;
   const what = isFirst ? NEVER_CONNECTED : FAILED[kind];
-  const line = `${what}: Retry (${attempt - 1}/${retries}) ${when(delay)}.`;
+  const line = `${what}: Retry (${attempt - 1}/${retries}) ${
+    formatDelay(delay)
+  }.`;
   return isFirst ? `${line} ${error.message}` : line;
 }
 
@@ -129,7 +131,7 @@ const UNITS: readonly (readonly [name: string, seconds: number])[] = [
 ];
 
 /** `in 2.50 seconds`, or `now` for less than one. */
-function when(ms: number): string {
+function formatDelay(ms: number): string {
   const seconds = Number((ms / 1000).toFixed(2));
   for (const [name, length] of UNITS) {
     if (seconds < length) continue;

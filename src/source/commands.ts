@@ -3,41 +3,38 @@ import { RedisError, RetryLimitError } from "../errors.ts";
 import { type OptionNames, optionNames } from "../util/option_names.ts";
 import type { RedisLink } from "../redis/link.ts";
 import { UnreachableNodeError } from "../redis/unreachable.ts";
-import {
-  AttemptsExhausted,
-  type RetryPolicy,
-  runWithRetry,
-} from "../retry/retry.ts";
+import { AttemptsExhausted, runWithRetry } from "../retry/retry.ts";
 import type { RetryListener } from "../retry/listener.ts";
 import type { Runtime } from "../runtime.ts";
 import type { ResultSource } from "./source.ts";
 import { toError } from "../util/to_error.ts";
+import type { RetryPolicy } from "../retry/policy.ts";
 
-/** What ends a call before it is done. */
+/** Options of a call to Redis. */
 export interface CallOptions {
-  /** Ends the wait: the call rejects with the signal's reason. */
+  /** Cancels the call, which rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
-/** The names in {@linkcode CallOptions}. */
+/** The names of {@linkcode CallOptions}. */
 export const CALL_OPTIONS: OptionNames = optionNames<CallOptions>({
   signal: true,
 });
 
-/** How commands are tried again. */
+/** What {@linkcode Commands} work with. */
 export interface CommandsOptions {
-  /** How often, and after which waits. */
+  /** How often, and after which waits, to try again. */
   readonly retry: RetryPolicy;
-  /** Says what is tried again, and is told of it. */
+  /** Says which errors are retriable, and is notified of each retry. */
   readonly retries: RetryListener;
-  /** The world outside. */
+  /** The clock, timers and randomness. */
   readonly runtime: Runtime;
 }
 
 /**
- * Runs commands on the source's link, each tried again as `retry` says. It
- * never dials: a failed attempt of the source to connect counts as one try of
- * each command that waits for it.
+ * Runs commands on the source's link, and retries each as `retry` says. It never
+ * dials: a failed attempt of the source to connect counts as one attempt of each
+ * command that waits for a link.
  */
 export class Commands {
   readonly #source: ResultSource;
@@ -52,9 +49,9 @@ export class Commands {
   /**
    * Runs `call` until it succeeds.
    *
-   * @throws what `giveUp` makes of the last error, if it was tried often enough
-   * or the source gave up; the error itself, if another try cannot help; the
-   * signal's reason, if it aborts.
+   * @throws {Error} what `giveUp` makes of the last error, if every allowed
+   * attempt failed or the source gave up; the error itself, if it is not
+   * retriable; the signal's reason, if it aborts.
    */
   async run<T>(
     call: (link: RedisLink, attempt: number) => Promise<T>,
@@ -69,7 +66,7 @@ export class Commands {
         (waits) =>
           runWithRetry(retry, (attempt) => {
             const done = this.#source.link().then((link) => {
-              // The link may come long after the caller was told that it ended.
+              // The link may come long after the call was cancelled.
               signal?.throwIfAborted();
               return call(link, attempt);
             });
@@ -102,11 +99,11 @@ export class Commands {
   }
 
   /**
-   * Runs `call` as {@linkcode run} does, but never again after the server may
-   * have carried it out: for what must not be done twice.
+   * Runs `call` as {@linkcode run} does, but never again once the server may
+   * have executed it: for commands that are not idempotent.
    *
-   * @throws what `unsure` makes of the error, if the reply was lost; otherwise
-   * as `run` does.
+   * @throws {Error} what `unsure` makes of the error, if the reply was lost;
+   * otherwise as `run` does.
    */
   async runOnce<T>(
     call: (link: RedisLink) => Promise<T>,
@@ -119,9 +116,9 @@ export class Commands {
         try {
           return await call(link);
         } catch (error) {
-          // What the server refused, or was never sent, it did not do. But what
-          // ends a link is what its commands reject with, and may be a server's
-          // words too.
+          // The server did not execute what it refused, or was never sent. But
+          // the error that ends a link, which its pending commands reject with,
+          // may be a RedisError, too.
           const ended = await Promise.race([link.ended, undefined]);
           if (error instanceof RedisError && error !== ended) throw error;
           if (error instanceof UnreachableNodeError) throw error;

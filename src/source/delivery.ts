@@ -1,18 +1,12 @@
 import { DecodeError } from "../errors.ts";
-import { hashDocument } from "./document_hash.ts";
+import type { StoredDocument } from "../formats/types.ts";
 import { undecodableMeta } from "../protocol/decode.ts";
 import type { EventOrigin, ResultEvent } from "../protocol/meta.ts";
-import {
-  isWaiting,
-  type Wait,
-  waitBefore,
-  waitsOf,
-  type Watch,
-  type WatchTable,
-} from "./watch_table.ts";
-import type { StoredDocument } from "../formats/types.ts";
+import { hashDocument } from "./document_hash.ts";
+import type { Wait, Watch } from "./watch.ts";
+import type { WatchTable } from "./watch_table.ts";
 
-/** What delivery needs from its surroundings. */
+/** What a {@linkcode Delivery} works with. */
 export interface DeliveryOptions {
   /** Who awaits what. */
   readonly table: WatchTable;
@@ -22,31 +16,32 @@ export interface DeliveryOptions {
     taskId: string,
     origin: EventOrigin,
   ): ResultEvent;
-  /** Told of a watch that nobody waits for any more. */
+  /** Called when nobody waits for a watch any more. */
   onAbandoned(watch: Watch): void;
 }
 
 /**
- * Brings documents to their readers: those that were published, and those that
- * were read. What was read may be older than what was published before it, or
- * the same; nothing may be lost by leaving the wrong one out.
+ * Delivers documents to their readers: those that were published, and those
+ * that were read. What was read may be older than what was published before
+ * it, or the same; dropping the wrong one would lose something.
  *
- * A message may be older than a wait: of an earlier run of a task id that is
- * used again, say. It is known to be newer, by `messagesSince`, once the server
- * has confirmed a SUBSCRIBE that was sent after the wait began, or has answered
- * the fence of a read that was. Until then an outcome that is published does not
- * end the wait, and its own read decides; one that is never stored is none.
+ * A message may be older than a wait: from an earlier run of a reused task id,
+ * for example. It is known to be newer (by `messagesSince`) once the server has
+ * confirmed a SUBSCRIBE that was sent after the wait began, or answered the
+ * fence of a read that was. Until then a published outcome does not end the
+ * wait, and the wait's own read decides. An outcome that is never stored does
+ * not count.
  *
- * A read counts for the waits that began before it was sent. An outcome that was
- * read is delivered at once, unless a message came in after the read was sent.
- * That may be newer, and a reader never goes back in time: SUCCESS too may be
- * forgotten, and its task run again. But it may be older, too. Hence the key is
- * read once more behind the fence; so it is for a wait that left out a message
- * that may be newer than its read.
+ * A read counts for the waits that began before it was sent. An outcome that
+ * was read is delivered at once, unless a message arrived after the read was
+ * sent. That message may be newer, and a reader must never go back in time:
+ * even a SUCCESS may be forgotten and its task run again. But it may also be
+ * older, so the key is read once more behind the fence. The same goes for a
+ * wait that left out a message that may be newer than its read.
  *
- * A not-ready document that was read may be older than messages still on their
- * way: it waits for the fence, and is left out if a message came in after the
- * read was sent, or if the reader has it already. Messages are never compared
+ * A not-ready document that was read may be older than messages still in
+ * flight: it waits for the fence, and is dropped if a message arrived after the
+ * read was sent, or if the reader already has it. Messages are never compared
  * with each other: a worker may report the same progress twice.
  */
 export class Delivery {
@@ -59,13 +54,13 @@ export class Delivery {
 
   /**
    * Delivers a message. Returns the watch if the message could not be decoded:
-   * what the key holds decides then.
+   * then what the key holds decides.
    */
-  live(key: string, document: StoredDocument): Watch | undefined {
+  deliverMessage(key: string, document: StoredDocument): Watch | undefined {
     const { table } = this.#options;
     const watch = table.get(key);
     if (watch?.first === undefined) return undefined;
-    watch.lastMessage = table.tick();
+    watch.receiveMessage(table.tick());
     let event: ResultEvent;
     try {
       event = this.#options.decode(document, watch.taskId, "live");
@@ -74,58 +69,61 @@ export class Delivery {
       return watch;
     }
     if (event.ready) {
-      this.#toAll(watch, document, event, watch.messagesSince);
+      this.#deliverToAll(watch, document, event, watch.messagesSince);
     } else {
       const hash = hashDocument(document);
-      for (const wait of waitsOf(watch)) wait.lastHash = hash;
-      this.#toAll(watch, document, event, Infinity);
+      for (const wait of watch.waits()) wait.setReceived(hash);
+      this.#deliverToAll(watch, document, event, Infinity);
     }
     return undefined;
   }
 
   /**
-   * Delivers what a read that was sent at tick `sent` found, if that is ready
-   * and no message came in since. Returns to how many readers; undefined if it
-   * is not ready, and has to wait for the fence.
+   * Delivers what a read sent at tick `sent` found, if it is ready and no
+   * message arrived since. Returns the number of readers it went to; undefined
+   * if it is not ready, and has to wait for the fence.
    */
-  snapshot(
+  deliverIfReady(
     watch: Watch,
     document: StoredDocument,
     sent: number,
   ): number | undefined {
-    if (watch.first === undefined) return 0;
-    const event = this.#stored(watch, document);
+    if (!watch.isAwaited) return 0;
+    const event = this.#decodeStored(watch, document);
     if (!event.ready) return undefined;
-    if (watch.lastMessage > sent) return 0;
-    return this.#toAll(watch, document, event, sent);
+    if (watch.hasMessageSince(sent)) return 0;
+    return this.#deliverToAll(watch, document, event, sent);
   }
 
-  /** Delivers a not-ready document behind the fence. Returns to how many readers. */
-  fenced(watch: Watch, document: StoredDocument, sent: number): number {
-    if (watch.lastMessage > sent) return 0;
+  /**
+   * Delivers a not-ready document that a read sent at tick `sent` found, once
+   * the fence was answered. Returns the number of readers it went to.
+   */
+  deliverFenced(watch: Watch, document: StoredDocument, sent: number): number {
+    if (watch.hasMessageSince(sent)) return 0;
     const hash = hashDocument(document);
     const missing: Wait[] = [];
-    // What one has had last, those who came before it have had last, too:
-    // thousands of them are not looked at for one that joins.
+    // Whatever a wait received last, all older waits received last, too: one
+    // reader that joins does not cost a look at thousands of others.
     for (
-      let wait = waitBefore(watch, sent);
-      wait !== undefined && wait.lastHash !== hash;
+      let wait = watch.waitBefore(sent);
+      wait !== undefined && !wait.hasReceived(hash);
       wait = wait.next
     ) {
       missing.push(wait);
     }
     for (const wait of missing) {
-      wait.lastHash = hash;
-      this.#hand(wait, this.#stored(watch, document), document.length);
+      wait.setReceived(hash);
+      this.#deliver(wait, this.#decodeStored(watch, document), document.length);
     }
     return missing.length;
   }
 
   /**
-   * Hands a document to every reader whose wait began before tick `before`:
-   * decoded for each anew, since an event is its reader's to change.
+   * Delivers a document to every reader whose wait began before tick `before`.
+   * It is decoded anew for each, since a reader may modify its event.
    */
-  #toAll(
+  #deliverToAll(
     watch: Watch,
     document: StoredDocument,
     first: ResultEvent,
@@ -134,39 +132,41 @@ export class Delivery {
     const only = watch.first;
     if (only !== undefined && only.next === undefined) {
       if (only.since >= before) return 0;
-      this.#hand(only, first, document.length);
+      this.#deliver(only, first, document.length);
       return 1;
     }
     // A copy, because an outcome ends the wait.
-    const waits = [...waitsOf(watch)].filter(({ since }) => since < before);
+    const waits = [...watch.waits()].filter(({ since }) => since < before);
     for (const [index, wait] of waits.entries()) {
-      const event = index === 0 ? first : this.#again(watch, document, first);
-      this.#hand(wait, event, document.length);
+      const event = index === 0
+        ? first
+        : this.#decodeAgain(watch, document, first);
+      this.#deliver(wait, event, document.length);
     }
     return waits.length;
   }
 
-  #again(
+  #decodeAgain(
     watch: Watch,
     document: StoredDocument,
     { origin }: ResultEvent,
   ): ResultEvent {
     return origin === "snapshot"
-      ? this.#stored(watch, document)
+      ? this.#decodeStored(watch, document)
       : this.#options.decode(document, watch.taskId, origin);
   }
 
-  #hand(wait: Wait, event: ResultEvent, size: number): void {
-    // The event of another reader may have made this one leave.
-    if (!isWaiting(wait)) return;
+  #deliver(wait: Wait, event: ResultEvent, size: number): void {
+    // Another reader's event may have made this one leave.
+    if (!wait.isOpen) return;
     if (event.ready && this.#options.table.leave(wait)) {
       this.#options.onAbandoned(wait.watch);
     }
-    wait.reader.take(event, size);
+    wait.reader.receive(event, size);
   }
 
-  /** What a key holds is the outcome, even if it cannot be decoded. */
-  #stored(watch: Watch, document: StoredDocument): ResultEvent {
+  /** Decodes what a key holds: that is the outcome, even if it cannot be decoded. */
+  #decodeStored(watch: Watch, document: StoredDocument): ResultEvent {
     try {
       return this.#options.decode(document, watch.taskId, "snapshot");
     } catch (error) {

@@ -1,8 +1,7 @@
 /**
- * A 53-bit hash of a document, to tell whether two are the same without
- * keeping either. Not for anything that an attacker may choose to his profit:
- * the worst that equal hashes do is that a repeated progress report is held
- * back.
+ * Computes a 53-bit hash of a document, to compare documents without keeping
+ * them. It is not cryptographic: the worst that a collision does is to hold
+ * back a progress report.
  */
 export function hashDocument(document: string | Uint8Array): number {
   let a = 0x811c9dc5;

@@ -3,48 +3,48 @@ import type { Runtime, Timer } from "../runtime.ts";
 import type { StatusHub } from "../status.ts";
 import type { WatchTable } from "./watch_table.ts";
 
-/** How often it looks, in milliseconds, and so the burst that it may make. */
-const STEP = 1000;
-/** Keys read in a second at most. */
-const MAX_RATE = 1000;
+/** How often keys are read, which also bounds a burst. */
+const STEP_MS = 1000;
+/** The most keys to read per second. */
+const MAX_KEYS_PER_SECOND = 1000;
 
-/** What a reconciler works on. */
+/** What a {@linkcode Reconciler} works with. */
 export interface ReconcilerOptions {
   /** Who awaits what. */
   readonly table: WatchTable;
-  /** What reads. */
+  /** What reads the keys. */
   readonly attachment: Attachment;
-  /** Milliseconds in which every key is read once; 0 is off. */
+  /** Milliseconds in which every key is read once; 0 turns it off. */
   readonly period: number;
-  /** Told of each round. */
+  /** Receives the outcome of each round. */
   readonly status: StatusHub;
-  /** The world outside. */
+  /** The clock and the timers. */
   readonly runtime: Runtime;
 }
 
 /**
- * Reads every awaited key again, about once per period, spread out. Whatever
- * the messages missed (a writer that stores without publishing, a replica that
- * was promoted without the last writes) becomes a delay of at most a period.
+ * Rereads every awaited key about once per period, spread out. Whatever the
+ * messages missed (a writer that stores without publishing, a replica that was
+ * promoted without the last writes) is then delayed by at most a period.
  */
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #step: number;
   #timer: Timer | undefined;
-  // Keys that are due, and the part of one that is not yet.
+  // The number of keys that are due, with a fraction.
   #due = 0;
   #read = 0;
   #delivered = 0;
   #isStopped = false;
 
-  /** Starts at once, and runs until it is stopped. */
+  /** Starts at once, unless the period is 0. */
   constructor(options: ReconcilerOptions) {
     this.#options = options;
-    this.#step = Math.min(STEP, options.period);
+    this.#step = Math.min(STEP_MS, options.period);
     if (options.period > 0) this.#wait();
   }
 
-  /** Stops; a read on its way is not waited for. */
+  /** Stops without waiting for a read in progress. */
   stop(): void {
     this.#isStopped = true;
     if (this.#timer !== undefined) {
@@ -64,20 +64,20 @@ export class Reconciler {
   async #check(): Promise<void> {
     const { table, attachment, period, status } = this.#options;
     this.#due = Math.min(
-      this.#due + table.awaited * this.#step / period,
-      MAX_RATE * this.#step / 1000,
+      this.#due + table.awaitedCount * this.#step / period,
+      MAX_KEYS_PER_SECOND * this.#step / 1000,
     );
-    const watches = table.rotate(
-      Math.min(Math.trunc(this.#due), table.awaited),
+    const watches = table.cycle(
+      Math.min(Math.trunc(this.#due), table.awaitedCount),
     );
     if (watches.length === 0) return;
     this.#due -= watches.length;
     const delivered = await attachment.check(watches);
-    // The link is over: what was not read is not told of.
+    // The link is over: what was not read is not reported.
     if (this.#isStopped) return;
     this.#read += watches.length;
     this.#delivered += delivered;
-    if (delivered === 0 && this.#read < table.awaited) return;
+    if (delivered === 0 && this.#read < table.awaitedCount) return;
     status.emit({
       type: "reconciled",
       keys: this.#read,

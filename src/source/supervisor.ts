@@ -1,358 +1,368 @@
-import { Attachment, ReadSize } from "./attachment.ts";
-import type { Delivery } from "./delivery.ts";
 import { RedisConnectionError } from "../errors.ts";
-import { Reconciler } from "./reconciler.ts";
-import type { RedisDriver, RedisLink } from "../redis/link.ts";
-import { isPossiblyTransient } from "../redis/retriable.ts";
-import type { RetryPolicy } from "../retry/retry.ts";
-import type { RetryListener } from "../retry/listener.ts";
-import { chunks, Expiry, rotate } from "./rotation.ts";
-import type { Runtime } from "../runtime.ts";
-import type { StatusHub } from "../status.ts";
+import type { StoredDocument } from "../formats/types.ts";
+import type { EventOrigin, ResultEvent } from "../protocol/meta.ts";
+import type { RedisLink } from "../redis/link.ts";
+import { backoff } from "../retry/policy.ts";
+import { Deadline } from "../util/deadline.ts";
+import { onAbort } from "../util/on_abort.ts";
+import { pause } from "../util/pause.ts";
 import { toError } from "../util/to_error.ts";
+import type { Attachment, Subscriptions } from "./attachment.ts";
+import { type ConnectOptions, connectWithRetry } from "./connect.ts";
+import { ConnectionHistory } from "./connection_history.ts";
+import { Delivery } from "./delivery.ts";
+import type { PendingCommands } from "./pending_commands.ts";
+import { ReadSize } from "./read_size.ts";
+import { renewWithRetry, subscribeAwaited } from "./rotation.ts";
+import { SourceLink, type SourceLinkOptions } from "./source_link.ts";
+import type { Watch } from "./watch.ts";
 import type { WatchTable } from "./watch_table.ts";
 
-/** What a keeper works on. */
-export interface SupervisorOptions {
-  /** The way to reach Redis. */
-  readonly driver: RedisDriver;
-  /** What is awaited. */
+/** A link that dies younger than this is redialled after growing waits. */
+const SHORT_LIFE_MS = 1000;
+
+/** What a {@linkcode Supervisor} works with. */
+export interface SupervisorOptions extends ConnectOptions {
+  /** Who awaits what. */
   readonly table: WatchTable;
-  /** Takes what links bring. */
-  readonly delivery: Delivery;
-  /** Milliseconds per round of re-reading; 0 is off. */
+  /** The commands in progress. */
+  readonly commands: PendingCommands;
+  /** Milliseconds per round of re-reading; 0 turns it off. */
   readonly reconcile: number;
-  /** Milliseconds that commands under way have to finish on a link that was replaced. */
+  /** Milliseconds that commands have to finish on a link that is to end. */
   readonly closeTimeout: number;
-  /** How a replacement is tried again. */
-  readonly reconnect: RetryPolicy;
-  /** Says what is tried again. */
-  readonly retries: RetryListener;
-  /** Told how things stand. */
-  readonly status: StatusHub;
-  /** The world outside. */
-  readonly runtime: Runtime;
-  /** Whether anybody waits. */
-  isWanted(): boolean;
-  /** Resolves when the commands that are under way now are over. */
-  commandsOver(): Promise<unknown>;
-  /** Told why the link in place has ended. */
-  onEnded(reason: Error): void;
-  /** Takes what the end of the source has to wait for. */
-  track(work: Promise<void>): void;
+  /** Decodes a document, or throws a {@linkcode DecodeError}. */
+  decode(
+    document: StoredDocument,
+    taskId: string,
+    origin: EventOrigin,
+  ): ResultEvent;
 }
 
-/** A link, and what its keeper knows of it. */
-export interface ActiveLink {
-  /** The link itself. */
-  readonly link: RedisLink;
-  /** Until when it may live. */
-  readonly expiry: Expiry;
-  /** Whether its messages are delivered. */
-  readonly gate: { isOpen: boolean };
-  /** What took its place while it worked. */
-  successor: ActiveLink | undefined;
-  /** Settled when something did. */
-  readonly replaced: PromiseWithResolvers<void>;
-  /** When it got its place, by the runtime's `now()`. */
-  since: number;
+/** How the active link ended. */
+interface Loss {
+  readonly reason: Error;
+  /** Milliseconds that the link was active. */
+  readonly age: number;
 }
 
 /**
- * Keeps the one link of a source, with what is at work on it: the attachment,
- * the reconciler, and the timer of its credentials. Before these expire, it
- * puts a fresh link in its place.
+ * Keeps a source connected while anybody waits: it connects and reconnects,
+ * attaches every awaited key to each link, delivers what the link brings, and
+ * replaces the link before its credentials expire.
  */
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #readSize = new ReadSize();
-  readonly #told = new Set<string>();
-  #link: RedisLink | undefined;
-  #attachment: Attachment | undefined;
-  #reconciler: Reconciler | undefined;
-  #rotation: AbortController | undefined;
-  #isStopped = false;
-  #kept = true;
+  readonly #linkOptions: SourceLinkOptions;
+  readonly #history: ConnectionHistory;
+  // What `close` has to wait for.
+  readonly #tasks = new Set<Promise<void>>();
+  #active: SourceLink | undefined;
+  // Settled when the active link has ended.
+  #lost = Promise.withResolvers<Loss>();
+  // Settled with the next link, or with the failure of the attempt to make it.
+  #next = nextLink();
+  #running: AbortController | undefined;
+  #renewal: AbortController | undefined;
+  #isKeptAlive = true;
+  #closed: Error | undefined;
 
-  /** Begins with none. */
+  /** Prepares; nothing is dialled before {@linkcode demandChanged} finds that somebody waits. */
   constructor(options: SupervisorOptions) {
+    const { table, retries, status, decode } = options;
     this.#options = options;
-  }
-
-  /** The present link; undefined where there is none. */
-  get link(): RedisLink | undefined {
-    return this.#link;
-  }
-
-  /** What attaches keys to the present link. */
-  get attachment(): Attachment | undefined {
-    return this.#attachment;
-  }
-
-  /** Lets the link keep the process alive, or not. */
-  keepAlive(keep: boolean): void {
-    if (this.#kept === keep) return;
-    this.#kept = keep;
-    this.#link?.keepAlive(keep);
-  }
-
-  /** Puts no other link in the place of the present one any more. */
-  stop(reason: Error): void {
-    this.#isStopped = true;
-    this.#rotation?.abort(reason);
-  }
-
-  /**
-   * Makes a link, whose messages are dropped until it gets its place. `onStep`
-   * is told what it waits for meanwhile, and later when it dials again.
-   */
-  async open(
-    signal: AbortSignal,
-    onStep: (step: string | undefined) => void = () => {},
-  ): Promise<ActiveLink> {
-    const { delivery, driver, runtime, table } = this.#options;
-    const gate = { isOpen: false };
-    const expiry = new Expiry(runtime, () =>
-      this.#degraded(
-        new Error(
-          "Cannot renew the connection before its credentials expire: their expiresAt has passed already, check the clocks",
-        ),
-      ));
-    const link = await driver.connect({
-      onMessage: (channel, payload) => {
-        if (!gate.isOpen) return;
-        const undecodable = delivery.live(channel, payload);
-        if (undecodable !== undefined) {
-          this.#attachment?.reread(undecodable);
-        }
-      },
-      onNotice: (error) => this.#degraded(error),
-      onExpires: (at) => expiry.tell(at),
-      onStep,
-      onMoved: (channels) => {
-        if (!gate.isOpen) return;
-        for (const channel of channels) {
-          const watch = table.get(channel);
-          if (watch !== undefined) this.#attachment?.reread(watch);
-        }
-      },
-    }, signal);
-    return {
-      link,
-      expiry,
-      gate,
-      successor: undefined,
-      replaced: Promise.withResolvers(),
-      since: runtime.now(),
-    };
-  }
-
-  /**
-   * Gives a link its place: it delivers from now on, and every awaited key is
-   * attached to it, those that are `subscribed` by being read alone. `ended`
-   * rejects when the link ends.
-   */
-  activate(
-    kept: ActiveLink,
-    subscribed?: ReadonlySet<string>,
-  ): { attachment: Attachment; ended: Promise<never> } {
-    const { onEnded, runtime, table, track } = this.#options;
-    const { link } = kept;
-    this.#link = link;
-    link.keepAlive(this.#kept);
-    kept.since = runtime.now();
-    const attachment = this.#attach(kept, subscribed);
-    const ended = link.ended.then((reason) => {
-      kept.expiry.stop();
-      // Another one has its place.
-      if (this.#link !== link) throw reason;
-      onEnded(reason);
-      this.#attachment?.stop();
-      this.#reconciler?.stop();
-      this.#link = this.#attachment = this.#reconciler = undefined;
-      table.sweep();
-      throw reason;
-    });
-    ended.catch((reason) => track(link.end(reason)));
-    return { attachment, ended };
-  }
-
-  /** Every awaited key is attached to a link: what is done now and then may begin. */
-  onAttached(kept: ActiveLink, attachment: Attachment): void {
-    // It may be over, or another one have its place.
-    if (this.#attachment !== attachment) return;
-    const { table, reconcile, runtime, status, track } = this.#options;
-    // An attachment may still be settled when both links are mute already.
-    this.#reconciler?.stop();
-    this.#reconciler = new Reconciler({
-      table,
-      attachment,
-      period: reconcile,
-      status,
-      runtime,
-    });
-    kept.expiry.start(() => track(this.#rotate(kept)));
-  }
-
-  #attach(
-    { link, gate }: ActiveLink,
-    subscribed: ReadonlySet<string> = new Set(),
-  ): Attachment {
-    const { delivery, runtime, table } = this.#options;
-    gate.isOpen = true;
-    return this.#attachment = new Attachment({
-      link,
-      table,
-      delivery,
-      readSize: this.#readSize,
-      runtime,
-      subscribed,
-    });
-  }
-
-  /** Puts a fresh link in the place of one whose credentials expire. */
-  async #rotate(old: ActiveLink): Promise<void> {
-    const { closeTimeout, isWanted, reconnect, runtime } = this.#options;
-    if (this.#isStopped) return;
-    if (!isWanted()) return await endIdle(old.link);
-    const rotation = this.#rotation = new AbortController();
-    old.link.ended.then((reason) => rotation.abort(reason));
-    await rotate<ActiveLink>({
-      open: (signal) => this.open(signal),
-      channels: () => this.#channels(),
-      mute: () => {
-        old.gate.isOpen = false;
-        this.#attachment?.stop();
-        this.#reconciler?.stop();
-      },
-      replace: (next, subscribed) => this.#replace(old, next, subscribed),
-      unmute: () => this.#unmute(old),
-      onFailure: this.#failureOf(old),
-      muteTimeout: closeTimeout,
-      reconnect,
-      runtime,
-    }, rotation.signal);
-    if (this.#rotation === rotation) this.#rotation = undefined;
-  }
-
-  #channels(): string[] {
-    const channels: string[] = [];
-    for (const { key, first } of this.#options.table) {
-      if (first !== undefined) channels.push(key);
-    }
-    return channels;
-  }
-
-  #replace(
-    old: ActiveLink,
-    next: ActiveLink,
-    subscribed: ReadonlySet<string>,
-  ): void {
-    const { table, track } = this.#options;
-    old.successor = next;
-    old.replaced.resolve();
-    table.sweep();
-    const left = Array.from(subscribed).filter((key) =>
-      table.get(key) === undefined
-    );
-    this.#unsubscribe(next.link, left);
-    this.#resync(next, this.activate(next, subscribed).attachment);
-    track(this.#retire(old));
-  }
-
-  /** Goes on with the old link: the fresh one failed while both were mute. */
-  #unmute(old: ActiveLink): void {
-    const { table } = this.#options;
-    const subscribed = new Set<string>();
-    const unsure: string[] = [];
-    for (const { key, first, phase } of table) {
-      if (first !== undefined && phase === "subscribed") {
-        subscribed.add(key);
-      } else if (phase !== "queued") {
-        unsure.push(key);
-      }
-    }
-    this.#unsubscribe(old.link, unsure);
-    table.sweep();
-    this.#resync(old, this.#attach(old, subscribed));
-  }
-
-  /** Takes why a replacement failed, tells the first reason, and says whether to try again. */
-  #failureOf(old: ActiveLink): (error: Error) => boolean {
-    const { isWanted, retries, status, track } = this.#options;
-    let isTold = false;
-    return (error) => {
-      if (!isTold) {
-        isTold = true;
-        const message =
-          `Cannot renew the connection before its credentials expire: ${error.message}`;
-        status.emit({
-          type: "degraded",
-          error: new Error(message, { cause: error }),
-        });
-      }
-      // The link that is to be replaced worked.
-      if (isWanted()) {
-        return retries.isRetriable(error) || isPossiblyTransient(error);
-      }
-      track(endIdle(old.link));
-      return false;
-    };
-  }
-
-  /** Unsubscribes, before anything else is sent, what the next attachment takes for not subscribed. */
-  #unsubscribe(link: RedisLink, keys: readonly string[]): void {
-    for (const chunk of chunks(keys)) {
-      // What fails on a link ends it.
-      link.unsubscribe(chunk).catch((error) => link.end(toError(error)));
-    }
-  }
-
-  /** Tells of an attach without a break in the connection. */
-  #resync(kept: ActiveLink, attachment: Attachment): void {
-    const { status, table, track } = this.#options;
-    const keys = table.awaited;
-    const attached = Promise.race([
-      attachment.attached.then(() => {
-        if (this.#attachment !== attachment) return;
-        status.emit({ type: "resynced", keys });
-        this.onAttached(kept, attachment);
+    this.#history = new ConnectionHistory(retries, status);
+    this.#linkOptions = {
+      ...options,
+      delivery: new Delivery({
+        table,
+        decode,
+        onAbandoned: (watch) => this.detach(watch),
       }),
-      kept.link.ended.then(() => {}),
-    ]);
-    track(attached);
+      readSize: new ReadSize(),
+      onNotice: (notice) => this.#history.reportOnce(notice),
+    };
+  }
+
+  /** The last error of a link or of an attempt to connect; undefined while all is well. */
+  get lastError(): Error | undefined {
+    return this.#history.lastError ?? this.#active?.attachment?.unreachable;
+  }
+
+  /** What is being done to connect and to read keys, for messages. */
+  get activity(): string {
+    const { address } = this.#options;
+    const { isConnecting, step } = this.#history.attempt;
+    const activity = this.#active !== undefined
+      ? `subscribing to keys at ${address} and reading them`
+      : isConnecting
+      ? `connecting to ${address}`
+      : `waiting to connect to ${address} again`;
+    return step === undefined ? activity : `${activity}: ${step}`;
+  }
+
+  /** Attaches a key for a reader that was added to it. A key that is not new is only read. */
+  attach(watch: Watch, isNew: boolean): void {
+    const attachment = this.#active?.attachment;
+    if (isNew) attachment?.add(watch);
+    else attachment?.reread(watch);
+  }
+
+  /** Detaches a key that nobody awaits any more. */
+  detach(watch: Watch): void {
+    const attachment = this.#active?.attachment;
+    if (attachment === undefined) this.#options.table.delete(watch);
+    else attachment.leave(watch);
+    this.demandChanged();
+  }
+
+  /** Connects, or stops trying to, depending on whether anybody waits. */
+  demandChanged(): void {
+    const isWanted = this.#isWanted;
+    if (this.#isKeptAlive !== isWanted) {
+      this.#isKeptAlive = isWanted;
+      this.#active?.link.keepAlive(isWanted);
+    }
+    if (isWanted) {
+      if (this.#running !== undefined || this.#closed !== undefined) return;
+      this.#running = new AbortController();
+      this.#track(this.#run(this.#running.signal));
+    } else if (this.#active === undefined) {
+      // Nobody waits: a dead link is not redialled until somebody does.
+      this.#running?.abort();
+    }
+  }
+
+  /** Resolves to the active link, or the next one. Rejects if the next attempt to connect fails. */
+  link(): Promise<RedisLink> {
+    if (this.#active !== undefined) return Promise.resolve(this.#active.link);
+    this.demandChanged();
+    return this.#next.promise;
   }
 
   /**
-   * Ends a link that another one has taken the place of, once the commands of
-   * that moment are over: one that takes several steps goes on with its link.
+   * Ends every wait with `reason`; commands that have a link finish, within a
+   * deadline. Resolves when nothing is left of any link.
    */
-  async #retire({ link }: ActiveLink): Promise<void> {
-    const { closeTimeout, commandsOver, runtime } = this.#options;
-    const late = Promise.withResolvers<void>();
-    const timer = runtime.setTimer(late.resolve, closeTimeout, false);
-    await Promise.race([commandsOver(), late.promise, link.ended]);
-    runtime.clearTimer(timer);
-    await link.end(
+  async close(reason: Error): Promise<void> {
+    if (this.#closed === undefined) {
+      this.#closed = reason;
+      this.#fail(reason);
+      this.#renewal?.abort(reason);
+      this.#options.commands.abort(reason);
+      if (this.#active !== undefined) {
+        this.#track(this.#endAfterCommands(this.#active.link, reason));
+      }
+    }
+    // One task may begin another while it ends.
+    while (this.#tasks.size > 0) await Promise.all(this.#tasks);
+  }
+
+  get #isWanted(): boolean {
+    const { commands, table } = this.#options;
+    return table.awaitedCount > 0 || commands.size > 0;
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work.finally(() => this.#tasks.delete(tracked));
+    this.#tasks.add(tracked);
+  }
+
+  /** The loop: one link after the other, as long as anybody waits. */
+  async #run(signal: AbortSignal): Promise<void> {
+    const { retries, status } = this.#options;
+    let shortLives = 0;
+    try {
+      do {
+        signal.throwIfAborted();
+        await connectWithRetry(
+          this.#options,
+          this.#history,
+          (attempt, signal) => this.#attempt(attempt, signal),
+          signal,
+        );
+        const { reason, age } = await this.#lost.promise;
+        const loss = this.#history.asRetriable(reason);
+        if (this.#closed !== undefined) break;
+        status.emit({ type: "disconnected", error: loss });
+        if (!retries.isRetriable(loss)) throw loss;
+        shortLives = age < SHORT_LIFE_MS ? shortLives + 1 : 0;
+        if (this.#isWanted && shortLives > 0) {
+          await this.#waitToReconnect(shortLives, loss, signal);
+        }
+      } while (this.#isWanted);
+      this.#running = undefined;
+    } catch (error) {
+      this.#running = undefined;
+      // Nobody waited any more, but somebody may have come while this ended.
+      if (signal.aborted) this.demandChanged();
+      else this.#fail(toError(error));
+    }
+  }
+
+  async #waitToReconnect(
+    attempt: number,
+    error: Error,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { reconnect, retries, runtime } = this.#options;
+    const delay = backoff(reconnect, attempt, () => runtime.random());
+    const maxAttempts = Infinity;
+    retries.notify({ kind: "reconnect", attempt, maxAttempts, delay, error });
+    await pause(delay, runtime, signal, { persistent: true });
+    signal.throwIfAborted();
+  }
+
+  /** Makes one attempt: a fresh link, with every awaited key attached to it. */
+  async #attempt(attempt: number, signal: AbortSignal): Promise<void> {
+    const { status, table } = this.#options;
+    const history = this.#history;
+    status.emit({ type: "connecting", attempt });
+    const progress = history.beginAttempt();
+    let opened: SourceLink;
+    try {
+      opened = await SourceLink.open(
+        this.#linkOptions,
+        signal,
+        (step) => progress.step = step,
+      );
+    } catch (thrown) {
+      // A cancelled attempt does not count: the next one, or the end of
+      // retrying, settles the waits for a link.
+      if (signal.aborted) throw thrown;
+      const error = history.asRetriable(toError(thrown));
+      history.failed(error);
+      this.#takeNext().reject(error);
+      throw error;
+    } finally {
+      progress.isConnecting = false;
+      progress.step = undefined;
+    }
+    if (signal.aborted) {
+      this.#track(opened.link.end(toError(signal.reason)));
+      throw signal.reason;
+    }
+    const lost = this.#lost = Promise.withResolvers();
+    const { attached } = this.#activate(opened);
+    this.#takeNext().resolve(opened.link);
+    const keys = table.awaitedCount;
+    const loss = await Promise.race([attached, lost.promise]);
+    if (loss !== undefined) throw history.asRetriable(loss.reason);
+    const isFirst = !history.hasConnected;
+    history.connected();
+    status.emit({ type: "connected" });
+    if (!isFirst) status.emit({ type: "resynced", keys });
+    this.#maintain(opened);
+  }
+
+  /** Makes a link the active one, in the place of another if there is one. */
+  #activate(next: SourceLink, subscriptions?: Subscriptions): Attachment {
+    this.#active?.deactivate();
+    this.#active = next;
+    next.link.keepAlive(this.#isKeptAlive);
+    next.link.ended.then((reason) => this.#onEnded(next, reason));
+    return next.activate(subscriptions);
+  }
+
+  #onEnded(ended: SourceLink, reason: Error): void {
+    this.#track(ended.link.end(reason));
+    // Another link may have replaced it.
+    if (this.#active !== ended) return;
+    ended.deactivate();
+    this.#active = undefined;
+    this.#history.failed(reason);
+    this.#lost.resolve({ reason, age: ended.age });
+  }
+
+  #maintain(active: SourceLink): void {
+    // Its end, or its replacement, may have come first.
+    if (this.#active !== active) return;
+    active.maintain(() => this.#track(this.#renew(active)));
+  }
+
+  /** Replaces a link before its credentials expire, without interrupting delivery. */
+  async #renew(old: SourceLink): Promise<void> {
+    if (this.#closed !== undefined) return;
+    const isWanted = (): boolean => this.#isWanted;
+    if (isWanted()) {
+      const renewal = this.#renewal = new AbortController();
+      const { signal } = renewal;
+      old.link.ended.then((reason) => renewal.abort(reason));
+      const isReplaced = await renewWithRetry(
+        this.#options,
+        () => this.#replace(old, signal),
+        isWanted,
+        signal,
+      );
+      // If somebody waits, the old link goes on while it can.
+      if (isReplaced || signal.aborted || isWanted()) return;
+    }
+    await old.link.end(
       new RedisConnectionError(
-        "The connection was replaced before its credentials expire",
+        "The idle connection was closed before its credentials expire",
       ),
     );
   }
 
-  /** Each link may meet the same refusal: it is told once. */
-  #degraded(error: Error): void {
-    if (this.#told.has(error.message)) return;
-    this.#told.add(error.message);
-    this.#options.status.emit({ type: "degraded", error });
+  /** One attempt to replace a link. Why that loses no outcome: see {@linkcode subscribeAwaited}. */
+  async #replace(old: SourceLink, signal: AbortSignal): Promise<void> {
+    const { status, table } = this.#options;
+    const next = await SourceLink.open(this.#linkOptions, signal);
+    const { link } = next;
+    using _abort = onAbort(signal, (reason) => void link.end(toError(reason)));
+    try {
+      const subscriptions = await subscribeAwaited(link, table);
+      signal.throwIfAborted();
+      const { attached } = this.#activate(next, subscriptions);
+      const keys = table.awaitedCount;
+      this.#track(
+        Promise.race([attached, link.ended]).then(() => {
+          if (this.#active !== next) return;
+          status.emit({ type: "resynced", keys });
+          this.#maintain(next);
+        }),
+      );
+    } catch (error) {
+      await link.end(toError(error));
+      throw error;
+    }
+    const reason = new RedisConnectionError(
+      "The connection was replaced before its credentials expire",
+    );
+    this.#track(this.#endAfterCommands(old.link, reason));
+  }
+
+  /** Ends a link once the commands in progress are done: some take several steps on one link. */
+  async #endAfterCommands(link: RedisLink, reason: Error): Promise<void> {
+    const { closeTimeout, commands, runtime } = this.#options;
+    using deadline = new Deadline(runtime, closeTimeout);
+    await Promise.race([commands.settled(), deadline.passed, link.ended]);
+    await link.end(reason);
+  }
+
+  /** Fails everybody who waits: nothing more will come. */
+  #fail(error: Error): void {
+    this.#running?.abort(error);
+    this.#takeNext().reject(error);
+    this.#options.status.emit(
+      error === this.#closed ? { type: "closed" } : { type: "failed", error },
+    );
+    // Last: a reader that leaves may begin the next run, for commands that are
+    // still to be retried.
+    this.#options.table.fail(error);
+  }
+
+  /** The promise given to those who wait for a link so far; the caller settles it. */
+  #takeNext(): PromiseWithResolvers<RedisLink> {
+    const next = this.#next;
+    this.#next = nextLink();
+    return next;
   }
 }
 
-/** Ends a link that nobody uses; the next use makes a fresh one. */
-function endIdle(link: RedisLink): Promise<void> {
-  return link.end(
-    new RedisConnectionError(
-      "The idle connection was closed before its credentials expire",
-    ),
-  );
+function nextLink(): PromiseWithResolvers<RedisLink> {
+  const next = Promise.withResolvers<RedisLink>();
+  // There may be nobody who waits for it.
+  next.promise.catch(() => {});
+  return next;
 }

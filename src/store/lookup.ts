@@ -1,4 +1,3 @@
-import { ReadSize } from "../source/attachment.ts";
 import {
   CALL_OPTIONS,
   type CallOptions,
@@ -17,6 +16,7 @@ import type { ResultMeta } from "../protocol/meta.ts";
 import type { RedisLink } from "../redis/link.ts";
 import { isDocument } from "./stored_document.ts";
 import type { StoredDocument } from "../formats/types.ts";
+import { ReadSize } from "../source/read_size.ts";
 
 /** What a {@linkcode ResultLookup} works with. */
 export interface LookupContext {

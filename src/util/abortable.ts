@@ -1,14 +1,12 @@
-/** `promise`, unless the signal aborts first. */
-export function abortable<T>(
+import { onAbort } from "./on_abort.ts";
+
+/** Settles as `promise` does, or rejects with the signal's reason if that aborts first. */
+export async function abortable<T>(
   promise: Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {
-  const { promise: either, resolve, reject } = Promise.withResolvers<T>();
-  const abort = (): void => reject(signal.reason);
-  if (signal.aborted) abort();
-  else signal.addEventListener("abort", abort, { once: true });
-  promise.then(resolve, reject).finally(() =>
-    signal.removeEventListener("abort", abort)
-  );
-  return either;
+  const aborted = Promise.withResolvers<never>();
+  using _abort = onAbort(signal, aborted.reject);
+  // In this order: a signal that has aborted already wins.
+  return await Promise.race([aborted.promise, promise]);
 }

@@ -1,7 +1,7 @@
 import type { Runtime, Timer } from "../runtime.ts";
 
 /**
- * A limit to waits, on the runtime's clock. Disposing it clears the timer.
+ * A time limit, on the runtime's clock. Disposing it clears the timer.
  *
  * ```ts ignore
  * using deadline = new Deadline(runtime, connectTimeout);
@@ -11,15 +11,19 @@ import type { Runtime, Timer } from "../runtime.ts";
 export class Deadline implements Disposable {
   /** Resolves when the time is up; never, once disposed. */
   readonly passed: Promise<void>;
-  readonly #runtime: Runtime;
+  readonly #runtime: Pick<Runtime, "clearTimer">;
   readonly #timer: Timer;
   #isPassed = false;
 
   /**
-   * Passes `ms` milliseconds from now. One that is not `persistent` does not
+   * Starts a timer of `ms` milliseconds. Unless it is `persistent`, it does not
    * keep the process alive.
    */
-  constructor(runtime: Runtime, ms: number, persistent = true) {
+  constructor(
+    runtime: Pick<Runtime, "setTimer" | "clearTimer">,
+    ms: number,
+    persistent = true,
+  ) {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.passed = promise;
     this.#runtime = runtime;
@@ -38,7 +42,7 @@ export class Deadline implements Disposable {
     return this.#isPassed;
   }
 
-  /** Settles as `work` does, or rejects with `late()` when the time is up first. */
+  /** Settles as `work` does, or rejects with `late()` if the time is up first. */
   async orThrow<T>(work: Promise<T>, late: () => Error): Promise<T> {
     return await Promise.race([
       work,

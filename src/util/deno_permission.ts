@@ -1,9 +1,9 @@
-/** Deno's permissions, each with what it is needed for. */
+/** Deno permissions, each with the resource that needs it. */
 export type Grants = Readonly<
   Partial<Record<"net" | "read" | "write", string>>
 >;
 
-/** Says how the permissions that are missing are given. */
+/** Explains how to grant missing permissions. */
 export function grantAdvice(grants: Grants): string {
   const flags = Object.entries(grants).map(([name, value]) =>
     `--allow-${name}=${value}`
@@ -11,12 +11,12 @@ export function grantAdvice(grants: Grants): string {
   return `run with ${flags.join(" ")}${isWorker() ? workerAdvice(grants) : ""}`;
 }
 
-/** A Worker has the permissions of its program, or fewer. */
+/** A Worker has the permissions of its program, or fewer of them. */
 function workerAdvice(grants: Grants): string {
   const members = Object.entries(grants).map(([name, value]) =>
     `${name}: [${JSON.stringify(value)}]`
   );
-  return `, and where this Worker is started with permissions of its own, with deno: { permissions: { ${
+  return `, and if this Worker is started with its own permissions, with deno: { permissions: { ${
     members.join(", ")
   } } }`;
 }

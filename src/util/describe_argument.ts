@@ -1,16 +1,17 @@
-/** How many characters of a text are shown. */
-const SHOWN = 100;
+/** The most characters of a string to show. */
+const MAX_SHOWN_CHARS = 100;
 
 /**
- * Names a value that should have been another one, for a message: `42`, `"a"`,
- * `an array`, `an AsyncResult`. What an object holds is not shown. It never
- * throws.
+ * Describes an unexpected value for an error message: `42`, `"a"`, `an array`,
+ * `an AsyncResult`. It does not show what an object contains, and never throws.
  */
 export function describeArgument(value: unknown): string {
   switch (typeof value) {
     case "string":
       return JSON.stringify(
-        value.length > SHOWN ? `${value.slice(0, SHOWN)}...` : value,
+        value.length > MAX_SHOWN_CHARS
+          ? `${value.slice(0, MAX_SHOWN_CHARS)}...`
+          : value,
       );
     case "function":
       return value.name === "" ? "a function" : `the function ${value.name}`;

@@ -1,8 +1,8 @@
-/** The member of anything; undefined where there is none, or reading it throws. */
+/** Reads a property of any value; undefined if it has none, or reading it throws. */
 export function memberOf(value: unknown, key: string | symbol): unknown {
   if (value === null || value === undefined) return undefined;
   try {
-    // Any value but these two has members, or none.
+    // Any other value can be asked for properties.
     return (value as Record<string | symbol, unknown>)[key];
   } catch {
     return undefined;

@@ -1,15 +1,15 @@
-/** How many letters tell which word begins with them. */
-const SHORTEST_BEGINNING = 2;
-/** How many letters tell which word holds them. */
-const SHORTEST_PART = 4;
+/** The fewest letters that are recognised as the beginning of a word. */
+const MIN_PREFIX_CHARS = 2;
+/** The fewest letters that are recognised as a part of a word. */
+const MIN_PART_CHARS = 4;
 
-/** Of some words the one that the fewest changed letters turn `word` into, in any case, `_` and `-` aside. */
+/** Returns the word with the smallest edit distance to `word`, ignoring case, `_` and `-`. */
 export function nearest(word: string, words: Iterable<string>): string {
-  const letters = lettersOf(word);
+  const letters = normalize(word);
   let best = "";
   let least = Infinity;
   for (const candidate of words) {
-    const distance = distanceOf(letters, lettersOf(candidate));
+    const distance = editDistance(letters, normalize(candidate));
     if (distance >= least) continue;
     least = distance;
     best = candidate;
@@ -18,36 +18,35 @@ export function nearest(word: string, words: Iterable<string>): string {
 }
 
 /**
- * Of some words the one that `word` is probably meant to be: a third of the
- * letters may differ, or it is the beginning of one, or one of the two holds the
- * other. Undefined if none is
- * that close.
+ * Returns the word that `word` was probably meant to be: at most a third of the
+ * letters differ, or `word` is its beginning, or one of the two contains the
+ * other. Undefined if none is that close.
  */
 export function closest(
   word: string,
   words: Iterable<string>,
 ): string | undefined {
   const known = [...words];
-  const letters = lettersOf(word);
+  const letters = normalize(word);
   const best = nearest(word, known);
-  const other = lettersOf(best);
+  const other = normalize(best);
   const longest = Math.max(letters.length, other.length);
-  if (distanceOf(letters, other) * 3 <= longest && best !== "") return best;
-  return known.find((candidate) => isPart(letters, lettersOf(candidate)));
+  if (editDistance(letters, other) * 3 <= longest && best !== "") return best;
+  return known.find((candidate) => isPart(letters, normalize(candidate)));
 }
 
 function isPart(word: string, known: string): boolean {
-  if (word.length >= SHORTEST_BEGINNING && known.startsWith(word)) return true;
-  return Math.min(word.length, known.length) >= SHORTEST_PART &&
+  if (word.length >= MIN_PREFIX_CHARS && known.startsWith(word)) return true;
+  return Math.min(word.length, known.length) >= MIN_PART_CHARS &&
     (known.includes(word) || word.includes(known));
 }
 
-function lettersOf(word: string): string {
+function normalize(word: string): string {
   return word.toLowerCase().replaceAll(/[_-]/g, "");
 }
 
-/** How many letters have to be added, removed or replaced (Levenshtein). */
-function distanceOf(from: string, to: string): number {
+/** The number of letters to add, remove or replace (Levenshtein). */
+function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, j) => j);
   for (let i = 1; i <= from.length; i++) {
     const next = [i];

@@ -1,8 +1,8 @@
 const NOTHING: Disposable = { [Symbol.dispose](): void {} };
 
 /**
- * Calls `listener` with the reason when `signal` aborts, or at once if it has
- * aborted already. Disposing removes the listener.
+ * Calls `listener` with the reason when `signal` aborts, or at once if it already
+ * has. Disposing removes the listener.
  *
  * ```ts ignore
  * using _abort = onAbort(signal, (reason) => link.end(toError(reason)));

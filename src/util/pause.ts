@@ -1,8 +1,10 @@
 import type { Runtime } from "../runtime.ts";
+import { Deadline } from "./deadline.ts";
+import { onAbort } from "./on_abort.ts";
 
 /**
- * Waits for `ms` milliseconds, or until the signal aborts: the caller looks at
- * it. Only a pause that is `persistent` keeps the process alive.
+ * Waits for `ms` milliseconds, or until the signal aborts: the caller checks
+ * which. Only a `persistent` pause keeps the process alive.
  */
 export async function pause(
   ms: number,
@@ -10,12 +12,8 @@ export async function pause(
   signal: AbortSignal,
   { persistent = false }: { persistent?: boolean } = {},
 ): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const stop = (): void => resolve();
-  signal.addEventListener("abort", stop, { once: true });
-  const timer = runtime.setTimer(resolve, ms, persistent);
-  if (signal.aborted) resolve();
-  await promise;
-  runtime.clearTimer(timer);
-  signal.removeEventListener("abort", stop);
+  using deadline = new Deadline(runtime, ms, persistent);
+  const aborted = Promise.withResolvers<void>();
+  using _abort = onAbort(signal, () => aborted.resolve());
+  await Promise.race([deadline.passed, aborted.promise]);
 }

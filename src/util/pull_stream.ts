@@ -1,34 +1,34 @@
-/** What an {@linkcode PullStream} takes from, and tells. */
+/** The queue behind a {@linkcode PullStream}. */
 export interface PullSource<T> {
   /** The next item, or undefined when there is none yet. */
   next(): T | undefined;
   /**
-   * The next item, if it may as well be taken before it is asked for: nothing
-   * can replace it any more, and it is small.
+   * The next item, if it may leave the queue before it is requested: it is
+   * small, and nothing can replace it any more.
    */
   nextIfFinal?(): T | undefined;
-  /** Whether there is nothing to take. */
+  /** Whether the queue is empty. */
   isEmpty(): boolean;
   /** Called once, when the reader cancels. */
   cancel(reason: unknown): void;
 }
 
-/** How many items are given for one request, if they can be taken ahead. */
+/** The most items to enqueue for one request, if they are final. */
 const MAX_AHEAD = 16;
 
 /**
- * A ReadableStream over a queue that someone else keeps. It takes an item when
- * a reader asks for one, and with it a few that can be taken ahead: these cost
- * half as much. What a stream holds is lost when it errors, so it errors only
- * when it holds nothing.
+ * A ReadableStream over a queue that someone else owns. It takes an item from
+ * the queue when a reader requests one, and with it a few that are final, which
+ * halves their cost. A stream that errors loses what it holds, so it errors only
+ * once it holds nothing.
  */
 export class PullStream<T> {
   /** The stream; its high-water mark is 0. */
   readonly readable: ReadableStream<T>;
   readonly #source: PullSource<T>;
   #controller!: ReadableStreamDefaultController<T>;
-  // A reader that asked while there was nothing to take.
-  #asked: PromiseWithResolvers<void> | undefined;
+  // A request made while the queue was empty.
+  #request: PromiseWithResolvers<void> | undefined;
   #end: { error?: unknown } | undefined;
   #isClosed = false;
 
@@ -47,51 +47,51 @@ export class PullStream<T> {
     }, { highWaterMark: 0 });
   }
 
-  /** Says that there may be something to take. */
+  /** Notifies the stream that the queue may have an item. */
   notify(): void {
-    const asked = this.#asked;
-    if (asked === undefined || this.#isClosed) return;
+    const request = this.#request;
+    if (request === undefined || this.#isClosed) return;
     const item = this.#source.next();
-    if (item !== undefined) this.#give(item);
+    if (item !== undefined) this.#enqueue(item);
     else if (this.#end === undefined) return;
     else this.#finish(this.#end);
-    this.#asked = undefined;
-    asked.resolve();
+    this.#request = undefined;
+    request.resolve();
   }
 
-  /** Closes the stream once everything is taken. */
+  /** Closes the stream once the queue is empty. */
   close(): void {
     this.#endWith({});
   }
 
-  /** Errors the stream once everything is taken. */
+  /** Errors the stream once the queue is empty. */
   fail(error: unknown): void {
     this.#endWith({ error });
   }
 
-  /** Errors the stream now: what is not taken stays with the source. */
+  /** Errors the stream now; the queue keeps its items. */
   abort(error: unknown): void {
     if (this.#isClosed) return;
     this.#finish({ error });
-    this.#asked?.resolve();
-    this.#asked = undefined;
+    this.#request?.resolve();
+    this.#request = undefined;
   }
 
   #pull(): Promise<void> | void {
     const item = this.#source.next();
     if (item !== undefined) {
-      this.#give(item);
+      this.#enqueue(item);
       return;
     }
     if (this.#end !== undefined) {
       this.#finish(this.#end);
       return;
     }
-    this.#asked = Promise.withResolvers<void>();
-    return this.#asked.promise;
+    this.#request = Promise.withResolvers<void>();
+    return this.#request.promise;
   }
 
-  #give(item: T): void {
+  #enqueue(item: T): void {
     this.#controller.enqueue(item);
     for (let ahead = 1; ahead < MAX_AHEAD; ahead++) {
       const next = this.#source.nextIfFinal?.();
@@ -107,10 +107,10 @@ export class PullStream<T> {
     this.#finishIfDone();
   }
 
-  /** Whoever only waits for the end never asks. */
+  /** A reader that only waits for the end never requests an item. */
   #finishIfDone(): void {
     if (this.#end === undefined || !this.#source.isEmpty()) return;
-    // A close comes behind what the stream holds; an error drops it.
+    // A close lets the reader have what the stream holds; an error drops it.
     if (!("error" in this.#end) || this.#controller.desiredSize === 0) {
       this.#finish(this.#end);
     }

@@ -5,8 +5,8 @@ import {
   type MappedRetry,
   mapRetry,
 } from "../../src/celery_config/retry_policy.ts";
-import type { RetryOptions } from "../../src/retry/retry.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
+import type { RetryOptions } from "../../src/retry/policy.ts";
 
 function mapped(
   config: Record<string, unknown>,

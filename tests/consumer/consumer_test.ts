@@ -20,13 +20,13 @@ import {
 } from "../support/assert.ts";
 import { documentOf, keyOf } from "../support/recording_reader.ts";
 import {
-  SourceStage,
-  type SourceStageOptions,
-} from "../support/source_stage.ts";
+  SourceFixture,
+  type SourceFixtureOptions,
+} from "../support/source_fixture.ts";
 import { turn } from "../support/turn.ts";
 
-class Stage extends SourceStage {
-  constructor(options?: SourceStageOptions) {
+class Stage extends SourceFixture {
+  constructor(options?: SourceFixtureOptions) {
     super(options);
   }
 

@@ -82,7 +82,7 @@ function backendOf(
 
 Deno.test(needs("redis-server", {
   name:
-    "while links are replaced every 50 ms, each outcome comes once, no report twice, all in order",
+    "while links are replaced every 50 ms, each outcome comes once, behind every report",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -101,8 +101,12 @@ Deno.test(needs("redis-server", {
       for await (const event of backend.stream<number>(ids)) {
         const number = Number(event.result);
         const before = last.get(event.taskId) ?? -1;
-        assert(number > before, `${event.taskId}: ${number} after ${before}`);
-        last.set(event.taskId, number);
+        // A report may come again from the fresh link; an outcome may not.
+        assert(
+          number > before || (!event.ready && number <= REPORTS),
+          `${event.taskId}: ${number} after ${before}`,
+        );
+        last.set(event.taskId, Math.max(before, number));
         if (event.ready) outcomes.push(event.taskId);
       }
     })();

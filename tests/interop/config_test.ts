@@ -4,11 +4,11 @@ import { resolveNames } from "../../src/celery_config/names.ts";
 import { linearDelay } from "../../src/celery_config/retry_policy.ts";
 import { mapCeleryConfig } from "../../src/celery_config/map.ts";
 import { parseRedisUrl } from "../../src/redis/url/url.ts";
-import { backoffCeiling, retryPolicy } from "../../src/retry/retry.ts";
 import { retryMessage } from "../../src/retry/listener.ts";
 import { resolveExpires } from "../../src/options.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { CELERY_PYTHON, needs } from "../support/needs.ts";
+import { backoffCeiling, retryPolicy } from "../../src/retry/policy.ts";
 
 /** A configuration, and the namespace with which Celery reads it. */
 interface Case {

@@ -212,7 +212,7 @@ Deno.test("isRetriable makes a store outlive what this module would not retry", 
   assertEquals(stage.notices.map(({ error }) => error), [odd]);
 });
 
-Deno.test("a connection that fails is told of by both layers: as reconnect with its ceiling, as command with its wait", async () => {
+Deno.test("a failed connection is reported by both layers: as reconnect with its ceiling, as command with its wait", async () => {
   await using stage = new RetryStage([SUCCESS], {
     reconnect: { minTimeout: 2500, maxTimeout: 2500 },
     retry: { minTimeout: 100, jitter: 0 },

@@ -29,7 +29,7 @@ const notice: Omit<RetryNotice, "message"> = {
   error,
 };
 
-/** A listener, and what it told the status. */
+/** A listener, and the status events it emitted. */
 function listen(
   callbacks: RetryCallbacks,
 ): { listener: RetryListener; told: StatusEvent[] } {
@@ -65,7 +65,7 @@ Deno.test("test_on_connection_error: retryMessage is Celery's log line", () => {
   );
 });
 
-Deno.test("RetryListener.tell gives the caller a notice of its own, with the message", () => {
+Deno.test("RetryListener.notify calls onRetry with a notice of its own, with the message", () => {
   const got: RetryNotice[] = [];
   const { listener } = listen({ onRetry: (retry) => void got.push(retry) });
   const message = listener.notify(notice);
@@ -75,7 +75,7 @@ Deno.test("RetryListener.tell gives the caller a notice of its own, with the mes
   assertEquals(listen({}).listener.notify(notice), message);
 });
 
-Deno.test("RetryListener tells the status once of a function that fails, and goes on", async () => {
+Deno.test("RetryListener reports a function that fails once, and goes on", async () => {
   const failures: (() => unknown)[] = [
     () => {
       throw new Error("broken hook");
@@ -138,7 +138,7 @@ Deno.test("RetryListener.isRetriable never lets the caller retry a mistake or a 
   assert(!truthy.isRetriable(new Error("whatever")));
 });
 
-Deno.test("RetryListener.isRetriable takes a function that throws for a no, and tells once", () => {
+Deno.test("RetryListener.isRetriable is false if the function throws, which is reported once", () => {
   const { listener, told } = listen({
     isRetriable: () => {
       throw new Error("broken rule");

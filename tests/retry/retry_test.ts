@@ -1,13 +1,5 @@
 import { ConfigurationError, RedisConnectionError } from "../../src/errors.ts";
-import {
-  AttemptsExhausted,
-  backoff,
-  backoffCeiling,
-  type RetryOptions,
-  type RetryPolicy,
-  retryPolicy,
-  runWithRetry,
-} from "../../src/retry/retry.ts";
+import { AttemptsExhausted, runWithRetry } from "../../src/retry/retry.ts";
 import { denoRuntime } from "../../src/runtime.ts";
 import {
   assert,
@@ -20,6 +12,12 @@ import {
 } from "../support/assert.ts";
 import { FakeRuntime } from "../support/fake_runtime.ts";
 import { turn } from "../support/turn.ts";
+import type { RetryOptions, RetryPolicy } from "../../src/retry/policy.ts";
+import {
+  backoff,
+  backoffCeiling,
+  retryPolicy,
+} from "../../src/retry/policy.ts";
 
 const DEFAULTS = { maxAttempts: 10, minTimeout: 20, maxTimeout: 10_000 };
 
@@ -101,7 +99,7 @@ Deno.test("retryPolicy refuses what is out of range, and names it", () => {
   policyOf({ maxAttempts: Infinity, minTimeout: 0, jitter: 0, multiplier: 1 });
 });
 
-Deno.test("retried waits longer from call to call, up to maxTimeout, less what chance takes", async () => {
+Deno.test("runWithRetry waits longer from call to call, up to maxTimeout, less the jitter", async () => {
   const options = { minTimeout: 100, maxTimeout: 500, maxAttempts: 6 };
   const none = { ...options, jitter: 0 };
   assertEquals(await schedule(none, 1e6), [0, 100, 300, 700, 1200, 1700]);
@@ -117,7 +115,7 @@ Deno.test("retried waits longer from call to call, up to maxTimeout, less what c
   );
 });
 
-Deno.test("retried waits as `delay` says, and no longer", async () => {
+Deno.test("runWithRetry waits as `delay` says, and no longer", async () => {
   const seen: number[] = [];
   const delay = (attempt: number): number => {
     seen.push(attempt);
@@ -135,7 +133,7 @@ Deno.test("retried waits as `delay` says, and no longer", async () => {
   assertEquals(seen, [1, 2, 3, 4]);
 });
 
-Deno.test("retried draws its waits in whole milliseconds where it is given the means", async () => {
+Deno.test("runWithRetry draws waits in whole milliseconds with drawsWaits", async () => {
   const options = { minTimeout: 20, maxTimeout: 100, maxAttempts: 6 };
   const draws = [0, 0.5, 0.999, 0.26, 0];
   const calls = await schedule(options, 1e6, 0.5, () => draws.shift()!);
@@ -149,7 +147,7 @@ Deno.test("retried draws its waits in whole milliseconds where it is given the m
   assertEquals(draws, []);
 });
 
-Deno.test("retried ends at the first failure after `timeout`, and cuts no call short", async () => {
+Deno.test("runWithRetry ends at the first failure after `timeout`, and cuts no call short", async () => {
   const delay = (attempt: number): number => attempt === 1 ? 0 : 1000;
   const calls = await schedule({ delay, timeout: 5000, maxAttempts: 21 }, 1e6);
   // Celery's documented `retry_policy: {timeout: 5.0}`.
@@ -181,7 +179,7 @@ Deno.test("retried ends at the first failure after `timeout`, and cuts no call s
   assertEquals([made, error.attempts], [1, 1]);
 });
 
-Deno.test("retried says how long the next wait is: exactly where it knows", async () => {
+Deno.test("runWithRetry reports the next wait, exactly where it knows it", async () => {
   const told = async (
     options: RetryOptions,
     drawsWaits = false,
@@ -212,7 +210,7 @@ Deno.test("retried says how long the next wait is: exactly where it knows", asyn
   assertEquals(calls, 3);
 });
 
-Deno.test("retried refuses a `delay` that gives no number, and takes one of any length", async () => {
+Deno.test("runWithRetry rejects a `delay` that returns no number, and accepts any length", async () => {
   for (const ms of [NaN, undefined, "5"]) {
     await assertRejects(
       () =>
@@ -222,7 +220,7 @@ Deno.test("retried refuses a `delay` that gives no number, and takes one of any 
           { signal: new AbortController().signal, runtime: denoRuntime },
         ),
       ConfigurationError,
-      "`delay` has to give a number",
+      "`delay` must return a number",
     );
   }
   assertEquals(
@@ -275,7 +273,7 @@ Deno.test("test_get_exponential_backoff_interval: with jitter, without, bound by
   assertEquals(backoff(half, 1, () => 0.9999), 100);
 });
 
-Deno.test("retried makes as many calls as allowed, and tells of each failure that another follows", async () => {
+Deno.test("runWithRetry makes as many calls as allowed, and reports each failure that another call follows", async () => {
   for (const maxAttempts of [1, 3]) {
     using runtime = new FakeRuntime({ global: true });
     const told: number[] = [];
@@ -304,7 +302,7 @@ Deno.test("retried makes as many calls as allowed, and tells of each failure tha
   }
 });
 
-Deno.test("retried gives the first success, and throws at once what is not worth another call", async () => {
+Deno.test("runWithRetry returns the first success, and throws permanent errors at once", async () => {
   const { signal } = new AbortController();
   assertEquals(
     await runWithRetry(policyOf(), (attempt) => Promise.resolve(attempt), {
@@ -338,7 +336,7 @@ Deno.test("retried gives the first success, and throws at once what is not worth
   assertEquals(worthIt, 2);
 });
 
-Deno.test("retried ends by its signal: before, during a wait of either schedule, during a call", async () => {
+Deno.test("runWithRetry ends by its signal: before, during a wait of either schedule, during a call", async () => {
   const reason = new Error("enough");
   const call = () => Promise.reject(new RedisConnectionError("lost"));
   assertStrictEquals(
@@ -388,7 +386,7 @@ Deno.test("backoffCeiling is the longest wait there can be", () => {
   assertEquals([backoffCeiling(own, 1), backoffCeiling(own, 2)], [0, 7]);
 });
 
-Deno.test("retried ends a wait when there is news, and leaves nothing behind", async () => {
+Deno.test("runWithRetry ends a wait when woken up, and leaves nothing behind", async () => {
   using runtime = new FakeRuntime({ global: true });
   // The ceiling itself.
   runtime.chance = 0.9999;

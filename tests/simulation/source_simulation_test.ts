@@ -5,17 +5,21 @@ import { Commands } from "../../src/source/commands.ts";
 import { RedisConnectionError, RedisError } from "../../src/errors.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
 import type { ResultEvent } from "../../src/protocol/meta.ts";
-import { type RetryPolicy, retryPolicy } from "../../src/retry/retry.ts";
 import { RetryListener } from "../../src/retry/listener.ts";
 import { ResultSource } from "../../src/source/source.ts";
 import { StatusHub } from "../../src/status.ts";
-import type { Reader, Wait } from "../../src/source/watch_table.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { FakeRuntime } from "../support/fake_runtime.ts";
 import { keyOf } from "../support/recording_reader.ts";
 import { seededRandom } from "../support/seeded_random.ts";
-import { SimulatedRedis } from "../support/simulated_redis.ts";
+import {
+  type SimulatedLink,
+  SimulatedRedis,
+} from "../support/simulated_redis.ts";
 import { turn } from "../support/turn.ts";
+import type { Reader, Wait } from "../../src/source/watch.ts";
+import type { RetryPolicy } from "../../src/retry/policy.ts";
+import { retryPolicy } from "../../src/retry/policy.ts";
 
 const SEEDS = 80;
 const STEPS = 250;
@@ -27,8 +31,11 @@ const MAY_CHANGE = ["FAILURE", "REVOKED"];
 interface Expectation {
   /** The document that the key held when the wait began, or the next one: nothing older may come. */
   readonly from: number;
-  /** The document that came last. */
+  /** The newest document that came. */
   last: number;
+  /** The link that brought a document last, and which that was. */
+  link: SimulatedLink | undefined;
+  lastOnLink: number;
   /** The last of all documents when the wait was attached; since then, each has to come. */
   attached: number;
 }
@@ -42,26 +49,30 @@ class CheckingReader implements Reader {
   onEvent: () => void = () => {};
   /** What happens when it is told that nothing more will come. */
   onFail: () => void = () => {};
+  /** How many reports came again from a link that replaced another. */
+  repeats = 0;
   /** The numbers of each task's documents. */
   readonly #written: Map<string, number[]>;
+  readonly #redis: SimulatedRedis;
 
-  constructor(written: Map<string, number[]>) {
+  constructor(written: Map<string, number[]>, redis: SimulatedRedis) {
     this.#written = written;
+    this.#redis = redis;
   }
 
   begin(taskId: string, from: number): Expectation {
     const begun = this.open.get(taskId) ??
-      { from, last: 0, attached: Infinity };
+      { from, last: 0, link: undefined, lastOnLink: 0, attached: Infinity };
     this.open.set(taskId, begun);
     return begun;
   }
 
-  take(event: ResultEvent): void {
+  receive(event: ResultEvent): void {
     // Which document it was stands where every state has room for a number.
     const { taskId, state, ready, origin, retries: number = 0 } = event;
     const wait = this.open.get(taskId);
     assert(wait !== undefined, `${state} ${number} without a wait`);
-    assert(number > wait.last, `${state} ${number} behind ${wait.last}`);
+    this.#checkOrder(wait, event, number);
     if (ready || origin === "snapshot") {
       assert(number >= wait.from, `${state} ${number} is from before the wait`);
     }
@@ -71,7 +82,7 @@ class CheckingReader implements Reader {
     if (origin === "live" || !ready) {
       assert(number <= (next ?? Infinity), `${number} without ${next}`);
     }
-    wait.last = number;
+    wait.last = Math.max(wait.last, number);
     if (ready) this.open.delete(taskId);
     this.onEvent();
   }
@@ -80,13 +91,41 @@ class CheckingReader implements Reader {
     this.open.clear();
     this.onFail();
   }
+
+  /**
+   * No document comes twice or late, with one exception: a link that replaces a
+   * working one may bring reports again that the other delivered before the
+   * switch. Even then, what one link brings is in order.
+   */
+  #checkOrder(
+    wait: Expectation,
+    { state, ready, origin }: ResultEvent,
+    number: number,
+  ): void {
+    const link = origin === "live"
+      ? this.#redis.delivering
+      : this.#redis.lastRead;
+    assert(link !== undefined);
+    if (wait.link !== link) {
+      wait.link = link;
+      wait.lastOnLink = 0;
+    }
+    const message = `${state} ${number} after ${wait.last}`;
+    assert(number > wait.lastOnLink, message);
+    wait.lastOnLink = number;
+    if (number > wait.last) return;
+    assert(origin === "live" && !ready && link.isReplacement, message);
+    this.repeats++;
+  }
 }
 
 class Simulation {
   readonly redis = new SimulatedRedis();
   readonly runtime = new FakeRuntime({ global: true });
   readonly written = new Map<string, number[]>();
-  readonly readers = [0, 1, 2].map(() => new CheckingReader(this.written));
+  readonly readers = [0, 1, 2].map(() =>
+    new CheckingReader(this.written, this.redis)
+  );
   readonly failures: unknown[] = [];
   readonly source: ResultSource;
   readonly #random: () => number;
@@ -125,8 +164,8 @@ class Simulation {
       runtime: this.runtime,
     });
     for (const reader of this.readers) {
-      const { take } = reader;
-      reader.take = (event) => {
+      const { receive: take } = reader;
+      reader.receive = (event) => {
         try {
           take.call(reader, event);
         } catch (error) {

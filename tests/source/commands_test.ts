@@ -11,88 +11,88 @@ import {
   assertRejects,
   assertStrictEquals,
 } from "../support/assert.ts";
-import { GaveUp, SourceStage } from "../support/source_stage.ts";
+import { GaveUp, SourceFixture } from "../support/source_fixture.ts";
 import { turn } from "../support/turn.ts";
 
 Deno.test("Commands.run tries again as often as allowed, on whatever link there is", async () => {
-  using stage = new SourceStage();
+  using fixture = new SourceFixture();
   const replies = [
     new RedisError("LOADING wait"),
     new RedisError("OOM memory"),
     "value",
   ];
-  stage.driver.onLink = (link) => link.onCommand = () => replies.shift()!;
-  const got = stage.get();
-  await stage.runtime.advance(310);
+  fixture.driver.onLink = (link) => link.onCommand = () => replies.shift()!;
+  const got = fixture.get();
+  await fixture.runtime.advance(310);
   assertEquals(await got, "value");
-  await stage.close();
+  await fixture.close();
 });
 
-Deno.test("Commands.run gives up with the last error, and says how often it tried", async () => {
-  using stage = new SourceStage();
-  stage.driver.onLink = (link) =>
+Deno.test("Commands.run gives up with the last error and the number of attempts", async () => {
+  using fixture = new SourceFixture();
+  fixture.driver.onLink = (link) =>
     link.onCommand = () => new RedisError("BUSY script");
   const got = assertRejects(
-    () => stage.get(),
+    () => fixture.get(),
     GaveUp,
     "tried 3 times, last: BUSY script",
   );
-  await stage.runtime.advance(310);
+  await fixture.runtime.advance(310);
   assertInstanceOf((await got).cause, RedisError);
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("Commands.run does not try again what another try cannot mend", async () => {
-  using stage = new SourceStage();
+  using fixture = new SourceFixture();
   const refused = new RedisError("WRONGTYPE no");
-  stage.driver.onLink = (link) => link.onCommand = () => refused;
-  assertStrictEquals(await assertRejects(() => stage.get()), refused);
-  assertEquals(stage.driver.link.sizes.command, [2]);
-  await stage.close();
+  fixture.driver.onLink = (link) => link.onCommand = () => refused;
+  assertStrictEquals(await assertRejects(() => fixture.get()), refused);
+  assertEquals(fixture.driver.link.sizes.command, [2]);
+  await fixture.close();
 });
 
 Deno.test("Commands.run counts a failed attempt to connect as one try of each command that waits", async () => {
-  using stage = new SourceStage({ retry: { minTimeout: 10 } });
-  stage.driver.onConnect = () => new RedisConnectionError("refused");
+  using fixture = new SourceFixture({ retry: { minTimeout: 10 } });
+  fixture.driver.onConnect = () => new RedisConnectionError("refused");
   const waits = [1, 2].map(() =>
-    assertRejects(() => stage.get(), GaveUp, "tried 3 times, last: refused")
+    assertRejects(() => fixture.get(), GaveUp, "tried 3 times, last: refused")
   );
-  await stage.runtime.advance(100_000);
+  await fixture.runtime.advance(100_000);
   await Promise.all(waits);
   // It is the source that dials, and it stops when nobody waits.
-  assertEquals(stage.driver.attempts, 3);
-  assertEquals(stage.runtime.timers, 0);
-  await stage.close();
+  assertEquals(fixture.driver.attempts, 3);
+  assertEquals(fixture.runtime.timers, 0);
+  await fixture.close();
 });
 
 Deno.test("Commands.run gives up when the source does", async () => {
-  using stage = new SourceStage({
+  using fixture = new SourceFixture({
     reconnect: { maxAttempts: 2 },
     retry: { maxAttempts: 9, minTimeout: 50 },
   });
-  stage.driver.onConnect = () => new RedisConnectionError("refused");
-  const got = assertRejects(() => stage.get(), GaveUp);
-  await stage.runtime.advance(100_000);
+  fixture.driver.onConnect = () => new RedisConnectionError("refused");
+  const got = assertRejects(() => fixture.get(), GaveUp);
+  await fixture.runtime.advance(100_000);
   await got;
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("Commands.run tries a command again whose link died with it", async () => {
-  using stage = new SourceStage();
-  stage.driver.onLink = (link) => link.held.add("command");
-  const got = stage.get();
+  using fixture = new SourceFixture();
+  fixture.driver.onLink = (link) => link.held.add("command");
+  const got = fixture.get();
   await turn();
-  stage.driver.onLink = () => {};
-  stage.driver.link.die();
-  await stage.runtime.advance(100);
+  fixture.driver.onLink = () => {};
+  fixture.driver.link.die();
+  await fixture.runtime.advance(100);
   assertEquals(await got, "OK");
-  assertEquals(stage.driver.attempts, 2);
-  await stage.close();
+  assertEquals(fixture.driver.attempts, 2);
+  await fixture.close();
 });
 
 Deno.test("Commands.run ends by its signal: before, while it waits for a link, for a reply, for another try", async () => {
   const reason = new Error("enough");
-  const prepares: ((stage: SourceStage) => void)[] = [
+  const prepares: ((fixture: SourceFixture) => void)[] = [
     ({ driver }) => driver.isBlackHole = true,
     ({ driver }) => {
       driver.onLink = (link) => link.held.add("command");
@@ -103,23 +103,25 @@ Deno.test("Commands.run ends by its signal: before, while it waits for a link, f
     },
   ];
   for (const prepare of prepares) {
-    using stage = new SourceStage();
-    await assertRejects(() => stage.get({ signal: AbortSignal.abort(reason) }));
-    assertEquals(stage.driver.attempts, 0);
-    prepare(stage);
+    using fixture = new SourceFixture();
+    await assertRejects(() =>
+      fixture.get({ signal: AbortSignal.abort(reason) })
+    );
+    assertEquals(fixture.driver.attempts, 0);
+    prepare(fixture);
     const controller = new AbortController();
-    const got = assertRejects(() => stage.get(controller));
+    const got = assertRejects(() => fixture.get(controller));
     await turn();
     controller.abort(reason);
     assertStrictEquals(await got, reason);
     await turn();
-    assertEquals(stage.runtime.timers, 0);
-    await stage.close();
+    assertEquals(fixture.runtime.timers, 0);
+    await fixture.close();
   }
 });
 
 Deno.test("Commands.run rejects with BackendClosedError when the backend closes, while it waits for a link or for another try", async () => {
-  const prepares: ((stage: SourceStage) => void)[] = [
+  const prepares: ((fixture: SourceFixture) => void)[] = [
     ({ driver }) => driver.isBlackHole = true,
     ({ driver }) => {
       driver.onConnect = () => new RedisConnectionError("refused");
@@ -130,70 +132,70 @@ Deno.test("Commands.run rejects with BackendClosedError when the backend closes,
     },
   ];
   for (const prepare of prepares) {
-    using stage = new SourceStage();
-    prepare(stage);
-    const got = assertRejects(() => stage.get(), BackendClosedError);
+    using fixture = new SourceFixture();
+    prepare(fixture);
+    const got = assertRejects(() => fixture.get(), BackendClosedError);
     await turn();
-    // Without a timer that is left behind, too.
-    await stage.close();
+    // And no timer is left.
+    await fixture.close();
     await got;
   }
 });
 
 Deno.test("Commands.run finishes what was sent when the backend closes, within closeTimeout", async () => {
   for (const isAnswered of [true, false]) {
-    using stage = new SourceStage();
-    stage.driver.onLink = (link) => link.held.add("command");
-    const got = stage.get().then(
+    using fixture = new SourceFixture();
+    fixture.driver.onLink = (link) => link.held.add("command");
+    const got = fixture.get().then(
       (value) => value,
       (error) => error instanceof BackendClosedError,
     );
     await turn();
     let isClosed = false;
-    const closed = stage.close().then(() => isClosed = true);
-    await stage.runtime.advance(4999);
+    const closed = fixture.close().then(() => isClosed = true);
+    await fixture.runtime.advance(4999);
     assertEquals(isClosed, false);
-    await assertRejects(() => stage.get(), BackendClosedError);
-    if (isAnswered) stage.driver.link.free("command");
-    else await stage.runtime.advance(1);
+    await assertRejects(() => fixture.get(), BackendClosedError);
+    if (isAnswered) fixture.driver.link.free("command");
+    else await fixture.runtime.advance(1);
     assertEquals(await got, isAnswered ? "OK" : true);
     await closed;
   }
 });
 
 Deno.test("Commands.run rejects with BackendClosedError what fails after the backend was closed", async () => {
-  using stage = new SourceStage();
-  stage.driver.onLink = (link) => {
+  using fixture = new SourceFixture();
+  fixture.driver.onLink = (link) => {
     link.held.add("command");
     link.onCommand = () => new RedisError("LOADING wait");
   };
-  const got = assertRejects(() => stage.get(), BackendClosedError);
+  const got = assertRejects(() => fixture.get(), BackendClosedError);
   await turn();
-  const closed = stage.close();
-  stage.driver.link.free("command");
+  const closed = fixture.close();
+  fixture.driver.link.free("command");
   await Promise.all([got, closed]);
 });
 
 Deno.test("Commands.run sends nothing for a call that ended before there was a link", async () => {
-  using stage = new SourceStage();
+  using fixture = new SourceFixture();
   const { promise, resolve } = Promise.withResolvers<void>();
-  stage.driver.gate = promise;
+  fixture.driver.gate = promise;
   const controller = new AbortController();
-  const ended = assertRejects(() => stage.get(controller));
-  const got = stage.get();
+  const ended = assertRejects(() => fixture.get(controller));
+  const got = fixture.get();
   await turn();
   controller.abort();
   await ended;
   resolve();
   await got;
-  assertEquals(stage.driver.link.calls, ["command GET k"]);
-  await stage.close();
+  assertEquals(fixture.driver.link.calls, ["command GET k"]);
+  await fixture.close();
 });
 
 class Unsure extends Error {}
 
-function incr(stage: SourceStage): Promise<RespValue> {
-  return stage.commands.runOnce(
+function incr(fixture: SourceFixture): Promise<RespValue> {
+  return fixture.commands.runOnce(
     (link) => link.command(["INCR", "k"]),
     (cause) => new Unsure("may have", { cause }),
     (message, cause) => new GaveUp(message, { cause }),
@@ -201,39 +203,39 @@ function incr(stage: SourceStage): Promise<RespValue> {
 }
 
 Deno.test("Commands.runOnce tries again what was not carried out: no link, or a refusal", async () => {
-  using stage = new SourceStage();
+  using fixture = new SourceFixture();
   const replies = [new RedisError("LOADING wait"), 1];
-  stage.driver.onConnect = (attempt) =>
+  fixture.driver.onConnect = (attempt) =>
     attempt === 1 ? new RedisConnectionError("refused") : undefined;
-  stage.driver.onLink = (link) => link.onCommand = () => replies.shift()!;
-  const got = incr(stage);
-  await stage.runtime.advance(1000);
+  fixture.driver.onLink = (link) => link.onCommand = () => replies.shift()!;
+  const got = incr(fixture);
+  await fixture.runtime.advance(1000);
   assertEquals(await got, 1);
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("Commands.runOnce tries again what was never sent: its node of a cluster could not be reached", async () => {
-  using stage = new SourceStage();
+  using fixture = new SourceFixture();
   const away = new UnreachableNodeError("refused");
   const replies = [away, away, 1];
-  stage.driver.onLink = (link) => link.onCommand = () => replies.shift()!;
-  const got = incr(stage);
-  await stage.runtime.advance(1000);
+  fixture.driver.onLink = (link) => link.onCommand = () => replies.shift()!;
+  const got = incr(fixture);
+  await fixture.runtime.advance(1000);
   assertEquals(await got, 1);
-  await stage.close();
+  await fixture.close();
 });
 
-Deno.test("Commands.runOnce gives up as run() does, and throws at once what stays wrong", async () => {
-  using stage = new SourceStage();
+Deno.test("Commands.runOnce gives up as run() does, and throws permanent errors at once", async () => {
+  using fixture = new SourceFixture();
   const replies = [..."123"].map(() => new RedisError("BUSY script"));
   const refused = new RedisError("WRONGTYPE no");
-  stage.driver.onLink = (link) =>
+  fixture.driver.onLink = (link) =>
     link.onCommand = () => replies.shift() ?? refused;
-  const got = assertRejects(() => incr(stage), GaveUp, "tried 3 times");
-  await stage.runtime.advance(1000);
+  const got = assertRejects(() => incr(fixture), GaveUp, "tried 3 times");
+  await fixture.runtime.advance(1000);
   await got;
-  assertStrictEquals(await assertRejects(() => incr(stage)), refused);
-  await stage.close();
+  assertStrictEquals(await assertRejects(() => incr(fixture)), refused);
+  await fixture.close();
 });
 
 Deno.test("Commands.runOnce does not try again when the link ended first, whatever its end was", async () => {
@@ -244,13 +246,13 @@ Deno.test("Commands.runOnce does not try again when the link ended first, whatev
       new RedisError("LOADING wait"),
     ]
   ) {
-    using stage = new SourceStage();
-    stage.driver.onLink = (link) => link.held.add("command");
-    const got = assertRejects(() => incr(stage), Unsure);
+    using fixture = new SourceFixture();
+    fixture.driver.onLink = (link) => link.held.add("command");
+    const got = assertRejects(() => incr(fixture), Unsure);
     await turn();
-    stage.driver.link.die(end);
+    fixture.driver.link.die(end);
     assertStrictEquals((await got).cause, end);
-    assertEquals(stage.driver.link.calls.length, 1);
-    await stage.close();
+    assertEquals(fixture.driver.link.calls.length, 1);
+    await fixture.close();
   }
 });

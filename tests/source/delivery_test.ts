@@ -1,7 +1,7 @@
 import { Delivery } from "../../src/source/delivery.ts";
 import { decodeEvent } from "../../src/protocol/decode.ts";
-import { Latch, type Watch, WatchTable } from "../../src/source/watch_table.ts";
-import { AttachStage } from "../support/attach_stage.ts";
+import { WatchTable } from "../../src/source/watch_table.ts";
+import { AttachFixture } from "../support/attach_fixture.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 import {
   documentOf,
@@ -9,6 +9,8 @@ import {
   RecordingReader,
 } from "../support/recording_reader.ts";
 import { turn } from "../support/turn.ts";
+import { Latch } from "../../src/source/latch.ts";
+import type { Watch } from "../../src/source/watch.ts";
 
 const STARTED = documentOf("STARTED", 1);
 const PROGRESS = documentOf("PROGRESS", 2);
@@ -37,7 +39,7 @@ interface Case {
   read?: string;
   /** What the key holds from then on; without it, the same as before. */
   then?: string;
-  /** Published behind the fence. */
+  /** Published after the fence's answer. */
   fenced?: string;
   /** What the reader gets. */
   gets: string[] | Record<Manner, string[]>;
@@ -220,15 +222,15 @@ const CASES: Record<string, Case> = {
 
 /** Brings waits for task t to the sending of their read. Resolves when the read counts. */
 async function begin(
-  stage: AttachStage,
+  fixture: AttachFixture,
   readers: readonly RecordingReader[],
   manner: Manner,
   { stored, before }: Case,
 ): Promise<{ read: Promise<unknown> }> {
-  const { link, store } = stage;
+  const { link, store } = fixture;
   const add = (): Promise<unknown> =>
-    Promise.all(readers.map((reader) => stage.add(reader, "t")));
-  if (manner === "join") await stage.add(new RecordingReader(), "t");
+    Promise.all(readers.map((reader) => fixture.add(reader, "t")));
+  if (manner === "join") await fixture.add(new RecordingReader(), "t");
   if (manner === "check") await add();
   if (stored !== null) store.set(keyOf("t"), stored);
   link.held.add("read").add("fence").add("subscribe");
@@ -240,7 +242,7 @@ async function begin(
     link.release("subscribe");
   }
   if (before !== undefined) link.publish(keyOf("t"), before);
-  read ??= stage.attachment.check([...stage.table]);
+  read ??= fixture.attachment.check([...fixture.table]);
   await turn();
   return { read };
 }
@@ -249,8 +251,8 @@ for (const [name, each] of Object.entries(CASES)) {
   for (const manner of MANNERS) {
     for (const count of [1, 2]) {
       Deno.test(`Delivery, ${manner}, ${count} reader(s): ${name}`, async () => {
-        const stage = new AttachStage();
-        const { link, store } = stage;
+        const fixture = new AttachFixture();
+        const { link, store } = fixture;
         const publish = (document: string | undefined): void => {
           if (document !== undefined) link.publish(keyOf("t"), document);
         };
@@ -258,7 +260,7 @@ for (const [name, each] of Object.entries(CASES)) {
           { length: count },
           () => new RecordingReader(),
         );
-        const { read } = await begin(stage, readers, manner, each);
+        const { read } = await begin(fixture, readers, manner, each);
         publish(each.sent);
         if (link.waiting("read") > 0) link.release("read");
         await turn();
@@ -283,63 +285,66 @@ for (const [name, each] of Object.entries(CASES)) {
   }
 }
 
-Deno.test("Delivery gives a reader that joins the snapshot that another one has already", async () => {
-  const stage = new AttachStage();
+Deno.test("Delivery gives a reader that joins the snapshot that another already has", async () => {
+  const fixture = new AttachFixture();
   const [first, second] = [new RecordingReader(), new RecordingReader()];
-  stage.store.set(keyOf("t"), STARTED);
-  await stage.add(first, "t");
-  await stage.add(second, "t");
+  fixture.store.set(keyOf("t"), STARTED);
+  await fixture.add(first, "t");
+  await fixture.add(second, "t");
   assertEquals(first.got, ["snapshot STARTED 1"]);
   assertEquals(second.got, ["snapshot STARTED 1"]);
-  assertEquals(stage.link.sizes.subscribe, [1]);
-  assertEquals(stage.link.sizes.fence?.length, 2);
-  stage.link.publish(keyOf("t"), SUCCESS);
+  assertEquals(fixture.link.sizes.subscribe, [1]);
+  assertEquals(fixture.link.sizes.fence?.length, 2);
+  fixture.link.publish(keyOf("t"), SUCCESS);
   assertEquals(first.got.at(-1), "live SUCCESS 3");
   assertEquals(second.got.at(-1), "live SUCCESS 3");
 });
 
 Deno.test("Delivery passes over a reader that left while the read was on its way", async () => {
-  const stage = new AttachStage();
+  const fixture = new AttachFixture();
   const [first, second] = [new RecordingReader(), new RecordingReader()];
-  stage.store.set(keyOf("t"), STARTED);
-  stage.link.held.add("fence");
-  const attached = Promise.all([stage.add(first, "t"), stage.add(second, "t")]);
+  fixture.store.set(keyOf("t"), STARTED);
+  fixture.link.held.add("fence");
+  const attached = Promise.all([
+    fixture.add(first, "t"),
+    fixture.add(second, "t"),
+  ]);
   await turn();
-  stage.leave(first, "t");
-  stage.link.free("fence");
+  fixture.leave(first, "t");
+  fixture.link.free("fence");
   await attached;
   assertEquals(first.got, []);
   assertEquals(second.got, ["snapshot STARTED 1"]);
 });
 
-Deno.test("Delivery does not give an outcome twice to a reader that awaits the task anew", async () => {
-  const stage = new AttachStage();
+Deno.test("Delivery does not repeat an outcome to a reader that awaits the task again", async () => {
+  const fixture = new AttachFixture();
   const reader = new RecordingReader();
-  stage.store.set(keyOf("t"), FAILURE);
-  stage.link.held.add("read");
-  const attached = stage.add(reader, "t");
+  fixture.store.set(keyOf("t"), FAILURE);
+  fixture.link.held.add("read");
+  const attached = fixture.add(reader, "t");
   await turn();
-  stage.link.publish(keyOf("t"), FAILURE);
+  fixture.link.publish(keyOf("t"), FAILURE);
   await attached;
   assertEquals(reader.got, ["live FAILURE null"]);
-  // The first read's reply is older than the message; the new wait has a read of its own.
-  stage.store.set(keyOf("t"), STARTED);
-  const again = stage.add(reader, "t");
-  stage.link.release("read");
+  // The first read's reply is older than the message; the new wait gets its own read.
+  fixture.store.set(keyOf("t"), STARTED);
+  const again = fixture.add(reader, "t");
+  fixture.link.release("read");
   await turn();
   assertEquals(reader.got.length, 1);
-  stage.link.free("read");
+  fixture.link.free("read");
   await again;
   assertEquals(reader.got, ["live FAILURE null", "snapshot STARTED 1"]);
 });
 
 Deno.test("Delivery passes over messages that nobody waits for", () => {
-  const stage = new AttachStage();
-  assertEquals(stage.delivery.live(keyOf("t"), BROKEN), undefined);
-  assertEquals(stage.delivery.live(keyOf("t"), SUCCESS), undefined);
+  const fixture = new AttachFixture();
+  assertEquals(fixture.delivery.deliverMessage(keyOf("t"), BROKEN), undefined);
+  assertEquals(fixture.delivery.deliverMessage(keyOf("t"), SUCCESS), undefined);
 });
 
-Deno.test("Delivery tells of an abandoned watch once, before the last reader has its event", () => {
+Deno.test("Delivery reports an abandoned watch once, before the last reader gets its event", () => {
   const table = new WatchTable();
   const log: string[] = [];
   const delivery = new Delivery({
@@ -355,31 +360,31 @@ Deno.test("Delivery tells of an abandoned watch once, before the last reader has
     reader.onEvent = ({ state }) => log.push(state);
     table.add(reader, "k", "t", new Latch());
   }
-  table.get("k")!.messagesSince = table.tick();
-  assertThrows(() => delivery.live("k", "!"), RangeError);
-  delivery.live("k", SUCCESS);
-  delivery.live("k", SUCCESS);
+  table.get("k")!.confirmSubscription(table.tick());
+  assertThrows(() => delivery.deliverMessage("k", "!"), RangeError);
+  delivery.deliverMessage("k", SUCCESS);
+  delivery.deliverMessage("k", SUCCESS);
   assertEquals(log, ["SUCCESS", "abandoned t", "SUCCESS"]);
-  assertEquals(table.awaited, 0);
+  assertEquals(table.awaitedCount, 0);
 });
 
 Deno.test("Delivery passes over a reader that another one's event made leave", async () => {
   for (const document of [STARTED, SUCCESS]) {
     for (const origin of ["live", "snapshot"]) {
-      const stage = new AttachStage();
+      const fixture = new AttachFixture();
       const readers = [new RecordingReader(), new RecordingReader()];
       for (const [i, reader] of readers.entries()) {
-        reader.onEvent = () => stage.leave(readers[1 - i]!, "t");
-        await stage.add(reader, "other");
+        reader.onEvent = () => fixture.leave(readers[1 - i]!, "t");
+        await fixture.add(reader, "other");
       }
-      if (origin === "snapshot") stage.store.set(keyOf("t"), document);
-      await Promise.all(readers.map((reader) => stage.add(reader, "t")));
-      stage.link.publish(keyOf("t"), document);
+      if (origin === "snapshot") fixture.store.set(keyOf("t"), document);
+      await Promise.all(readers.map((reader) => fixture.add(reader, "t")));
+      fixture.link.publish(keyOf("t"), document);
       const got = readers.map((reader) => reader.events.length).sort();
       assertEquals(got[0], 0);
       assert(got[1]! > 0);
-      stage.link.publish(keyOf("t"), SUCCESS);
-      assertEquals(stage.table.awaited, 1);
+      fixture.link.publish(keyOf("t"), SUCCESS);
+      assertEquals(fixture.table.awaitedCount, 1);
       for (const { waits } of readers) {
         assertEquals(waits.map(({ watch }) => watch.taskId), ["other"]);
       }
@@ -387,18 +392,18 @@ Deno.test("Delivery passes over a reader that another one's event made leave", a
   }
 });
 
-Deno.test("Delivery gives what was read to those who waited when the read was sent", async () => {
+Deno.test("Delivery gives what was read to the waits that began before the read was sent", async () => {
   for (const document of [STARTED, FAILURE]) {
-    const stage = new AttachStage();
+    const fixture = new AttachFixture();
     const [first, second] = [new RecordingReader(), new RecordingReader()];
-    stage.store.set(keyOf("t"), document);
-    stage.link.held.add("read");
-    const attached = stage.add(first, "t");
+    fixture.store.set(keyOf("t"), document);
+    fixture.link.held.add("read");
+    const attached = fixture.add(first, "t");
     await turn();
     // Overwritten, and the message of that is from before the second wait.
-    stage.store.set(keyOf("t"), PROGRESS);
-    const joined = stage.add(second, "t");
-    stage.link.free("read");
+    fixture.store.set(keyOf("t"), PROGRESS);
+    const joined = fixture.add(second, "t");
+    fixture.link.free("read");
     await Promise.all([attached, joined]);
     assertEquals(
       first.events[0]!.state,

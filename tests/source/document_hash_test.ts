@@ -2,7 +2,7 @@ import { hashDocument } from "../../src/source/document_hash.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { seededRandom } from "../support/seeded_random.ts";
 
-Deno.test("hashOf gives a safe integer, the same for the same document", () => {
+Deno.test("hashDocument returns a safe integer, the same for equal documents", () => {
   for (
     const document of ["", "a", "{}", "\u00fc\u{1f600}", new Uint8Array(3)]
   ) {
@@ -12,7 +12,7 @@ Deno.test("hashOf gives a safe integer, the same for the same document", () => {
   }
 });
 
-Deno.test("hashOf tells documents apart that differ little", () => {
+Deno.test("hashDocument distinguishes documents that differ little", () => {
   const random = seededRandom(1);
   const base = JSON.stringify({ status: "PROGRESS", result: { done: 0 } });
   const documents = new Set<string>([base, "", "\0", "\0\0"]);

@@ -1,20 +1,20 @@
 import { Reconciler } from "../../src/source/reconciler.ts";
 import { type StatusEvent, StatusHub } from "../../src/status.ts";
 import { assert, assertEquals } from "../support/assert.ts";
-import { AttachStage } from "../support/attach_stage.ts";
+import { AttachFixture } from "../support/attach_fixture.ts";
 import {
   documentOf,
   keyOf,
   RecordingReader,
 } from "../support/recording_reader.ts";
 
-class Stage extends AttachStage {
-  readonly told: StatusEvent[] = [];
+class Stage extends AttachFixture {
+  readonly statusEvents: StatusEvent[] = [];
   readonly reader = new RecordingReader();
 
   start(period: number): Reconciler {
     const status = new StatusHub();
-    status.emit = (event) => this.told.push(event);
+    status.emit = (event) => this.statusEvents.push(event);
     return new Reconciler({
       table: this.table,
       attachment: this.attachment,
@@ -43,80 +43,91 @@ Deno.test("Reconciler reads every key about once per period, spread out, round a
       500,
     ]] as const
   ) {
-    const stage = new Stage();
-    await stage.await(count);
-    const reconciler = stage.start(period);
+    const fixture = new Stage();
+    await fixture.await(count);
+    const reconciler = fixture.start(period);
     for (let round = 1; round <= 3; round++) {
-      await stage.runtime.advance(period);
-      const keys = stage.link.calls.flatMap((call) =>
+      await fixture.runtime.advance(period);
+      const keys = fixture.link.calls.flatMap((call) =>
         call.startsWith("read") ? call.split(" ").slice(1) : []
       );
-      assert(Math.abs(stage.read - round * count) <= 1, `${count}, ${period}`);
+      assert(
+        Math.abs(fixture.read - round * count) <= 1,
+        `${count}, ${period}`,
+      );
       if (count < 9) {
-        assert(new Set(keys).size >= Math.min(count, stage.read));
+        assert(new Set(keys).size >= Math.min(count, fixture.read));
       }
     }
     reconciler.stop();
-    assertEquals(stage.runtime.timers, 0);
+    assertEquals(fixture.runtime.timers, 0);
   }
 });
 
 Deno.test("Reconciler reads no more than 1000 keys a second, and reaches all", async () => {
-  const stage = new Stage();
-  await stage.await(5000);
-  const reconciler = stage.start(1000);
+  const fixture = new Stage();
+  await fixture.await(5000);
+  const reconciler = fixture.start(1000);
   const seen = new Set<string>();
-  const read = stage.link.read.bind(stage.link);
-  stage.link.read = (keys) => {
+  const read = fixture.link.read.bind(fixture.link);
+  fixture.link.read = (keys) => {
     for (const key of keys) seen.add(key);
     return read(keys);
   };
   for (let second = 1; second <= 5; second++) {
-    await stage.runtime.advance(1000);
-    assert(stage.read <= second * 1000);
+    await fixture.runtime.advance(1000);
+    assert(fixture.read <= second * 1000);
   }
   assertEquals(seen.size, 5000);
   reconciler.stop();
 });
 
 Deno.test("Reconciler is off with a period of 0, and idle without keys", async () => {
-  const stage = new Stage();
-  stage.start(0);
-  assertEquals(stage.runtime.timers, 0);
-  const reconciler = stage.start(1000);
-  await stage.runtime.advance(10_000);
-  assertEquals(stage.link.calls, []);
-  assertEquals(stage.told, []);
-  assertEquals(stage.runtime.persistentTimers, 0);
+  const fixture = new Stage();
+  fixture.start(0);
+  assertEquals(fixture.runtime.timers, 0);
+  const reconciler = fixture.start(1000);
+  await fixture.runtime.advance(10_000);
+  assertEquals(fixture.link.calls, []);
+  assertEquals(fixture.statusEvents, []);
+  assertEquals(fixture.runtime.persistentTimers, 0);
   reconciler.stop();
 });
 
-Deno.test("Reconciler delivers what no message brought, and tells at once, and of each round", async () => {
-  const stage = new Stage();
-  await stage.await(4);
-  const reconciler = stage.start(4000);
-  stage.store.set(keyOf("t1"), documentOf("SUCCESS", 1));
-  await stage.runtime.advance(2000);
-  assertEquals(stage.reader.got, ["snapshot SUCCESS 1"]);
-  assertEquals(stage.told, [{ type: "reconciled", keys: 2, delivered: 1 }]);
-  await stage.runtime.advance(20_000);
-  assertEquals(stage.told[1], { type: "reconciled", keys: 3, delivered: 0 });
+Deno.test("Reconciler delivers what no message brought, and reports that at once, and each round", async () => {
+  const fixture = new Stage();
+  await fixture.await(4);
+  const reconciler = fixture.start(4000);
+  fixture.store.set(keyOf("t1"), documentOf("SUCCESS", 1));
+  await fixture.runtime.advance(2000);
+  assertEquals(fixture.reader.got, ["snapshot SUCCESS 1"]);
+  assertEquals(fixture.statusEvents, [{
+    type: "reconciled",
+    keys: 2,
+    delivered: 1,
+  }]);
+  await fixture.runtime.advance(20_000);
+  assertEquals(fixture.statusEvents[1], {
+    type: "reconciled",
+    keys: 3,
+    delivered: 0,
+  });
   reconciler.stop();
 });
 
-Deno.test("Reconciler says nothing of a read that failed, and sets no timer behind its stop", async () => {
-  const stage = new Stage();
-  await stage.await(1);
-  const reconciler = stage.start(1000);
-  stage.link.ended.then(() => reconciler.stop());
-  stage.link.held.add("read");
-  await stage.runtime.advance(1000);
-  assertEquals(stage.link.waiting("read"), 1);
-  // A read on its way holds the next one up.
-  await stage.runtime.advance(5000);
-  assertEquals(stage.link.waiting("read"), 1);
-  stage.link.die();
-  await stage.runtime.advance(5000);
-  assertEquals(stage.told, []);
-  assertEquals(stage.runtime.timers, 0);
+Deno.test("Reconciler reports no failed read, and sets no timer after its stop", async () => {
+  const fixture = new Stage();
+  await fixture.await(1);
+  const reconciler = fixture.start(1000);
+  fixture.link.ended.then(() => reconciler.stop());
+  fixture.link.held.add("read");
+  await fixture.runtime.advance(1000);
+  assertEquals(fixture.link.waiting("read"), 1);
+  // A read in flight holds up the next one.
+  await fixture.runtime.advance(5000);
+  assertEquals(fixture.link.waiting("read"), 1);
+  fixture.link.die();
+  await fixture.runtime.advance(5000);
+  assertEquals(fixture.statusEvents, []);
+  assertEquals(fixture.runtime.timers, 0);
 });

@@ -22,7 +22,7 @@ import {
   keyOf,
   RecordingReader,
 } from "../support/recording_reader.ts";
-import { SourceStage } from "../support/source_stage.ts";
+import { SourceFixture } from "../support/source_fixture.ts";
 import { turn } from "../support/turn.ts";
 
 const A = keyOf("a");
@@ -32,57 +32,57 @@ function lost(): Error {
 }
 
 Deno.test("ResultSource dials nothing before somebody waits, and one link for all", async () => {
-  using stage = new SourceStage();
+  using fixture = new SourceFixture();
   await turn();
-  assertEquals(stage.driver.attempts, 0);
+  assertEquals(fixture.driver.attempts, 0);
   const [one, two] = [new RecordingReader(), new RecordingReader()];
   await Promise.all([
-    stage.source.add(one, ["a"]),
-    stage.source.add(two, ["b", "a"]),
-    stage.get(),
+    fixture.source.add(one, ["a"]),
+    fixture.source.add(two, ["b", "a"]),
+    fixture.get(),
   ]);
   await turn();
-  assertEquals(stage.driver.attempts, 1);
-  assertEquals(stage.types, ["connecting", "connected"]);
-  stage.driver.link.publish(A, documentOf("SUCCESS", 1));
+  assertEquals(fixture.driver.attempts, 1);
+  assertEquals(fixture.types, ["connecting", "connected"]);
+  fixture.driver.link.publish(A, documentOf("SUCCESS", 1));
   assertEquals([one.got, two.got], [["live SUCCESS 1"], ["live SUCCESS 1"]]);
-  await stage.close();
-  assertEquals(stage.types.at(-1), "closed");
+  await fixture.close();
+  assertEquals(fixture.types.at(-1), "closed");
 });
 
 Deno.test("ResultSource.add checks every id before it adds one", async () => {
-  using stage = new SourceStage();
+  using fixture = new SourceFixture();
   const reader = new RecordingReader();
   for (const bad of [["a", ""], ["a", 1 as never], ["a", "\ud800"]]) {
-    assertThrows(() => stage.source.add(reader, bad), TypeError);
+    assertThrows(() => fixture.source.add(reader, bad), TypeError);
   }
   assertEquals(reader.waits, []);
   await turn();
-  assertEquals(stage.driver.attempts, 0);
-  await stage.source.add(reader, []);
-  assertEquals(stage.driver.attempts, 0);
-  await stage.close();
+  assertEquals(fixture.driver.attempts, 0);
+  await fixture.source.add(reader, []);
+  assertEquals(fixture.driver.attempts, 0);
+  await fixture.close();
 });
 
-Deno.test("ResultSource reconnects by growing waits, attaches everything, and tells", async () => {
-  using stage = new SourceStage();
+Deno.test("ResultSource reconnects with growing waits, attaches everything, and reports it", async () => {
+  using fixture = new SourceFixture();
   const reader = new RecordingReader();
-  await stage.source.add(reader, ["a", "b"]);
-  await stage.runtime.advance(5000);
-  stage.driver.onConnect = (attempt) => attempt < 5 ? lost() : undefined;
-  stage.told.length = 0;
-  stage.driver.link.die();
+  await fixture.source.add(reader, ["a", "b"]);
+  await fixture.runtime.advance(5000);
+  fixture.driver.onConnect = (attempt) => attempt < 5 ? lost() : undefined;
+  fixture.statusEvents.length = 0;
+  fixture.driver.link.die();
   await turn();
-  assertInstanceOf(stage.source.lastError, RedisConnectionError);
-  stage.driver.store.set(A, documentOf("SUCCESS", 1));
+  assertInstanceOf(fixture.source.lastError, RedisConnectionError);
+  fixture.driver.store.set(A, documentOf("SUCCESS", 1));
   const attempts: number[] = [];
   for (let i = 0; i < 4; i++) {
-    attempts.push(stage.driver.attempts);
-    await stage.runtime.advance(100 * 2 ** i);
+    attempts.push(fixture.driver.attempts);
+    await fixture.runtime.advance(100 * 2 ** i);
   }
   assertEquals(attempts, [2, 3, 4, 5]);
   assertEquals(reader.got, ["snapshot SUCCESS 1"]);
-  assertEquals(stage.types, [
+  assertEquals(fixture.types, [
     "disconnected",
     "connecting",
     "retrying",
@@ -94,155 +94,159 @@ Deno.test("ResultSource reconnects by growing waits, attaches everything, and te
     "connected",
     "resynced",
   ]);
-  const retrying = stage.told.filter((event) => event.type === "retrying");
+  const retrying = fixture.statusEvents.filter((event) =>
+    event.type === "retrying"
+  );
   assertEquals(retrying.map(({ attempt }) => attempt), [1, 2, 3]);
   assertEquals(retrying.map(({ delay }) => delay), [100, 200, 400]);
   assertEquals(
     retrying.map(({ message }) => message),
     [0, 1, 2].map((n) => `Connection to Redis lost: Retry (${n}/Inf) now.`),
   );
-  const resynced = stage.told.at(-1)!;
+  const resynced = fixture.statusEvents.at(-1)!;
   assert(resynced.type === "resynced");
   assertEquals(resynced.keys, 2);
-  assertEquals(stage.source.lastError, undefined);
-  await stage.close();
+  assertEquals(fixture.source.lastError, undefined);
+  await fixture.close();
 });
 
 Deno.test("ResultSource counts a link that dies before it is attached as a failed attempt", async () => {
-  using stage = new SourceStage();
-  stage.driver.onLink = (link) => link.held.add("subscribe");
+  using fixture = new SourceFixture();
+  fixture.driver.onLink = (link) => link.held.add("subscribe");
   const reader = new RecordingReader();
-  const attached = stage.source.add(reader, ["a"]);
+  const attached = fixture.source.add(reader, ["a"]);
   await turn();
-  stage.driver.onLink = () => {};
-  stage.driver.link.die();
-  await stage.runtime.advance(100);
+  fixture.driver.onLink = () => {};
+  fixture.driver.link.die();
+  await fixture.runtime.advance(100);
   await attached;
-  assertEquals(stage.types, [
+  assertEquals(fixture.types, [
     "connecting",
     "retrying",
     "connecting",
     "connected",
   ]);
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultSource redials a link that lived for a second at once, and short-lived ones with growing waits", async () => {
-  using stage = new SourceStage({ reconnect: { jitter: 1 } });
-  stage.runtime.chance = 0.5;
-  await stage.source.add(new RecordingReader(), ["a"]);
-  await stage.runtime.advance(1000);
-  stage.driver.link.die();
+  using fixture = new SourceFixture({ reconnect: { jitter: 1 } });
+  fixture.runtime.chance = 0.5;
+  await fixture.source.add(new RecordingReader(), ["a"]);
+  await fixture.runtime.advance(1000);
+  fixture.driver.link.die();
   await turn();
-  assertEquals(stage.driver.attempts, 2);
+  assertEquals(fixture.driver.attempts, 2);
   const waits: number[] = [];
   for (let i = 0; i < 6; i++) {
-    stage.driver.link.die();
-    const { attempts } = stage.driver;
+    fixture.driver.link.die();
+    const { attempts } = fixture.driver;
     let waited = 0;
-    for (await turn(); stage.driver.attempts === attempts; waited += 10) {
-      await stage.runtime.advance(10);
+    for (await turn(); fixture.driver.attempts === attempts; waited += 10) {
+      await fixture.runtime.advance(10);
     }
     waits.push(waited);
   }
   assertEquals(waits, [50, 100, 200, 400, 400, 400]);
-  await stage.runtime.advance(1000);
-  stage.driver.link.die();
+  await fixture.runtime.advance(1000);
+  fixture.driver.link.die();
   await turn();
-  assertEquals(stage.driver.attempts, 9);
-  await stage.close();
+  assertEquals(fixture.driver.attempts, 9);
+  await fixture.close();
 });
 
-Deno.test("ResultSource waits as `jitter` and `delay` say behind a short-lived link too", async () => {
+Deno.test("ResultSource applies `jitter` and `delay` after a short-lived link, too", async () => {
   for (const reconnect of [{ jitter: 0 }, { delay: () => 100 }]) {
-    using stage = new SourceStage({ reconnect });
-    await stage.source.add(new RecordingReader(), ["a"]);
-    stage.driver.link.die();
-    await stage.runtime.advance(99);
-    assertEquals(stage.driver.attempts, 1);
-    await stage.runtime.advance(1);
-    assertEquals(stage.driver.attempts, 2);
-    await stage.close();
+    using fixture = new SourceFixture({ reconnect });
+    await fixture.source.add(new RecordingReader(), ["a"]);
+    fixture.driver.link.die();
+    await fixture.runtime.advance(99);
+    assertEquals(fixture.driver.attempts, 1);
+    await fixture.runtime.advance(1);
+    assertEquals(fixture.driver.attempts, 2);
+    await fixture.close();
   }
 });
 
 Deno.test("ResultSource does not redial a dead link before the next use", async () => {
-  using stage = new SourceStage();
-  await stage.get();
-  assert(!stage.driver.link.isKept);
-  stage.driver.link.die();
-  await stage.runtime.advance(60_000);
-  assertEquals(stage.driver.attempts, 1);
-  assertEquals(stage.runtime.timers, 0);
-  await stage.source.add(new RecordingReader(), ["a"]);
-  assertEquals(stage.driver.attempts, 2);
-  assert(stage.driver.link.isKept);
-  await stage.close();
+  using fixture = new SourceFixture();
+  await fixture.get();
+  assert(!fixture.driver.link.isKept);
+  fixture.driver.link.die();
+  await fixture.runtime.advance(60_000);
+  assertEquals(fixture.driver.attempts, 1);
+  assertEquals(fixture.runtime.timers, 0);
+  await fixture.source.add(new RecordingReader(), ["a"]);
+  assertEquals(fixture.driver.attempts, 2);
+  assert(fixture.driver.link.isKept);
+  await fixture.close();
 });
 
 Deno.test("ResultSource keeps the process alive only while somebody waits", async () => {
-  using stage = new SourceStage();
+  using fixture = new SourceFixture();
   const reader = new RecordingReader();
-  await stage.source.add(reader, ["a"]);
-  const { link } = stage.driver;
+  await fixture.source.add(reader, ["a"]);
+  const { link } = fixture.driver;
   assert(link.isKept);
-  stage.source.remove(reader, ["a"]);
+  fixture.source.remove(reader, ["a"]);
   assert(!link.isKept);
   link.held.add("command");
-  const got = stage.get();
+  const got = fixture.get();
   await turn();
   assert(link.isKept);
   link.free("command");
   await got;
   assert(!link.isKept);
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultSource calls off a dial when nobody waits any more, and its next wait is not lost", async () => {
-  using stage = new SourceStage();
+  using fixture = new SourceFixture();
   const reader = new RecordingReader();
-  stage.driver.isBlackHole = true;
-  stage.source.add(reader, ["a"]);
+  fixture.driver.isBlackHole = true;
+  fixture.source.add(reader, ["a"]);
   await turn();
-  stage.source.removeAll(reader);
+  fixture.source.removeAll(reader);
   await turn();
-  assertEquals(stage.driver.aborted, 1);
-  assertEquals(stage.types, ["connecting"]);
+  assertEquals(fixture.driver.aborted, 1);
+  assertEquals(fixture.types, ["connecting"]);
   // One ends, others come in the same turn.
-  stage.source.add(reader, ["a"]);
+  fixture.source.add(reader, ["a"]);
   await turn();
-  stage.source.removeAll(reader);
-  stage.driver.isBlackHole = false;
-  await Promise.all([stage.source.add(reader, ["b"]), stage.get()]);
-  assertEquals(stage.driver.attempts, 3);
-  await stage.close();
+  fixture.source.removeAll(reader);
+  fixture.driver.isBlackHole = false;
+  await Promise.all([fixture.source.add(reader, ["b"]), fixture.get()]);
+  assertEquals(fixture.driver.attempts, 3);
+  await fixture.close();
 });
 
 Deno.test("ResultSource ends a link that comes when nobody waits any more, unless somebody came", async () => {
-  using stage = new SourceStage();
+  using fixture = new SourceFixture();
   const reader = new RecordingReader();
-  stage.driver.onLink = () => {
-    stage.driver.onLink = () => {};
-    // The dial has succeeded; its promise is still on its way.
-    stage.source.removeAll(reader);
-    again.resolve(Promise.all([stage.get(), stage.source.add(reader, ["b"])]));
+  fixture.driver.onLink = () => {
+    fixture.driver.onLink = () => {};
+    // The dial has succeeded; its promise is not settled yet.
+    fixture.source.removeAll(reader);
+    again.resolve(
+      Promise.all([fixture.get(), fixture.source.add(reader, ["b"])]),
+    );
   };
   const again = Promise.withResolvers<unknown>();
-  stage.source.add(reader, ["a"]);
+  fixture.source.add(reader, ["a"]);
   await again.promise;
-  assertEquals(stage.driver.links.filter(({ reason }) => !reason).length, 1);
-  assertEquals(stage.source.lastError, undefined);
-  await stage.close();
+  assertEquals(fixture.driver.links.filter(({ reason }) => !reason).length, 1);
+  assertEquals(fixture.source.lastError, undefined);
+  await fixture.close();
 });
 
 Deno.test("ResultSource fails every reader after the last attempt, and the next use starts afresh", async () => {
-  using stage = new SourceStage({ reconnect: { maxAttempts: 3 } });
-  stage.driver.onConnect = lost;
+  using fixture = new SourceFixture({ reconnect: { maxAttempts: 3 } });
+  fixture.driver.onConnect = lost;
   const readers = [new RecordingReader(), new RecordingReader()];
   const added = readers.map((reader) =>
-    assertRejects(() => stage.source.add(reader, ["a"]), RetryLimitError)
+    assertRejects(() => fixture.source.add(reader, ["a"]), RetryLimitError)
   );
-  await stage.runtime.advance(300);
+  await fixture.runtime.advance(300);
   await Promise.all(added);
   for (const { failures, waits } of readers) {
     assertEquals(waits, []);
@@ -253,101 +257,101 @@ Deno.test("ResultSource fails every reader after the last attempt, and the next 
     assertStringIncludes(failure.message, "after 3 attempts: refused");
     assertInstanceOf(failure.cause, RedisConnectionError);
   }
-  assertEquals(stage.types.slice(-2), ["connecting", "failed"]);
-  assertEquals(stage.driver.attempts, 3);
-  await stage.runtime.advance(60_000);
-  assertEquals(stage.driver.attempts, 3);
-  stage.driver.onConnect = () => {};
-  await stage.source.add(readers[0]!, ["a"]);
-  assertEquals(stage.driver.attempts, 4);
-  await stage.close();
+  assertEquals(fixture.types.slice(-2), ["connecting", "failed"]);
+  assertEquals(fixture.driver.attempts, 3);
+  await fixture.runtime.advance(60_000);
+  assertEquals(fixture.driver.attempts, 3);
+  fixture.driver.onConnect = () => {};
+  await fixture.source.add(readers[0]!, ["a"]);
+  assertEquals(fixture.driver.attempts, 4);
+  await fixture.close();
 });
 
 Deno.test("ResultSource ends at once with an error that no attempt can mend", async () => {
-  using stage = new SourceStage();
+  using fixture = new SourceFixture();
   const wrong = new RedisError("WRONGPASS invalid username-password pair");
-  stage.driver.onConnect = () => wrong;
+  fixture.driver.onConnect = () => wrong;
   const reader = new RecordingReader();
   assertEquals(
-    await assertRejects(() => stage.source.add(reader, ["a"])),
+    await assertRejects(() => fixture.source.add(reader, ["a"])),
     wrong,
   );
   assertEquals(reader.failures, [wrong]);
-  assertEquals(await assertRejects(() => stage.get()), wrong);
-  assertEquals(stage.driver.attempts, 2);
+  assertEquals(await assertRejects(() => fixture.get()), wrong);
+  assertEquals(fixture.driver.attempts, 2);
   // And so does a link that ends with one.
-  stage.driver.onConnect = () => {};
-  await stage.source.add(reader, ["a"]);
+  fixture.driver.onConnect = () => {};
+  await fixture.source.add(reader, ["a"]);
   const refused = new RedisError("NOPERM no channel");
-  stage.driver.link.die(refused);
+  fixture.driver.link.die(refused);
   await turn();
   assertEquals(reader.failures, [wrong, refused]);
-  assertEquals(stage.driver.attempts, 3);
-  await stage.close();
+  assertEquals(fixture.driver.attempts, 3);
+  await fixture.close();
 });
 
-Deno.test("ResultSource retries what may pass once it has worked, and tells it once in each outage", async () => {
+Deno.test("ResultSource retries a fault that may pass once it has worked, and reports it once per outage", async () => {
   const faults = [
     new RedisError("ERR upstream not ready"),
     new ConfigurationError("no Redis", { cause: new RespError("garbage") }),
   ];
   for (const fault of faults) {
-    using stage = new SourceStage();
+    using fixture = new SourceFixture();
     const reader = new RecordingReader();
-    stage.driver.onConnect = () => fault;
+    fixture.driver.onConnect = () => fault;
     // Never before: it ends at once.
     assertEquals(
-      await assertRejects(() => stage.source.add(reader, ["a"])),
+      await assertRejects(() => fixture.source.add(reader, ["a"])),
       fault,
     );
-    stage.driver.onConnect = () => {};
-    await stage.source.add(reader, ["a"]);
+    fixture.driver.onConnect = () => {};
+    await fixture.source.add(reader, ["a"]);
     for (let outage = 1; outage <= 2; outage++) {
-      stage.driver.onConnect = () => fault;
-      stage.driver.link.die(fault);
+      fixture.driver.onConnect = () => fault;
+      fixture.driver.link.die(fault);
       await turn();
-      // What a command is told of it can be retried, too.
+      // Commands get a retriable error, too.
       const refused = assertRejects(
-        () => stage.source.link(),
+        () => fixture.source.link(),
         RedisConnectionError,
         fault.message,
       );
-      await stage.runtime.advance(1000);
+      await fixture.runtime.advance(1000);
       await refused;
       // Refused while it attaches: that is no success.
-      stage.driver.onConnect = () => {};
-      stage.driver.onLink = (link) => link.held.add("subscribe");
-      await stage.runtime.advance(1000);
-      stage.driver.onLink = () => {};
-      stage.driver.link.die(fault);
-      await stage.runtime.advance(1000);
-      assertEquals(stage.types.at(-1), "resynced");
+      fixture.driver.onConnect = () => {};
+      fixture.driver.onLink = (link) => link.held.add("subscribe");
+      await fixture.runtime.advance(1000);
+      fixture.driver.onLink = () => {};
+      fixture.driver.link.die(fault);
+      await fixture.runtime.advance(1000);
+      assertEquals(fixture.types.at(-1), "resynced");
       assertEquals(
-        stage.types.filter((type) => type === "degraded").length,
+        fixture.types.filter((type) => type === "degraded").length,
         outage,
       );
     }
     assertEquals(reader.failures, [fault]);
-    await stage.close();
+    await fixture.close();
   }
 });
 
-Deno.test("ResultSource gives up a first connection after its budget, hanging or refused", async () => {
+Deno.test("ResultSource gives up on a first connection after its time limit, hanging or refused", async () => {
   for (const isBlackHole of [true, false]) {
-    using stage = new SourceStage({ firstConnectTimeout: 15_000 });
-    stage.driver.isBlackHole = isBlackHole;
-    stage.driver.onConnect = isBlackHole ? () => {} : lost;
+    using fixture = new SourceFixture({ firstConnectTimeout: 15_000 });
+    fixture.driver.isBlackHole = isBlackHole;
+    fixture.driver.onConnect = isBlackHole ? () => {} : lost;
     const reader = new RecordingReader();
     const added = assertRejects(
-      () => stage.source.add(reader, ["a"]),
+      () => fixture.source.add(reader, ["a"]),
       RetryLimitError,
       "15000 ms, never having reached it",
     );
-    const got = stage.source.link().then(() => undefined, (error) => error);
-    const ran = assertRejects(() => stage.get(), Error);
-    await stage.runtime.advance(14_999);
+    const got = fixture.source.link().then(() => undefined, (error) => error);
+    const ran = assertRejects(() => fixture.get(), Error);
+    await fixture.runtime.advance(14_999);
     assertEquals(reader.failures, []);
-    await stage.runtime.advance(1);
+    await fixture.runtime.advance(1);
     const error = await added;
     assertEquals(reader.failures, [error]);
     if (isBlackHole) {
@@ -355,26 +359,26 @@ Deno.test("ResultSource gives up a first connection after its budget, hanging or
       assertEquals((await ran).name, "GaveUp");
     }
     await Promise.all([got, ran]);
-    assertEquals(stage.types.at(-1), "failed");
-    await stage.close();
+    assertEquals(fixture.types.at(-1), "failed");
+    await fixture.close();
   }
 });
 
 Deno.test("ResultSource has no budget after its first success", async () => {
-  using stage = new SourceStage({ firstConnectTimeout: 15_000 });
+  using fixture = new SourceFixture({ firstConnectTimeout: 15_000 });
   const reader = new RecordingReader();
-  await stage.source.add(reader, ["a"]);
-  stage.driver.onConnect = lost;
-  stage.driver.link.die();
-  await stage.runtime.advance(3_600_000);
+  await fixture.source.add(reader, ["a"]);
+  fixture.driver.onConnect = lost;
+  fixture.driver.link.die();
+  await fixture.runtime.advance(3_600_000);
   assertEquals(reader.failures, []);
-  assert(stage.driver.attempts > 1000);
-  await stage.close();
+  assert(fixture.driver.attempts > 1000);
+  await fixture.close();
   assertInstanceOf(reader.failures[0], BackendClosedError);
 });
 
 Deno.test("ResultSource.close rejects every wait with BackendClosedError, whatever goes on", async () => {
-  const cases: Record<string, (stage: SourceStage) => void> = {
+  const cases: Record<string, (fixture: SourceFixture) => void> = {
     "before the first dial": () => {},
     "during a dial": ({ driver }) => driver.isBlackHole = true,
     "during a wait": ({ driver }) => driver.onConnect = lost,
@@ -386,59 +390,59 @@ Deno.test("ResultSource.close rejects every wait with BackendClosedError, whatev
     },
   };
   for (const [name, prepare] of Object.entries(cases)) {
-    using stage = new SourceStage();
-    prepare(stage);
+    using fixture = new SourceFixture();
+    prepare(fixture);
     const reader = new RecordingReader();
     const added = assertRejects(
-      () => stage.source.add(reader, ["a"]),
+      () => fixture.source.add(reader, ["a"]),
       BackendClosedError,
     );
     if (name !== "before the first dial") await turn();
-    await Promise.all([stage.close(), stage.close()]);
+    await Promise.all([fixture.close(), fixture.close()]);
     await added;
     assertEquals(reader.failures.length, 1, name);
-    assertThrows(() => stage.source.add(reader, ["b"]), BackendClosedError);
-    await assertRejects(() => stage.get(), BackendClosedError);
-    await assertRejects(() => stage.source.link(), BackendClosedError);
-    stage.source.removeAll(reader);
-    await stage.close();
-    assertEquals(stage.types.filter((type) => type === "closed").length, 1);
+    assertThrows(() => fixture.source.add(reader, ["b"]), BackendClosedError);
+    await assertRejects(() => fixture.get(), BackendClosedError);
+    await assertRejects(() => fixture.source.link(), BackendClosedError);
+    fixture.source.removeAll(reader);
+    await fixture.close();
+    assertEquals(fixture.types.filter((type) => type === "closed").length, 1);
   }
 });
 
 Deno.test("ResultSource reads the key after an undecodable message", async () => {
-  using stage = new SourceStage();
+  using fixture = new SourceFixture();
   const reader = new RecordingReader();
-  await stage.source.add(reader, ["a"]);
-  stage.driver.store.set(A, documentOf("SUCCESS", 1));
-  stage.driver.link.publish(A, "{");
+  await fixture.source.add(reader, ["a"]);
+  fixture.driver.store.set(A, documentOf("SUCCESS", 1));
+  fixture.driver.link.publish(A, "{");
   await turn();
   assertEquals(reader.got, ["snapshot SUCCESS 1"]);
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultSource.remove ends the waits of one reader only", async () => {
-  using stage = new SourceStage();
+  using fixture = new SourceFixture();
   const [one, two] = [new RecordingReader(), new RecordingReader()];
   await Promise.all([
-    stage.source.add(one, ["a", "b"]),
-    stage.source.add(two, ["a"]),
+    fixture.source.add(one, ["a", "b"]),
+    fixture.source.add(two, ["a"]),
   ]);
-  stage.source.remove(one, ["a", "unknown"]);
-  stage.driver.link.publish(A, documentOf("SUCCESS", 1));
+  fixture.source.remove(one, ["a", "unknown"]);
+  fixture.driver.link.publish(A, documentOf("SUCCESS", 1));
   assertEquals([one.got, two.got], [[], ["live SUCCESS 1"]]);
   assertEquals(one.waits.length, 1);
-  stage.source.removeAll(one);
+  fixture.source.removeAll(one);
   await turn();
-  assertEquals(stage.driver.link.channels.size, 0);
-  await stage.close();
+  assertEquals(fixture.driver.link.channels.size, 0);
+  await fixture.close();
 });
 
-Deno.test("ResultSource reads again what the link has subscribed to anew elsewhere", async () => {
-  using stage = new SourceStage();
+Deno.test("ResultSource rereads keys whose subscription has moved", async () => {
+  using fixture = new SourceFixture();
   const reader = new RecordingReader();
-  await stage.source.add(reader, ["a", "b"]);
-  const { driver: { link, store } } = stage;
+  await fixture.source.add(reader, ["a", "b"]);
+  const { driver: { link, store } } = fixture;
   // Stored, and the message of it lost on the way.
   store.set(A, documentOf("FAILURE", null));
   link.publish(keyOf("b"), documentOf("STARTED", null));
@@ -448,66 +452,66 @@ Deno.test("ResultSource reads again what the link has subscribed to anew elsewhe
   assertEquals(link.calls.slice(0, 2), [`read ${A}`, "fence"]);
   assertEquals(reader.got.length, 2);
   assertEquals(reader.waits.length, 1);
-  stage.source.removeAll(reader);
+  fixture.source.removeAll(reader);
   await turn();
-  await stage.close();
+  await fixture.close();
 });
 
-Deno.test("ResultSource tells once of a refusal that each link meets", async () => {
-  using stage = new SourceStage();
-  stage.driver.onLink = (link) =>
+Deno.test("ResultSource reports once a refusal that each link meets", async () => {
+  using fixture = new SourceFixture();
+  fixture.driver.onLink = (link) =>
     link.notice(new RedisError("NOPERM no PUBSUB"));
   for (let round = 0; round < 2; round++) {
-    await stage.get();
-    await stage.driver.link.end(lost());
+    await fixture.get();
+    await fixture.driver.link.end(lost());
     await turn();
   }
-  assertEquals(stage.driver.attempts, 2);
-  assertEquals(stage.types.filter((type) => type === "degraded").length, 1);
-  await stage.close();
+  assertEquals(fixture.driver.attempts, 2);
+  assertEquals(fixture.types.filter((type) => type === "degraded").length, 1);
+  await fixture.close();
 });
 
-Deno.test("ResultSource that fails while a command waits for its next try begins anew behind that, and its next link is for all who ask", async () => {
-  using stage = new SourceStage();
+Deno.test("ResultSource that fails while a command waits to retry connects again, with one link for all who ask", async () => {
+  using fixture = new SourceFixture();
   const reader = new RecordingReader();
   // As a consumer does.
-  reader.fail = () => stage.source.removeAll(reader);
-  await stage.source.add(reader, ["a"]);
-  stage.driver.link.onCommand = () => new RedisError("BUSY script");
-  const tried = stage.get();
+  reader.fail = () => fixture.source.removeAll(reader);
+  await fixture.source.add(reader, ["a"]);
+  fixture.driver.link.onCommand = () => new RedisError("BUSY script");
+  const tried = fixture.get();
   await turn();
   const { promise, resolve } = Promise.withResolvers<void>();
-  stage.driver.gate = promise;
-  stage.driver.link.die(new RedisError("NOPERM no"));
+  fixture.driver.gate = promise;
+  fixture.driver.link.die(new RedisError("NOPERM no"));
   await turn();
-  const asked = stage.get();
+  const asked = fixture.get();
   await turn();
   resolve();
   assertEquals(await asked, "OK");
-  await stage.runtime.advance(100);
+  await fixture.runtime.advance(100);
   assertEquals(await tried, "OK");
-  assertEquals(stage.types.slice(2), [
+  assertEquals(fixture.types.slice(2), [
     "disconnected",
     "failed",
     "connecting",
     "connected",
     "resynced",
   ]);
-  await stage.close();
+  await fixture.close();
 });
 
-Deno.test("ResultSource tells onRetry of each wait, those behind short-lived links included", async () => {
+Deno.test("ResultSource calls onRetry before each wait, also after short-lived links", async () => {
   const notices: RetryNotice[] = [];
-  using stage = new SourceStage({
+  using fixture = new SourceFixture({
     onRetry: (notice) => void notices.push(notice),
   });
   const reader = new RecordingReader();
-  stage.driver.onConnect = (attempt) => attempt === 1 ? lost() : undefined;
-  const added = stage.source.add(reader, ["a"]);
-  await stage.runtime.advance(100);
+  fixture.driver.onConnect = (attempt) => attempt === 1 ? lost() : undefined;
+  const added = fixture.source.add(reader, ["a"]);
+  await fixture.runtime.advance(100);
   await added;
   const died = new RedisConnectionError("died young");
-  stage.driver.link.die(died);
+  fixture.driver.link.die(died);
   await turn();
   assertEquals(
     notices.map(({ kind, attempt, delay }) => [kind, attempt, delay]),
@@ -515,58 +519,58 @@ Deno.test("ResultSource tells onRetry of each wait, those behind short-lived lin
   );
   assertStrictEquals(notices[1]?.error, died);
   // The status has these two by other names: the link was lost, and there is no attempt yet.
-  assertEquals(stage.types.filter((type) => type === "retrying").length, 1);
-  await stage.runtime.advance(100);
-  assertEquals(stage.driver.attempts, 3);
-  await stage.close();
+  assertEquals(fixture.types.filter((type) => type === "retrying").length, 1);
+  await fixture.runtime.advance(100);
+  assertEquals(fixture.driver.attempts, 3);
+  await fixture.close();
 });
 
 Deno.test("ResultSource retries what isRetriable adds: an attempt's failure, and a link's end", async () => {
   const odd = new RedisError("PROXY reloads");
-  using stage = new SourceStage({
+  using fixture = new SourceFixture({
     isRetriable: (error) => error === odd,
   });
   const reader = new RecordingReader();
-  stage.driver.onConnect = (attempt) => attempt === 1 ? odd : undefined;
-  const added = stage.source.add(reader, ["a"]);
-  await stage.runtime.advance(100);
+  fixture.driver.onConnect = (attempt) => attempt === 1 ? odd : undefined;
+  const added = fixture.source.add(reader, ["a"]);
+  await fixture.runtime.advance(100);
   await added;
-  stage.driver.link.die(odd);
-  await stage.runtime.advance(100);
-  assertEquals([stage.driver.attempts, reader.failures.length], [3, 0]);
-  await stage.close();
+  fixture.driver.link.die(odd);
+  await fixture.runtime.advance(100);
+  assertEquals([fixture.driver.attempts, reader.failures.length], [3, 0]);
+  await fixture.close();
 });
 
 Deno.test("ResultSource gives up at the first failure after reconnect.timeout", async () => {
-  using stage = new SourceStage({
+  using fixture = new SourceFixture({
     reconnect: { maxAttempts: 21, delay: () => 1000, timeout: 2500 },
   });
-  stage.driver.onConnect = () => lost();
+  fixture.driver.onConnect = () => lost();
   const reader = new RecordingReader();
   const failed = assertRejects(
-    () => stage.source.add(reader, ["a"]),
+    () => fixture.source.add(reader, ["a"]),
     RetryLimitError,
     "after 4 attempts",
   );
-  await stage.runtime.advance(10_000);
+  await fixture.runtime.advance(10_000);
   await failed;
-  await stage.close();
+  await fixture.close();
 });
 
-Deno.test("ResultSource makes the next attempt as soon as its driver has news", async () => {
-  using stage = new SourceStage();
-  stage.runtime.chance = 0.999;
+Deno.test("ResultSource makes the next attempt as soon as its driver reports a change", async () => {
+  using fixture = new SourceFixture();
+  fixture.runtime.chance = 0.999;
   const news = Promise.withResolvers<void>();
-  const driver: RedisDriver = stage.driver;
+  const driver: RedisDriver = fixture.driver;
   driver.topologyChanged = () => news.promise;
-  stage.driver.onConnect = (attempt) => attempt === 1 ? lost() : undefined;
-  await using _ = { [Symbol.asyncDispose]: () => stage.close() };
-  const added = stage.source.add(new RecordingReader(), ["a"]);
+  fixture.driver.onConnect = (attempt) => attempt === 1 ? lost() : undefined;
+  await using _ = { [Symbol.asyncDispose]: () => fixture.close() };
+  const added = fixture.source.add(new RecordingReader(), ["a"]);
   // Where the test fails before it is awaited.
   added.catch(() => {});
-  await stage.runtime.advance(1);
-  assertEquals(stage.types, ["connecting", "retrying"]);
+  await fixture.runtime.advance(1);
+  assertEquals(fixture.types, ["connecting", "retrying"]);
   news.resolve();
   await turn();
-  assertEquals(stage.types.slice(2), ["connecting", "connected"]);
+  assertEquals(fixture.types.slice(2), ["connecting", "connected"]);
 });

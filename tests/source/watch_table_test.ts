@@ -1,5 +1,5 @@
 import process from "node:process";
-import { Latch, waitsOf, WatchTable } from "../../src/source/watch_table.ts";
+import { WatchTable } from "../../src/source/watch_table.ts";
 import {
   assert,
   assertEquals,
@@ -8,7 +8,7 @@ import {
 } from "../support/assert.ts";
 import { RecordingReader } from "../support/recording_reader.ts";
 import { seededRandom } from "../support/seeded_random.ts";
-import { turn } from "../support/turn.ts";
+import { Latch } from "../../src/source/latch.ts";
 
 Deno.test("WatchTable counts keys once, and waits once for each reader", () => {
   const table = new WatchTable();
@@ -20,20 +20,20 @@ Deno.test("WatchTable counts keys once, and waits once for each reader", () => {
   const second = table.add(two, "k", "t", latch);
   assertEquals(second?.isNew, false);
   assertStrictEquals(second?.watch, first.watch);
-  assertEquals(table.awaited, 1);
-  assertEquals(table.leave(table.waitOf(first.watch, one)!), false);
-  assertEquals(table.awaited, 1);
-  assertEquals(table.leave(table.waitOf(first.watch, two)!), true);
-  assertEquals(table.awaited, 0);
+  assertEquals(table.awaitedCount, 1);
+  assertEquals(table.leave(table.findWait(first.watch, one)!), false);
+  assertEquals(table.awaitedCount, 1);
+  assertEquals(table.leave(table.findWait(first.watch, two)!), true);
+  assertEquals(table.awaitedCount, 0);
   assertEquals([one.waits, two.waits], [[], []]);
   // It stays until its UNSUBSCRIBE is sent.
   assertStrictEquals(table.get("k"), first.watch);
   assertEquals(table.add(two, "k", "t", new Latch())?.isNew, false);
-  assertEquals(table.awaited, 1);
-  table.sweep();
+  assertEquals(table.awaitedCount, 1);
+  table.deleteAbandoned();
   assertStrictEquals(table.get("k"), first.watch);
-  table.leave(table.waitOf(first.watch, two)!);
-  table.sweep();
+  table.leave(table.findWait(first.watch, two)!);
+  table.deleteAbandoned();
   assertEquals(table.get("k"), undefined);
 });
 
@@ -47,7 +47,7 @@ Deno.test("WatchTable keeps its lists whole, whatever comes and goes", () => {
     const key = `k${Math.trunc(random() * 20)}`;
     const reader = readers[r]!;
     const watch = table.get(key);
-    const wait = watch && table.waitOf(watch, reader);
+    const wait = watch && table.findWait(watch, reader);
     if (wait === undefined) {
       table.add(reader, key, key, new Latch());
       expected.add(`${r} ${key}`);
@@ -59,7 +59,7 @@ Deno.test("WatchTable keeps its lists whole, whatever comes and goes", () => {
     }
   }
   const byWatch = [...table].flatMap((watch) =>
-    [...waitsOf(watch)].map(({ reader }) =>
+    [...watch.waits()].map(({ reader }) =>
       `${readers.indexOf(reader as RecordingReader)} ${watch.key}`
     )
   );
@@ -72,27 +72,27 @@ Deno.test("WatchTable keeps its lists whole, whatever comes and goes", () => {
   assertEquals(byWatch.sort(), [...expected].sort());
   assertEquals(byReader.sort(), [...expected].sort());
   assertEquals(
-    table.awaited,
+    table.awaitedCount,
     new Set([...expected].map((each) => each.split(" ")[1])).size,
   );
 });
 
-Deno.test("WatchTable takes no longer for a wait where thousands wait for the same task", () => {
+Deno.test("WatchTable finds a wait in constant time among thousands for the same task", () => {
   const table = new WatchTable();
   const readers = Array.from({ length: 50_000 }, () => new RecordingReader());
   const since = performance.now();
   for (const reader of readers) table.add(reader, "k", "t", new Latch());
   // From the end of its list, and by its task, as `remove` does.
   for (const reader of readers) {
-    table.leave(table.waitOf(table.get("k")!, reader)!);
+    table.leave(table.findWait(table.get("k")!, reader)!);
   }
-  assertEquals(table.awaited, 0);
+  assertEquals(table.awaitedCount, 0);
   // It takes about 30 ms; with a walk along the list, half a minute.
   const elapsed = performance.now() - since;
   assert(elapsed < 10_000, `It took ${elapsed} ms`);
 });
 
-Deno.test("WatchTable takes no longer for a wait where hundreds wait for the same thousand tasks", () => {
+Deno.test("WatchTable finds a wait in constant time where hundreds of readers await the same thousand tasks", () => {
   const table = new WatchTable();
   const latch = new Latch();
   const readers = Array.from({ length: 400 }, () => new RecordingReader());
@@ -104,30 +104,30 @@ Deno.test("WatchTable takes no longer for a wait where hundreds wait for the sam
   for (const reader of readers) {
     assertEquals(table.add(reader, "k7", "k7", latch), undefined);
     for (const key of keys) {
-      table.leave(table.waitOf(table.get(key)!, reader)!);
+      table.leave(table.findWait(table.get(key)!, reader)!);
     }
   }
-  assertEquals(table.awaited, 0);
+  assertEquals(table.awaitedCount, 0);
   // It takes half a second of work, however busy the machine is; with a walk
   // along either list, half a minute.
   const { user } = process.cpuUsage(before);
   assert(user < 5e6, `It took ${user / 1000} ms`);
 });
 
-Deno.test("WatchTable.byReading begins with the keys that were not read for the longest", () => {
+Deno.test("WatchTable.leastRecentlyRead begins with the keys that were not read for the longest", () => {
   const table = new WatchTable();
   const reader = new RecordingReader();
-  const readBy = { a: 5, b: 0, c: 9, d: 5, e: 0 };
-  for (const [key, tick] of Object.entries(readBy)) {
-    table.add(reader, key, key, new Latch())!.watch.readBy = tick;
+  const lastRead = { a: 5, b: 0, c: 9, d: 5, e: 0 };
+  for (const [key, tick] of Object.entries(lastRead)) {
+    table.add(reader, key, key, new Latch())!.watch.completeRead(0, tick);
   }
   assertEquals(
-    table.byReading().map(({ key }) => key).join(""),
+    table.leastRecentlyRead().map(({ key }) => key).join(""),
     "beadc",
   );
 });
 
-Deno.test("WatchTable.fail tells every reader once, and forgets everything", async () => {
+Deno.test("WatchTable.fail fails every reader once, and deletes everything", async () => {
   const table = new WatchTable();
   const [one, two] = [new RecordingReader(), new RecordingReader()];
   const latch = new Latch();
@@ -144,42 +144,18 @@ Deno.test("WatchTable.fail tells every reader once, and forgets everything", asy
     assertEquals(failures, [error]);
     assertEquals(waits, []);
   }
-  assertEquals([table.awaited, [...table].length], [0, 0]);
+  assertEquals([table.awaitedCount, [...table].length], [0, 0]);
 });
 
-Deno.test("WatchTable.rotate gives each watch its turn, also while others come and go", () => {
+Deno.test("WatchTable.cycle gives each watch its turn, also while others come and go", () => {
   const table = new WatchTable();
   const reader = new RecordingReader();
   for (const key of ["a", "b", "c"]) table.add(reader, key, key, new Latch());
   function take(count: number): string {
-    return table.rotate(count).map(({ key }) => key).join("");
+    return table.cycle(count).map(({ key }) => key).join("");
   }
   assertEquals([take(2), take(2)], ["ab", "ca"]);
   table.add(reader, "d", "d", new Latch());
   table.delete(table.get("b")!);
   assertEquals([take(1), take(9), take(0)], ["c", "adc", ""]);
-});
-
-Deno.test("Ticket resolves when each expected wait is attached or over", async () => {
-  assertEquals(await new Latch().promise, undefined);
-  const latch = new Latch();
-  const late = new Latch();
-  let settled = 0;
-  latch.expect();
-  latch.expect();
-  latch.alsoCountDown(late);
-  latch.promise.then(() => settled++);
-  late.promise.then(() => settled++);
-  latch.countDown();
-  await turn();
-  assertEquals(settled, 0);
-  latch.countDown();
-  await turn();
-  assertEquals(settled, 2);
-  // A failure that nobody listens to is no unhandled rejection.
-  const lost = new Latch();
-  lost.expect();
-  lost.alsoCountDown(new Latch());
-  lost.reject(new Error("nobody listens"));
-  await turn();
 });

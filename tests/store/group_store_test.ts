@@ -13,14 +13,14 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "../support/assert.ts";
-import { SourceStage } from "../support/source_stage.ts";
+import { SourceFixture } from "../support/source_fixture.ts";
 
 const KEY = "celery-taskset-meta-g";
 const TUPLE: GroupTuple = [["g", null], [[["a", null], null]]];
 const DOCUMENT = '{"result": [["g", null], [[["a", null], null]]]}';
 
 function storeOf(
-  stage: SourceStage,
+  stage: SourceFixture,
   options: { expires?: number; maxResultBytes?: number } = {},
 ): GroupStore {
   return new GroupStore({
@@ -34,7 +34,7 @@ function storeOf(
 }
 
 Deno.test("GroupStore.save() sets and publishes Celery's document in one transaction, with its expiry", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   await storeOf(stage).save(TUPLE);
   await storeOf(stage, { expires: 60 }).save(TUPLE);
   assertEquals(stage.driver.link.calls, [
@@ -47,7 +47,7 @@ Deno.test("GroupStore.save() sets and publishes Celery's document in one transac
 });
 
 Deno.test("GroupStore retries transient errors, and names the group when it gives up", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   const store = storeOf(stage);
   let refusals = 2;
   stage.driver.onLink = (link) =>
@@ -81,7 +81,7 @@ Deno.test("GroupStore retries transient errors, and names the group when it give
 });
 
 Deno.test("GroupStore.save() rejects a group that is too large or nested too deeply, and sends nothing", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   const { length } = DOCUMENT;
   await storeOf(stage, { maxResultBytes: length }).save(TUPLE);
   const error = await assertRejects(
@@ -104,7 +104,7 @@ Deno.test("GroupStore.save() rejects a group that is too large or nested too dee
 });
 
 Deno.test("GroupStore.restore() resolves to null for a missing document, and for an empty one", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   for (const reply of [null, "", new Uint8Array()]) {
     stage.driver.onLink = (link) => link.onCommand = () => reply;
     if (stage.driver.links.length > 0) {
@@ -116,7 +116,7 @@ Deno.test("GroupStore.restore() resolves to null for a missing document, and for
 });
 
 Deno.test("GroupStore.restore() rejects a document that is not a group, and shows it", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   await storeOf(stage).delete("g");
   for (
     const [document, words] of [
@@ -151,7 +151,7 @@ Deno.test("GroupStore.restore() rejects a document that is not a group, and show
 });
 
 Deno.test("GroupStore rejects empty ids without connecting", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   const store = storeOf(stage);
   await assertRejects(() => store.save([["", null], []]), TypeError);
   await assertRejects(() => store.restore(""), TypeError);

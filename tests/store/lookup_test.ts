@@ -8,9 +8,9 @@ import { ResultLookup } from "../../src/store/lookup.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
 import { assertEquals, assertRejects } from "../support/assert.ts";
 import { documentOf, keyOf } from "../support/recording_reader.ts";
-import { SourceStage } from "../support/source_stage.ts";
+import { SourceFixture } from "../support/source_fixture.ts";
 
-function lookupOf(stage: SourceStage): ResultLookup {
+function lookupOf(stage: SourceFixture): ResultLookup {
   return new ResultLookup({
     commands: stage.commands,
     keys: new KeySpace(),
@@ -24,7 +24,7 @@ function ids(count: number): string[] {
 }
 
 Deno.test("ResultLookup.forEach() reads a thousand keys at a time, in order", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   stage.driver.store.set(keyOf("t1500"), documentOf("SUCCESS", 1));
   const seen: string[] = [];
   await lookupOf(stage).forEach(new Set(ids(2500)), ({ taskId, state }) => {
@@ -36,7 +36,7 @@ Deno.test("ResultLookup.forEach() reads a thousand keys at a time, in order", as
 });
 
 Deno.test("ResultLookup.getMetas() reads fewer keys at a time if documents are large", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   const large = documentOf("SUCCESS", "x".repeat(40_000));
   for (const id of ids(3000)) stage.driver.store.set(keyOf(id), large);
   const metas = await lookupOf(stage).getMetas(ids(1500));
@@ -48,7 +48,7 @@ Deno.test("ResultLookup.getMetas() reads fewer keys at a time if documents are l
 });
 
 Deno.test("ResultLookup.forEach() reports UNDECODABLE where getMetas() throws, and rejects with its callback's error", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   stage.driver.store.set(keyOf("bad"), "{");
   const lookup = lookupOf(stage);
   const states: string[] = [];
@@ -70,7 +70,7 @@ Deno.test("ResultLookup.forEach() reports UNDECODABLE where getMetas() throws, a
 });
 
 Deno.test("ResultLookup reads nothing for no ids, and nothing if one of them is invalid", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   const lookup = lookupOf(stage);
   assertEquals(await lookup.getMetas([]), []);
   await assertRejects(() => lookup.getMetas(["t", ""]), TypeError);
@@ -79,7 +79,7 @@ Deno.test("ResultLookup reads nothing for no ids, and nothing if one of them is 
 });
 
 Deno.test("ResultLookup gives up with a BackendGetMetaError that names the task", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   stage.driver.onLink = (link) =>
     link.onCommand = () => new RedisError("BUSY script");
   const failed = assertRejects(

@@ -3,11 +3,11 @@ import { KeySpace } from "../../src/protocol/keys.ts";
 import { resolveFormats } from "../../src/formats/options.ts";
 import { ResultStore } from "../../src/store/result_store.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
-import { SourceStage } from "../support/source_stage.ts";
+import { SourceFixture } from "../support/source_fixture.ts";
 import { turn } from "../support/turn.ts";
 
 /** A store over the stage's links. */
-function storeOf(stage: SourceStage): ResultStore {
+function storeOf(stage: SourceFixture): ResultStore {
   return new ResultStore({
     commands: stage.commands,
     keys: new KeySpace(),
@@ -22,7 +22,7 @@ function storeOf(stage: SourceStage): ResultStore {
 }
 
 Deno.test("ResultStore.store() sends nothing more for a store aborted while it read the stored document", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   const store = storeOf(stage);
   stage.driver.onLink = (link) => {
     link.held.add("command");
@@ -50,7 +50,7 @@ Deno.test("ResultStore.store() sends nothing more for a store aborted while it r
 });
 
 Deno.test("ResultStore.store() sends no EVAL for an aborted store, which could then follow the next one", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   const store = storeOf(stage);
   // Another client has the script loaded between the two.
   const replies = [new RedisError("NOSCRIPT No matching script"), 1];
@@ -81,7 +81,7 @@ Deno.test("ResultStore.store() sends no EVAL for an aborted store, which could t
 });
 
 Deno.test("ResultStore.store() without scripts writes nothing for a store aborted while it read the stored document", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   const store = storeOf(stage);
   const refused = new RedisError("NOPERM this user has no permissions");
   stage.driver.onLink = (link) => {
@@ -110,7 +110,7 @@ Deno.test("ResultStore.store() without scripts writes nothing for a store aborte
 });
 
 Deno.test("ResultStore.store() rejects at once when aborted before its turn, and keeps its place in the queue", async () => {
-  using stage = new SourceStage();
+  using stage = new SourceFixture();
   const store = storeOf(stage);
   stage.driver.onLink = (link) => {
     link.held.add("command");

@@ -1,5 +1,5 @@
 import type { ResultEvent } from "../../src/protocol/meta.ts";
-import type { Reader, Wait } from "../../src/source/watch_table.ts";
+import type { Reader, Wait } from "../../src/source/watch.ts";
 
 /** A reader that keeps what it gets. */
 export class RecordingReader implements Reader {
@@ -13,7 +13,7 @@ export class RecordingReader implements Reader {
   /** Called behind each event. */
   onEvent: (event: ResultEvent) => void = () => {};
 
-  take(event: ResultEvent, _size: number): void {
+  receive(event: ResultEvent, _size: number): void {
     this.events.push(event);
     const result = event.state === "UNDECODABLE" ? "" : ` ${event.result}`;
     this.got.push(`${event.origin} ${event.state}${result}`);

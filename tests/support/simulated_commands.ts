@@ -1,7 +1,7 @@
 /**
  * A simulated Redis server that carries out commands, with scripts and all, and
  * the network between it and its clients. Nothing moves by itself: the
- * simulation takes one step after the other, in an order of its own. A
+ * simulation takes one step after the other, in random order. A
  * connection is first in, first out in both directions. What was sent on one
  * that died may be lost, or arrive long after.
  *
@@ -31,9 +31,9 @@ type Step = () => void;
 
 /** A connection for commands to the simulated server. */
 class CommandLink implements RedisLink {
-  /** What is on its way to the server; on a dead connection, it may still arrive. */
+  /** In flight to the server; on a dead connection, it may still arrive. */
   readonly toServer: Step[] = [];
-  /** What is on its way back. */
+  /** In flight to the client. */
   readonly toClient: Step[] = [];
   readonly #run: (command: Command) => RespValue;
   readonly #awaited = new Set<(reason: Error) => void>();
@@ -58,7 +58,7 @@ class CommandLink implements RedisLink {
   /** What can happen next. */
   get steps(): Step[] {
     return [this.toServer, this.toClient].filter(({ length }) => length > 0)
-      .map((way) => () => way.shift()!());
+      .map((queue) => () => queue.shift()!());
   }
 
   async command(command: Command): Promise<RespValue> {
@@ -139,7 +139,7 @@ export class SimulatedCommands implements RedisDriver {
     this.#isCluster = isCluster;
   }
 
-  /** A server without data; as a cluster, it has each key in a slot of its own. */
+  /** A server without data; as a cluster, each key has its own slot. */
   static async create(isCluster = false): Promise<SimulatedCommands> {
     const server = new MemoryServer(1, undefined, await ScriptCache.create());
     const client = new MemoryClient(deadSocket(), server);

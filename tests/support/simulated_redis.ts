@@ -1,9 +1,8 @@
 /**
  * A Redis server, its links and the network between them, as far as a source
  * sees them. Nothing moves by itself: the simulation takes one step after the
- * other, in an order of its own. What one real server cannot do, this cannot
- * do either: each connection is first in, first out in both directions, and a
- * message goes to whoever is subscribed at that moment.
+ * other, in random order. It does nothing that a real server cannot do: each connection is first in, first out in both directions, and a
+ * message goes to the links subscribed at that moment.
  *
  * @module
  */
@@ -18,7 +17,7 @@ import type { RespValue } from "../../src/redis/wire/resp.ts";
 
 type Step = () => void;
 
-/** One connection: what is on its way to the server, and what is on its way back. */
+/** One connection, with what is in flight in each direction. */
 class Pipe {
   readonly toServer: Step[] = [];
   readonly toClient: Step[] = [];
@@ -26,7 +25,7 @@ class Pipe {
   #reason: Error | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
 
-  /** Asks the server; the answer comes when both ways were gone. */
+  /** Asks the server; the answer takes a step in each direction. */
   async ask<T>(answer: () => T): Promise<T> {
     if (this.#reason !== undefined) throw this.#reason;
     const asked = Promise.withResolvers<T>();
@@ -50,7 +49,7 @@ class Pipe {
     await this.#drained.promise;
   }
 
-  /** Breaks: what is on its way is lost. */
+  /** Breaks, and loses what is in flight. */
   close(reason: Error): void {
     this.#reason ??= reason;
     this.toServer.length = this.toClient.length = 0;
@@ -60,7 +59,7 @@ class Pipe {
   /** What can happen next. */
   get steps(): Step[] {
     return [this.toServer, this.toClient].filter(({ length }) => length > 0)
-      .map((way) => () => way.shift()!());
+      .map((queue) => () => queue.shift()!());
   }
 }
 
@@ -75,12 +74,15 @@ export class SimulatedLink implements RedisLink {
   readonly #events: LinkEvents;
   readonly #ended = Promise.withResolvers<Error>();
   #ending: Promise<void> | undefined;
+  /** Whether another link was alive when this one was made: then it is to replace that. */
+  readonly isReplacement: boolean;
   #reason: Error | undefined;
   #isExpiring = false;
 
   constructor(redis: SimulatedRedis, events: LinkEvents) {
     this.#redis = redis;
     this.#events = events;
+    this.isReplacement = redis.links.some(({ isAlive }) => isAlive);
   }
 
   get ended(): Promise<Error> {
@@ -107,12 +109,14 @@ export class SimulatedLink implements RedisLink {
     return [...this.commands.steps, ...this.#subscriber.steps];
   }
 
-  /** Sends a message on its way, if the channel is subscribed. */
+  /** Sends a message, if the channel is subscribed. */
   publish(channel: string, document: string): void {
     if (!this.isAlive || !this.channels.has(channel)) return;
-    this.#subscriber.toClient.push(() =>
-      this.#events.onMessage(channel, document)
-    );
+    this.#subscriber.toClient.push(() => {
+      this.#redis.delivering = this;
+      this.#events.onMessage(channel, document);
+      this.#redis.delivering = undefined;
+    });
   }
 
   command(): Promise<RespValue> {
@@ -124,6 +128,7 @@ export class SimulatedLink implements RedisLink {
   }
 
   read(keys: readonly string[]): Promise<(string | null)[]> {
+    this.#redis.lastRead = this;
     return this.commands.ask(() =>
       keys.map((key) => this.#redis.store.get(key) ?? null)
     );
@@ -171,6 +176,10 @@ export class SimulatedRedis implements RedisDriver {
   readonly store = new Map<string, string>();
   /** Every link that was made. */
   readonly links: SimulatedLink[] = [];
+  /** The link that is handing on a message right now. */
+  delivering: SimulatedLink | undefined;
+  /** The link that was read from last. */
+  lastRead: SimulatedLink | undefined;
   readonly #dials = new Set<Step>();
   #isDown = false;
 
@@ -179,7 +188,7 @@ export class SimulatedRedis implements RedisDriver {
     return [...this.#dials, ...this.links.flatMap(({ steps }) => steps)];
   }
 
-  /** Stores and publishes as one. */
+  /** Stores and publishes atomically. */
   write(key: string, document: string): void {
     this.store.set(key, document);
     this.publish(key, document);

@@ -8,10 +8,10 @@ import {
   waitForOutcomes,
 } from "../../src/results/wait.ts";
 import { documentOf, keyOf } from "./recording_reader.ts";
-import { SourceStage } from "./source_stage.ts";
+import { SourceFixture } from "./source_fixture.ts";
 
 /** A source over a scripted driver, and waits on it. */
-export class WaitStage extends SourceStage {
+export class WaitStage extends SourceFixture {
   /** What the waits got: state and task of each outcome. */
   readonly outcomes: string[] = [];
   /** What their `onEvent` got. */

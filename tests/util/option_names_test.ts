@@ -22,7 +22,7 @@ interface Known {
 const KNOWN: OptionNames = optionNames<Known>({ signal: true, timeout: true });
 const SIGNAL: OptionNames = new Set(["signal"]);
 
-Deno.test("checkOptions takes what is right, and what is not given", () => {
+Deno.test("checkOptions accepts valid and missing options", () => {
   const { signal } = new AbortController();
   checkOptions(undefined, KNOWN);
   checkOptions({}, KNOWN);

@@ -25,7 +25,7 @@ function outletOver(items: number[]): {
   return { outlet, canceled, push };
 }
 
-Deno.test("Outlet takes an item only when a reader asks for one", async () => {
+Deno.test("PullStream takes an item only when a reader requests one", async () => {
   const items = [1, 2, 3];
   const { outlet, push } = outletOver(items);
   outlet.notify();
@@ -45,7 +45,7 @@ Deno.test("Outlet takes an item only when a reader asks for one", async () => {
   assertEquals(items, [6]);
 });
 
-Deno.test("Outlet closes and fails behind what is not taken", async () => {
+Deno.test("PullStream closes and fails after the queue is empty", async () => {
   const error = new Error("the end");
   for (const isFailure of [false, true]) {
     const { outlet } = outletOver([1, 2]);
@@ -63,7 +63,7 @@ Deno.test("Outlet closes and fails behind what is not taken", async () => {
   }
 });
 
-Deno.test("Outlet ends a reader that waits, and one that only waits for the end", async () => {
+Deno.test("PullStream ends a pending read, and a reader that only waits for the end", async () => {
   const error = new Error("the end");
   const ends: ((outlet: PullStream<number>) => void)[] = [
     (outlet) => outlet.close(),
@@ -89,7 +89,7 @@ Deno.test("Outlet ends a reader that waits, and one that only waits for the end"
   }
 });
 
-Deno.test("Outlet.abort errors at once: what is not taken stays", async () => {
+Deno.test("PullStream.abort errors at once, and leaves the queue as it is", async () => {
   const items = [1, 2];
   const { outlet } = outletOver(items);
   const error = new Error("the end");
@@ -99,7 +99,7 @@ Deno.test("Outlet.abort errors at once: what is not taken stays", async () => {
   assertEquals(items, [1, 2]);
 });
 
-Deno.test("Outlet tells of a cancel once, with its reason, and then takes nothing", async () => {
+Deno.test("PullStream reports a cancel once, with its reason, and then takes nothing", async () => {
   const items = [1];
   const { outlet, canceled, push } = outletOver(items);
   await outlet.readable.cancel("why");
@@ -120,7 +120,7 @@ Deno.test("Outlet tells of a cancel once, with its reason, and then takes nothin
   assertEquals(other.canceled, ["why"]);
 });
 
-Deno.test("Outlet takes a few items ahead where it may, and still fails behind all of them", async () => {
+Deno.test("PullStream takes a few final items ahead, and still fails after all of them", async () => {
   const items = Array.from({ length: 40 }, (_, index) => index);
   const outlet = new PullStream<number>({
     next: () => items.shift(),
@@ -148,7 +148,7 @@ Deno.test("Outlet takes a few items ahead where it may, and still fails behind a
   assertStrictEquals(await assertRejects(() => reader.read()), error);
 });
 
-Deno.test("Outlet closes behind what it has taken ahead, and drops that when it aborts", async () => {
+Deno.test("PullStream closes after the items taken ahead, and drops them when it aborts", async () => {
   for (const isAborted of [false, true]) {
     const items = [1, 2, 3];
     const outlet = new PullStream<number>({
@@ -172,7 +172,7 @@ Deno.test("Outlet closes behind what it has taken ahead, and drops that when it 
   }
 });
 
-Deno.test("Outlet closes with the last item it has taken, for a reader that does not ask for another", async () => {
+Deno.test("PullStream closes with the last item, for a reader that does not request another", async () => {
   for (const isEarly of [false, true]) {
     const items = [1, 2, 3];
     const outlet = new PullStream<number>({

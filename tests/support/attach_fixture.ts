@@ -1,24 +1,22 @@
-import { Attachment, ReadSize } from "../../src/source/attachment.ts";
+import { Attachment, type Subscriptions } from "../../src/source/attachment.ts";
 import { Delivery } from "../../src/source/delivery.ts";
+import { Latch } from "../../src/source/latch.ts";
+import { ReadSize } from "../../src/source/read_size.ts";
+import type { Reader, Watch } from "../../src/source/watch.ts";
+import { WatchTable } from "../../src/source/watch_table.ts";
 import { decodeEvent } from "../../src/protocol/decode.ts";
-import {
-  Latch,
-  type Reader,
-  type Watch,
-  WatchTable,
-} from "../../src/source/watch_table.ts";
 import { FakeRuntime } from "./fake_runtime.ts";
 import { FakeLink, type FakeStore } from "./fake_link.ts";
 import { keyOf } from "./recording_reader.ts";
 
-/** A table, its delivery, and a link that is attached to it: what a source owns, without the source. */
-export class AttachStage {
+/** A table, its delivery, and a link attached to it: what a supervisor owns, without reconnecting. */
+export class AttachFixture {
   readonly store: FakeStore = new Map();
   readonly table = new WatchTable();
   readonly readSize = new ReadSize();
   readonly runtime = new FakeRuntime();
   /** What the next link is subscribed to already. */
-  subscribed: ReadonlySet<string> = new Set();
+  subscriptions: Subscriptions | undefined;
   readonly delivery = new Delivery({
     table: this.table,
     decode: (document, taskId, origin) =>
@@ -37,7 +35,7 @@ export class AttachStage {
     this.attachment?.stop();
     this.link = new FakeLink(this.store, {
       onMessage: (channel, payload) => {
-        const watch = this.delivery.live(channel, payload);
+        const watch = this.delivery.deliverMessage(channel, payload);
         if (watch !== undefined) this.attachment.reread(watch);
       },
       onNotice: () => {},
@@ -60,7 +58,7 @@ export class AttachStage {
   /** Ends a reader's wait. */
   leave(reader: Reader, taskId: string): void {
     const watch = this.table.get(keyOf(taskId));
-    const wait = watch && this.table.waitOf(watch, reader);
+    const wait = watch && this.table.findWait(watch, reader);
     if (wait !== undefined && this.table.leave(wait)) {
       this.#abandoned(wait.watch);
     }

@@ -1,7 +1,6 @@
 import { type CallOptions, Commands } from "../../src/source/commands.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
 import type { RedisLink } from "../../src/redis/link.ts";
-import { type RetryOptions, retryPolicy } from "../../src/retry/retry.ts";
 import {
   type RetryCallbacks,
   RetryListener,
@@ -10,30 +9,32 @@ import { ResultSource } from "../../src/source/source.ts";
 import { type StatusEvent, StatusHub } from "../../src/status.ts";
 import { FakeDriver } from "./fake_link.ts";
 import { FakeRuntime } from "./fake_runtime.ts";
+import type { RetryOptions } from "../../src/retry/policy.ts";
+import { retryPolicy } from "../../src/retry/policy.ts";
 
-/** What a {@linkcode SourceStage} can be told. */
-export interface SourceStageOptions extends RetryCallbacks {
+/** Options of a {@linkcode SourceFixture}. */
+export interface SourceFixtureOptions extends RetryCallbacks {
   reconnect?: RetryOptions;
   retry?: RetryOptions;
   firstConnectTimeout?: number;
   reconcile?: number;
 }
 
-/** A source over a scripted driver, in a world where time stands still. */
-export class SourceStage implements Disposable {
+/** A source over a scripted driver, with fake time. */
+export class SourceFixture implements Disposable {
   readonly driver = new FakeDriver();
   readonly runtime = new FakeRuntime({ global: true });
   readonly status = new StatusHub();
-  /** Everything that the status said. */
-  readonly told: StatusEvent[] = [];
+  /** Every status event. */
+  readonly statusEvents: StatusEvent[] = [];
   readonly source: ResultSource;
   readonly commands: Commands;
 
-  constructor(options: SourceStageOptions = {}) {
-    const tell = this.status.emit.bind(this.status);
+  constructor(options: SourceFixtureOptions = {}) {
+    const emit = this.status.emit.bind(this.status);
     this.status.emit = (event) => {
-      this.told.push(event);
-      tell(event);
+      this.statusEvents.push(event);
+      emit(event);
     };
     const defaults = {
       maxAttempts: Infinity,
@@ -68,9 +69,9 @@ export class SourceStage implements Disposable {
     });
   }
 
-  /** The types of what the status said. */
+  /** The types of the status events. */
   get types(): string[] {
-    return this.told.map(({ type }) => type);
+    return this.statusEvents.map(({ type }) => type);
   }
 
   /** Runs a GET as the backend does. */
@@ -82,7 +83,7 @@ export class SourceStage implements Disposable {
     );
   }
 
-  /** Closes the source; nothing may be left behind. */
+  /** Closes the source, and checks that nothing is left. */
   async close(): Promise<void> {
     await this.source.close();
     if (this.runtime.timers > 0) {
@@ -98,7 +99,7 @@ export class SourceStage implements Disposable {
   }
 }
 
-/** What a command rejects with when it was tried often enough. */
+/** What a command rejects with once its attempts are exhausted. */
 export class GaveUp extends Error {
   override readonly name = "GaveUp";
 }
