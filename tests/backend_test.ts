@@ -71,7 +71,7 @@ Deno.test("what is no task id is refused in words: what it is, and what to hand 
     );
     await using consumer = backend.consumer();
     await assertRejects(() => consumer.add(ids as string), TypeError, words);
-    assertThrows(() => consumer.cancel(ids as string), TypeError, words);
+    assertThrows(() => consumer.remove(ids as string), TypeError, words);
   }
 });
 

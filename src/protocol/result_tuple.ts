@@ -3,20 +3,20 @@ import type { ResultNode } from "./result_node.ts";
 import { describeValue } from "../formats/describe.ts";
 import { MAX_READ_DEPTH as MAX_READ_DEPTH } from "../formats/envelopes.ts";
 
-/** A task's result, as Celery writes it into documents: its id, and its parent. */
-export type TaskTuple = [
+/**
+ * A result as Celery writes it into documents: its id, its parent, and the
+ * members of a group, or null for a task. Celery: `as_tuple()`.
+ */
+export type ResultTuple = [
   [id: string, parent: ResultTuple | null],
-  members: null,
+  members: ResultTuple[] | null,
 ];
 
-/** A group's result, as Celery writes it into documents: its id, its parent, and its members. */
+/** The result of a group as Celery writes it into documents. */
 export type GroupTuple = [
   [id: string, parent: ResultTuple | null],
   members: ResultTuple[],
 ];
-
-/** A result, as Celery writes it into documents. Celery: `as_tuple()`. */
-export type ResultTuple = TaskTuple | GroupTuple;
 
 /**
  * How many results one inside the other are written: as many as can be stored.

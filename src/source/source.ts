@@ -99,6 +99,7 @@ export class ResultSource {
   #closed: Error | undefined;
   // Told when no command is under way; only `close` waits for that.
   #finished: PromiseWithResolvers<void> | undefined;
+  #idle: PromiseWithResolvers<void> | undefined;
 
   /** Prepares; nothing is dialled before somebody waits. */
   constructor(options: SourceOptions) {
@@ -228,6 +229,18 @@ export class ResultSource {
     return this.#next.promise;
   }
 
+  /** Whether no task is awaited and no command is running. */
+  get isIdle(): boolean {
+    return !this.#isWanted();
+  }
+
+  /** Resolves once the source is idle. */
+  async whenIdle(): Promise<void> {
+    if (this.isIdle) return;
+    this.#idle ??= Promise.withResolvers<void>();
+    await this.#idle.promise;
+  }
+
   /**
    * Ends every wait with a BackendClosedError; commands that have a link
    * finish, within a deadline. Resolves when nothing is left of any link.
@@ -262,6 +275,10 @@ export class ResultSource {
   #demandChanged(): void {
     const wanted = this.#isWanted();
     this.#keeper.keepAlive(wanted);
+    if (!wanted) {
+      this.#idle?.resolve();
+      this.#idle = undefined;
+    }
     if (wanted && this.#running === undefined && this.#closed === undefined) {
       this.#running = new AbortController();
       this.#track(this.#run(this.#running.signal));

@@ -1,8 +1,10 @@
 import {
+  type ConsumerContext,
   type ConsumerOptions,
+  openStream,
   ResultConsumer,
-  toIds,
 } from "../../src/consumer/consumer.ts";
+import { toIds } from "../../src/consumer/task_ids.ts";
 import {
   BackendClosedError,
   RedisConnectionError,
@@ -26,16 +28,19 @@ import {
 import { turn } from "../support/turn.ts";
 
 class Stage extends SourceStage {
+  readonly context: ConsumerContext = {
+    source: this.source,
+    highWaterMark: 16,
+    maxQueueBytes: 2 ** 28,
+    openReaders: new Set(),
+  };
+
   constructor(options?: SourceStageOptions) {
     super(options);
   }
 
   consumer(options?: ConsumerOptions): ResultConsumer {
-    return new ResultConsumer({
-      source: this.source,
-      highWaterMark: 16,
-      maxQueueBytes: 2 ** 28,
-    }, options);
+    return new ResultConsumer(this.context, options);
   }
 
   publish(taskId: string, state: string, result: unknown = null): void {
@@ -43,7 +48,7 @@ class Stage extends SourceStage {
   }
 }
 
-/** Reads to the end, and says how it came. */
+/** Reads to the end or the error. */
 async function readAll(
   readable: ReadableStream<ResultEvent>,
 ): Promise<{ got: string[]; error?: unknown }> {
@@ -144,10 +149,10 @@ Deno.test("ResultConsumer.writable is held back by maxPending, until an outcome 
   stage.publish("a", "SUCCESS");
   await turn();
   assertEquals([written, consumer.pending], [1, 2]);
-  consumer.cancel("c");
+  consumer.remove("c");
   await turn();
   assertEquals([written, consumer.pending], [2, 2]);
-  consumer.cancel(["b", "d"]);
+  consumer.remove(["b", "d"]);
   await Promise.all(writes);
   await consumer[Symbol.asyncDispose]();
   await stage.close();
@@ -241,7 +246,7 @@ Deno.test("ResultConsumer.add refuses an invalid id, and goes on", async () => {
   await assertRejects(() => consumer.add(1 as never), TypeError);
   assertEquals(consumer.pending, 0);
   await consumer.add("a");
-  assertThrows(() => consumer.cancel(""), TypeError);
+  assertThrows(() => consumer.remove(""), TypeError);
   stage.publish("a", "SUCCESS", 1);
   consumer.writable.close();
   assertEquals(await readAll(consumer.readable), { got: ["a SUCCESS 1"] });
@@ -355,14 +360,14 @@ Deno.test("ResultConsumer errors with BackendClosedError when the backend closes
   const { got, error } = await readAll(consumer.readable);
   assertEquals(got, ["a SUCCESS 1"]);
   assertInstanceOf(error, BackendClosedError);
-  // As `stream` does it: an empty stream would look like one that is done.
+  // An empty stream would look like one that is done.
   const late = stage.consumer();
   await assertRejects(() => late.add("a"), BackendClosedError);
-  late.watchOnly(["a"]);
-  assertInstanceOf((await readAll(late.readable)).error, BackendClosedError);
+  const stream = openStream<unknown, never>(stage.context, ["a"]);
+  assertInstanceOf((await readAll(stream)).error, BackendClosedError);
 });
 
-Deno.test("ResultConsumer errors with what no retry can mend", async () => {
+Deno.test("ResultConsumer errors at once with a permanent error", async () => {
   using stage = new Stage();
   const refused = new RedisError("NOPERM no channel");
   stage.driver.onConnect = () => refused;
@@ -376,7 +381,7 @@ Deno.test("ResultConsumer errors with what no retry can mend", async () => {
   await stage.close();
 });
 
-Deno.test("ResultConsumer that nobody reads holds up no other, and conflates", async () => {
+Deno.test("ResultConsumer that is not read conflates, and does not delay another", async () => {
   using stage = new Stage();
   const slow = stage.consumer({ highWaterMark: 2 });
   const fast = stage.consumer();
@@ -423,7 +428,7 @@ Deno.test("ResultConsumer leaves no listener on its signal", async () => {
   await stage.close();
 });
 
-Deno.test("ResultConsumer refuses limits that are none", () => {
+Deno.test("ResultConsumer refuses limits that are out of range", () => {
   using stage = new Stage();
   for (const value of [0, -1, NaN]) {
     assertThrows(() => stage.consumer({ maxPending: value }), RangeError);
@@ -434,7 +439,7 @@ Deno.test("ResultConsumer refuses limits that are none", () => {
   }
 });
 
-Deno.test("listOf takes a string for one id, never for its letters", () => {
+Deno.test("toIds() treats a string as one id, never as its letters", () => {
   assertEquals([...toIds("abc")], ["abc"]);
   assertEquals([...toIds(new Set(["a", "b"]))], ["a", "b"]);
 });

@@ -239,7 +239,7 @@ Deno.test(needs("redis-server", {
     const consumer = backend.consumer();
     await consumer.add(states);
     // So that each has its outcome, and the stream an end.
-    for (const state of states.slice(0, 6)) consumer.cancel(state);
+    for (const state of states.slice(0, 6)) consumer.remove(state);
     await consumer.writable.close();
     const events = await collect(consumer.readable);
     assertEquals(

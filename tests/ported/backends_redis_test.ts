@@ -145,7 +145,7 @@ redisTest(
     const status = inboxOf(backend.status());
 
     using hold = proxy.hold("UNSUBSCRIBE");
-    consumer.cancel("some-task");
+    consumer.remove("some-task");
     await hold.reached;
     assertEquals((await channelsOf(client)).length, 2);
     proxy.reset("subscribed");

@@ -2,11 +2,8 @@ import { formatsOf } from "../../src/formats/options.ts";
 import { ResultLookup } from "../../src/store/lookup.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
 import type { ResultEvent } from "../../src/protocol/meta.ts";
-import {
-  type JoinOptions,
-  type WaitContext,
-  waitForOutcomes,
-} from "../../src/results/wait.ts";
+import type { JoinOptions } from "../../src/results/options.ts";
+import { type WaitContext, waitForOutcomes } from "../../src/results/wait.ts";
 import { documentOf, keyOf } from "./recording_reader.ts";
 import { SourceStage } from "./source_stage.ts";
 
@@ -24,10 +21,7 @@ export class WaitStage extends SourceStage {
       integers: "bigint",
       formats: formatsOf({}, "bigint"),
     }),
-    after: (ms, callback) => {
-      const timer = this.runtime.setTimer(callback, ms, true);
-      return () => this.runtime.clearTimer(timer);
-    },
+    runtime: this.runtime,
   };
 
   constructor() {
