@@ -11,7 +11,12 @@ import { assert, assertEquals } from "../support/assert.ts";
 import { ChildDeno } from "../support/child_deno.ts";
 import { needs } from "../support/needs.ts";
 import { type RedisCluster, startCluster } from "../support/redis_cluster.ts";
-import { collect, inboxOf, outcomesOf, taskIds } from "../support/results.ts";
+import {
+  collect,
+  countOutcomes,
+  inboxOf,
+  taskIds,
+} from "../support/results.ts";
 import { until, within } from "../support/until.ts";
 
 /** Where an outcome is lost, the test fails and does not hang. */
@@ -115,7 +120,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
       const ids = taskIds(3000);
       const events = eventsOf(backend, ids);
       await storeAll(writer, ids, 1000);
-      assertEquals(outcomesOf(await events), once(ids));
+      assertEquals(countOutcomes(await events), once(ids));
       const metas = await backend.getMetas(ids);
       assertEquals(metas.map(({ result }) => result), ids);
       const [id = ""] = ids;
@@ -147,7 +152,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
             node.send("EXEC"),
           ]);
         }
-        assertEquals(outcomesOf(await events), once(ids));
+        assertEquals(countOutcomes(await events), once(ids));
       },
     );
 
@@ -247,7 +252,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
           await storeAll(writer, ids, 20);
           isStoring = false;
           await moving;
-          assertEquals(outcomesOf(await events), once(ids));
+          assertEquals(countOutcomes(await events), once(ids));
           assert(moves >= 4, `only ${moves} moves`);
         }
       },
@@ -286,9 +291,9 @@ Deno.test(needs(["redis-server", "redis-cli"], {
         await migration.finish();
         await storeAll(writer, late.slice(10));
 
-        assertEquals(outcomesOf(await others), once(ids));
-        await events.until(() => outcomesOf(events.all).size === ids.length);
-        assertEquals(outcomesOf(events.all), once(ids));
+        assertEquals(countOutcomes(await others), once(ids));
+        await events.until(() => countOutcomes(events.all).size === ids.length);
+        assertEquals(countOutcomes(events.all), once(ids));
         await cluster.migrate(slot, home);
       },
     );
@@ -344,7 +349,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
           await cluster.failover(replica);
           await meanwhile;
           await storeAll(writer, ids.slice(1000));
-          assertEquals(outcomesOf(await events), once(ids));
+          assertEquals(countOutcomes(await events), once(ids));
         }
       },
     );
@@ -366,7 +371,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
       const some = ids.filter((_, i) => i % 1000 === 0);
       await storeAll(writer, some);
       await events.until(() => events.all.length === some.length);
-      assertEquals(outcomesOf(events.all), once(some));
+      assertEquals(countOutcomes(events.all), once(some));
       await consumer[Symbol.asyncDispose]();
     });
 
@@ -388,7 +393,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
         await cluster.untilMaster(replica);
         await meanwhile;
         await storeAll(writer, ids.slice(2000));
-        assertEquals(outcomesOf(await events), once(ids));
+        assertEquals(countOutcomes(await events), once(ids));
         await cluster.revive(master);
       },
     );

@@ -8,10 +8,10 @@ import { documentOf, keyOf } from "./recording_reader.ts";
 import { SourceStage } from "./source_stage.ts";
 
 /** A source over a scripted driver, and waits on it. */
-export class WaitStage extends SourceStage {
-  /** What the waits got: state and task of each outcome. */
+export class WaitFixture extends SourceStage {
+  /** The state and task of each outcome that a wait got. */
   readonly outcomes: string[] = [];
-  /** What their `onEvent` got. */
+  /** The state and task of each event that an `onEvent` got. */
   readonly events: string[] = [];
   readonly #context: WaitContext = {
     source: this.source,
@@ -30,7 +30,7 @@ export class WaitStage extends SourceStage {
       link.onCommand = ([_, key]) => this.driver.store.get(`${key}`) ?? null;
   }
 
-  /** Waits for tasks; `parentIds` must not fail meanwhile. */
+  /** Waits for tasks; the failure of one of `parentIds` ends the wait. */
   wait(
     taskIds: string[],
     options: JoinOptions & { parentIds?: string[] } = {},
@@ -49,7 +49,7 @@ export class WaitStage extends SourceStage {
     });
   }
 
-  /** Stores and publishes, as a worker does. */
+  /** Stores and publishes a document, as a worker does. */
   put(taskId: string, state: string, result: unknown = null): void {
     const document = documentOf(state, result, taskId);
     this.driver.store.set(keyOf(taskId), document);
