@@ -1,4 +1,5 @@
 import { mapCeleryConfig } from "./celery_config/map.ts";
+import { mergeOptions } from "./celery_config/merge.ts";
 import { Chords } from "./chords/chord.ts";
 import type { FailureState } from "./chords/failure.ts";
 import {
@@ -25,7 +26,6 @@ import {
 import { KeySpace } from "./protocol/keys.ts";
 import type { CustomStates, ResultEvent, ResultMeta } from "./protocol/meta.ts";
 import type { TaskState } from "./protocol/states.ts";
-import { tracebackOf } from "./protocol/traceback.ts";
 import { createDriver, urlOptions } from "./redis/driver.ts";
 import {
   GROUP_OPTIONS,
@@ -43,6 +43,7 @@ import type {
 import { RetryListener } from "./retry/listener.ts";
 import type { Runtime } from "./runtime.ts";
 import { type CallOptions, Commands } from "./source/commands.ts";
+import { drainSource } from "./source/drain.ts";
 import { ResultSource } from "./source/source.ts";
 import { type StatusEvent, StatusHub } from "./status.ts";
 import { GroupStore } from "./store/group_store.ts";
@@ -52,7 +53,7 @@ import {
   STORE_OPTIONS,
   type StoreOptions,
 } from "./store/result_store.ts";
-import { Deadline } from "./util/deadline.ts";
+import { withTraceback } from "./store/with_traceback.ts";
 import { numberAtLeast } from "./util/number_at_least.ts";
 import {
   checkOptions,
@@ -227,18 +228,7 @@ export class ResultBackend implements AsyncDisposable {
   ): ResultBackend {
     checkBackendOptions(overrides);
     const { url, options } = mapCeleryConfig(config);
-    const merged: Record<string, unknown> = { ...options };
-    if (overrides.credentials !== undefined) {
-      // They replace both, as Celery's credential provider does.
-      delete merged.username;
-      delete merged.password;
-    }
-    for (const [name, value] of Object.entries(overrides)) {
-      // An option from an unset environment variable is undefined, and not an override.
-      if (value !== undefined) merged[name] = value;
-    }
-    // The constructor refuses unknown names.
-    return new ResultBackend(url, merged as ResultBackendOptions);
+    return new ResultBackend(url, mergeOptions(options, overrides));
   }
 
   /**
@@ -533,29 +523,6 @@ export class ResultBackend implements AsyncDisposable {
    * workers do not know of claims: one that returns a part again during
    * completion may send the body as well.
    *
-   * @example The last part completes the chord
-   * ```ts
-   * import { ResultBackend } from "./backend.ts";
-   * import { MemoryRedis } from "./testing/memory_redis.ts";
-   *
-   * await using redis = await MemoryRedis.start();
-   * await using backend = new ResultBackend(redis.url);
-   * const chord = { task: "tasks.total", options: { task_id: "body" } };
-   * await backend.setChordSize("group", 2);
-   * for (const [groupIndex, taskId] of ["first", "second"].entries()) {
-   *   const request = { taskId, groupId: "group", groupIndex, chord };
-   *   const outcome = await backend.chordPartReturn(request, "SUCCESS", 21, {
-   *     onComplete: async (values, { bodyId }) => {
-   *       // A worker would send the body; this one does its work.
-   *       const numbers = values.map(Number);
-   *       await backend.markAsDone(bodyId!, numbers.reduce((a, b) => a + b));
-   *     },
-   *   });
-   *   console.log(outcome.type); // waiting, then completed
-   * }
-   * console.log(await backend.result("body").get()); // 42
-   * ```
-   *
    * @throws {TypeError} if an id, the place or the claim is malformed.
    * @throws {ChordError} if the part cannot be encoded, the chord's parts are
    * of the other order, or Redis could not be reached. If it has a `claim`, the
@@ -638,7 +605,7 @@ export class ResultBackend implements AsyncDisposable {
   async close(options: CloseOptions = {}): Promise<void> {
     checkOptions(options, CLOSE_OPTIONS);
     const drain = numberAtLeast(0, "drain", options.drain ?? 0);
-    if (drain > 0) await this.#drain(drain);
+    if (drain > 0) await drainSource(this.#source, drain, this.#runtime);
     const closed = this.#source.close();
     // The source does not know consumers that await nothing at the moment.
     const error = new BackendClosedError();
@@ -664,20 +631,6 @@ export class ResultBackend implements AsyncDisposable {
     await this.close();
   }
 
-  /** Resolves once nothing waits any more, or after `ms` milliseconds. */
-  async #drain(ms: number): Promise<void> {
-    using deadline = ms === Infinity
-      ? undefined
-      : new Deadline(this.#runtime, ms);
-    const passed = deadline === undefined ? [] : [deadline.passed];
-    while (!this.#source.isIdle && deadline?.isPassed !== true) {
-      await Promise.race([this.#source.whenIdle(), ...passed]);
-      // A walk through a tree, or a pipe, may continue with its next wait.
-      using turn = new Deadline(this.#runtime, 0);
-      await turn.passed;
-    }
-  }
-
   async #fail(
     taskId: string,
     error: unknown,
@@ -695,17 +648,4 @@ export class ResultBackend implements AsyncDisposable {
     }
     return await this.#chords.fail(request, error, state, options);
   }
-}
-
-/** Adds the traceback of a JavaScript error and its causes, unless one is given. */
-function withTraceback(
-  error: unknown,
-  options: FailureOptions = {},
-  known: OptionNames,
-): FailureOptions {
-  // Before they are copied: a copy of a number would be a valid, empty object.
-  checkOptions(options, known);
-  return options.traceback === undefined
-    ? { ...options, traceback: tracebackOf(error) }
-    : options;
 }
