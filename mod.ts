@@ -1,9 +1,26 @@
 /**
  * Celery task results as Web Streams, for Deno.
  *
- * Python workers store results in Redis with Celery's Redis backend; this
- * module awaits them, streams them, and stores its own, wire-compatible in both
- * directions.
+ * Python workers store task results in Redis with Celery's Redis backend. A
+ * {@linkcode ResultBackend} awaits them, streams them, and stores its own; both
+ * sides read what the other writes.
+ *
+ * ```ts
+ * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
+ * import { ResultBackend } from "./mod.ts";
+ * import { MemoryRedis } from "./testing.ts";
+ *
+ * await using redis = await MemoryRedis.start();
+ * await using backend = new ResultBackend(redis.url);
+ * // In production, a Celery worker does this.
+ * await backend.markAsDone("6f1c", 42);
+ *
+ * const value = await backend.result<number>("6f1c").get({ timeout: 10_000 });
+ * assertEquals(value, 42);
+ * for await (const event of backend.stream<number>(["6f1c"])) {
+ *   if (event.state === "SUCCESS") console.log(event.taskId, event.result);
+ * }
+ * ```
  *
  * @module
  */
@@ -24,18 +41,17 @@ export {
   ResultTimeoutError,
   RetryLimitError,
 } from "./src/errors.ts";
-export { GroupResult } from "./src/results/group_result.ts";
 export { datetimeText } from "./src/formats/envelopes.ts";
 export { toJsonSafe } from "./src/formats/json/json_safe.ts";
-export { AsyncResult } from "./src/results/result.ts";
-export { ResultSet } from "./src/results/result_set.ts";
+export { AsyncResult, GroupResult, ResultSet } from "./src/results/result.ts";
 export {
   TaskError,
   TaskRevokedError,
   toTaskError,
 } from "./src/protocol/task_error.ts";
 
-export type { ResultOptions, SaveGroupOptions } from "./src/backend.ts";
+export type { CloseOptions } from "./src/backend.ts";
+export type { GroupOptions, ResultOptions } from "./src/results/factory.ts";
 export type {
   ChordInfo,
   ChordOutcome,
@@ -49,24 +65,16 @@ export type { ConsumerOptions } from "./src/consumer/consumer.ts";
 export type { ChordErrorOptions } from "./src/errors.ts";
 export type { ResultBackendOptions } from "./src/options.ts";
 export type {
+  CustomStates,
   DecodeFailure,
-  EventOrigin,
-  FailureMeta,
   MetaFields,
   ResultEvent,
   ResultMeta,
-  RetryMeta,
-  SuccessMeta,
-  UndecodableMeta,
   WaitingMeta,
 } from "./src/protocol/meta.ts";
 export type { RequestFields } from "./src/protocol/encode.ts";
 export type { FailureLike, TaskFailure } from "./src/protocol/exceptions.ts";
-export type {
-  GroupTuple,
-  ResultTuple,
-  TaskTuple,
-} from "./src/protocol/result_tuple.ts";
+export type { ResultTuple } from "./src/protocol/result_tuple.ts";
 export type { JsonValue } from "./src/formats/json/json_safe.ts";
 export type { Serializer } from "./src/formats/custom.ts";
 export type { BuiltinState, TaskState } from "./src/protocol/states.ts";
@@ -77,16 +85,19 @@ export type {
 export type { RedisOptions } from "./src/redis/options.ts";
 export type { SentinelOptions } from "./src/redis/sentinel/options.ts";
 export type { TlsOptions } from "./src/redis/tls/tls.ts";
-export type { AnyResult } from "./src/results/result.ts";
-export type { OutcomeEvent } from "./src/results/result_set.ts";
+export type {
+  AnyResult,
+  Dependency,
+  OutcomeEvent,
+} from "./src/results/result.ts";
 export type {
   CollectOptions,
-  Dependency,
-  ResultGraph,
-  ResultGraphEdge,
-  ResultGraphNode,
+  GetOptions,
+  JoinOptions,
   WalkOptions,
-} from "./src/results/tree.ts";
+} from "./src/results/options.ts";
+export type { ResultGraph } from "./src/results/tree.ts";
+export type { RetryOptions } from "./src/retry/policy.ts";
 export type { RetryNotice } from "./src/retry/listener.ts";
 export type { SerializerOptions } from "./src/formats/options.ts";
 export type { StatusEvent } from "./src/status.ts";
@@ -95,6 +106,3 @@ export type {
   TaskErrorFields,
   TaskErrorSource,
 } from "./src/protocol/task_error.ts";
-export type { JoinOptions } from "./src/results/wait.ts";
-export type { GetOptions } from "./src/results/wait.ts";
-export type { RetryOptions } from "./src/retry/policy.ts";

@@ -1,4 +1,5 @@
 import { mapCeleryConfig } from "./celery_config/map.ts";
+import { mergeOptions } from "./celery_config/merge.ts";
 import { Chords } from "./chords/chord.ts";
 import type { FailureState } from "./chords/failure.ts";
 import {
@@ -8,21 +9,14 @@ import {
   FAILURE_OPTIONS,
   type FailureOptions,
 } from "./chords/request.ts";
-import { type CallOptions, Commands } from "./source/commands.ts";
 import {
   type ConsumerContext,
   type ConsumerOptions,
+  openStream,
   ResultConsumer,
-  toIds,
 } from "./consumer/consumer.ts";
-import type { GroupResult } from "./results/group_result.ts";
-import { GroupStore } from "./store/group_store.ts";
-import { ResultLookup } from "./store/lookup.ts";
-import {
-  checkOptions,
-  type OptionNames,
-  optionNames,
-} from "./util/option_names.ts";
+import { toIds } from "./consumer/task_ids.ts";
+import { BackendClosedError } from "./errors.ts";
 import {
   checkBackendOptions,
   durationWarnings,
@@ -30,58 +24,67 @@ import {
   type ResultBackendOptions,
 } from "./options.ts";
 import { KeySpace } from "./protocol/keys.ts";
-import type { ResultEvent, ResultMeta } from "./protocol/meta.ts";
+import type { CustomStates, ResultEvent, ResultMeta } from "./protocol/meta.ts";
 import type { TaskState } from "./protocol/states.ts";
-import { formatTraceback } from "./protocol/traceback.ts";
-import type { AnyResult, AsyncResult } from "./results/result.ts";
-import { ResultFactory } from "./results/result_factory.ts";
-import type { ResultSet } from "./results/result_set.ts";
+import { createDriver } from "./redis/driver.ts";
+import { toKeyPattern } from "./redis/server/acl.ts";
+import { parseTarget } from "./redis/target.ts";
+import {
+  GROUP_OPTIONS,
+  type GroupOptions,
+  RESULT_OPTIONS,
+  ResultFactory,
+  type ResultOptions,
+} from "./results/factory.ts";
+import type {
+  AnyResult,
+  AsyncResult,
+  GroupResult,
+  ResultSet,
+} from "./results/result.ts";
 import { RetryListener } from "./retry/listener.ts";
+import type { Runtime } from "./runtime.ts";
+import { type CallOptions, Commands } from "./source/commands.ts";
+import { drainSource } from "./source/drain.ts";
 import { ResultSource } from "./source/source.ts";
 import { type StatusEvent, StatusHub } from "./status.ts";
+import { GroupStore } from "./store/group_store.ts";
+import { ResultLookup } from "./store/lookup.ts";
 import {
   ResultStore,
   STORE_OPTIONS,
   type StoreOptions,
 } from "./store/result_store.ts";
-import { createDriver } from "./redis/driver.ts";
-import { toKeyPattern } from "./redis/server/acl.ts";
-import { parseTarget } from "./redis/target.ts";
+import { withTraceback } from "./store/with_traceback.ts";
+import { numberAtLeast } from "./util/number_at_least.ts";
+import {
+  checkOptions,
+  type OptionNames,
+  optionNames,
+} from "./util/option_names.ts";
 
-/** What is known of a result beyond its id. */
-export interface ResultOptions {
+/**
+ * How to close a backend.
+ *
+ * @category Backend
+ */
+export interface CloseOptions {
   /**
-   * What came before the task in its chain.
+   * Milliseconds in which waits and streams may still end by themselves. The
+   * backend closes as soon as none is left.
    *
-   * @default {null}
+   * @default {0}
    */
-  parent?: AnyResult | null;
+  drain?: number;
 }
 
-const RESULT_OPTIONS: OptionNames = optionNames<ResultOptions>({
-  parent: true,
-});
-
-/** How a group is saved. */
-export interface SaveGroupOptions extends CallOptions {
-  /**
-   * What came before the group in its chain.
-   *
-   * @default {null}
-   */
-  parent?: AnyResult | null;
-}
-
-const SAVE_GROUP_OPTIONS: OptionNames = optionNames<SaveGroupOptions>({
-  signal: true,
-  parent: true,
-});
+const CLOSE_OPTIONS: OptionNames = optionNames<CloseOptions>({ drain: true });
 
 /**
  * Celery's Redis result backend: reads, streams and stores task results.
  *
- * It connects on first use, and keeps the connection for as long as somebody
- * waits for something; an idle one does not keep the process alive.
+ * It connects on first use, and stays connected while anything waits. An idle
+ * backend does not keep the process alive.
  *
  * Celery: `RedisBackend`.
  *
@@ -93,7 +96,7 @@ const SAVE_GROUP_OPTIONS: OptionNames = optionNames<SaveGroupOptions>({
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url);
- * // In life, Celery's workers do this.
+ * // In production, Celery workers do this.
  * await backend.markAsDone("6f1c", 21);
  * setTimeout(() => backend.markAsDone("b0a4", 42), 10);
  *
@@ -101,13 +104,16 @@ const SAVE_GROUP_OPTIONS: OptionNames = optionNames<SaveGroupOptions>({
  * for await (const event of backend.stream<number>(["6f1c", "b0a4"])) {
  *   if (event.state === "SUCCESS") results.push(event.result);
  * }
- * // Each comes as soon as it is known, whatever the order of the ids.
+ * // Results arrive as tasks finish, not in the order of the ids.
  * assertEquals(new Set(results), new Set([21, 42]));
  * ```
+ *
+ * @category Backend
  */
 export class ResultBackend implements AsyncDisposable {
   readonly #address: string;
   readonly #keys: KeySpace;
+  readonly #runtime: Runtime;
   readonly #status = new StatusHub();
   readonly #source: ResultSource;
   readonly #store: ResultStore;
@@ -118,57 +124,33 @@ export class ResultBackend implements AsyncDisposable {
   readonly #consumers: ConsumerContext;
 
   /**
-   * Prepares a backend; nothing is dialled before it is used.
+   * Prepares a backend, without connecting. Without a URL, it connects to
+   * redis://127.0.0.1:6379/0, or wherever the option `driver` leads.
    *
-   * Without a URL it is redis://127.0.0.1:6379/0, or wherever `driver` goes.
+   * | URL | connects to |
+   * |---|---|
+   * | `redis://[user][:password]@host[:port][/db][?query]` | a Redis server; `valkey://` is the same |
+   * | `rediss://...`, `valkeys://...` | a server over TLS |
+   * | `redis+socket:///path`, `unix:///path`, `socket:///path` | a Unix socket |
+   * | `sentinel://host[:port][/db];sentinel://host[:port]` | the master that Sentinels name; see the option `sentinel` |
+   * | `redis+cluster://host,host`, `rediss+cluster://host,host` | a Redis Cluster; so does `redis://host,host` with the option `cluster` |
    *
-   * The URL is `redis://[user][:password]@host[:port][/db][?query]`; a host
-   * that it does not name is localhost. Its query takes the keys that Celery's
-   * does: `db`, `username`, `password`, `client_name`,
-   * `socket_connect_timeout` (seconds, for `connectTimeout`),
-   * `health_check_interval` (seconds, for `heartbeat`), `socket_timeout`
-   * (seconds; `heartbeat` is at most half of it), and, without effect,
-   * `socket_keepalive`, `retry_on_timeout`, `max_connections`, `virtual_host`.
-   * The query wins over the rest of the URL, and an option over both.
-   * `valkey://` is the same.
-   *
-   * `rediss://` (and `valkeys://`) is with TLS. Its query may also have
-   * `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile`, files that are read at
-   * each connect (`--allow-read`), `ssl_check_hostname`, and `ssl_cert_reqs`.
-   * Without that last one, which Celery demands, a certificate is required, as
-   * with `optional`: a server always shows one. `none` is told as `degraded`,
-   * since Deno verifies unless it runs with
-   * `--unsafely-ignore-certificate-errors=HOST`. The authorities that Deno
-   * trusts are trusted, too, and paths are percent-decoded once, not twice.
-   *
-   * `redis+socket:///path`, `unix:///path` and `socket:///path` are Unix
-   * sockets; the database is `virtual_host`, or `db`, of the query. Deno wants
-   * `--allow-net=unix:/path`, `--allow-read=/path` and `--allow-write=/path`.
-   *
-   * `sentinel://[user][:password]@host[:port][/db];sentinel://host[:port]` asks
-   * Sentinels, whose port is 26379 if not given, for the master; what they have
-   * of their own, and the master's name, is in the option `sentinel`. User,
-   * password and database are the servers'. `--allow-net` has to cover the
-   * Sentinels and every server that may become the master.
-   *
-   * `redis://host:port,host:port` with the option `cluster`, or a URL that begins
-   * with `redis+cluster://` (`rediss+cluster://`), names nodes of a Redis
-   * Cluster. `--allow-net` has to cover every node.
+   * The query takes the keys that Celery's does. It overrides the rest of the
+   * URL, and an option overrides both. `docs/reaching-redis.md` lists all of
+   * them, and the permissions that each kind of URL needs.
    *
    * @throws {ConfigurationError} if the URL or an option cannot work, or an
    * option is unknown.
-   * @throws {TypeError} if the options are no object.
+   * @throws {TypeError} if the options are not an object.
    */
-  constructor(
-    url?: string | URL,
-    options: ResultBackendOptions = {},
-  ) {
+  constructor(url?: string | URL, options: ResultBackendOptions = {}) {
     checkBackendOptions(options);
     const target = parseTarget(url, options);
     const settings = resolveOptions(options, target.defaults);
     const status = this.#status;
     for (const warning of durationWarnings(options)) status.warn(warning);
     const keys = this.#keys = new KeySpace(settings.keyPrefix);
+    const runtime = this.#runtime = settings.runtime;
     const retries = new RetryListener(options, status);
     const { address } = target;
     this.#address = address;
@@ -185,66 +167,67 @@ export class ResultBackend implements AsyncDisposable {
       status,
     });
     const commands = new Commands(source, { ...settings, retries });
-    this.#store = new ResultStore({
+    const codec = settings.formats;
+    const store = this.#store = new ResultStore({
       ...settings,
       commands,
       keys,
       status,
+    });
+    const lookup = this.#lookup = new ResultLookup({
+      ...settings,
+      commands,
+      keys,
+    });
+    const groups = this.#groups = new GroupStore({
+      ...settings,
+      commands,
+      keys,
+      codec,
     });
     this.#chords = new Chords({
       ...settings,
       commands,
       keys,
       status,
-      codec: settings.formats,
+      codec,
       store: (taskId, error, state, options) =>
-        this.storeResult(taskId, error, state, options),
+        store.store(taskId, error, state, options),
       restoreGroup: (groupId, options) => this.restoreGroup(groupId, options),
     });
-    this.#consumers = { ...settings, source };
-    this.#lookup = new ResultLookup({ ...settings, commands, keys });
-    this.#groups = new GroupStore({
+    const consumers = this.#consumers = {
       ...settings,
-      commands,
-      keys,
-      codec: settings.formats,
-    });
-    const { runtime } = settings;
+      source,
+      openReaders: new Set(),
+    };
     this.#results = new ResultFactory(keys, {
       source,
-      lookup: this.#lookup,
-      groups: this.#groups,
-      stream: (taskIds, options) => this.stream(taskIds, options),
-      forget: (taskIds, options) => this.#store.forget(taskIds, options),
-      childrenOf: (taskId, children) =>
-        this.#results.childrenOf(taskId, children),
-      after: (ms, callback) => {
-        const timer = runtime.setTimer(callback, ms, true);
-        return () => runtime.clearTimer(timer);
-      },
-      now: () => runtime.now(),
+      lookup,
+      store,
+      groups,
+      consumers,
+      runtime,
     });
   }
 
   /**
-   * Makes a backend of Celery's own settings: an object with new names
-   * (`result_backend`), old ones (`CELERY_TASK_RESULT_EXPIRES`), or those of
-   * Django's settings (`CELERY_RESULT_BACKEND`). A whole configuration will do:
-   * what is Celery's but not about results is left out.
+   * Makes a backend from Celery's settings: an object with new names
+   * (`result_backend`), old names (`CELERY_TASK_RESULT_EXPIRES`), or the names
+   * of Django settings (`CELERY_RESULT_BACKEND`). Pass the whole configuration:
+   * settings that do not concern results are ignored.
    *
-   * `overrides` are options of this module; each replaces what the
+   * `overrides` are options of this module, each of which replaces what the
    * configuration, or the URL in it, says.
    *
-   * Stores and reads are tried again as Celery tries stores again: 21 times,
-   * the second time at once and then after waits of a second, unless
-   * `retry_policy` or `result_backend_always_retry` say otherwise. The
-   * connection is made anew as by default, without end, unless there is a
-   * `retry_policy`: Celery's own gives up after 19 seconds, and whoever waits
-   * then loses results.
+   * Stores and reads are retried as Celery retries stores: 21 attempts, the
+   * second at once and the others a second apart, unless `retry_policy` or
+   * `result_backend_always_retry` say otherwise. Reconnecting is as without a
+   * configuration, and has no limit, unless there is a `retry_policy`: Celery's
+   * default gives up after 19 seconds, and then loses results.
    *
-   * @throws {ConfigurationError} if a name is not known (all are listed), a
-   * setting was given two values, a value is out of its range, or it asks for
-   * what there is not: another kind of backend, pickle.
+   * @throws {ConfigurationError} if names are unknown (it lists all), a setting
+   * has two values, a value is out of range, or the configuration asks for
+   * something unsupported: another kind of backend, or pickle.
    */
   static fromCeleryConfig(
     config: Record<string, unknown>,
@@ -252,141 +235,132 @@ export class ResultBackend implements AsyncDisposable {
   ): ResultBackend {
     checkBackendOptions(overrides);
     const { url, options } = mapCeleryConfig(config);
-    const merged: Record<string, unknown> = { ...options };
-    if (overrides.credentials !== undefined) {
-      // As Celery's provider does, it takes their place.
-      delete merged.username;
-      delete merged.password;
-    }
-    for (const [name, value] of Object.entries(overrides)) {
-      // What is undefined, as a variable of the environment may be, says nothing.
-      if (value !== undefined) merged[name] = value;
-    }
-    // A name that is none of ours is refused with the other options.
-    return new ResultBackend(url, merged as ResultBackendOptions);
+    return new ResultBackend(url, mergeOptions(options, overrides));
   }
 
   /**
-   * Reads the present state of a task: `PENDING` where nothing is stored.
+   * Reads the present state of a task; it is `PENDING` if nothing is stored.
    *
-   * @throws {TypeError} if the id is empty or no string.
-   * @throws {BackendGetMetaError} if Redis could not be reached; `cause` says why.
-   * @throws {RedisError} if Redis refuses: a key of another type, say.
-   * @throws {DecodeError} if what is stored is no document; a
-   * ContentDisallowedError if it is in a format that is not accepted.
+   * @throws {TypeError} if the id is empty or not a string.
+   * @throws {BackendGetMetaError} if Redis could not be reached; see `cause`.
+   * @throws {RedisError} if Redis refuses: if the key has another type, for
+   * example.
+   * @throws {DecodeError} if the stored document cannot be decoded; a
+   * ContentDisallowedError if its format is not accepted.
    */
-  async getMeta<T = unknown, Custom extends string = "PROGRESS">(
+  async getMeta<T = unknown, Custom extends CustomStates = "PROGRESS">(
     taskId: string,
     options?: CallOptions,
   ): Promise<ResultMeta<T, Custom>> {
-    // What the task returns is the caller's word.
+    // The caller says what the task returns.
     return await this.#lookup.getMeta(taskId, options) as ResultMeta<T, Custom>;
   }
 
   /**
-   * Reads the present states of tasks, in the order asked. A key of another
-   * type reads as one that is missing: MGET does not tell them apart.
+   * Reads the present states of tasks, in the order given. A key of another type
+   * reads as missing: MGET does not tell them apart.
    *
    * @throws as {@linkcode getMeta} does.
    */
-  async getMetas<T = unknown, Custom extends string = "PROGRESS">(
+  async getMetas<T = unknown, Custom extends CustomStates = "PROGRESS">(
     taskIds: string | Iterable<string>,
     options?: CallOptions,
   ): Promise<ResultMeta<T, Custom>[]> {
-    // What the tasks return is the caller's word.
-    return await this.#lookup.getMetas(
-      toIds(taskIds),
-      options,
-    ) as ResultMeta<T, Custom>[];
+    const metas = await this.#lookup.getMetas(toIds(taskIds), options);
+    // The caller says what the tasks return.
+    return metas as ResultMeta<T, Custom>[];
   }
 
-  /** Whether anything is stored for a task. Celery: `exists()`, from 5.7. */
+  /**
+   * Reads whether anything is stored for a task. Celery: `exists()`, from 5.7.
+   *
+   * @throws {TypeError} if the id is empty or not a string.
+   * @throws {BackendGetMetaError} if Redis could not be reached; see `cause`.
+   */
   async exists(taskId: string, options?: CallOptions): Promise<boolean> {
     return await this.#lookup.exists(taskId, options);
   }
 
   /**
-   * The result of a task, by its id. One that knows its `parent` notices when
-   * that one fails: see `AsyncResult.get()`.
+   * Returns the result of a task, by its id. Given its `parent`, it notices when
+   * that one fails: see {@linkcode AsyncResult.get}.
    *
-   * @throws {TypeError} if the id is empty or no string.
+   * @throws {TypeError} if the id is empty or not a string.
    */
-  result<T = unknown, Custom extends string = "PROGRESS">(
+  result<T = unknown, Custom extends CustomStates = "PROGRESS">(
     taskId: string,
     options: ResultOptions = {},
   ): AsyncResult<T, Custom> {
     checkOptions(options, RESULT_OPTIONS);
-    // What the task returns is the caller's word, and so are a parent's states.
-    return this.#results.result(
-      taskId,
-      (options.parent ?? null) as AsyncResult | GroupResult | null,
-    ) as AsyncResult<T, Custom>;
+    return this.#results.result(taskId, options.parent ?? null);
   }
 
   /**
-   * The results of tasks, in the order given; a task may be named twice.
+   * Returns the results of tasks, in the order given. An id may occur twice.
    *
-   * @throws {TypeError} if an id is empty or no string.
+   * @throws {TypeError} if an id is empty or not a string.
    */
-  resultSet<T = unknown>(taskIds: string | Iterable<string>): ResultSet<T> {
-    // What the tasks return is the caller's word.
-    return this.#results.resultSet(toIds(taskIds)) as ResultSet<T>;
+  resultSet<T = unknown, Custom extends CustomStates = "PROGRESS">(
+    taskIds: string | Iterable<string>,
+  ): ResultSet<T, Custom> {
+    return this.#results.resultSet(toIds(taskIds));
   }
 
   /**
-   * The result that stands as a tuple in a document, among `children` or as
-   * what a task returned: `[[id, parent], null]` for a task,
-   * `[[id, parent], [member, ...]]` for a group. The older `[id, null]` is
-   * understood, too, and a bare id. Celery: `result_from_tuple`.
+   * Returns the result that a tuple in a document represents, among `children`
+   * or as the value of a task: `[[id, parent], null]` for a task,
+   * `[[id, parent], [member, ...]]` for a group. It also takes the older
+   * `[id, null]`, and a bare id. Celery: `result_from_tuple`.
    *
-   * @throws {TypeError} if it is none of these; says where.
+   * @throws {TypeError} if it has another shape; the message says where.
    * @throws {RangeError} if more than 1,000 results nest.
    */
-  fromTuple<T = unknown>(tuple: unknown): AsyncResult<T> | GroupResult<T> {
-    // What the tasks return is the caller's word.
-    return this.#results.fromTuple(tuple) as AsyncResult<T> | GroupResult<T>;
+  fromTuple<T = unknown, Custom extends CustomStates = "PROGRESS">(
+    tuple: unknown,
+  ): AsyncResult<T, Custom> | GroupResult<T, Custom> {
+    return this.#results.fromTuple(tuple);
   }
 
   /**
-   * Streams the events of tasks, and closes when each has its outcome. A task
-   * that is named twice is streamed once.
+   * Streams the events of tasks, and closes when each has its outcome. An id
+   * that occurs twice is streamed once.
    *
-   * @throws {TypeError} if an id is empty or no string.
+   * @throws {TypeError} if an id is empty or not a string.
    */
-  stream<T = unknown, Custom extends string = "PROGRESS">(
+  stream<T = unknown, Custom extends CustomStates = "PROGRESS">(
     taskIds: string | Iterable<string>,
     options?: ConsumerOptions,
   ): ReadableStream<ResultEvent<T, Custom>> {
     const ids = [...toIds(taskIds)];
+    // Throws at once, where the stream would only error.
     for (const id of ids) this.#keys.taskKey(id);
-    const consumer = this.consumer<T, Custom>(options);
-    consumer.watchOnly(ids);
-    return consumer.readable;
+    return openStream(this.#consumers, ids, options);
   }
 
-  /** A reader that takes task ids as they come. */
-  consumer<T = unknown, Custom extends string = "PROGRESS">(
+  /** Returns a reader that takes task ids as they come. */
+  consumer<T = unknown, Custom extends CustomStates = "PROGRESS">(
     options?: ConsumerOptions,
   ): ResultConsumer<T, Custom> {
-    return new ResultConsumer<T, Custom>(this.#consumers, options);
+    return new ResultConsumer(this.#consumers, options);
   }
 
   /**
-   * How the backend stands with Redis, beginning with the present state. An
-   * unread stream keeps the newest events only.
+   * Streams changes of the connection, beginning with its present state. While
+   * unread, the stream keeps only the newest events.
    */
   status(): ReadableStream<StatusEvent> {
     return this.#status.stream();
   }
 
   /**
-   * Stores and publishes a result. False if an earlier SUCCESS stands: then
-   * nothing is stored, as in Celery, but checked as one with the write.
+   * Stores and publishes a result. Resolves to false, and stores nothing, if the
+   * task has a SUCCESS already: as in Celery, but checked atomically with the
+   * write.
    *
-   * @throws {TypeError} if the id is empty or no string.
+   * @throws {TypeError} if the id is empty or not a string.
    * @throws {BackendStoreError} if the result cannot be encoded, is too large,
-   * or Redis could not be reached; `cause` says why.
-   * @throws {RedisError} if Redis refuses: a missing permission, say.
+   * or Redis could not be reached; see `cause`.
+   * @throws {RedisError} if Redis refuses, for lack of a permission for example.
    */
   async storeResult(
     taskId: string,
@@ -397,7 +371,7 @@ export class ResultBackend implements AsyncDisposable {
     return await this.#store.store(taskId, result, state, options);
   }
 
-  /** Stores STARTED; `info` is `{ pid, hostname }` when a worker of Celery does it. */
+  /** Stores STARTED. Celery workers store `{ pid, hostname }` as `info`. */
   async markAsStarted(
     taskId: string,
     info: unknown = null,
@@ -417,20 +391,19 @@ export class ResultBackend implements AsyncDisposable {
 
   /**
    * Stores FAILURE, and the exception: an Error, or what Python should raise.
-   * The traceback is the Error's stack with its causes, if none is given. False
-   * if an earlier SUCCESS stands.
+   * Unless given, the traceback is the stack of the Error and its causes.
+   * Resolves to false if the task has a SUCCESS already.
    *
-   * With `request`, the failure also reaches what waits for the task, as a
-   * worker of Celery has it: the task's part is returned to its chord, FAILURE
-   * is stored for every task behind it in its chain (in groups and chords there,
-   * too), and the part of each of those that belongs to a chord is returned. A
-   * chord that this completes fails, with its body; see
-   * {@linkcode chordPartReturn}. If an earlier SUCCESS stands, the chain is left
-   * alone: it goes on with that. `link_error` is the caller's to call.
+   * With `request`, it also fails what waits for the task, as a Celery worker
+   * does: it returns the task's part to its chord, stores FAILURE for every
+   * later task of its chain (including those in groups and chords), and returns
+   * the parts of those that belong to chords. A chord that this completes fails
+   * with its body; see {@linkcode chordPartReturn}. If the task has a SUCCESS
+   * already, the chain continues with that. Calling `link_error` is left to you.
    *
-   * All of it is attempted, and retried, even if a store before it failed; then
-   * the call rejects with the first error. It is idempotent: call it again with
-   * the same arguments, and it does what is left to do.
+   * Every step is attempted and retried, even if one before it failed; then the
+   * call rejects with the first error. It is idempotent: call it again with the
+   * same arguments to do what is left.
    *
    * @example Fail a task, and the rest of its chain
    * ```ts
@@ -439,25 +412,15 @@ export class ResultBackend implements AsyncDisposable {
    *
    * await using redis = await MemoryRedis.start();
    * await using backend = new ResultBackend(redis.url);
-   * // From the headers and the body of the task's message.
-   * const headers = { id: "first", group: null, group_index: null };
-   * const embed = {
-   *   chord: null,
-   *   chain: [{ task: "tasks.total", options: { task_id: "second" } }],
-   * };
+   * // `chain` comes from the body of the task's message, last task first.
+   * const chain = [{ task: "tasks.total", options: { task_id: "second" } }];
    * await backend.markAsFailure("first", new RangeError("out of paper"), {
-   *   request: {
-   *     taskId: headers.id,
-   *     groupId: headers.group,
-   *     groupIndex: headers.group_index,
-   *     ...embed,
-   *   },
+   *   request: { taskId: "first", chain },
    * });
    * console.log((await backend.getMeta("second")).state); // FAILURE
    * ```
    *
-   * @throws {TypeError} if `request` is of another task, or something in it
-   * cannot be what it says.
+   * @throws {TypeError} if `request` is not of this task, or is malformed.
    * @throws {RangeError} if signatures in its chain nest more than 1,000 deep.
    * @throws {ChordError} if a part could not be returned, or a chord could not
    * be completed.
@@ -468,12 +431,8 @@ export class ResultBackend implements AsyncDisposable {
     error: unknown,
     options?: FailureOptions,
   ): Promise<boolean> {
-    return await this.#fail(
-      taskId,
-      error,
-      "FAILURE",
-      withTraceback(error, options),
-    );
+    const withStack = withTraceback(error, options, FAILURE_OPTIONS);
+    return await this.#fail(taskId, error, "FAILURE", withStack);
   }
 
   /** Stores RETRY, and the exception that led to it. */
@@ -482,18 +441,14 @@ export class ResultBackend implements AsyncDisposable {
     error: unknown = null,
     options?: StoreOptions,
   ): Promise<boolean> {
-    return await this.storeResult(
-      taskId,
-      error,
-      "RETRY",
-      withTraceback(error, options, STORE_OPTIONS),
-    );
+    const withStack = withTraceback(error, options, STORE_OPTIONS);
+    return await this.storeResult(taskId, error, "RETRY", withStack);
   }
 
   /**
-   * Stores REVOKED, and why. With `request`, it reaches what waits for the task,
-   * too: see {@linkcode markAsFailure}. The rest of the chain is REVOKED, then.
-   * (Celery returns the part of the revoked task, and leaves the chain PENDING.)
+   * Stores REVOKED, and why. With `request`, it also revokes what waits for the
+   * task: see {@linkcode markAsFailure}. (Celery returns the part of the revoked
+   * task, and leaves the rest of its chain PENDING.)
    *
    * @throws as {@linkcode markAsFailure} does.
    */
@@ -503,26 +458,22 @@ export class ResultBackend implements AsyncDisposable {
     options: FailureOptions = {},
   ): Promise<boolean> {
     checkOptions(options, FAILURE_OPTIONS);
-    return await this.#fail(
-      taskId,
-      {
-        excType: "TaskRevokedError",
-        excModule: "celery.exceptions",
-        excArgs: [reason],
-      },
-      "REVOKED",
-      options,
-    );
+    const error = {
+      excType: "TaskRevokedError",
+      excModule: "celery.exceptions",
+      excArgs: [reason],
+    };
+    return await this.#fail(taskId, error, "REVOKED", options);
   }
 
   /**
-   * Says how many parts the chord has whose header is this group. Call it
-   * before the last task of the header is sent: a part that returns without it
+   * Sets how many parts a chord has, by the group that is its header. Call it
+   * before you send the last task of the header: a part that returns earlier
    * completes nothing. Celery: `set_chord_size()`.
    *
-   * @throws {TypeError} if the id is empty or no string, or `size` is no whole
-   * number.
-   * @throws {ChordError} if Redis could not be reached; `cause` says why.
+   * @throws {TypeError} if the id is empty or not a string, or `size` is not a
+   * whole number.
+   * @throws {ChordError} if Redis could not be reached; see `cause`.
    * @throws {RedisError} if Redis refuses.
    */
   async setChordSize(
@@ -534,17 +485,17 @@ export class ResultBackend implements AsyncDisposable {
   }
 
   /**
-   * Says that a task of a chord's header sent `count` more tasks as parts of
-   * the same chord. Call it before the task's own part returns. Celery:
-   * `add_to_chord()`, which knows 1 only.
+   * Adds to the size of a chord, when a task of its header has sent `count` more
+   * tasks as parts of the same chord. Call it before the task's own part
+   * returns. Celery: `add_to_chord()`, which adds 1.
    *
-   * It is tried again only where it was certainly not carried out: to count
-   * twice would hold up the chord for ever.
+   * It is retried only if it certainly did not take effect: a chord that counts
+   * a part twice never completes.
    *
-   * @throws {TypeError} if the id is empty or no string, or `count` is no whole
-   * number from 1.
-   * @throws {ChordError} if Redis could not be reached, or gave no answer: then
-   * it may or may not have counted, and the message says so.
+   * @throws {TypeError} if the id is empty or not a string, or `count` is not a
+   * whole number from 1.
+   * @throws {ChordError} if Redis could not be reached, or did not answer: then
+   * it may or may not have taken effect, and the message says so.
    * @throws {RedisError} if Redis refuses.
    */
   async addToChord(
@@ -556,56 +507,33 @@ export class ResultBackend implements AsyncDisposable {
   }
 
   /**
-   * Returns a part of a chord, and completes the chord if it was the last: then
-   * `onComplete` gets the values of all parts, in the order of the header (with
-   * `chordOrdered: false`, as they came), and has to send the chord's body.
-   * Call it once the task's result is stored. Workers of Celery may return
-   * other parts of the same chord. Celery: `on_chord_part_return()`.
+   * Returns a part to its chord, and completes the chord if it was the last:
+   * `onComplete` then gets the values of all parts, in the order of the header
+   * (with `chordOrdered: false`, in the order of their return), and has to send
+   * the chord's body. Call it once the task's result is stored. Celery workers
+   * may return other parts of the same chord. Celery: `on_chord_part_return()`.
    *
-   * A part that is returned again, since its task ran twice, is not counted
-   * again. If the other run had another result, a SUCCESS stands, and anything
-   * else is replaced, as with results; in a list, and where Redis refuses
-   * scripts, two results of one task count as two.
+   * A part that returns twice, since its task ran twice, counts once. If the
+   * results differ, a SUCCESS is kept and anything else is replaced, as with
+   * results. In a list, and where Redis refuses scripts, two different results
+   * count twice.
    *
-   * Of a chord with a part that failed or was revoked, the body is stored as
-   * FAILURE, and so it is if `onComplete` throws, or a saved header cannot be
-   * joined. Its `link_error` is the caller's to call.
+   * The body is stored as FAILURE if a part failed or was revoked, `onComplete`
+   * throws, or a saved header cannot be joined. Calling `link_error` is left to
+   * you.
    *
-   * Whoever completes the chord claims it first, so that among the users of
-   * this module `onComplete` is called once. The claim lasts as long as results
-   * do, or a day. When a process dies behind its claim, no other takes over:
-   * whether the body was sent, only its owner can know. The claim stands at
-   * the group's key with `.c`, and a call with it as its `claim` goes on.
-   * Workers of Celery know of no claims: one that returns a part again while
-   * the chord is being completed may send the body, too.
+   * The call that completes a chord claims it first, so that `onComplete` is
+   * called once among all users of this module. The claim lasts as long as
+   * results, or a day. If the process dies before it has finished, nobody else
+   * takes over, since nobody else can know whether the body was sent. The claim
+   * is stored at the group's key with `.c`; pass it as `claim` to resume. Celery
+   * workers do not know of claims: one that returns a part again during
+   * completion may send the body as well.
    *
-   * @example The last part completes the chord
-   * ```ts
-   * import { ResultBackend } from "./backend.ts";
-   * import { MemoryRedis } from "./testing/memory_redis.ts";
-   *
-   * await using redis = await MemoryRedis.start();
-   * await using backend = new ResultBackend(redis.url);
-   * const chord = { task: "tasks.total", options: { task_id: "body" } };
-   * await backend.setChordSize("group", 2);
-   * for (const [groupIndex, taskId] of ["first", "second"].entries()) {
-   *   const request = { taskId, groupId: "group", groupIndex, chord };
-   *   const outcome = await backend.chordPartReturn(request, "SUCCESS", 21, {
-   *     onComplete: async (values, { bodyId }) => {
-   *       // Here a worker sends the body; this one does its work.
-   *       const numbers = values.map(Number);
-   *       await backend.markAsDone(bodyId!, numbers.reduce((a, b) => a + b));
-   *     },
-   *   });
-   *   console.log(outcome.type); // waiting, then completed
-   * }
-   * console.log(await backend.result("body").get()); // 42
-   * ```
-   *
-   * @throws {TypeError} if an id, the place or the claim cannot be one.
+   * @throws {TypeError} if an id, the place or the claim is malformed.
    * @throws {ChordError} if the part cannot be encoded, the chord's parts are
-   * of the other order, or Redis could not be reached; its `claim`, if there is
-   * one, lets the next call go on.
+   * of the other order, or Redis could not be reached. If it has a `claim`, the
+   * next call can resume with it.
    * @throws {RedisError} if Redis refuses.
    */
   async chordPartReturn(
@@ -617,75 +545,86 @@ export class ResultBackend implements AsyncDisposable {
     return await this.#chords.partReturn(request, state, result, options);
   }
 
-  /** Removes the result of a task. Readers that wait for it go on waiting. */
+  /** Removes the result of a task. Readers that await it continue to wait. */
   async forget(taskId: string, options?: CallOptions): Promise<void> {
     await this.#store.forget([taskId], options);
   }
 
   /**
-   * Saves which results are in a group, so that {@linkcode restoreGroup}, and
-   * Celery's, give it back: task ids, and results of tasks and of groups. It
-   * replaces what was saved for the group. Two saves of one group that are
-   * under way together may take effect in either order.
+   * Saves which results are in a group, so that {@linkcode restoreGroup}, or
+   * Celery's, restores it. Members are task ids, results, and groups. It
+   * replaces what was saved for the group. Two concurrent saves of one group may
+   * take effect in either order.
    *
-   * @throws {TypeError} if an id is empty or no string.
+   * @throws {TypeError} if an id is empty or not a string.
    * @throws {RangeError} as {@linkcode AsyncResult.asTuple} does.
-   * @throws {BackendStoreError} if it cannot be encoded, is too large, or Redis
-   * could not be reached; `cause` says why.
-   * @throws {RedisError} if Redis refuses: a missing permission, say.
+   * @throws {BackendStoreError} if the group cannot be encoded, is too large, or
+   * Redis could not be reached; see `cause`.
+   * @throws {RedisError} if Redis refuses, for lack of a permission for example.
    */
-  async saveGroup<T = unknown>(
+  async saveGroup<T = unknown, Custom extends CustomStates = "PROGRESS">(
     groupId: string,
     members: string | Iterable<string | AnyResult>,
-    options: SaveGroupOptions = {},
-  ): Promise<GroupResult<T>> {
-    checkOptions(options, SAVE_GROUP_OPTIONS);
+    options: GroupOptions = {},
+  ): Promise<GroupResult<T, Custom>> {
+    checkOptions(options, GROUP_OPTIONS);
     const { parent = null, signal } = options;
-    const group = this.#results.group({
+    const group = this.#results.group<T, Custom>({
       id: groupId,
-      // The states of a member, and of a parent, are the caller's word.
-      members: toIds(members) as Iterable<
-        string | AsyncResult | GroupResult
-      >,
-      parent: parent as AsyncResult | GroupResult | null,
+      members: toIds(members),
+      parent,
     });
     await group.save(signal === undefined ? {} : { signal });
-    // What the tasks return is the caller's word.
-    return group as GroupResult<T>;
+    return group;
   }
 
   /**
-   * Gives back a group that was saved, here or by Celery; null where none is.
+   * Restores a group that was saved, here or by Celery; null if there is none.
    *
-   * @throws {TypeError} if the id is empty or no string.
-   * @throws {BackendGetMetaError} if Redis could not be reached; `cause` says why.
-   * @throws {RedisError} if Redis refuses: a key of another type, say.
-   * @throws {DecodeError} if what is saved is no group.
+   * @throws {TypeError} if the id is empty or not a string.
+   * @throws {BackendGetMetaError} if Redis could not be reached; see `cause`.
+   * @throws {RedisError} if Redis refuses: if the key has another type, for
+   * example.
+   * @throws {DecodeError} if the stored document is not a group.
    */
-  async restoreGroup<T = unknown>(
+  async restoreGroup<T = unknown, Custom extends CustomStates = "PROGRESS">(
     groupId: string,
     options?: CallOptions,
-  ): Promise<GroupResult<T> | null> {
+  ): Promise<GroupResult<T, Custom> | null> {
     const saved = await this.#groups.restore(groupId, options);
-    if (saved === null) return null;
-    // What the tasks return is the caller's word.
-    return this.#results.fromNode(saved) as GroupResult<T>;
+    return saved === null ? null : this.#results.fromNode<T, Custom>(saved);
   }
 
-  /** Removes what was saved of a group. The results of its members stay. */
+  /** Removes a saved group. The results of its members remain. */
   async deleteGroup(groupId: string, options?: CallOptions): Promise<void> {
     await this.#groups.delete(groupId, options);
   }
 
   /**
    * Closes the backend: stores that were sent finish, waits reject and streams
-   * error with a BackendClosedError. Resolves when nothing is left behind.
+   * error with a BackendClosedError. Resolves once nothing is left open. With
+   * `drain`, waits and streams first have that long to end by themselves; a
+   * second call without it ends the draining. Idempotent.
+   *
+   * @throws {RangeError} if `drain` is negative or not a number.
+   * @throws {TypeError} if the options are not an object, or have an unknown name.
    */
-  async close(): Promise<void> {
-    await this.#source.close();
+  async close(options: CloseOptions = {}): Promise<void> {
+    checkOptions(options, CLOSE_OPTIONS);
+    const drain = numberAtLeast(0, "drain", options.drain ?? 0);
+    if (drain > 0) await drainSource(this.#source, drain, this.#runtime);
+    const closed = this.#source.close();
+    // The source does not know consumers that await nothing at the moment.
+    const error = new BackendClosedError();
+    for (const reader of this.#consumers.openReaders) reader.fail(error);
+    await closed;
   }
 
-  /** Shows the URL, without its secrets, and how things stand, to `console.log()`. @internal */
+  /**
+   * Shows the URL, with its secrets masked, and the status to `console.log()`.
+   *
+   * @ignore
+   */
   [Symbol.for("Deno.customInspect")](
     inspect: typeof Deno.inspect,
     options: Deno.InspectOptions,
@@ -716,17 +655,4 @@ export class ResultBackend implements AsyncDisposable {
     }
     return await this.#chords.fail(request, error, state, options);
   }
-}
-
-/** A JavaScript error brings its own traceback, and that of its causes. */
-function withTraceback(
-  error: unknown,
-  options: FailureOptions = {},
-  known: OptionNames = FAILURE_OPTIONS,
-): FailureOptions {
-  // Before they are copied: the copy of a number has no options that are wrong.
-  checkOptions(options, known);
-  return options.traceback === undefined
-    ? { ...options, traceback: formatTraceback(error) }
-    : options;
 }

@@ -1,4 +1,4 @@
-// What the backend says of what it was handed, and how it shows itself.
+// The errors for invalid arguments, and how a backend shows itself.
 
 import {
   ConfigurationError,
@@ -18,7 +18,7 @@ import {
 import { BackendStage } from "./support/backend_stage.ts";
 import { inboxOf } from "./support/results.ts";
 
-Deno.test("what is no task id is refused in words: what it is, and what to hand over", async () => {
+Deno.test("an argument that is not a task id is refused: the error says what it is, and what to pass", async () => {
   await using backend = new ResultBackend();
   const result = backend.result("a");
   const results = backend.resultSet(["a", "b"]);
@@ -71,11 +71,11 @@ Deno.test("what is no task id is refused in words: what it is, and what to hand 
     );
     await using consumer = backend.consumer();
     await assertRejects(() => consumer.add(ids as string), TypeError, words);
-    assertThrows(() => consumer.cancel(ids as string), TypeError, words);
+    assertThrows(() => consumer.remove(ids as string), TypeError, words);
   }
 });
 
-Deno.test("what is no Redis URL is refused in words, and shows no password", () => {
+Deno.test("a URL that is not a Redis URL is refused, with its password masked", () => {
   const redisOnly = "of Celery's result backends, only Redis can be read";
   const cases: [url: unknown, words: string[]][] = [
     ["localhost", ["scheme is missing: write redis://localhost:6379/0"]],
@@ -109,7 +109,7 @@ Deno.test("what is no Redis URL is refused in words, and shows no password", () 
   }
 });
 
-Deno.test("fromCeleryConfig names another backend, suggests close names only, and says what Django's settings need", () => {
+Deno.test("fromCeleryConfig() names other backends, suggests similar names only, and says what Django's settings need", () => {
   const others = [
     ...["django-db", "rpc", "amqp", "django_celery_results.backends:Database"],
     ...["cache+memcached://", "db+sqlite:///S3CRET"],
@@ -149,7 +149,7 @@ Deno.test("fromCeleryConfig names another backend, suggests close names only, an
   );
 });
 
-Deno.test("console.log() of a backend shows its URL without secrets, and how it stands", async () => {
+Deno.test("console.log() of a backend shows its URL without secrets, and its status", async () => {
   await using redis = await MemoryRedis.start();
   const url = new URL(redis.url);
   url.searchParams.set("client_name", "S3CRET");
@@ -176,16 +176,14 @@ Deno.test("console.log() of a backend shows its URL without secrets, and how it 
   );
 });
 
-Deno.test("a heartbeat or reconcile probably meant in seconds is reported once, to the first reader of status()", async () => {
-  async function eventsWith(
-    options: ResultBackendOptions,
-  ): Promise<StatusEvent[][]> {
+Deno.test("a heartbeat or reconcile that looks like seconds is reported once, to the first reader of status()", async () => {
+  async function told(options: ResultBackendOptions): Promise<StatusEvent[][]> {
     await using backend = new ResultBackend(undefined, options);
     const readers = [backend.status(), backend.status()];
     await backend.close();
     return await Promise.all(readers.map((each) => Array.fromAsync(each)));
   }
-  const [first = [], second = []] = await eventsWith({
+  const [first = [], second = []] = await told({
     heartbeat: 10,
     reconcile: 30,
   });
@@ -205,13 +203,13 @@ Deno.test("a heartbeat or reconcile probably meant in seconds is reported once, 
     ],
   );
   assertEquals(second.map(({ type }) => type), ["disconnected", "closed"]);
-  const [none = []] = await eventsWith({ heartbeat: 50, reconcile: 100 });
+  const [none = []] = await told({ heartbeat: 50, reconcile: 100 });
   assertEquals(none.map(({ type }) => type), ["disconnected", "closed"]);
-  const [off = []] = await eventsWith({ reconcile: 0 });
+  const [off = []] = await told({ reconcile: 0 });
   assertEquals(off.map(({ type }) => type), ["disconnected", "closed"]);
 });
 
-Deno.test("onRetry and status() say why where there was no connection yet, and that one was lost where there was", async () => {
+Deno.test("onRetry and status() say why the first connection failed, or that a connection was lost", async () => {
   await using redis = await MemoryRedis.start();
   const messages: string[] = [];
   await using backend = new ResultBackend(redis.url, {
@@ -242,7 +240,7 @@ Deno.test("onRetry and status() say why where there was no connection yet, and t
   assertEquals(messages[0], first.message);
 });
 
-Deno.test("a document in YAML says yaml.ts, to a backend that reads JSON or msgpack", async () => {
+Deno.test("a backend without YAML names yaml.ts when it reads a YAML document", async () => {
   await using stage = await BackendStage.start();
   // As PyYAML writes it, and with result_extended.
   const documents = [

@@ -1,31 +1,34 @@
-// What the types promise to users of mod.ts. The compiler checks most of it; the
+// What the types of mod.ts promise. Most of it is checked by the compiler: the
 // tests run so that nothing here is unused.
 
 import {
   type AsyncResult,
   type DecodeFailure,
   type GetOptions,
+  type GroupResult,
+  type OutcomeEvent,
   ResultBackend,
   type ResultConsumer,
   type ResultEvent,
   type ResultMeta,
+  type ResultSet,
   TaskError,
   type TaskFailure,
 } from "../mod.ts";
 import { assertEquals } from "./support/assert.ts";
 
-/** True only where the two types are the same one. */
+/** True only if both types are identical. */
 type Same<A, B> = (<X>() => X extends A ? 1 : 2) extends
   (<X>() => X extends B ? 1 : 2) ? true : false;
 
-/** Has the compiler prove it. */
+/** Makes the compiler check a claim. */
 function prove<_Claim extends true>(): void {}
 
 interface Sum {
   sum: number;
 }
 
-/** One branch for each member of the union: what is left in the end is nothing. */
+/** One branch for each member of the union, so that nothing is left at the end. */
 function describe(event: ResultEvent<Sum, "UPLOADING" | "RESIZING">): string {
   prove<Same<typeof event.origin, "live" | "snapshot">>();
   switch (event.state) {
@@ -59,7 +62,7 @@ function describe(event: ResultEvent<Sum, "UPLOADING" | "RESIZING">): string {
       prove<Same<typeof event.ready, false>>();
       return event.state;
     default: {
-      // A state that nobody listed can still arrive: it is no error.
+      // A state that is not listed can still arrive: that is not an error.
       const nothing: never = event;
       return `another state: ${(nothing as { state: string }).state}`;
     }
@@ -143,7 +146,7 @@ async function compiled(backend: ResultBackend): Promise<void> {
   const metas = await backend.getMetas<Sum, "UPLOADING">(["t"]);
   prove<Same<typeof metas, ResultMeta<Sum, "UPLOADING">[]>>();
 
-  // A result gives what the caller says that the task returns.
+  // A result resolves to what the caller says the task returns.
   const result = backend.result<Sum>("t");
   prove<Same<typeof result, AsyncResult<Sum>>>();
   const sum = await result.get({ timeout: 1 });
@@ -156,7 +159,7 @@ async function compiled(backend: ResultBackend): Promise<void> {
   prove<Same<typeof unsure, Sum | TaskError>>();
   const untyped = await backend.result("t").get();
   prove<Same<typeof untyped, unknown>>();
-  // @ts-expect-error -- Nobody said what it returns.
+  // @ts-expect-error -- Its type was not given.
   untyped.sum;
   // @ts-expect-error -- It may be a TaskError.
   either.sum;
@@ -166,10 +169,10 @@ async function compiled(backend: ResultBackend): Promise<void> {
       if (event.state === "SUCCESS") prove<Same<typeof event.result, Sum>>();
     },
   });
-  // A callback that takes any event will do.
+  // A callback may take any event.
   await result.get({ onEvent: (_event: ResultEvent) => {} });
 
-  // Streams of all kinds agree.
+  // All kinds of streams have the same type of events.
   const stream = backend.stream<Sum>("t");
   prove<Same<typeof stream, ReadableStream<ResultEvent<Sum>>>>();
   const events = backend.result<Sum, "UPLOADING">("t").events();
@@ -184,27 +187,102 @@ async function compiled(backend: ResultBackend): Promise<void> {
   ReadableStream.from(["t"]).pipeThrough(backend.consumer<Sum>());
   // @ts-expect-error -- Task ids are strings.
   ReadableStream.from([1]).pipeThrough(backend.consumer());
-  // @ts-expect-error -- Neither is this a list of them.
+  // @ts-expect-error -- Numbers are not task ids.
   backend.stream([1, 2]);
   // @ts-expect-error -- No spread arguments: a million ids must do.
   backend.stream("a", "b");
-  // @ts-expect-error -- There is no such option.
+  // @ts-expect-error -- Unknown option.
   backend.consumer({ maxQueue: 1 });
-  // @ts-expect-error -- A consumer is not made by hand.
+  // @ts-expect-error -- Read-only.
   consumer.pending = 1;
 
-  // An event of a stream is also a meta.
+  // With an object type, own states have typed payloads.
+  interface Own {
+    UPLOADING: { percent: number };
+    PROGRESS: [done: number, of: number];
+    STARTED: { pid: number; hostname: string };
+  }
+  for await (const event of backend.stream<Sum, Own>("t")) {
+    prove<Same<typeof event, ResultEvent<Sum, Own>>>();
+    switch (event.state) {
+      case "UPLOADING":
+        prove<Same<typeof event.result, { percent: number }>>();
+        prove<Same<typeof event.ready, false>>();
+        break;
+      case "PROGRESS":
+        prove<Same<typeof event.result, [done: number, of: number]>>();
+        break;
+      case "STARTED":
+        prove<Same<typeof event.result.pid, number>>();
+        break;
+      case "PENDING":
+        prove<Same<typeof event.result, unknown>>();
+        break;
+      case "SUCCESS":
+        prove<Same<typeof event.result, Sum>>();
+    }
+    // @ts-expect-error -- Not listed.
+    if (event.state === "RESIZING") return;
+    if (event.ready) {
+      prove<
+        Same<
+          typeof event.state,
+          "SUCCESS" | "FAILURE" | "REVOKED" | "UNDECODABLE"
+        >
+      >();
+    }
+    // With `string`, any state is accepted.
+    const anyEvent: ResultEvent<unknown, string> = event;
+    prove<Same<typeof anyEvent.state extends string ? true : false, true>>();
+  }
+  const typed = backend.result<Sum, Own>("t");
+  const typedMeta = await typed.meta();
+  prove<Same<typeof typedMeta, ResultMeta<Sum, Own>>>();
+  if (typedMeta.state === "UPLOADING") typedMeta.result.percent;
+  await typed.get({
+    onEvent(event) {
+      if (event.state === "UPLOADING") {
+        prove<Same<typeof event.result, { percent: number }>>();
+      }
+    },
+  });
+
+  // Sets and groups take own states, too.
+  const set = backend.resultSet<Sum, Own>(["t"]);
+  prove<Same<typeof set, ResultSet<Sum, Own>>>();
+  const setEvents = set.events();
+  prove<Same<typeof setEvents, ReadableStream<ResultEvent<Sum, Own>>>>();
+  const sums = await set.get({
+    onEvent(event) {
+      if (event.state === "UPLOADING") {
+        prove<Same<typeof event.result, { percent: number }>>();
+      }
+    },
+  });
+  prove<Same<typeof sums, Sum[]>>();
+  for await (const outcome of set) {
+    prove<Same<typeof outcome, OutcomeEvent<Sum, Own>>>();
+    prove<Same<typeof outcome.ready, true>>();
+    if (outcome.state === "SUCCESS") prove<Same<typeof outcome.result, Sum>>();
+  }
+  const group = await backend.restoreGroup<Sum, "UPLOADING">("g");
+  prove<Same<typeof group, GroupResult<Sum, "UPLOADING"> | null>>();
+  const saved = await backend.saveGroup<Sum, Own>("g", [typed, set.ids[0]!]);
+  prove<Same<typeof saved, GroupResult<Sum, Own>>>();
+  backend.result("t", { parent: saved });
+
+  // An event is a meta.
   for await (const event of stream) {
     const asMeta: ResultMeta<Sum> = event;
     prove<Same<typeof asMeta.taskId, string>>();
     const anyEvent: ResultEvent = event;
-    // @ts-expect-error -- The other way round, what it returns is not known.
+    // @ts-expect-error -- An unknown result is not a Sum.
     const sumEvent: ResultEvent<Sum> = anyEvent;
     void sumEvent;
   }
 }
 
-Deno.test("the types of the public API say what they should", async () => {
+Deno.test("the types of the public API are as documented", async () => {
   await using backend = new ResultBackend();
   assertEquals([typeof backend.stream, compiled.length], ["function", 1]);
 });

@@ -11,8 +11,8 @@ import {
 } from "../errors.ts";
 import { TaskError, TaskRevokedError } from "../protocol/task_error.ts";
 
-/** What a wait or a stream ends with. Their fields are all own and public, so that they can be copied. */
-const COPIED: ReadonlySet<unknown> = new Set([
+/** The errors that end waits and streams. All their fields are own and public, so they can be copied. */
+const COPYABLE: ReadonlySet<unknown> = new Set([
   BackendClosedError,
   BackendGetMetaError,
   ConfigurationError,
@@ -27,28 +27,27 @@ const COPIED: ReadonlySet<unknown> = new Set([
 ]);
 
 /**
- * Turns `site`, a bare Error made where the caller's file is on the stack, into
- * a copy of `error`. What ends a wait or a stream is met in another task of the
- * event loop, and its own stack leads to a socket and to none of the caller's
- * files. A copy, since the same error may end thousands of waits.
+ * Returns a copy of `error` with the stack of `site`, a bare Error that was made
+ * where the caller is on the stack. An error that ends a wait or a stream is
+ * created in another task of the event loop, where its stack leads to a socket
+ * and not to the caller. It is copied since it may end thousands of waits.
  *
- * What is not an error of this module, such as the reason of a signal, is
- * returned as it is.
+ * Other errors, such as the reason of a signal, are returned unchanged.
  */
-export function located(error: unknown, site: Error): unknown {
-  if (!(error instanceof Error) || !COPIED.has(error.constructor)) {
+export function withCallSite(error: unknown, site: Error): unknown {
+  if (!(error instanceof Error) || !COPYABLE.has(error.constructor)) {
     return error;
   }
-  // The stack is put into words when it is first read, and then begins with
-  // the name and the message of that moment.
+  // V8 formats the stack when it is first read, and begins it with the name and
+  // message of that moment.
   Object.assign(site, error);
-  setHidden(site, "message", error.message);
-  if ("cause" in error) setHidden(site, "cause", error.cause);
+  defineHidden(site, "message", error.message);
+  if ("cause" in error) defineHidden(site, "cause", error.cause);
   return Object.setPrototypeOf(site, Object.getPrototypeOf(error));
 }
 
-/** Sets a property as the constructor of Error does: a loop does not meet it. */
-function setHidden(error: Error, name: string, value: unknown): void {
+/** Defines a property that is not enumerable, as the constructor of Error does. */
+function defineHidden(error: Error, name: string, value: unknown): void {
   Object.defineProperty(error, name, {
     configurable: true,
     value,

@@ -1,33 +1,38 @@
-import { describeArgument } from "../util/describe_argument.ts";
-import { located } from "./call_site.ts";
-import { EventQueue } from "./event_queue.ts";
+import type { CustomStates, ResultEvent } from "../protocol/meta.ts";
+import type { ResultSource } from "../source/source.ts";
+import type { Reader } from "../source/watch.ts";
+import { numberAtLeast } from "../util/number_at_least.ts";
+import { onAbort } from "../util/on_abort.ts";
 import {
   checkOptions,
   type OptionNames,
   optionNames,
 } from "../util/option_names.ts";
 import { PullStream } from "../util/pull_stream.ts";
-import type { ResultEvent } from "../protocol/meta.ts";
-import type { ResultSource } from "../source/source.ts";
 import { toError } from "../util/to_error.ts";
-import { memberOf } from "../util/member_of.ts";
-import type { Reader } from "../source/watch.ts";
+import { withCallSite } from "./call_site.ts";
+import { EventQueue } from "./event_queue.ts";
+import { toIds } from "./task_ids.ts";
 
-/** How one reader reads. */
+/**
+ * How a consumer or a stream reads.
+ *
+ * @category Streams
+ */
 export interface ConsumerOptions {
   /** Ends the reader: its streams error with the signal's reason. */
   signal?: AbortSignal;
   /**
-   * How many not-ready events may be queued before a newer one takes the place
-   * of its task's last.
+   * How many not-ready events may be queued before a newer one replaces the
+   * last one of its task.
    *
    * @default {the backend's, 16}
    */
   highWaterMark?: number;
   /**
-   * How many bytes of documents may be queued; past it, the reader errors,
-   * after its queued events. A not-ready event that would exceed it takes the
-   * place of its task's last, if that makes enough room.
+   * How many bytes of documents may be queued. Past it, the reader errors, after
+   * its queued events. A not-ready event that would exceed the limit replaces
+   * the last one of its task, if that frees enough.
    *
    * @default {the backend's, 268435456}
    */
@@ -40,7 +45,7 @@ export interface ConsumerOptions {
    */
   maxPending?: number;
   /**
-   * How many tasks may be on their way to being attached before a write to
+   * How many tasks may be in the process of being attached before a write to
    * `writable` waits for one of them.
    *
    * @default {10000}
@@ -56,27 +61,41 @@ const CONSUMER_OPTIONS: OptionNames = optionNames<ConsumerOptions>({
   maxAttaching: true,
 });
 
-/** What the stream may hold without being counted, per event, in bytes. */
-const MAX_SIZE_AHEAD = 4096;
+/** The largest document whose event the stream may hold outside the queue, in bytes. */
+const MAX_BYTES_AHEAD = 4096;
 
-/** What a consumer is made of. @internal */
+/** What a consumer needs of its backend. Users cannot make one, and so cannot call the constructor. */
 export interface ConsumerContext {
-  /** Where documents come from. */
+  /** Delivers documents as they are stored. */
   readonly source: ResultSource;
   /** The backend's `highWaterMark`. */
   readonly highWaterMark: number;
   /** The backend's `maxQueueBytes`. */
   readonly maxQueueBytes: number;
+  /** The readers of consumers that have not ended, even if they await nothing. */
+  readonly openReaders: Set<Reader>;
 }
 
 /**
- * One reader of results: task ids in, events out.
+ * Streams the events of tasks; closes when each has its outcome. The caller says
+ * what they return. Made by the class, so that its users do not see a method that
+ * is not for them.
+ */
+export let openStream: <T, Custom extends CustomStates>(
+  context: ConsumerContext,
+  taskIds: Iterable<string>,
+  options?: ConsumerOptions,
+) => ReadableStream<ResultEvent<T, Custom>>;
+
+/**
+ * One reader of results: task ids in, events out. Get one from
+ * {@linkcode ResultBackend.consumer}.
  *
- * What it has not been asked for waits in a queue of its own, in which the
- * not-ready events of a task are conflated; an outcome is always kept. A slow
- * reader holds up nobody else.
+ * Undelivered events wait in the consumer's own queue, which conflates the
+ * not-ready events of a task and keeps every outcome. A slow reader never delays
+ * another.
  *
- * Celery's counterpart is `ResultConsumer`.
+ * Celery: `ResultConsumer`.
  *
  * @example As a transform: task ids in, events out
  * ```ts
@@ -90,14 +109,14 @@ export interface ConsumerContext {
  * async function* sendTasks(): AsyncGenerator<string> {
  *   for (const taskId of ["6f1c", "b0a4"]) {
  *     yield taskId;
- *     // In life, Celery's worker does this.
+ *     // In production, a Celery worker does this.
  *     await backend.markAsDone(taskId, taskId.toUpperCase());
  *   }
  * }
  *
  * const results: unknown[] = [];
  * await ReadableStream.from(sendTasks())
- *   // At most 100 tasks are awaited at a time: then it asks for no more ids.
+ *   // With 100 tasks awaited, it takes no more ids until one is done.
  *   .pipeThrough(backend.consumer({ maxPending: 100 }))
  *   .pipeTo(
  *     new WritableStream({
@@ -108,113 +127,129 @@ export interface ConsumerContext {
  * ```
  *
  * @typeParam T What the tasks return.
- * @typeParam Custom The application's own states.
+ * @typeParam Custom The application's own states: see {@linkcode CustomStates}.
+ *
+ * @category Streams
  */
-export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
-  implements
-    ReadableWritablePair<ResultEvent<T, Custom>, string>,
-    AsyncDisposable {
+export class ResultConsumer<
+  T = unknown,
+  Custom extends CustomStates = "PROGRESS",
+> implements
+  ReadableWritablePair<ResultEvent<T, Custom>, string>,
+  AsyncDisposable {
+  static {
+    openStream = <T, Custom extends CustomStates>(
+      context: ConsumerContext,
+      taskIds: Iterable<string>,
+      options?: ConsumerOptions,
+    ) => {
+      const consumer = new ResultConsumer<T, Custom>(context, options);
+      consumer.#awaitOnly(taskIds);
+      return consumer.readable;
+    };
+  }
+
   /**
    * The events. It closes once `writable` is closed and every task has its
-   * outcome. Cancelling it (leaving a `for await` does) ends the consumer;
-   * `readable.values({ preventCancel: true })` is for a loop that others follow.
+   * outcome. Cancelling it, as leaving a `for await` does, ends the consumer; to
+   * read on after a loop, use `readable.values({ preventCancel: true })`.
    *
-   * `tee()` gives every event to both branches, and for that it keeps without
-   * limit what the slower one has not read. Two consumers conflate each for
-   * itself, and cost one subscription all the same.
+   * `tee()` gives every event to both branches, and buffers without limit what
+   * the slower one has not read. Two consumers conflate independently, and still
+   * share one subscription.
    *
-   * It can be transferred to a Worker: it then asks for events as they are read
-   * there, one ahead, and a `cancel()` there ends the consumer. Of an error only
-   * the message and the stack arrive. A Worker that is terminated tells nobody:
-   * end the consumer, by its `signal` say.
+   * It can be transferred to a Worker: it then requests events as they are read
+   * there, one ahead, and a `cancel()` there ends the consumer. Only the message
+   * and the stack of an error arrive. A Worker that is terminated does not
+   * notify anyone: end the consumer, for example with its `signal`.
    */
   readonly readable: ReadableStream<ResultEvent<T, Custom>>;
   /**
-   * Task ids, one a chunk. A write resolves once the id is queued; `maxPending`
-   * and `maxAttaching` hold it back.
+   * Task ids, one per chunk. A write resolves once the id is queued;
+   * `maxPending` and `maxAttaching` apply backpressure.
    *
-   * A write of an id that is empty or no string rejects with a TypeError, and
-   * ends the consumer: `readable` errors with it too, behind the events that are
-   * queued. Aborting the writable, which a pipe from a source that fails does,
-   * ends both at once, as with any transform. To have the outcomes of the ids
-   * that came before such a failure, pipe with `{ preventAbort: true }`, and
-   * close the writable when the pipe is over.
+   * Writing an id that is empty or not a string rejects with a TypeError and
+   * ends the consumer: `readable` errors with it, too, after the queued events.
+   * Aborting the writable, as a pipe from a source that fails does, ends both at
+   * once, as with any transform. To get the outcomes of the ids that came before
+   * such a failure, pipe with `{ preventAbort: true }`, and close the writable
+   * when the pipe has ended.
    *
-   * A pipe that ends waits for a write that is held back before it aborts the
-   * writable. The consumer's own `signal` waits for nothing.
+   * A pipe that ends waits for a pending write before it aborts the writable.
+   * The consumer's own `signal` takes effect at once.
    *
    * It can be transferred to a Worker, too.
    */
   readonly writable: WritableStream<string>;
   readonly #source: ResultSource;
-  readonly #options: Required<Omit<ConsumerOptions, "signal">>;
-  readonly #signal: AbortSignal | undefined;
+  readonly #openReaders: Set<Reader>;
+  readonly #maxQueueBytes: number;
+  readonly #maxPending: number;
+  readonly #maxAttaching: number;
   readonly #queue: EventQueue;
-  readonly #outlet: PullStream<ResultEvent>;
+  readonly #stream: PullStream<ResultEvent>;
   readonly #reader: Reader;
-  // Where it was made, which is all that an error of its stream can tell of the
-  // caller: nothing that reads a stream is on the stack when it errors.
-  readonly #site = new Error();
-  #ids!: WritableStreamDefaultController;
-  #attaching = 0;
-  // A write that is held back.
-  #room: PromiseWithResolvers<void> | undefined;
-  // No more ids will come.
-  #isComplete = false;
+  // No reader of the stream is on the stack when it errors: the best that the
+  // error can name is where the consumer was made.
+  readonly #callSite = new Error();
+  #writableController!: WritableStreamDefaultController;
+  #attachingCount = 0;
+  // Resolves when a write that is held back may check again.
+  #capacity: PromiseWithResolvers<void> | undefined;
+  #isInputClosed = false;
   // Why it takes no more ids; undefined while it does.
   #end: { reason: unknown } | undefined;
+  #abortListener: Disposable | undefined;
 
-  /** Made by `ResultBackend.consumer()`. @internal */
+  /** @ignore */
   constructor(context: ConsumerContext, options: ConsumerOptions = {}) {
     checkOptions(options, CONSUMER_OPTIONS);
+    const {
+      highWaterMark = context.highWaterMark,
+      maxQueueBytes = context.maxQueueBytes,
+      maxPending = Infinity,
+      maxAttaching = 10_000,
+    } = options;
     this.#source = context.source;
-    this.#options = {
-      highWaterMark: atLeast(
-        0,
-        "highWaterMark",
-        options.highWaterMark ?? context.highWaterMark,
-      ),
-      maxQueueBytes: atLeast(
-        1,
-        "maxQueueBytes",
-        options.maxQueueBytes ?? context.maxQueueBytes,
-      ),
-      maxPending: atLeast(1, "maxPending", options.maxPending ?? Infinity),
-      maxAttaching: atLeast(1, "maxAttaching", options.maxAttaching ?? 10_000),
-    };
+    this.#openReaders = context.openReaders;
+    this.#maxQueueBytes = numberAtLeast(1, "maxQueueBytes", maxQueueBytes);
+    this.#maxPending = numberAtLeast(1, "maxPending", maxPending);
+    this.#maxAttaching = numberAtLeast(1, "maxAttaching", maxAttaching);
     this.#queue = new EventQueue(
-      this.#options.highWaterMark,
-      this.#options.maxQueueBytes,
+      numberAtLeast(0, "highWaterMark", highWaterMark),
+      this.#maxQueueBytes,
     );
     this.#reader = {
       waits: [],
       receive: (event, size) => this.#take(event, size),
       fail: (error) => this.#fail(error),
     };
-    this.#outlet = new PullStream<ResultEvent>({
+    this.#openReaders.add(this.#reader);
+    this.#stream = new PullStream<ResultEvent>({
       next: () => this.#queue.shift(),
-      nextIfFinal: () => this.#queue.shiftOutcome(MAX_SIZE_AHEAD),
+      nextIfFinal: () => this.#queue.shiftOutcome(MAX_BYTES_AHEAD),
       isEmpty: () => this.#queue.length === 0,
       cancel: (reason) =>
-        this.#abort(reason ?? aborted("its readable was canceled")),
+        this.#abort(reason ?? abortError("its readable was canceled")),
     });
-    // The caller of `consumer<T>()` says what the tasks return; nothing here can know it.
-    this.readable = this.#outlet.readable as ReadableStream<
+    // The caller of `consumer<T>()` says what the tasks return.
+    this.readable = this.#stream.readable as ReadableStream<
       ResultEvent<T, Custom>
     >;
     this.writable = new WritableStream<string>({
       start: (controller) => {
-        this.#ids = controller;
-        // `abort` below comes only once no write is on its way.
-        controller.signal.addEventListener("abort", () => this.#letGo());
+        this.#writableController = controller;
+        // `abort` below is called only when no write is pending.
+        controller.signal.addEventListener("abort", () => this.#resumeWrite());
       },
       write: (taskId) => this.#write(taskId),
-      close: () => this.#complete(),
+      close: () => this.#closeInput(),
       abort: (reason) => this.#abort(reason),
     });
-    this.#signal = options.signal;
-    if (this.#signal?.aborted) this.#onAbort();
-    else this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
+    this.#abortListener = onAbort(
+      options.signal,
+      (reason) => this.#abort(reason),
+    );
   }
 
   /** How many tasks are still awaited. */
@@ -223,46 +258,50 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
   }
 
   /**
-   * Awaits more tasks. Resolves when they are attached: from then on nothing
+   * Awaits more tasks. Resolves when they are attached: from then on, no result
    * that is stored for them is missed. A task that is awaited already is not
    * awaited twice; one that is added again after its outcome is a new wait.
    *
-   * @throws {TypeError} if an id is empty or no string; none is added then.
-   * @throws {BackendClosedError} after the end of the backend; after that of
-   * the consumer, what ended it (an `AbortError` where nothing failed).
-   * @throws {RetryLimitError} if the connection was given up meanwhile.
+   * @throws {TypeError} if an id is empty or not a string; then none is added.
+   * @throws {BackendClosedError} if the backend was closed.
+   * @throws {RetryLimitError} if the backend stopped trying to connect.
+   * @throws the reason why the consumer ended, if it did: an `AbortError` if
+   * nothing failed.
    */
   async add(taskIds: string | Iterable<string>): Promise<void> {
     if (this.#end !== undefined) throw this.#end.reason;
     await this.#source.add(this.#reader, toIds(taskIds));
   }
 
-  /** Awaits some tasks no longer. Their queued events stay. */
-  cancel(taskIds: string | Iterable<string>): void {
+  /**
+   * Stops awaiting some tasks. Their queued events remain.
+   *
+   * @throws {TypeError} if an id is empty or not a string.
+   */
+  remove(taskIds: string | Iterable<string>): void {
     this.#source.remove(this.#reader, toIds(taskIds));
-    this.#changed();
+    this.#onProgress();
   }
 
-  /** Awaits these tasks and no others: the readable closes once each has its outcome. @internal */
-  watchOnly(taskIds: Iterable<string>): void {
+  /** Ends the consumer: unsubscribes, drops queued events, and errors both streams. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#abort(abortError("it was disposed"));
+    return Promise.resolve();
+  }
+
+  /** Awaits these tasks and no others: the readable closes once each has its outcome. */
+  #awaitOnly(taskIds: Iterable<string>): void {
     if (this.#end !== undefined) return;
     try {
       this.#source.add(this.#reader, taskIds);
     } catch (error) {
-      this.#abort(located(error, this.#site));
+      this.#abort(withCallSite(error, this.#callSite));
       return;
     }
-    this.#complete();
-  }
-
-  /** Ends the consumer: unsubscribes, drops what is queued, and errors both streams. */
-  [Symbol.asyncDispose](): Promise<void> {
-    this.#abort(aborted("it was disposed"));
-    return Promise.resolve();
+    this.#closeInput();
   }
 
   async #write(taskId: string): Promise<void> {
-    const { maxPending, maxAttaching } = this.#options;
     let attached: Promise<void>;
     try {
       attached = this.#source.add(this.#reader, [taskId]);
@@ -270,28 +309,30 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
       this.#fail(toError(error));
       throw error;
     }
-    this.#attaching++;
-    // Where it is rejected, the source has told the reader too.
+    this.#attachingCount++;
+    // If it rejects, the source calls `fail` as well.
     attached.catch(() => {}).finally(() => {
-      this.#attaching--;
-      this.#changed();
+      this.#attachingCount--;
+      this.#onProgress();
     });
-    const { signal } = this.#ids;
-    while (
-      this.#end === undefined && !signal.aborted &&
-      (this.pending >= maxPending || this.#attaching >= maxAttaching)
-    ) {
-      this.#room = Promise.withResolvers<void>();
-      await this.#room.promise;
+    const { signal } = this.#writableController;
+    while (this.#end === undefined && !signal.aborted && this.#isFull) {
+      this.#capacity = Promise.withResolvers<void>();
+      await this.#capacity.promise;
     }
     if (this.#end !== undefined) throw this.#end.reason;
     signal.throwIfAborted();
   }
 
-  /** A write that is held back may look again. */
-  #letGo(): void {
-    this.#room?.resolve();
-    this.#room = undefined;
+  get #isFull(): boolean {
+    return this.pending >= this.#maxPending ||
+      this.#attachingCount >= this.#maxAttaching;
+  }
+
+  /** Lets a write that is held back check again. */
+  #resumeWrite(): void {
+    this.#capacity?.resolve();
+    this.#capacity = undefined;
   }
 
   #take(event: ResultEvent, size: number): void {
@@ -299,91 +340,60 @@ export class ResultConsumer<T = unknown, Custom extends string = "PROGRESS">
       this.#source.removeAll(this.#reader);
       this.#fail(
         new RangeError(
-          `Cannot queue more than ${this.#options.maxQueueBytes} bytes of results (maxQueueBytes): ` +
+          `Cannot queue more than ${this.#maxQueueBytes} bytes of results (maxQueueBytes): ` +
             "read faster, or await fewer tasks at a time",
         ),
       );
       return;
     }
-    this.#outlet.notify();
-    if (event.ready) this.#changed();
+    this.#stream.notify();
+    if (event.ready) this.#onProgress();
   }
 
-  /** Something was settled: a write may go on, and the stream may be done. */
-  #changed(): void {
-    this.#letGo();
-    if (this.#isComplete && this.pending === 0) {
-      this.#stop(aborted("every task has its outcome"));
-      this.#outlet.close();
+  /** A task was attached, or left: a write may go on, and the stream may be complete. */
+  #onProgress(): void {
+    this.#resumeWrite();
+    if (this.#isInputClosed && this.pending === 0) {
+      this.#stop(abortError("every task has its outcome"));
+      this.#stream.close();
     }
   }
 
-  #complete(): void {
-    this.#isComplete = true;
-    this.#changed();
+  #closeInput(): void {
+    this.#isInputClosed = true;
+    this.#onProgress();
   }
 
-  /** The source has nothing more to say: told after what is queued. */
+  /** Errors both streams, the readable after its queued events. */
   #fail(error: Error): void {
-    const reason = located(error, this.#site);
+    const reason = withCallSite(error, this.#callSite);
     this.#stop(reason);
-    this.#outlet.fail(reason);
+    this.#stream.fail(reason);
   }
 
-  /** Ends both streams now. */
+  /** Errors both streams at once. */
   #abort(reason: unknown): void {
     this.#stop(reason);
     this.#queue.clear();
-    this.#outlet.abort(reason);
+    this.#stream.abort(reason);
   }
 
-  /** Ends what comes in. The first reason counts. */
+  /** Takes no more ids and no more events. Only the first reason counts. */
   #stop(reason: unknown): void {
     if (this.#end !== undefined) return;
     this.#end = { reason };
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#abortListener?.[Symbol.dispose]();
+    this.#openReaders.delete(this.#reader);
     this.#source.removeAll(this.#reader);
-    // Has no effect on a writable that is closed already.
-    this.#ids.error(reason);
-    this.#letGo();
+    // Has no effect if the writable is closed.
+    this.#writableController.error(reason);
+    this.#resumeWrite();
   }
-
-  readonly #onAbort = (): void => this.#abort(this.#signal?.reason);
 }
 
-/**
- * A string is one id, never its letters.
- *
- * @throws {TypeError} if it is neither that nor a list; says what to hand over.
- */
-export function toIds<T>(
-  taskIds: string | Iterable<T>,
-): Iterable<string | T> {
-  if (typeof taskIds === "string") return [taskIds];
-  if (typeof memberOf(taskIds, Symbol.iterator) === "function") return taskIds;
-  throw new TypeError(
-    `Cannot use ${describeArgument(taskIds)} as task ids: ${
-      Array.isArray(memberOf(taskIds, "ids"))
-        ? "give its `ids`"
-        : typeof memberOf(taskIds, "id") === "string"
-        ? "give its `id`"
-        : typeof memberOf(taskIds, Symbol.asyncIterator) === "function"
-        ? "pipe them, as in ReadableStream.from(taskIds).pipeThrough(backend.consumer())"
-        : "give one id, or a list of ids"
-    }`,
-  );
-}
-
-function aborted(why: string): DOMException {
+function abortError(why: string): DOMException {
   return new DOMException(
     `The consumer takes no more task ids: ${why}`,
     "AbortError",
-  );
-}
-
-function atLeast(least: number, name: string, value: number): number {
-  if (value >= least) return value;
-  throw new RangeError(
-    `Cannot use ${value} as ${name}: expected a number from ${least}`,
   );
 }

@@ -1,29 +1,28 @@
 import { Deque } from "../deps/deque.ts";
 import type { ResultEvent } from "../protocol/meta.ts";
 
-interface Cell {
+interface Entry {
   event: ResultEvent;
   size: number;
 }
 
 /**
- * What one reader has not taken yet. Every outcome is kept; of the not-ready
- * events beyond the high-water mark, or beyond the bytes that may be queued, the
- * newest of each task, in the place of the one before it.
+ * The events that a reader has not taken yet: every outcome, and, past the
+ * high-water mark or the byte limit, the newest not-ready event of each task,
+ * which replaces its predecessor in place.
  */
 export class EventQueue {
-  readonly #cells = new Deque<Cell>();
+  readonly #entries = new Deque<Entry>();
   readonly #highWaterMark: number;
+  readonly #maxBytes: number;
   // Each task's last not-ready event that is still queued.
-  readonly #last = new Map<string, Cell>();
-  #notReady = 0;
+  readonly #lastNotReady = new Map<string, Entry>();
+  #notReadyCount = 0;
   #bytes = 0;
 
-  readonly #maxBytes: number;
-
   /**
-   * Takes the number of not-ready events to queue before conflation, and the
-   * bytes of documents to queue at most.
+   * Queues up to `highWaterMark` not-ready events before it conflates, and at
+   * most `maxBytes` of documents.
    */
   constructor(highWaterMark: number, maxBytes = Infinity) {
     this.#highWaterMark = highWaterMark;
@@ -32,73 +31,75 @@ export class EventQueue {
 
   /** How many events are queued. */
   get length(): number {
-    return this.#cells.length;
+    return this.#entries.length;
   }
 
-  /** The size of the documents that they came from. */
+  /** The size of the documents that the queued events came from. */
   get bytes(): number {
     return this.#bytes;
   }
 
   /**
    * Adds an event that came from a document of `size` bytes. Returns false, and
-   * adds nothing, if more bytes than allowed would be queued then.
+   * adds nothing, if that would exceed the byte limit.
    */
   push(event: ResultEvent, size: number): boolean {
     const bytes = this.#bytes + size;
     if (event.ready) {
       if (bytes > this.#maxBytes) return false;
-      // A task may be awaited anew: its next events come behind this one.
-      if (this.#last.size > 0) this.#last.delete(event.taskId);
-      this.#cells.pushBack({ event, size });
+      // A task may be awaited again: its next events come after this one.
+      if (this.#lastNotReady.size > 0) this.#lastNotReady.delete(event.taskId);
+      this.#entries.pushBack({ event, size });
       this.#bytes = bytes;
       return true;
     }
-    const last = this.#last.get(event.taskId);
-    const isFull = this.#notReady >= this.#highWaterMark ||
+    const last = this.#lastNotReady.get(event.taskId);
+    const isFull = this.#notReadyCount >= this.#highWaterMark ||
       bytes > this.#maxBytes;
     if (last !== undefined && isFull) {
-      // What it replaces is not queued any more.
-      if (bytes - last.size > this.#maxBytes) return false;
-      this.#bytes = bytes - last.size;
+      const bytesAfter = bytes - last.size;
+      if (bytesAfter > this.#maxBytes) return false;
+      this.#bytes = bytesAfter;
       last.event = event;
       last.size = size;
       return true;
     }
     if (bytes > this.#maxBytes) return false;
-    const cell = { event, size };
-    this.#cells.pushBack(cell);
-    this.#last.set(event.taskId, cell);
-    this.#notReady++;
+    const entry = { event, size };
+    this.#entries.pushBack(entry);
+    this.#lastNotReady.set(event.taskId, entry);
+    this.#notReadyCount++;
     this.#bytes = bytes;
     return true;
   }
 
   /** Takes the oldest event. */
   shift(): ResultEvent | undefined {
-    const cell = this.#cells.popFront();
-    if (cell === undefined) return undefined;
-    this.#bytes -= cell.size;
-    if (!cell.event.ready) {
-      this.#notReady--;
-      const { taskId } = cell.event;
-      if (this.#last.get(taskId) === cell) this.#last.delete(taskId);
+    const entry = this.#entries.popFront();
+    if (entry === undefined) return undefined;
+    this.#bytes -= entry.size;
+    if (!entry.event.ready) {
+      this.#notReadyCount--;
+      const { taskId } = entry.event;
+      if (this.#lastNotReady.get(taskId) === entry) {
+        this.#lastNotReady.delete(taskId);
+      }
     }
-    return cell.event;
+    return entry.event;
   }
 
-  /** Takes the oldest event, if it is an outcome of at most `maxSize` bytes. */
+  /** Takes the oldest event if it is an outcome of at most `maxSize` bytes. */
   shiftOutcome(maxSize: number): ResultEvent | undefined {
-    const cell = this.#cells.peekFront();
-    return cell !== undefined && cell.event.ready && cell.size <= maxSize
+    const entry = this.#entries.peekFront();
+    return entry !== undefined && entry.event.ready && entry.size <= maxSize
       ? this.shift()
       : undefined;
   }
 
-  /** Forgets everything. */
+  /** Drops everything. */
   clear(): void {
-    this.#cells.clear();
-    this.#last.clear();
-    this.#notReady = this.#bytes = 0;
+    this.#entries.clear();
+    this.#lastNotReady.clear();
+    this.#notReadyCount = this.#bytes = 0;
   }
 }

@@ -7,7 +7,11 @@
 
 import type { TaskFailure } from "./exceptions.ts";
 
-/** What every meta has, whatever its state. */
+/**
+ * What every meta has, whatever its state.
+ *
+ * @category Streams
+ */
 export interface MetaFields {
   /** The task, as the reader named it. */
   taskId: string;
@@ -49,67 +53,11 @@ export interface MetaFields {
   queue?: string;
 }
 
-/** The meta of a task that succeeded. */
-export interface SuccessMeta<T = unknown> extends MetaFields {
-  /** The task returned. */
-  state: "SUCCESS";
-  /** It has its outcome. */
-  ready: true;
-  /** What it returned. */
-  result: T;
-}
-
-/** The meta of a task that raised, or that was revoked. */
-export interface FailureMeta extends MetaFields {
-  /** The task raised, or was revoked. */
-  state: "FAILURE" | "REVOKED";
-  /** It has its outcome. */
-  ready: true;
-  /** The exception; null if the document holds none. */
-  result: TaskFailure | null;
-}
-
-/** The meta of a task that waits to be run again. */
-export interface RetryMeta extends MetaFields {
-  /** The task asked to be run again. */
-  state: "RETRY";
-  /** Its outcome is still to come. */
-  ready: false;
-  /** The exception that led to it; null if there was none. */
-  result: TaskFailure | null;
-}
-
-/** Stands for a document that could not be decoded. Not one of Celery's. */
-export interface UndecodableMeta extends MetaFields {
-  /** The document at the task's key is none of Celery's, or is in a format that is not read. */
-  state: "UNDECODABLE";
-  /** Nothing better will come by waiting. */
-  ready: true;
-  /** What is wrong with it. */
-  result: DecodeFailure;
-}
-
-/** The meta of a task that has no outcome yet, in any other state. */
-export interface WaitingMeta<Custom extends string = "PROGRESS">
-  extends MetaFields {
-  /** A state of Celery's, or of the application's. */
-  state:
-    | "PENDING"
-    | "RECEIVED"
-    | "STARTED"
-    | "REJECTED"
-    | "IGNORED"
-    | Custom;
-  /** Its outcome is still to come. */
-  ready: false;
-  /**
-   * What was stored with the state: `{ pid, hostname }` for STARTED, anything
-   * for a state of the application's, null for PENDING.
-   */
-  result: unknown;
-}
-
-/** Why a document could not be decoded. */
+/**
+ * Why a document could not be decoded.
+ *
+ * @category Streams
+ */
 export interface DecodeFailure {
   /** What is wrong, and what to do. */
   message: string;
@@ -120,30 +68,124 @@ export interface DecodeFailure {
 }
 
 /**
- * A decoded result document, or the state of a task that has none (PENDING).
+ * The application's own states: their names (`"UPLOADING" | "RESIZING"`), or an
+ * object type that maps each name to its payload
+ * (`{ UPLOADING: { percent: number } }`).
  *
- * `T` is what the task returns. `Custom` lists the application's own states as
- * literals (`"UPLOADING" | "RESIZING"`); with `string`, nothing narrows. The
- * union is closed for the same reason: a state that is not listed can still
- * arrive, and a `default:` should expect it.
+ * @category Streams
  */
-export type ResultMeta<T = unknown, Custom extends string = "PROGRESS"> =
-  | SuccessMeta<T>
-  | FailureMeta
-  | RetryMeta
-  | UndecodableMeta
-  | WaitingMeta<Custom>;
+export type CustomStates = string | object;
 
 /**
- * Where an event came from: the channel (`"live"`), or a read of the key
- * (`"snapshot"`).
+ * What a meta holds in a state without an outcome, other than RETRY: one of
+ * Celery's, with anything or null as the result (`{ pid, hostname }` for
+ * STARTED), or one of the application's, with its payload.
+ *
+ * @category Streams
  */
-export type EventOrigin = "live" | "snapshot";
+export type WaitingMeta<Custom extends CustomStates = "PROGRESS"> =
+  [Custom] extends [string] ? {
+      /** A state of Celery's, or of the application's. */
+      state:
+        | "PENDING"
+        | "RECEIVED"
+        | "STARTED"
+        | "REJECTED"
+        | "IGNORED"
+        | Custom;
+      /** The outcome is still to come. */
+      ready: false;
+      /** What was stored with the state. */
+      result: unknown;
+    }
+    :
+      | {
+        /** A state of Celery's. */
+        state: Exclude<WaitingMeta<never>["state"], keyof Custom>;
+        /** The outcome is still to come. */
+        ready: false;
+        /** What was stored with the state. */
+        result: unknown;
+      }
+      | {
+        [State in keyof Custom]-?: {
+          /** The state. */
+          state: State;
+          /** The outcome is still to come. */
+          ready: false;
+          /** What was stored with the state. */
+          result: Custom[State];
+        };
+      }[keyof Custom];
 
-/** A meta as a stream delivers it. */
-export type ResultEvent<T = unknown, Custom extends string = "PROGRESS"> =
+/**
+ * A decoded result document, or the state of a task that has none (PENDING).
+ * The `state` says which type `result` has.
+ *
+ * The union of states is closed, or nothing would narrow. A state that is not
+ * listed can still arrive: handle it in a `default:` branch.
+ *
+ * @typeParam T What the task returns.
+ * @typeParam Custom The application's own states. Neither they nor `T` are
+ * checked at run time.
+ *
+ * @category Streams
+ */
+export type ResultMeta<
+  T = unknown,
+  Custom extends CustomStates = "PROGRESS",
+> =
+  & MetaFields
+  & (
+    | {
+      /** The task returned. */
+      state: "SUCCESS";
+      /** This is the task's outcome. */
+      ready: true;
+      /** What the task returned. */
+      result: T;
+    }
+    | {
+      /** The task raised, or was revoked. */
+      state: "FAILURE" | "REVOKED";
+      /** This is the task's outcome. */
+      ready: true;
+      /** The exception; null if the document holds none. */
+      result: TaskFailure | null;
+    }
+    | {
+      /** The task asked to be run again. */
+      state: "RETRY";
+      /** The outcome is still to come. */
+      ready: false;
+      /** The exception that led to the retry; null if there was none. */
+      result: TaskFailure | null;
+    }
+    | {
+      /** The stored document could not be decoded. Not a state of Celery's. */
+      state: "UNDECODABLE";
+      /** Waiting longer would change nothing. */
+      ready: true;
+      /** Why the document could not be decoded. */
+      result: DecodeFailure;
+    }
+    | WaitingMeta<Custom>
+  );
+
+/**
+ * A meta as a stream delivers it.
+ *
+ * @category Streams
+ */
+export type ResultEvent<
+  T = unknown,
+  Custom extends CustomStates = "PROGRESS",
+> =
   & ResultMeta<T, Custom>
   & {
     /** Whether it was published (`"live"`) or read from its key (`"snapshot"`). */
-    origin: EventOrigin;
+    origin: "live" | "snapshot";
   };
+
+/** Whether an event was published, or read from its key. */
+export type EventOrigin = ResultEvent["origin"];

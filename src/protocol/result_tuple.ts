@@ -3,20 +3,20 @@ import { MAX_WRITE_DEPTH } from "../formats/encodable.ts";
 import { MAX_READ_DEPTH } from "../formats/envelopes.ts";
 import type { ResultNode } from "./result_node.ts";
 
-/** A task's result as Celery stores it in documents: its id, and its parent. */
-export type TaskTuple = [
+/**
+ * A result as Celery writes it into documents: its id, its parent, and the
+ * members of a group, or null for a task. Celery: `as_tuple()`.
+ */
+export type ResultTuple = [
   [id: string, parent: ResultTuple | null],
-  members: null,
+  members: ResultTuple[] | null,
 ];
 
-/** A group's result as Celery stores it in documents: its id, its parent, and its members. */
+/** The result of a group as Celery writes it into documents. */
 export type GroupTuple = [
   [id: string, parent: ResultTuple | null],
   members: ResultTuple[],
 ];
-
-/** A result as Celery stores it in documents. Celery: `as_tuple()`. */
-export type ResultTuple = TaskTuple | GroupTuple;
 
 /**
  * How deep results may nest to be written: as deep as can be stored. Each adds two

@@ -1,182 +1,158 @@
-import { located } from "../consumer/call_site.ts";
-import type { CallOptions } from "../source/commands.ts";
-import { IncompleteStreamError, ResultTimeoutError } from "../errors.ts";
-import type { GroupResult } from "./group_result.ts";
-import { type OptionNames, optionNames } from "../util/option_names.ts";
+import { IncompleteStreamError } from "../errors.ts";
 import { undecodableError } from "../protocol/decode.ts";
-import type { ResultMeta } from "../protocol/meta.ts";
-import { collectTaskIds, listAncestors } from "../protocol/result_node.ts";
+import { collectTaskIds, type ResultNode } from "../protocol/result_node.ts";
 import type { TaskState } from "../protocol/states.ts";
-import type { AsyncResult } from "./result.ts";
-import type { ResultContext } from "./result_context.ts";
-import {
-  checkTimeout,
-  type GetOptions,
-  outcomeValue,
-  waitForOutcomes,
-} from "./wait.ts";
+import type { WalkOptions } from "./options.ts";
+import type { WaitContext } from "./wait.ts";
 
-/** How a tree of results is waited for. */
-export interface CollectOptions extends GetOptions {
-  /**
-   * Whether what has no outcome when the time is up is left out, with all that
-   * is below it; if not, it ends the walk.
-   *
-   * @default {false}
-   */
-  intermediate?: boolean;
+/** A result whose parent, members and children are of type `Node`. */
+export interface TreeNode<Node> extends ResultNode {
+  /** What came before it in a chain. */
+  readonly parent: Node & ResultNode | null;
+  /** The members of a group; undefined for a task. */
+  readonly results?: readonly (Node & ResultNode)[];
 }
 
-/** The names in {@linkcode CollectOptions}. */
-export const COLLECT_OPTIONS: OptionNames = optionNames<CollectOptions>({
-  signal: true,
-  timeout: true,
-  propagate: true,
-  onEvent: true,
-  followParents: true,
-  intermediate: true,
-});
-
-/** How a tree of results is walked through. */
-export interface WalkOptions extends CallOptions {
-  /**
-   * Whether the walk goes on where a result is not ready; what is below that
-   * one is left out.
-   *
-   * @default {false}
-   */
-  intermediate?: boolean;
+/** What a walk needs of its backend. */
+export interface TreeContext<Node> extends WaitContext {
+  /** Makes results of the `children` in a task's document; null if it has none. */
+  childrenOf(taskId: string, children: unknown): Node[] | null;
 }
-
-/** The names in {@linkcode WalkOptions}. */
-export const WALK_OPTIONS: OptionNames = optionNames<WalkOptions>({
-  signal: true,
-  intermediate: true,
-});
 
 /** A result in a tree, and the one that led to it. */
-export interface Dependency {
-  /** The task that sent it, or the group that it is in; null at the root. */
-  parent: AsyncResult | GroupResult | null;
+export interface TreeStep<Node> {
+  /** The task that sent it, or the group that it is in; null for the root. */
+  parent: Node | null;
   /** The result. */
-  result: AsyncResult | GroupResult;
+  result: Node;
 }
 
-/** A result, as a node of a {@linkcode ResultGraph}. */
-export interface ResultGraphNode {
-  /** The task's id, or the group's. */
-  id: string;
-  /** What it is. */
-  kind: "task" | "group";
-  /** The task's state; a group has none. */
-  state: TaskState | null;
-  /** Whether it has its outcome; of a group, whether all of it has. */
-  ready: boolean;
-}
-
-/** What leads to what in a {@linkcode ResultGraph}. */
-export interface ResultGraphEdge {
-  /** The id of the task that sent the other, or of the group that it is in. */
-  from: string;
-  /** The id of the other. */
-  to: string;
-}
-
-/** A tree of results, as plain data. */
+/**
+ * A tree of results, as plain data.
+ *
+ * @category Results
+ */
 export interface ResultGraph {
   /** Every result, level by level, each once. */
-  nodes: ResultGraphNode[];
-  /** What led to it: where two results lead to a third, both do. */
-  edges: ResultGraphEdge[];
+  nodes: {
+    /** The id of the task or group. */
+    id: string;
+    /** Whether it is a task or a group. */
+    kind: "task" | "group";
+    /** The task's state; null for a group. */
+    state: TaskState | null;
+    /** Whether the task, or each task of the group, has its outcome. */
+    ready: boolean;
+  }[];
+  /** The arrows between them. A result has several where several lead to it. */
+  edges: {
+    /** The id of the task that sent the other, or of the group that it is in. */
+    from: string;
+    /** The id of the other. */
+    to: string;
+  }[];
 }
 
-type Result = AsyncResult | GroupResult;
-
-/** Walks through a tree of results, and waits for none. */
-export async function* dependencies(
-  root: Result,
-  context: ResultContext,
+/** Walks through a tree of results, without waiting for any. */
+export async function* walkTree<Node extends TreeNode<Node>>(
+  root: Node,
+  context: TreeContext<Node>,
   options: WalkOptions = {},
-): AsyncGenerator<Dependency, void> {
+): AsyncGenerator<TreeStep<Node>, void> {
   const walk = new Walk(root, context, options);
   while (walk.level.length > 0) {
     yield* walk.level;
     await walk.read();
-    walk.goDown();
+    walk.descend();
   }
 }
 
-/** The tree of results as plain data. */
-export async function graph(
-  root: Result,
-  context: ResultContext,
+/** Reads a tree of results as plain data. */
+export async function readGraph<Node extends TreeNode<Node>>(
+  root: Node,
+  context: TreeContext<Node>,
   options: WalkOptions = {},
 ): Promise<ResultGraph> {
-  const nodes: ResultGraphNode[] = [];
-  const edges: ResultGraphEdge[] = [];
+  const graph: ResultGraph = { nodes: [], edges: [] };
   const walk = new Walk(root, context, options);
   while (walk.level.length > 0) {
     await walk.read();
-    for (const node of walk.nodes()) nodes.push(node);
-    for (const edge of walk.goDown()) edges.push(edge);
+    for (const node of walk.describeLevel()) graph.nodes.push(node);
+    for (const edge of walk.descend()) graph.edges.push(edge);
   }
-  return { nodes, edges };
+  return graph;
+}
+
+/** The results that a walk has reached. A task and a group may have the same id. */
+export class VisitedResults {
+  readonly #keys = new Set<string>();
+
+  /** Adds a result; returns false if it was there already. */
+  add({ id, results }: ResultNode): boolean {
+    const key = `${results === undefined ? "task" : "group"} ${id}`;
+    if (this.#keys.has(key)) return false;
+    this.#keys.add(key);
+    return true;
+  }
 }
 
 /** What a walk read of a task. */
-interface Found {
+interface TaskRead {
   state: TaskState;
   ready: boolean;
   children: unknown;
 }
 
-/** A tree, level by level. Documents are foreign input, and may lead in a circle: each result comes once. */
-class Walk {
+/**
+ * A tree, level by level. Documents are foreign input and may form a cycle:
+ * each result is visited once.
+ */
+class Walk<Node extends TreeNode<Node>> {
   /** The present level. */
-  level: Dependency[];
-  readonly #context: ResultContext;
+  level: TreeStep<Node>[];
+  readonly #context: TreeContext<Node>;
   readonly #options: WalkOptions;
-  readonly #seen = new Seen();
-  readonly #found = new Map<string, Found>();
+  readonly #visited = new VisitedResults();
+  readonly #tasks = new Map<string, TaskRead>();
 
-  constructor(root: Result, context: ResultContext, options: WalkOptions) {
+  constructor(root: Node, context: TreeContext<Node>, options: WalkOptions) {
     this.#context = context;
     this.#options = options;
-    this.#seen.add(root);
+    this.#visited.add(root);
     this.level = [{ parent: null, result: root }];
   }
 
-  /** Reads the states of the present level, as far as they are not known: one read for all of it. */
+  /** Reads the present level, in one read, except for tasks known to be ready. */
   async read(): Promise<void> {
     const taskIds = new Set(
       collectTaskIds(this.level.map(({ result }) => result)).values().filter((
         id,
-      ) => this.#found.get(id)?.ready !== true),
+      ) => this.#tasks.get(id)?.ready !== true),
     );
     await this.#context.lookup.forEach(taskIds, (meta) => {
       if (meta.state === "UNDECODABLE") {
         throw undecodableError(meta.taskId, meta.result);
       }
       const { taskId, state, ready, children } = meta;
-      this.#found.set(taskId, { state, ready, children });
+      this.#tasks.set(taskId, { state, ready, children });
     }, this.#options);
   }
 
   /** The present level, as it was read. */
-  nodes(): ResultGraphNode[] {
+  describeLevel(): ResultGraph["nodes"] {
     return this.level.map(({ result }) => ({
       id: result.id,
-      ..."results" in result
-        ? { kind: "group", state: null }
-        : { kind: "task", state: this.#found.get(result.id)?.state ?? null },
+      ...result.results === undefined
+        ? { kind: "task", state: this.#tasks.get(result.id)?.state ?? null }
+        : { kind: "group", state: null },
       ready: this.#isReady(result),
     }));
   }
 
-  /** Goes to the next level; returns what leads to it, or back. */
-  goDown(): ResultGraphEdge[] {
-    const edges: ResultGraphEdge[] = [];
-    const next: Dependency[] = [];
+  /** Goes to the next level; returns the edges that lead there, or back up. */
+  descend(): ResultGraph["edges"] {
+    const edges: ResultGraph["edges"] = [];
+    const next: TreeStep<Node>[] = [];
     for (const { result: parent } of this.level) {
       if (!this.#isReady(parent)) {
         if (this.#options.intermediate) continue;
@@ -184,158 +160,22 @@ class Walk {
       }
       for (const result of this.#childrenOf(parent)) {
         edges.push({ from: parent.id, to: result.id });
-        if (this.#seen.add(result)) next.push({ parent, result });
+        if (this.#visited.add(result)) next.push({ parent, result });
       }
     }
     this.level = next;
     return edges;
   }
 
-  #isReady(result: Result): boolean {
+  #isReady(result: Node): boolean {
     return collectTaskIds([result]).values().every((id) =>
-      this.#found.get(id)?.ready === true
+      this.#tasks.get(id)?.ready === true
     );
   }
 
-  #childrenOf(result: Result): readonly Result[] {
-    if ("results" in result) return result.results;
-    const children = this.#found.get(result.id)?.children;
-    return this.#context.childrenOf(result.id, children) ?? [];
-  }
-}
-
-/** Waits for a tree of results, level by level: one wait for each level. */
-export async function* collect(
-  root: Result,
-  context: ResultContext,
-  options: CollectOptions = {},
-): AsyncGenerator<[result: Result, value: unknown], void> {
-  const { intermediate = false } = options;
-  const seen = new Seen();
-  seen.add(root);
-  await using outcomes = new Outcomes(context, options);
-  for (let level = [root]; level.length > 0;) {
-    const next: Result[] = [];
-    outcomes.expect(level);
-    for (const result of level) {
-      let value: unknown;
-      try {
-        value = await outcomes.valueOf(result);
-      } catch (error) {
-        if (intermediate && error instanceof ResultTimeoutError) continue;
-        throw located(error, new Error());
-      }
-      yield [result, value];
-      for (const child of await outcomes.childrenOf(result)) {
-        if (seen.add(child)) next.push(child);
-      }
-    }
-    outcomes.drop(level);
-    level = next;
-  }
-}
-
-/** The outcomes of the tasks in a tree, as they come. Those of a group's members are kept until it is their turn. */
-class Outcomes implements AsyncDisposable {
-  readonly #context: ResultContext;
-  readonly #options: CollectOptions;
-  readonly #began: number;
-  readonly #expected = new Map<string, PromiseWithResolvers<ResultMeta>>();
-  readonly #left = new AbortController();
-  #waiting: Promise<void> = Promise.resolve();
-
-  constructor(context: ResultContext, options: CollectOptions) {
-    checkTimeout(options.timeout);
-    this.#context = context;
-    this.#options = options;
-    this.#began = context.now();
-  }
-
-  /** Begins to wait for a level. */
-  expect(level: readonly Result[]): void {
-    const { followParents = true, propagate = true, signal } = this.#options;
-    const taskIds = new Set<string>();
-    for (const taskId of collectTaskIds(level)) {
-      if (this.#expected.has(taskId)) continue;
-      taskIds.add(taskId);
-      const expected = Promise.withResolvers<ResultMeta>();
-      // Its turn may never come.
-      expected.promise.catch(() => {});
-      this.#expected.set(taskId, expected);
-    }
-    const ancestors = propagate && followParents
-      ? level.filter((result) => !("results" in result))
-        .flatMap((result) => listAncestors(result).reverse())
-      : [];
-    this.#waiting = waitForOutcomes(this.#context, {
-      taskIds,
-      parentIds: collectTaskIds(ancestors),
-      onOutcome: (outcome) =>
-        this.#expected.get(outcome.taskId)?.resolve(outcome),
-    }, {
-      ...this.#options,
-      ...this.#remaining(),
-      signal: signal === undefined
-        ? this.#left.signal
-        : AbortSignal.any([signal, this.#left.signal]),
-    }).catch((error) => {
-      for (const taskId of taskIds) this.#expected.get(taskId)?.reject(error);
-    });
-  }
-
-  /** The value of a result, once it has its outcome; of a group, those of its members, or the first failure. */
-  async valueOf(result: Result): Promise<unknown> {
-    if ("results" in result) {
-      return await Promise.all(
-        result.results.map((member) => this.valueOf(member)),
-      );
-    }
-    const outcome = await this.#outcomeOf(result.id);
-    return outcomeValue(outcome, this.#options.propagate ?? true);
-  }
-
-  /** What is below a result that has its outcome. */
-  async childrenOf(result: Result): Promise<readonly Result[]> {
-    if ("results" in result) return result.results;
-    const { children } = await this.#outcomeOf(result.id);
-    return this.#context.childrenOf(result.id, children) ?? [];
-  }
-
-  /** Keeps no longer what the tasks of a level returned: their turn is over. */
-  drop(level: readonly Result[]): void {
-    for (const result of level) {
-      if (!("results" in result)) this.#expected.delete(result.id);
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#left.abort();
-    await this.#waiting;
-  }
-
-  async #outcomeOf(taskId: string): Promise<ResultMeta> {
-    const expected = this.#expected.get(taskId);
-    if (expected === undefined) throw new Error(`Nobody expects ${taskId}`);
-    return await expected.promise;
-  }
-
-  #remaining(): { timeout?: number } {
-    const { timeout } = this.#options;
-    if (timeout === undefined) return {};
-    const passed = this.#context.now() - this.#began;
-    return { timeout: Math.max(0, Math.ceil(timeout - passed)) };
-  }
-}
-
-/** The results that a walk came to. A task and a group may have the same id. */
-class Seen {
-  readonly #keys = new Set<string>();
-
-  /** Adds a result; false if it is there already. */
-  add(result: Result): boolean {
-    const key = `${"results" in result ? "group" : "task"} ${result.id}`;
-    if (this.#keys.has(key)) return false;
-    this.#keys.add(key);
-    return true;
+  #childrenOf({ id, results }: Node): readonly Node[] {
+    if (results !== undefined) return results;
+    const children = this.#tasks.get(id)?.children;
+    return this.#context.childrenOf(id, children) ?? [];
   }
 }

@@ -1,61 +1,37 @@
-import { located } from "../consumer/call_site.ts";
-import type { CallOptions } from "../source/commands.ts";
+import { withCallSite } from "../consumer/call_site.ts";
 import { ResultTimeoutError } from "../errors.ts";
 import { undecodableError } from "../protocol/decode.ts";
-import type { ResultLookup } from "../store/lookup.ts";
 import type { ResultEvent, ResultMeta } from "../protocol/meta.ts";
-import type { ResultSource } from "../source/source.ts";
 import { toTaskError } from "../protocol/task_error.ts";
+import type { Runtime } from "../runtime.ts";
+import type { CallOptions } from "../source/commands.ts";
+import type { ResultSource } from "../source/source.ts";
 import type { Reader, Wait } from "../source/watch.ts";
-
-/**
- * How a wait for several results is done.
- *
- * @typeParam T What the tasks return.
- * @typeParam Custom The application's own states.
- */
-export interface JoinOptions<T = unknown, Custom extends string = "PROGRESS">
-  extends CallOptions {
-  /**
-   * Milliseconds to wait in all; 0 looks once. Without it, the wait has no end.
-   * (In Celery 0 means no timeout.)
-   */
-  timeout?: number;
-  /**
-   * Whether a task that failed or was revoked rejects the wait at once; if not,
-   * its TaskError is what stands in its place.
-   *
-   * @default {true}
-   */
-  propagate?: boolean;
-  /**
-   * Called with each event of an awaited task, the outcome included; not with a
-   * `timeout` of 0, which reads and does not wait. What it throws is reported
-   * as uncaught, and does not end the wait.
-   */
-  onEvent?: (event: ResultEvent<T, Custom>) => void;
-}
+import type { ResultLookup } from "../store/lookup.ts";
+import { Deadline } from "../util/deadline.ts";
+import { onAbort } from "../util/on_abort.ts";
+import type { JoinOptions } from "./options.ts";
 
 /** What a wait needs of its backend. */
 export interface WaitContext {
-  /** Where documents come from. */
+  /** Delivers documents as they are stored. */
   readonly source: ResultSource;
-  /** What looks once. */
+  /** Reads documents once. */
   readonly lookup: ResultLookup;
-  /** Calls back after some time, unless the function that it gives is called before. */
-  after(ms: number, callback: () => void): () => void;
+  /** The clock. */
+  readonly runtime: Runtime;
 }
 
-/** What is waited for. */
+/** What to wait for. */
 export interface OutcomeQuery {
   /** The tasks whose outcomes are awaited. */
   readonly taskIds: ReadonlySet<string>;
   /**
-   * Tasks that must not fail meanwhile, the first of a chain first. What they
-   * do is no event of the wait.
+   * Tasks whose failure ends the wait, the first of a chain first. Their events
+   * are not events of the wait.
    */
   readonly parentIds?: ReadonlySet<string>;
-  /** Takes each outcome, once per task. What it throws ends the wait. */
+  /** Called with each outcome, once per task. An error that it throws ends the wait. */
   onOutcome(outcome: ResultMeta): void;
 }
 
@@ -65,34 +41,34 @@ const MAX_NAMED_IDS = 10;
 /**
  * Waits until every task has its outcome, with one reader for all of them.
  *
- * @throws {RangeError} if `timeout` is no number from 0.
+ * @throws {RangeError} if `timeout` is not a number from 0.
  * @throws {TaskError} if a parent failed or was revoked, even if the awaited
  * task has an outcome already.
  * @throws {ResultTimeoutError} if an outcome is missing when the time is up.
  */
 export async function waitForOutcomes(
   context: WaitContext,
-  wanted: OutcomeQuery,
+  query: OutcomeQuery,
   options: JoinOptions,
 ): Promise<void> {
   const { signal, timeout } = options;
   signal?.throwIfAborted();
   checkTimeout(timeout);
-  if (wanted.taskIds.size === 0) return;
+  if (query.taskIds.size === 0) return;
   try {
     if (timeout === 0) {
-      await look(context, wanted, signal === undefined ? {} : { signal });
+      await readOnce(context, query, signal === undefined ? {} : { signal });
     } else {
-      await new OutcomeWait(context, wanted, options).run();
+      await new OutcomeWait(context, query, options).run();
     }
   } catch (error) {
-    // A stack that is taken behind an await names those who await this. So it
-    // need not be taken when the wait begins, and one that succeeds pays nothing.
-    throw located(error, new Error());
+    // A stack taken after an await names the async callers. Taking it here, and
+    // not before the wait, costs a wait that succeeds nothing.
+    throw withCallSite(error, new Error());
   }
 }
 
-/** @throws {RangeError} if `timeout` is no number from 0. */
+/** @throws {RangeError} if `timeout` is not a number from 0. */
 export function checkTimeout(timeout: number | undefined): void {
   if (timeout === undefined || timeout >= 0) return;
   throw new RangeError(
@@ -101,10 +77,10 @@ export function checkTimeout(timeout: number | undefined): void {
 }
 
 /**
- * What an outcome gives to whoever waited: what the task returned, or its
- * TaskError, which is thrown with `propagate`.
+ * What an outcome resolves to: what the task returned, or its TaskError, which
+ * `propagate` throws instead.
  *
- * @throws {DecodeError} if it could not be decoded.
+ * @throws {DecodeError} if the document could not be decoded.
  */
 export function outcomeValue(outcome: ResultMeta, propagate: boolean): unknown {
   switch (outcome.state) {
@@ -120,89 +96,84 @@ export function outcomeValue(outcome: ResultMeta, propagate: boolean): unknown {
   }
 }
 
-/** A wait that looks once, and does not wait. */
-async function look(
+/** A wait with a timeout of 0: reads once. */
+async function readOnce(
   { lookup }: WaitContext,
-  wanted: OutcomeQuery,
+  query: OutcomeQuery,
   options: CallOptions,
 ): Promise<void> {
-  const { taskIds } = wanted;
-  const parentIds = parentsOnly(wanted);
+  const { taskIds } = query;
+  const parentIds = parentsOnly(query);
   const missing = new Map<string, string>();
   const take = (meta: ResultMeta): void => {
-    if (parentIds.has(meta.taskId)) throwFailure(meta);
-    else if (meta.ready) wanted.onOutcome(meta);
+    if (parentIds.has(meta.taskId)) throwIfFailed(meta);
+    else if (meta.ready) query.onOutcome(meta);
     else missing.set(meta.taskId, meta.state);
   };
-  const [only] = taskIds;
-  if (only !== undefined && taskIds.size + parentIds.size === 1) {
-    take(await lookup.getMeta(only, options));
+  const [first] = taskIds;
+  if (first !== undefined && taskIds.size + parentIds.size === 1) {
+    take(await lookup.getMeta(first, options));
   } else {
     await lookup.forEach(parentIds.union(taskIds), take, options);
   }
   if (missing.size > 0) throw timeoutError(missing, taskIds.size, 0);
 }
 
-/** One wait on the source; made for one {@linkcode run}. */
+/** One wait on the source, for a single {@linkcode run}. */
 class OutcomeWait implements Reader {
   readonly waits: Wait[] = [];
   readonly #context: WaitContext;
-  readonly #wanted: OutcomeQuery;
+  readonly #query: OutcomeQuery;
   readonly #options: JoinOptions;
   readonly #parentIds: ReadonlySet<string>;
   readonly #done = Promise.withResolvers<void>();
   // The tasks without an outcome, and the state that each was last seen in.
   readonly #missing = new Map<string, string | undefined>();
-  // Until then an outcome may only be known because it was read before a
-  // parent's failure, which is as old.
+  // Until then, an outcome may be known merely because its key was read before
+  // that of a parent that has failed as well.
   #areParentsRead: boolean;
 
   constructor(
     context: WaitContext,
-    wanted: OutcomeQuery,
+    query: OutcomeQuery,
     options: JoinOptions,
   ) {
     this.#context = context;
-    this.#wanted = wanted;
+    this.#query = query;
     this.#options = options;
-    this.#parentIds = parentsOnly(wanted);
+    this.#parentIds = parentsOnly(query);
     this.#areParentsRead = this.#parentIds.size === 0;
-    for (const taskId of wanted.taskIds) this.#missing.set(taskId, undefined);
+    for (const taskId of query.taskIds) this.#missing.set(taskId, undefined);
   }
 
   async run(): Promise<void> {
-    const { source, after } = this.#context;
-    const { signal, timeout } = this.#options;
-    const abort = (): void => this.#reject(signal?.reason);
-    signal?.addEventListener("abort", abort, { once: true });
-    const forgetTimer = timeout === undefined || timeout === Infinity
+    const { source, runtime } = this.#context;
+    const { signal, timeout = Infinity } = this.#options;
+    using _abort = onAbort(signal, (reason) => this.#reject(reason));
+    using deadline = timeout === Infinity
       ? undefined
-      : after(timeout, () => this.#late(timeout));
+      : new Deadline(runtime, timeout);
+    deadline?.passed.then(() => this.#onTimeout(timeout));
     try {
       const attached = source.add(
         this,
-        this.#parentIds.union(this.#wanted.taskIds),
+        this.#parentIds.union(this.#query.taskIds),
       );
       if (!this.#areParentsRead) {
-        attached.then(() => {
-          this.#areParentsRead = true;
-          this.#settle();
-        }, () => {
-          // The reader is told, too.
+        attached.then(() => this.#onParentsRead(), () => {
+          // The source calls `fail`, too.
         });
       }
       await this.#done.promise;
     } finally {
-      this.#end();
-      signal?.removeEventListener("abort", abort);
-      forgetTimer?.();
+      this.#stop();
     }
   }
 
   receive(event: ResultEvent): void {
     try {
-      if (this.#parentIds.has(event.taskId)) throwFailure(event);
-      else this.#takeOwn(event);
+      if (this.#parentIds.has(event.taskId)) throwIfFailed(event);
+      else this.#onEvent(event);
     } catch (error) {
       this.#reject(error);
     }
@@ -212,28 +183,26 @@ class OutcomeWait implements Reader {
     this.#reject(error);
   }
 
-  #takeOwn(event: ResultEvent): void {
+  #onEvent(event: ResultEvent): void {
     const { onEvent } = this.#options;
     if (onEvent !== undefined) callSafely(onEvent, event);
     if (event.ready) {
       this.#missing.delete(event.taskId);
-      this.#wanted.onOutcome(event);
-      this.#settle();
+      this.#query.onOutcome(event);
+      this.#resolveIfDone();
     } else {
       this.#missing.set(event.taskId, event.state);
     }
   }
 
-  #settle(): void {
-    if (this.#missing.size > 0 || !this.#areParentsRead) return;
-    this.#end();
-    this.#done.resolve();
+  #onParentsRead(): void {
+    this.#areParentsRead = true;
+    this.#resolveIfDone();
   }
 
-  #late(timeout: number): void {
+  #onTimeout(timeout: number): void {
     if (this.#missing.size === 0) {
-      this.#areParentsRead = true;
-      this.#settle();
+      this.#onParentsRead();
       return;
     }
     const { source } = this.#context;
@@ -241,7 +210,7 @@ class OutcomeWait implements Reader {
     this.#reject(
       timeoutError(
         this.#missing,
-        this.#wanted.taskIds.size,
+        this.#query.taskIds.size,
         timeout,
         source.lastError,
         source.wasRead(this, first!) ? undefined : source.activity,
@@ -249,26 +218,32 @@ class OutcomeWait implements Reader {
     );
   }
 
+  #resolveIfDone(): void {
+    if (this.#missing.size > 0 || !this.#areParentsRead) return;
+    this.#stop();
+    this.#done.resolve();
+  }
+
   #reject(reason: unknown): void {
-    this.#end();
+    this.#stop();
     this.#done.reject(reason);
   }
 
-  /** Nothing more is taken: not even what comes in the same batch. Once more does no harm. */
-  #end(): void {
+  /** Takes no more events, not even of the present batch. Idempotent. */
+  #stop(): void {
     this.#context.source.removeAll(this);
   }
 }
 
-/** The parents that are not awaited themselves: a foreign document may lead in a circle. */
+/** The parents that are not awaited themselves: a foreign document may form a cycle. */
 function parentsOnly(
   { taskIds, parentIds = new Set() }: OutcomeQuery,
 ): ReadonlySet<string> {
   return parentIds.difference(taskIds);
 }
 
-/** What cannot be decoded is no failure: only its own readers need to know. */
-function throwFailure(meta: ResultMeta): void {
+/** An undecodable document is not a failure: it concerns only its own readers. */
+function throwIfFailed(meta: ResultMeta): void {
   if (meta.state === "FAILURE" || meta.state === "REVOKED") {
     throw toTaskError(meta);
   }
@@ -279,7 +254,7 @@ function timeoutError(
   total: number,
   timeout: number,
   connectionError?: Error,
-  unread?: string,
+  activity?: string,
 ): ResultTimeoutError {
   const taskIds = [...missing.keys().take(MAX_NAMED_IDS)];
   const first = taskIds[0]!;
@@ -289,11 +264,11 @@ function timeoutError(
     missing.get(first),
     connectionError,
     { total, count: missing.size, taskIds },
-    unread,
+    activity,
   );
 }
 
-/** A callback that throws must not break whoever calls it; nor may the error be lost. */
+/** Reports an error of the callback as uncaught, so that it neither breaks the caller nor is lost. */
 function callSafely(
   callback: (event: ResultEvent) => void,
   event: ResultEvent,
@@ -303,22 +278,4 @@ function callSafely(
   } catch (error) {
     reportError(error);
   }
-}
-
-/**
- * How a wait for a result is done.
- *
- * @typeParam T What the task returns.
- * @typeParam Custom The application's own states.
- */
-export interface GetOptions<T = unknown, Custom extends string = "PROGRESS">
-  extends JoinOptions<T, Custom> {
-  /**
-   * Whether the failure of a task that came before this one in its chain
-   * rejects the wait: this one is then never run. It needs `propagate`, and a
-   * result that knows its `parent`.
-   *
-   * @default {true}
-   */
-  followParents?: boolean;
 }

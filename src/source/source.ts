@@ -135,6 +135,16 @@ export class ResultSource {
     return this.#supervisor.link();
   }
 
+  /** Whether no task is awaited and no command is running. */
+  get isIdle(): boolean {
+    return this.#supervisor.isIdle;
+  }
+
+  /** Resolves once the source is idle. */
+  whenIdle(): Promise<void> {
+    return this.#supervisor.whenIdle();
+  }
+
   /**
    * Ends every wait with a BackendClosedError; commands that have a link finish,
    * within a deadline. Resolves when nothing is left of any link.

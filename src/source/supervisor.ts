@@ -66,6 +66,8 @@ export class Supervisor {
   #renewal: AbortController | undefined;
   #isKeptAlive = true;
   #closed: Error | undefined;
+  // Settled when nothing is awaited or running; only a drain waits for it.
+  #idle: PromiseWithResolvers<void> | undefined;
 
   /** Prepares; nothing is dialled before {@linkcode demandChanged} finds that somebody waits. */
   constructor(options: SupervisorOptions) {
@@ -127,10 +129,24 @@ export class Supervisor {
       if (this.#running !== undefined || this.#closed !== undefined) return;
       this.#running = new AbortController();
       this.#track(this.#run(this.#running.signal));
-    } else if (this.#active === undefined) {
-      // Nobody waits: a dead link is not redialled until somebody does.
-      this.#running?.abort();
+      return;
     }
+    this.#idle?.resolve();
+    this.#idle = undefined;
+    // Nobody waits: a dead link is not redialled until somebody does.
+    if (this.#active === undefined) this.#running?.abort();
+  }
+
+  /** Whether no task is awaited and no command is running. */
+  get isIdle(): boolean {
+    return !this.#isWanted;
+  }
+
+  /** Resolves once nothing is awaited or running. */
+  async whenIdle(): Promise<void> {
+    if (this.isIdle) return;
+    this.#idle ??= Promise.withResolvers<void>();
+    await this.#idle.promise;
   }
 
   /** Resolves to the active link, or the next one. Rejects if the next attempt to connect fails. */

@@ -54,7 +54,7 @@ Deno.test("EventQueue conflates beyond its high-water mark, in place, and keeps 
   }
 });
 
-Deno.test("EventQueue counts the bytes of what is queued", () => {
+Deno.test("EventQueue counts the bytes of queued events", () => {
   const queue = new EventQueue(1);
   push(queue, "a10");
   push(queue, "a30");
@@ -70,19 +70,19 @@ Deno.test("EventQueue counts the bytes of what is queued", () => {
   assertEquals(drain(queue), "a2");
 });
 
-Deno.test("EventQueue refuses what would exceed its bytes, and counts only what stays", () => {
+Deno.test("EventQueue refuses an event that would exceed its byte limit, and does not count it", () => {
   const cases: [number, string, string, boolean][] = [
-    // What takes the place of another is counted instead of it.
+    // An event that replaces another is counted instead of it.
     [1, "a60", "a70", true],
     [1, "a60", "a100", true],
     [1, "a60", "a101", false],
-    // Also below the mark, where both would exceed.
+    // Also below the mark, if both would exceed the limit.
     [16, "a60", "a70", true],
     [16, "a40 a40", "a60", true],
     [16, "a40 a40", "a61", false],
     [16, "a60", "b40", true],
     [16, "a60", "b41", false],
-    // An outcome takes no place.
+    // An outcome replaces nothing.
     [16, "a60", "A40", true],
     [16, "a60", "A41", false],
     [16, "a20 A20", "a61", false],
@@ -99,7 +99,7 @@ Deno.test("EventQueue refuses what would exceed its bytes, and counts only what 
   }
 });
 
-Deno.test("EventQueue appends again once it was read below its mark", () => {
+Deno.test("EventQueue appends again once it is below its high-water mark", () => {
   const queue = new EventQueue(2);
   push(queue, "a1", "a2", "a3");
   assertEquals(drain(queue, 1), "a1");
@@ -107,7 +107,7 @@ Deno.test("EventQueue appends again once it was read below its mark", () => {
   assertEquals(drain(queue), "a3 a5");
 });
 
-Deno.test("EventQueue loses nothing of a task whose last event was taken, though others fill it", () => {
+Deno.test("EventQueue keeps the events of a task whose last event was taken while others fill the queue", () => {
   const queue = new EventQueue(1);
   push(queue, "a1");
   assertEquals(drain(queue, 1), "a1");
@@ -115,13 +115,13 @@ Deno.test("EventQueue loses nothing of a task whose last event was taken, though
   assertEquals(drain(queue), "b2 a3");
 });
 
-Deno.test("EventQueue.shiftOutcome takes only what is small, and what nothing can replace", () => {
+Deno.test("EventQueue.shiftOutcome() takes only small outcomes", () => {
   const queue = new EventQueue(1);
   push(queue, "A5", "B5", "c1", "C9");
   assertEquals(queue.shiftOutcome(5)?.result, "A5");
   assertEquals(queue.shiftOutcome(4), undefined);
   assertEquals(queue.shiftOutcome(5)?.result, "B5");
-  // A newer report may still take its place.
+  // A newer report may still replace it.
   assertEquals(queue.shiftOutcome(5), undefined);
   assertEquals(drain(queue), "c1 C9");
   assertEquals(queue.shiftOutcome(5), undefined);

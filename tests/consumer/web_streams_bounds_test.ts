@@ -1,12 +1,12 @@
-// What is bounded, and by how much, on a real server.
+// Bounds on memory, queued events and pending ids, on a real server.
 
 import { ResultBackend, type ResultEvent } from "../../mod.ts";
 import { FaultProxy } from "../../testing.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import type { TestClient } from "../support/client.ts";
 import { needs } from "../support/needs.ts";
-import { startStage } from "../support/result_stage.ts";
-import { collect, outcomesOf, taskIds } from "../support/results.ts";
+import { startResultFixture } from "../support/result_fixture.ts";
+import { collect, countOutcomes, taskIds } from "../support/results.ts";
 import { turn } from "../support/turn.ts";
 import { until, within } from "../support/until.ts";
 
@@ -18,7 +18,7 @@ const FLOOD = `
       ', "pad": "' .. pad .. '"}')
   end`;
 
-/** Stores and publishes the outcome of each key: its place among all. */
+/** Stores and publishes an outcome for each key: its index. */
 const FINISH = `
   for i, key in ipairs(KEYS) do
     local document = '{"status": "SUCCESS", "result": ' .. string.format("%d", i + ARGV[1]) .. '}'
@@ -26,7 +26,7 @@ const FINISH = `
     redis.call("PUBLISH", key, document)
   end`;
 
-/** As many as fit on Lua's stack, with room to spare. */
+/** As many as fit on Lua's stack, with a margin. */
 const KEYS_PER_SCRIPT = 5000;
 
 function keyOf(taskId: string): string {
@@ -51,9 +51,9 @@ function resultsOf(events: ResultEvent[], taskId: string): unknown[] {
 
 Deno.test(needs("redis-server", {
   name:
-    "100,000 reports to a reader that does not read cost no memory: it finds highWaterMark of them, the last one the newest",
+    "100,000 reports to a reader that does not read cost no memory: it finds highWaterMark of them, with the newest last",
   async fn() {
-    await using stage = await startStage({ highWaterMark: 8 });
+    await using stage = await startResultFixture({ highWaterMark: 8 });
     const { backend, client } = stage;
     const unread = [backend.consumer(), backend.consumer({ highWaterMark: 0 })];
     for (const consumer of unread) {
@@ -76,7 +76,7 @@ Deno.test(needs("redis-server", {
       await within(reached.promise, { what: `report ${i + 2000}` });
       most = Math.max(most, Deno.memoryUsage().heapUsed - heap);
     }
-    // Kept, they would be more than 100 MB, for each of the readers.
+    // If kept, they would take more than 100 MB for each reader.
     assert(most < 64 * 1024 * 1024, `The heap grew by ${most} bytes`);
     await stage.done("a", "b");
     await swift;
@@ -95,10 +95,9 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name:
-    "a reader that does not read holds up no other, and has every outcome still to come",
+  name: "a reader that does not read delays no other, and keeps every outcome",
   async fn() {
-    await using stage = await startStage();
+    await using stage = await startResultFixture();
     const { backend, client } = stage;
     const ids = taskIds(5000);
     const unread = backend.consumer();
@@ -106,17 +105,17 @@ Deno.test(needs("redis-server", {
     await unread.writable.close();
     const swift = backend.stream(ids);
     await finish(client, ids);
-    const outcomes = outcomesOf(await collect(swift));
+    const outcomes = countOutcomes(await collect(swift));
     assertEquals([outcomes.size, Math.max(...outcomes.values())], [5000, 1]);
-    assertEquals(await collect(unread.readable).then(outcomesOf), outcomes);
+    assertEquals(await collect(unread.readable).then(countOutcomes), outcomes);
   },
 }));
 
 Deno.test(needs("redis-server", {
   name:
-    "a reader that does not read errors beyond maxQueueBytes, behind what it has queued; others read on",
+    "a reader that does not read errors beyond maxQueueBytes, after its queued events; others continue",
   async fn() {
-    await using stage = await startStage({ maxQueueBytes: 1000 });
+    await using stage = await startResultFixture({ maxQueueBytes: 1000 });
     const { backend, writer } = stage;
     const ids = ["a", "b", "c"];
     const small = backend.stream(ids);
@@ -137,7 +136,7 @@ Deno.test(needs("redis-server", {
   },
 }));
 
-/** Ids without an end; counts those that were asked for. */
+/** An endless source of ids, which counts those that were requested. */
 class EndlessIds {
   taken = 0;
   readonly readable = ReadableStream.from(this.#ids());
@@ -149,9 +148,9 @@ class EndlessIds {
 
 Deno.test(needs("redis-server", {
   name:
-    "maxPending holds an endless source of ids back: no more are awaited, and one more is taken for each outcome",
+    "maxPending applies backpressure to an endless source of ids: each outcome admits one more",
   async fn() {
-    await using stage = await startStage();
+    await using stage = await startResultFixture();
     const { backend } = stage;
     const source = new EndlessIds();
     const consumer = backend.consumer({ maxPending: 100 });
@@ -172,9 +171,9 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "maxAttaching holds an endless source of ids back while Redis does not confirm, 10,000 of them by default",
+    "maxAttaching applies backpressure to an endless source of ids while Redis does not confirm, by default at 10,000",
   async fn() {
-    await using stage = await startStage();
+    await using stage = await startResultFixture();
     for (const maxAttaching of [50, undefined]) {
       await using proxy = await FaultProxy.start(stage.redis.url);
       await using backend = new ResultBackend(proxy.url);
@@ -190,7 +189,7 @@ Deno.test(needs("redis-server", {
       await turn();
       assertEquals([consumer.pending, source.taken], [most, most]);
       if (maxAttaching !== undefined) {
-        // Then it is maxPending that counts.
+        // From here on, maxPending is the limit.
         hold.release();
         await until(() => consumer.pending >= 20_000, { what: "20,000 ids" });
         await turn();
@@ -206,9 +205,9 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "100,000 ids in one call bring 100,000 outcomes, once each, in one stream",
+    "100,000 ids in one call yield 100,000 outcomes, once each, in one stream",
   async fn() {
-    await using stage = await startStage();
+    await using stage = await startResultFixture();
     const { backend, client } = stage;
     const ids = taskIds(100_000);
     const stream = backend.stream(ids);

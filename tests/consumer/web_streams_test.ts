@@ -1,5 +1,5 @@
-// What the Streams standard offers to do with a consumer, done with one, on a
-// real server: nothing gets lost, and nothing stays subscribed.
+// Every operation of the Streams standard, on a consumer, with a real server:
+// nothing is lost, and nothing stays subscribed.
 
 import { ResultBackend, type ResultEvent } from "../../mod.ts";
 import {
@@ -10,21 +10,27 @@ import {
   assertStrictEquals,
 } from "../support/assert.ts";
 import { needs } from "../support/needs.ts";
-import { type ResultStage, startStage } from "../support/result_stage.ts";
+import {
+  type ResultFixture,
+  startResultFixture,
+} from "../support/result_fixture.ts";
 import { collect } from "../support/results.ts";
 
-/** A test on a stage of its own. */
-function staged(name: string, fn: (stage: ResultStage) => Promise<void>): void {
+/** A test with its own fixture. */
+function staged(
+  name: string,
+  fn: (stage: ResultFixture) => Promise<void>,
+): void {
   Deno.test(needs("redis-server", {
     name,
     async fn() {
-      await using stage = await startStage({ reconcile: 0 });
+      await using stage = await startResultFixture({ reconcile: 0 });
       await fn(stage);
     },
   }));
 }
 
-/** A sink that keeps what it gets, and how it ended. */
+/** A sink that records its chunks, and how it ended. */
 class Sink {
   readonly got: string[] = [];
   end: unknown = "none";
@@ -47,14 +53,14 @@ class Sink {
   }
 }
 
-/** Ids as they come to be known; tells when nobody wants any more. */
+/** A source of ids that records its cancellation. */
 class IdSource {
-  /** Why it was canceled. */
+  /** The reason of the cancellation. */
   readonly canceled = Promise.withResolvers<unknown>();
   readonly readable: ReadableStream<string>;
   readonly #end = Promise.withResolvers<void>();
 
-  /** Gives `ids`, then nothing for the time being. */
+  /** Yields `ids`, and then stays open. */
   constructor(...ids: string[]) {
     this.readable = new ReadableStream({
       pull: async (controller) => {
@@ -75,7 +81,7 @@ function idsOf(events: Iterable<ResultEvent>): string[] {
 }
 
 staged(
-  "a pipe from ids to a sink brings each outcome once, closes the sink, and leaves nothing subscribed",
+  "a pipe from ids to a sink delivers each outcome once, closes the sink, and leaves nothing subscribed",
   async (stage) => {
     const { backend } = stage;
     await stage.done("before");
@@ -93,7 +99,7 @@ staged(
 );
 
 staged(
-  "ids may come from an async generator, which asks for no more than maxPending at a time",
+  "ids may come from an async generator, which is asked for at most maxPending at a time",
   async (stage) => {
     const { backend } = stage;
     const sent: string[] = [];
@@ -101,12 +107,12 @@ staged(
       for (let i = 0; i < 50; i++) {
         sent.push(`${i}`);
         yield `${i}`;
-        // A task is finished only once it was handed over.
+        // A task finishes only once its id was taken.
         await stage.done(`${i}`);
       }
     }
     const sink = new Sink((taskId) => {
-      // Two are awaited, one is in the writable's hands, and one on its way to it.
+      // Two are awaited, one is held by the writable, and one by the pipe.
       assert(sent.length - sink.got.length <= 4, `${sent.length} ${taskId}`);
     });
     await ReadableStream.from(sendTasks())
@@ -118,7 +124,7 @@ staged(
 );
 
 staged(
-  "pipeTo({ preventClose }) leaves the sink open when all is done, and on the side of the ids the consumer",
+  "pipeTo({ preventClose }) leaves the sink open when all is done, and the consumer open when the ids end",
   async (stage) => {
     const { backend } = stage;
     const sink = new Sink();
@@ -136,7 +142,7 @@ staged(
 );
 
 staged(
-  "pipeTo({ preventAbort }) leaves the sink as it is when the consumer fails, and the consumer when the ids do",
+  "pipeTo({ preventAbort }) leaves the sink usable when the consumer fails, and the consumer when the ids fail",
   async (stage) => {
     const { backend } = stage;
     const broken = new Error("no more ids");
@@ -147,7 +153,7 @@ staged(
     const consumer = backend.consumer();
     const piped = source.pipeTo(consumer.writable, { preventAbort: true });
     assertStrictEquals(await assertRejects(() => piped), broken);
-    // The good ones are still awaited: no more come, and it closes in the end.
+    // The valid ids are still awaited; it closes once they are done.
     await consumer.writable.close();
     const sink = new Sink();
     const all = consumer.readable.pipeTo(sink.writable);
@@ -167,7 +173,7 @@ staged(
 );
 
 staged(
-  "pipeTo({ preventCancel }) keeps the consumer when the sink fails: another reader gets what that one did not take",
+  "pipeTo({ preventCancel }) keeps the consumer when the sink fails: another reader gets the remaining events",
   async (stage) => {
     const { backend } = stage;
     const full = new Error("disk full");
@@ -184,7 +190,7 @@ staged(
     assertEquals(consumer.pending, 2);
     await stage.done("d", "e");
     await consumer.writable.close();
-    // The third one is lost with the sink that refused it: that is between those two.
+    // The third one is lost with the sink that refused it, as with any pipe.
     assertEquals([...sink.got, ...idsOf(await collect(consumer.readable))], [
       ...["a", "b", "d", "e"],
     ]);
@@ -252,7 +258,7 @@ staged("the consumer's own signal ends a pipe at both ends", async (stage) => {
 });
 
 staged(
-  "a source of ids that fails midway ends the stream with its error, and nothing stays subscribed",
+  "a source of ids that fails midway errors the stream, and leaves nothing subscribed",
   async (stage) => {
     const { backend } = stage;
     const broken = new Error("the database of ids is gone");
@@ -269,13 +275,13 @@ staged(
 );
 
 staged(
-  "a bad id midway fails its write and cancels the source; what had come for the good ones is read before the error",
+  "an invalid id midway rejects its write and cancels the source; queued events are read before the error",
   async (stage) => {
     const { backend } = stage;
     const consumer = backend.consumer();
     await consumer.add(["a", "b", "c"]);
     await stage.done("a", "b");
-    // Both are queued: they were published before this was.
+    // Both are queued: they were published before this one.
     await backend.result("a").get();
     await backend.result("b").get();
     const source = new IdSource("d", "", "e");
@@ -290,7 +296,7 @@ staged(
     assertStrictEquals(failure, error);
     assertEquals(got, ["a", "b"]);
     await stage.subscribed(0);
-    // The others are not lost either: who awaits them again gets them.
+    // The others are not lost either: awaiting them again delivers them.
     await stage.done("c", "d");
     assertEquals(idsOf(await collect(backend.stream(["c", "d"]))), ["c", "d"]);
   },
@@ -330,7 +336,7 @@ staged(
 );
 
 staged(
-  "a branch of tee that is not read keeps every event, where a consumer of its own conflates",
+  "a branch of tee that is not read buffers every event, where a consumer of its own conflates",
   async (stage) => {
     const { backend } = stage;
     const [read, unread] = backend.stream("a", { highWaterMark: 1 }).tee();
@@ -351,7 +357,7 @@ staged(
 );
 
 staged(
-  "leaving a for await, by break, throw or return, unsubscribes",
+  "leaving a for await loop, by break, throw or return, unsubscribes",
   async (stage) => {
     const { backend } = stage;
     async function leave(how: string): Promise<string> {
@@ -376,7 +382,7 @@ staged(
 );
 
 staged(
-  "values({ preventCancel }) leaves the stream for the next loop, which goes on where the last one stopped",
+  "values({ preventCancel }) leaves the stream to the next loop, which continues where the last one stopped",
   async (stage) => {
     const { backend } = stage;
     const ids = Array.from({ length: 100 }, (_, i) => `${i}`);
@@ -396,7 +402,7 @@ staged(
 );
 
 staged(
-  "a reader that lets go while it waits loses nothing: the next one gets what comes",
+  "a reader that releases its lock during a read loses nothing: the next one gets the event",
   async (stage) => {
     const { backend } = stage;
     const stream = backend.stream(["a", "b", "c"]);
@@ -416,7 +422,7 @@ staged(
 );
 
 staged(
-  "a reader that lets go loses nothing either when the connection is given up",
+  "a reader that releases its lock loses nothing when the retry limit is reached",
   async (stage) => {
     await using backend = new ResultBackend(stage.redis.url, {
       reconnect: { maxAttempts: 1 },
@@ -440,7 +446,7 @@ staged(
 );
 
 staged(
-  "cancel of the readable errors the writable with its reason, ends what is held back, and unsubscribes",
+  "cancelling the readable errors the writable with its reason, rejects a pending write, and unsubscribes",
   async (stage) => {
     const { backend } = stage;
     for (const reason of [new Error("enough"), undefined]) {
@@ -462,7 +468,7 @@ staged(
 );
 
 staged(
-  "abort of the writable errors the readable with its reason, and unsubscribes",
+  "aborting the writable errors the readable with its reason, and unsubscribes",
   async (stage) => {
     const { backend } = stage;
     const consumer = backend.consumer();

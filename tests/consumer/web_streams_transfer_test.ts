@@ -1,4 +1,4 @@
-// Streams and events that go to another thread.
+// Streams and events that are transferred to another thread.
 
 import {
   BackendClosedError,
@@ -9,24 +9,24 @@ import {
 import { assert, assertEquals, assertInstanceOf } from "../support/assert.ts";
 import { Inbox } from "../support/inbox.ts";
 import { needs } from "../support/needs.ts";
-import { startStage } from "../support/result_stage.ts";
+import { startResultFixture } from "../support/result_fixture.ts";
 import { collect } from "../support/results.ts";
-import type { StreamOrder, StreamTold } from "../support/stream_worker.ts";
+import type { StreamOrder, StreamReport } from "../support/stream_worker.ts";
 
-/** Milliseconds for the start of a thread; it may have to check types first. */
+/** Milliseconds for a thread to start; it may have to check types first. */
 const START_LIMIT = 300_000;
 
-/** A Worker that reads what it is handed. */
+/** A Worker that reads the streams transferred to it. */
 class StreamWorker implements Disposable {
-  /** What it tells. */
-  readonly told = new Inbox<StreamTold>();
+  /** What it reports. */
+  readonly told = new Inbox<StreamReport>();
   readonly #worker = new Worker(
     new URL("../support/stream_worker.ts", import.meta.url),
     { type: "module" },
   );
 
   private constructor() {
-    this.#worker.onmessage = ({ data }: MessageEvent<StreamTold>) =>
+    this.#worker.onmessage = ({ data }: MessageEvent<StreamReport>) =>
       this.told.push(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
@@ -34,7 +34,7 @@ class StreamWorker implements Disposable {
     };
   }
 
-  /** Starts one; what it is to be quick at begins when it listens. */
+  /** Starts a Worker; resolves when it listens, before anything is timed. */
   static async start(): Promise<StreamWorker> {
     const worker = new StreamWorker();
     try {
@@ -47,7 +47,7 @@ class StreamWorker implements Disposable {
     }
   }
 
-  /** Hands streams over. */
+  /** Transfers streams. */
   post(order: StreamOrder): void {
     const { readable, writable } = order;
     const transfer: Transferable[] = [readable];
@@ -55,7 +55,7 @@ class StreamWorker implements Disposable {
     this.#worker.postMessage(order, transfer);
   }
 
-  /** Lets it read on. */
+  /** Lets it continue to read. */
   step(): void {
     this.#worker.postMessage("step");
   }
@@ -67,7 +67,7 @@ class StreamWorker implements Disposable {
     return told.event;
   }
 
-  /** Ends the thread, whatever it does. */
+  /** Terminates the thread. */
   terminate(): void {
     this.#worker.terminate();
   }
@@ -77,7 +77,7 @@ class StreamWorker implements Disposable {
   }
 }
 
-/** What JSON has no word for. */
+/** Values that JSON cannot express. */
 const VALUES = {
   at: new Date("2026-01-02T03:04:05.678Z"),
   large: 2n ** 70n,
@@ -89,9 +89,9 @@ const VALUES = {
 
 Deno.test(needs("redis-server", {
   name:
-    "a stream that is transferred to a Worker brings every kind of value, and closes there",
+    "a stream that is transferred to a Worker delivers every kind of value, and closes there",
   async fn() {
-    await using stage = await startStage();
+    await using stage = await startResultFixture();
     using worker = await StreamWorker.start();
     await stage.writer.markAsStarted("a", VALUES);
     worker.post({ readable: stage.backend.stream(["a", "b"]) });
@@ -111,9 +111,9 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "a transferred stream asks for an event only when its Worker does: what it does not read is conflated here",
+    "a transferred stream requests an event only when its Worker does: unread events are conflated here",
   async fn() {
-    await using stage = await startStage();
+    await using stage = await startResultFixture();
     using worker = await StreamWorker.start();
     const consumer = stage.backend.consumer({ highWaterMark: 1 });
     await consumer.add("a");
@@ -133,7 +133,7 @@ Deno.test(needs("redis-server", {
       results.push(result);
     }
     assertEquals(results.at(-1), 200);
-    // Beyond the newest, the transfer itself holds one or two.
+    // Besides the newest, the transfer itself holds one or two.
     assert(results.length <= 4, `${results.length} events`);
     worker.step();
     assertEquals(await worker.told.next(), { type: "closed" });
@@ -143,7 +143,7 @@ Deno.test(needs("redis-server", {
 Deno.test(needs("redis-server", {
   name: "a Worker that cancels a transferred stream unsubscribes",
   async fn() {
-    await using stage = await startStage();
+    await using stage = await startResultFixture();
     using worker = await StreamWorker.start();
     worker.post({ readable: stage.backend.stream(["a", "b"]), take: 1 });
     await stage.subscribed(2);
@@ -156,9 +156,9 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "a Worker that is terminated tells nobody: the consumer's signal ends what it read",
+    "a Worker that is terminated does not cancel its stream: the consumer's signal ends it",
   async fn() {
-    await using stage = await startStage();
+    await using stage = await startResultFixture();
     using worker = await StreamWorker.start();
     const abort = new AbortController();
     const { signal } = abort;
@@ -174,9 +174,9 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "both ends of a consumer can be transferred: the Worker sends ids, and gets events",
+    "both ends of a consumer can be transferred: the Worker writes ids, and reads events",
   async fn() {
-    await using stage = await startStage();
+    await using stage = await startResultFixture();
     using worker = await StreamWorker.start();
     const ids = Array.from({ length: 100 }, (_, i) => `${i}`);
     const { readable, writable } = stage.backend.consumer({ maxPending: 10 });
@@ -191,9 +191,9 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "an error arrives in the other thread with its message",
+  name: "an error arrives in the Worker with its message",
   async fn() {
-    await using stage = await startStage();
+    await using stage = await startResultFixture();
     using worker = await StreamWorker.start();
     worker.post({ readable: stage.backend.stream("a") });
     await stage.subscribed(1);
@@ -209,7 +209,7 @@ Deno.test(needs("redis-server", {
   name:
     "every kind of event survives structuredClone, and toJsonSafe survives JSON",
   async fn() {
-    await using stage = await startStage();
+    await using stage = await startResultFixture();
     const { writer, backend, client } = stage;
     const options = {
       parentId: "p",
@@ -238,8 +238,8 @@ Deno.test(needs("redis-server", {
     ];
     const consumer = backend.consumer();
     await consumer.add(states);
-    // So that each has its outcome, and the stream an end.
-    for (const state of states.slice(0, 6)) consumer.cancel(state);
+    // So that each has its outcome, and the stream closes.
+    for (const state of states.slice(0, 6)) consumer.remove(state);
     await consumer.writable.close();
     const events = await collect(consumer.readable);
     assertEquals(
@@ -251,7 +251,7 @@ Deno.test(needs("redis-server", {
       assertEquals(structuredClone(event), event);
       const safe = toJsonSafe(event);
       assertEquals(JSON.parse(JSON.stringify(safe)), safe);
-      // A copy knows no text for its dates, and has one made.
+      // The dates of a copy have lost their text, which is made anew.
       assertEquals(
         JSON.parse(JSON.stringify(toJsonSafe(structuredClone(event)))).taskId,
         event.taskId,

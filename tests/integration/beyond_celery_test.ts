@@ -1,5 +1,5 @@
-// What Celery's own suite does not try: very many tasks, an outcome that is
-// replaced, databases that differ.
+// Cases that Celery's own suite does not cover: very many tasks, an outcome that
+// is replaced, and different databases.
 
 import { ResultBackend, TaskError, TaskRevokedError } from "../../mod.ts";
 import { FaultProxy } from "../../testing.ts";
@@ -13,12 +13,12 @@ import { startRedis } from "../support/redis_server.ts";
 import { inboxOf, taskIds } from "../support/results.ts";
 import { within } from "../support/until.ts";
 
-/** The confirmations of as many UUIDs at once are more than Redis lets a subscriber leave unread. */
+/** Enough that their confirmations together exceed Redis's output buffer limit for subscribers. */
 const MANY = 400_000;
 
 Deno.test(needs("redis-server", {
   name:
-    "400,000 awaited tasks are subscribed again after a cut, within Redis's limit for subscribers, and none is lost",
+    "400,000 awaited tasks are resubscribed after a lost connection, within Redis's output buffer limit, and none is lost",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -35,7 +35,7 @@ Deno.test(needs("redis-server", {
       timeout: 300_000,
     });
     assertEquals(resynced, { type: "resynced", keys: MANY });
-    // One link was enough: Redis did not cut the next one.
+    // One reconnect was enough: Redis did not disconnect the next link.
     assertEquals(proxy.accepted, 4);
     const channels = await client.send("PUBSUB", "NUMSUB", ...first(ids));
     assertEquals(channels, first(ids).flatMap((channel) => [channel, 1]));
@@ -51,7 +51,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "a FAILURE that a SUCCESS replaces is the outcome of the waits of its time; the next wait has the SUCCESS",
+    "waits that saw a FAILURE keep it when a SUCCESS replaces it; the next wait gets the SUCCESS",
   async fn() {
     await using redis = await startRedis();
     await using backend = new ResultBackend(redis.url, { reconcile: 0 });
@@ -68,7 +68,7 @@ Deno.test(needs("redis-server", {
     );
     assertEquals(error.state, "FAILURE");
 
-    // The task was delivered again, and ran through.
+    // The task was delivered again, and succeeded.
     assertEquals(await writer.markAsDone(id, "after all"), true);
     assertEquals(await backend.result(id).get(), "after all");
     assertEquals(consumer.pending, 0);
@@ -81,7 +81,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "a REVOKED that a SUCCESS replaces is the outcome of the waits of its time; the next wait has the SUCCESS",
+    "waits that saw a REVOKED keep it when a SUCCESS replaces it; the next wait gets the SUCCESS",
   async fn() {
     await using redis = await startRedis();
     await using backend = new ResultBackend(redis.url, { reconcile: 0 });
@@ -92,7 +92,7 @@ Deno.test(needs("redis-server", {
     await consumer.add(id);
     const events = inboxOf(consumer.readable);
     assertEquals((await events.next()).state, "STARTED");
-    // Each worker of Celery 5.6.2 does this when it is told to revoke a task.
+    // Each Celery 5.6.2 worker does this when a task is revoked.
     await writer.markAsRevoked(id, "revoked");
     await writer.markAsRevoked(id, "revoked");
     assertEquals((await events.next()).state, "REVOKED");
@@ -109,7 +109,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "a result stored in another database reaches a wait by its message, and nobody who reads",
+    "a result stored in another database reaches a wait by its message, but not by a read",
   async fn() {
     await using redis = await startRedis();
     await using backend = new ResultBackend(redis.url);
@@ -127,7 +127,7 @@ Deno.test(needs("redis-server", {
   },
 }));
 
-/** The channels of a few of many tasks. */
+/** The channels of a sample of the tasks. */
 function first(ids: readonly string[]): string[] {
   return [0, 1, ids.length - 1].map((i) => `celery-task-meta-${ids[i]}`);
 }

@@ -17,7 +17,12 @@ import { certificates } from "../support/certificates.ts";
 import { needs } from "../support/needs.ts";
 import { startCluster } from "../support/redis_cluster.ts";
 import type { RedisServer } from "../support/redis_server.ts";
-import { collect, inboxOf, outcomesOf, taskIds } from "../support/results.ts";
+import {
+  collect,
+  countOutcomes,
+  inboxOf,
+  taskIds,
+} from "../support/results.ts";
 import { within } from "../support/until.ts";
 
 const PASSWORD = "s3cret";
@@ -70,7 +75,10 @@ Deno.test(needs(["redis-server", "redis-cli", "openssl"], {
         what: "the outcome of every task",
       });
       await Promise.all(ids.map((id) => backend.markAsDone(id, id)));
-      assertEquals(outcomesOf(await events), new Map(ids.map((id) => [id, 1])));
+      assertEquals(
+        countOutcomes(await events),
+        new Map(ids.map((id) => [id, 1])),
+      );
     });
 
     await step(

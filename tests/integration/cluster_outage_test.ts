@@ -5,7 +5,7 @@ import { keySlot } from "../../src/redis/cluster/slots.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import { needs } from "../support/needs.ts";
 import { startCluster } from "../support/redis_cluster.ts";
-import { inboxOf, outcomesOf, taskIds } from "../support/results.ts";
+import { countOutcomes, inboxOf, taskIds } from "../support/results.ts";
 import { within } from "../support/until.ts";
 
 Deno.test(needs(["redis-server", "redis-cli"], {
@@ -44,7 +44,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     const waiting = within(backend.result(late).get(), { what: "a result" });
     for (const id of others.slice(1)) await writer.markAsDone(id, id);
     await events.until(() => events.all.length === others.length);
-    assertEquals(outcomesOf(events.all), once(others));
+    assertEquals(countOutcomes(events.all), once(others));
     assertEquals(await waiting, late);
 
     // The reports about those that have to wait.
@@ -75,6 +75,6 @@ Deno.test(needs(["redis-server", "redis-cli"], {
     assertEquals(await cluster.send(gone!, "GET", extra), "3");
     await Promise.all(lost.map((id) => writer.markAsDone(id, id)));
     await events.until(() => events.all.length === ids.length);
-    assertEquals(outcomesOf(events.all), once(ids));
+    assertEquals(countOutcomes(events.all), once(ids));
   },
 }));

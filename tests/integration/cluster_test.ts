@@ -11,7 +11,12 @@ import { assert, assertEquals } from "../support/assert.ts";
 import { ChildDeno } from "../support/child_deno.ts";
 import { needs } from "../support/needs.ts";
 import { type RedisCluster, startCluster } from "../support/redis_cluster.ts";
-import { collect, inboxOf, outcomesOf, taskIds } from "../support/results.ts";
+import {
+  collect,
+  countOutcomes,
+  inboxOf,
+  taskIds,
+} from "../support/results.ts";
 import { until, within } from "../support/until.ts";
 
 /** If an outcome is lost, the test fails instead of hanging. */
@@ -115,7 +120,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
       const ids = taskIds(3000);
       const events = eventsOf(backend, ids);
       await storeAll(writer, ids, 1000);
-      assertEquals(outcomesOf(await events), once(ids));
+      assertEquals(countOutcomes(await events), once(ids));
       const metas = await backend.getMetas(ids);
       assertEquals(metas.map(({ result }) => result), ids);
       const [id = ""] = ids;
@@ -147,7 +152,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
             node.send("EXEC"),
           ]);
         }
-        assertEquals(outcomesOf(await events), once(ids));
+        assertEquals(countOutcomes(await events), once(ids));
       },
     );
 
@@ -247,7 +252,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
           await storeAll(writer, ids, 20);
           isStoring = false;
           await moving;
-          assertEquals(outcomesOf(await events), once(ids));
+          assertEquals(countOutcomes(await events), once(ids));
           assert(moves >= 4, `only ${moves} moves`);
         }
       },
@@ -286,9 +291,9 @@ Deno.test(needs(["redis-server", "redis-cli"], {
         await migration.finish();
         await storeAll(writer, late.slice(10));
 
-        assertEquals(outcomesOf(await others), once(ids));
-        await events.until(() => outcomesOf(events.all).size === ids.length);
-        assertEquals(outcomesOf(events.all), once(ids));
+        assertEquals(countOutcomes(await others), once(ids));
+        await events.until(() => countOutcomes(events.all).size === ids.length);
+        assertEquals(countOutcomes(events.all), once(ids));
         await cluster.migrate(slot, home);
       },
     );
@@ -344,34 +349,31 @@ Deno.test(needs(["redis-server", "redis-cli"], {
           await cluster.failover(replica);
           await meanwhile;
           await storeAll(writer, ids.slice(1000));
-          assertEquals(outcomesOf(await events), once(ids));
+          assertEquals(countOutcomes(await events), once(ids));
         }
       },
     );
 
-    await step(
-      "100,000 awaited keys attach, and attach again after their connections were killed",
-      async () => {
-        const ids = taskIds(100_000);
-        await using backend = backendOf(cluster);
-        await using writer = backendOf(cluster);
-        const status = inboxOf(backend.status());
-        const consumer = backend.consumer();
-        const events = inboxOf(consumer.readable);
-        await consumer.add(ids);
-        for (const node of cluster.nodes) {
-          await cluster.send(node, "CLIENT", "KILL", "TYPE", "pubsub");
-        }
-        await status.until(({ type }) => type === "resynced", {
-          timeout: 30_000,
-        });
-        const some = ids.filter((_, i) => i % 1000 === 0);
-        await storeAll(writer, some);
-        await events.until(() => events.all.length === some.length);
-        assertEquals(outcomesOf(events.all), once(some));
-        await consumer[Symbol.asyncDispose]();
-      },
-    );
+    await step("100,000 awaited keys attach, and attach again", async () => {
+      const ids = taskIds(100_000);
+      await using backend = backendOf(cluster);
+      await using writer = backendOf(cluster);
+      const status = inboxOf(backend.status());
+      const consumer = backend.consumer();
+      const events = inboxOf(consumer.readable);
+      await consumer.add(ids);
+      for (const node of cluster.nodes) {
+        await cluster.send(node, "CLIENT", "KILL", "TYPE", "pubsub");
+      }
+      await status.until(({ type }) => type === "resynced", {
+        timeout: 30_000,
+      });
+      const some = ids.filter((_, i) => i % 1000 === 0);
+      await storeAll(writer, some);
+      await events.until(() => events.all.length === some.length);
+      assertEquals(countOutcomes(events.all), once(some));
+      await consumer[Symbol.asyncDispose]();
+    });
 
     await step(
       "a master is killed: each outcome arrives once, when its replica has taken over",
@@ -391,7 +393,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
         await cluster.untilMaster(replica);
         await meanwhile;
         await storeAll(writer, ids.slice(2000));
-        assertEquals(outcomesOf(await events), once(ids));
+        assertEquals(countOutcomes(await events), once(ids));
         await cluster.revive(master);
       },
     );

@@ -1,4 +1,4 @@
-// Results go on arriving, each outcome once, whatever dies in between.
+// Every outcome arrives once, whatever fails in between.
 
 import { ResultBackend } from "../../mod.ts";
 import { assertEquals } from "../support/assert.ts";
@@ -6,13 +6,13 @@ import { needs } from "../support/needs.ts";
 import { startRedis } from "../support/redis_server.ts";
 import {
   collect,
+  countOutcomes,
   inboxOf,
-  outcomesOf,
   taskIds,
   untilStatus,
 } from "../support/results.ts";
 
-/** Stores a success for each id; a store that fails is tried until it does not. */
+/** Stores a success for each id, and retries until it is stored. */
 async function storeAll(
   writer: ResultBackend,
   ids: readonly string[],
@@ -59,7 +59,7 @@ Deno.test(needs("redis-server", {
     await untilStatus(backend.status(), "connected");
 
     await storeAll(writer, before.slice(0, 2000));
-    // The rest is on its way when the server dies.
+    // The rest is in flight when the server dies.
     const onTheWay = storeAll(writer, before.slice(2000));
     await redis.kill();
     const meanwhile = storeAll(writer, during);
@@ -68,7 +68,7 @@ Deno.test(needs("redis-server", {
     await status.until(({ type }) => type === "resynced");
     await Promise.all([onTheWay, meanwhile, storeAll(writer, after)]);
 
-    assertEquals(outcomesOf(await events), once(ids));
+    assertEquals(countOutcomes(await events), once(ids));
     assertEquals(await gets, waited);
   },
 }));
@@ -98,7 +98,7 @@ Deno.test(needs("redis-server", {
         await killer.send("CLIENT", "KILL", "TYPE", "pubsub");
         await killer.send("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
         kills++;
-        // Not a wait for something: the rhythm of the fault.
+        // Not a wait for a condition: the interval of the fault.
         await new Promise((resolve) => setTimeout(resolve, 30));
       }
     })();
@@ -108,14 +108,14 @@ Deno.test(needs("redis-server", {
     isStoring = false;
     await killing;
 
-    assertEquals(outcomesOf(await events), once(ids));
+    assertEquals(countOutcomes(await events), once(ids));
     assertEquals(kills > 10, true, `only ${kills} kills`);
   },
 }));
 
 Deno.test(needs("redis-server", {
   name:
-    "a result of 40 MB, for which Redis cuts the subscriber, arrives, and the stream lives on",
+    "a result of 40 MB, for which Redis disconnects the subscriber, arrives, and the stream continues",
   async fn() {
     await using redis = await startRedis();
     await using backend = new ResultBackend(redis.url);
@@ -130,9 +130,9 @@ Deno.test(needs("redis-server", {
     await writer.markAsDone(large, text);
     const { value } = await first;
     assertEquals([value?.taskId, value?.state], [large, "SUCCESS"]);
-    // Compared without a difference of 80 MB in the message.
+    // Compared without printing a difference of 80 MB.
     assertEquals(value?.result === text, true);
-    // Redis did cut it: else this test shows nothing.
+    // Redis did disconnect it: otherwise this test shows nothing.
     await status.until(({ type }) => type === "resynced");
 
     await writer.markAsDone(small, "small");

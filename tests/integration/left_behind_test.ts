@@ -1,5 +1,5 @@
 // Nothing is left behind: no socket, timer, subscription or pending promise.
-// The sanitizers see to what is on this side.
+// The test sanitizers check this side.
 
 import { BackendClosedError, ResultBackend } from "../../mod.ts";
 import {
@@ -45,14 +45,14 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "close() lets stores finish that were sent",
+  name: "close() lets stores that were sent finish",
   async fn() {
     await using redis = await startRedis();
     const backend = new ResultBackend(redis.url);
     const ids = taskIds(100);
     await backend.getMeta("connect");
     const stored = Promise.all(ids.map((id) => backend.markAsDone(id, 1)));
-    // One turn, in which they are sent.
+    // They are sent in this turn of the event loop.
     await new Promise((resolve) => setTimeout(resolve));
     await backend.close();
     assertEquals((await stored).every(Boolean), true);
@@ -61,7 +61,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "PUBSUB CHANNELS returns to where it was after results, timeouts, aborts, forget and cancel",
+    "no channel stays subscribed after results, timeouts, aborts, forget and cancel",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -91,7 +91,7 @@ Deno.test(needs("redis-server", {
     assertEquals(consumer.pending, 4);
     await consumer[Symbol.asyncDispose]();
 
-    // UNSUBSCRIBE and this question go over the same server: a fence, and it is through.
+    // A fence: once it is attached, the UNSUBSCRIBE has been processed.
     await backend.consumer().add(ids[0]!);
     await backend.getMeta(other);
     assertEquals(await client.send("PUBSUB", "CHANNELS"), []);

@@ -1,5 +1,5 @@
-// Sets and trees of results, against a real server: what they cost it, and what
-// happens when it goes away meanwhile.
+// Sets and trees of results, with a real server: what they cost it, and what
+// happens when it goes away.
 
 import {
   BackendStoreError,
@@ -13,7 +13,7 @@ import { needs } from "../support/needs.ts";
 import { startRedis } from "../support/redis_server.ts";
 import { taskIds, untilStatus } from "../support/results.ts";
 
-/** How often the server was asked for a command. */
+/** How often the server ran a command. */
 async function callsOf(client: TestClient, command: string): Promise<number> {
   const stats = String(await client.send("INFO", "commandstats"));
   return Number(
@@ -23,7 +23,7 @@ async function callsOf(client: TestClient, command: string): Promise<number> {
 
 Deno.test(needs("redis-server", {
   name:
-    "ResultSet.get() attaches to 20,000 results once, and gives each in its place",
+    "ResultSet.get() attaches to 20,000 results once, and puts each in its place",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -48,7 +48,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "ResultSet.ready() and AsyncResult.dependencies() read each level by one MGET",
+    "ResultSet.ready() and AsyncResult.dependencies() read each level with one MGET",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -72,7 +72,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "AsyncResult.get() watches its parents by subscription, and leaves them with the wait",
+    "AsyncResult.get() subscribes to its parents, and unsubscribes when it ends",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -100,7 +100,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "ResultSet.get() and AsyncResult.collect() survive cuts, and lose and repeat nothing",
+    "ResultSet.get() and AsyncResult.collect() survive lost connections, and lose and repeat nothing",
   async fn() {
     await using redis = await startRedis();
     await using proxy = await FaultProxy.start(redis.url);
@@ -135,7 +135,8 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "ResultSet.get(), its iteration and collect() end with the retry limit",
+  name:
+    "ResultSet.get(), its iteration and collect() reject with RetryLimitError",
   async fn() {
     await using redis = await startRedis();
     await using backend = new ResultBackend(redis.url, {
@@ -158,7 +159,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "ResultBackend.saveGroup() is stored though its reply was lost, or says that it is not",
+    "ResultBackend.saveGroup() stores the group even if a reply is lost, or rejects",
   async fn() {
     await using redis = await startRedis();
     await using proxy = await FaultProxy.start(redis.url);

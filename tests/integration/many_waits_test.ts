@@ -1,4 +1,4 @@
-// Waits by the thousand, and what one wait can meet.
+// Thousands of waits, and everything that can happen to one.
 
 import {
   BackendClosedError,
@@ -20,22 +20,28 @@ import {
 import { FakeRuntime } from "../support/fake_runtime.ts";
 import type { Inbox } from "../support/inbox.ts";
 import { needs } from "../support/needs.ts";
-import { type ResultStage, startStage } from "../support/result_stage.ts";
+import {
+  type ResultFixture,
+  startResultFixture,
+} from "../support/result_fixture.ts";
 import { collect, taskIds } from "../support/results.ts";
 import { until } from "../support/until.ts";
 
-/** A test on a stage of its own. */
-function staged(name: string, fn: (stage: ResultStage) => Promise<void>): void {
+/** A test with its own fixture. */
+function staged(
+  name: string,
+  fn: (stage: ResultFixture) => Promise<void>,
+): void {
   Deno.test(needs("redis-server", {
     name,
     async fn() {
-      await using stage = await startStage({ reconcile: 0 });
+      await using stage = await startResultFixture({ reconcile: 0 });
       await fn(stage);
     },
   }));
 }
 
-/** How often the server ran each command since `from`, by MONITOR's account. */
+/** How often the server ran each command since `from`, according to MONITOR. */
 function countsOf(lines: Inbox<string>, from = 0): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const line of lines.all.slice(from)) {
@@ -46,7 +52,7 @@ function countsOf(lines: Inbox<string>, from = 0): Record<string, number> {
 }
 
 staged(
-  "ten thousand get() calls made in one turn are attached by ten SUBSCRIBE commands and about as many MGETs, and left by as many UNSUBSCRIBEs",
+  "ten thousand get() calls in one turn take ten SUBSCRIBE commands, about as many MGETs, and as many UNSUBSCRIBEs",
   async (stage) => {
     const { backend, redis } = stage;
     await using client = await redis.client();
@@ -103,7 +109,7 @@ staged(
 );
 
 staged(
-  "of several waits for a task one ends early, by its signal or its time: the channel is left after the last",
+  "when one of several waits for a task ends early, by its signal or timeout, the channel is unsubscribed after the last",
   async (stage) => {
     const { backend, writer } = stage;
     const abort = new AbortController();
@@ -118,7 +124,7 @@ staged(
     await stage.subscribed(1);
     abort.abort();
     await Promise.all([aborted, late]);
-    // An UNSUBSCRIBE would be behind this by now.
+    // An UNSUBSCRIBE would have arrived by now.
     await backend.consumer().add("b");
     await stage.subscribed(2);
     await writer.markAsDone("a", "here");
@@ -128,7 +134,7 @@ staged(
 );
 
 staged(
-  "get() keeps to the first outcome that it sees; a later one gets what stands",
+  "get() resolves to the first outcome that it sees; a later call reads the newest",
   async (stage) => {
     const { backend, writer } = stage;
     const early = backend.result("a").get({ propagate: false });
@@ -156,7 +162,7 @@ staged(
 );
 
 staged(
-  "get({ timeout }) ends at its time, neither before nor a second later",
+  "get({ timeout }) rejects when the time is up, neither before nor a second later",
   async (stage) => {
     const runtime = new FakeRuntime({ dial: denoRuntime.dial });
     await using backend = new ResultBackend(stage.redis.url, { runtime });
@@ -189,9 +195,9 @@ staged(
       ResultTimeoutError,
     );
     const elapsed = performance.now() - since;
-    // Never early. How late a busy machine is with its timers, nobody knows.
+    // Never early. How late it is depends on how busy the machine is.
     assert(elapsed > 199 && elapsed < 10_000, `${elapsed} ms`);
-    // A timer of the platform would fire at once.
+    // A platform timer would fire at once.
     const abort = new AbortController();
     const month = backend.result("a").get({
       timeout: 31 * 86_400_000,
@@ -206,7 +212,7 @@ staged(
 );
 
 staged(
-  "get({ timeout: 0 }) looks once, and subscribes to nothing",
+  "get({ timeout: 0 }) reads once, and does not subscribe",
   async (stage) => {
     const { backend, writer } = stage;
     const look = (): Promise<unknown> =>
@@ -231,7 +237,7 @@ staged(
 );
 
 staged(
-  "a timeout during an outage ends in time, and tells why Redis is not reached; one of 0 fails as a read does",
+  "a timeout during an outage rejects in time, and says why Redis is unreachable; one of 0 fails as a read does",
   async (stage) => {
     await using backend = new ResultBackend(stage.redis.url, {
       reconnect: { minTimeout: 10, maxTimeout: 20 },
@@ -258,7 +264,7 @@ staged(
 );
 
 staged(
-  "get({ signal }) rejects with its reason if that came before or meanwhile, and not afterwards",
+  "get({ signal }) rejects with the signal's reason if it aborts before or during the wait, and not afterwards",
   async (stage) => {
     const { backend } = stage;
     const reason = new Error("changed my mind");
@@ -285,7 +291,7 @@ staged(
 );
 
 staged(
-  "what onEvent throws is reported, and ends neither the wait nor that of others",
+  "an error that onEvent throws is reported, and ends neither this wait nor others",
   async (stage) => {
     const { backend, writer } = stage;
     const errors: unknown[] = [];
@@ -321,7 +327,7 @@ staged(
 Deno.test(needs("redis-server", {
   name: "a get() in the same turn as close() rejects, on either side of it",
   async fn() {
-    await using stage = await startStage();
+    await using stage = await startResultFixture();
     for (const isUsed of [false, true]) {
       await using backend = new ResultBackend(stage.redis.url);
       if (isUsed) await backend.getMeta("a");
@@ -341,7 +347,7 @@ Deno.test(needs("redis-server", {
 Deno.test(needs("redis-server", {
   name: "ten thousand waits survive a cut, and each ends once with its result",
   async fn() {
-    await using stage = await startStage();
+    await using stage = await startResultFixture();
     await using proxy = await FaultProxy.start(stage.redis.url);
     await using backend = new ResultBackend(proxy.url, { reconcile: 0 });
     const ids = taskIds(10_000);

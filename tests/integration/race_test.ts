@@ -9,7 +9,7 @@ import { startRedis } from "../support/redis_server.ts";
 import { taskIds, untilStatus } from "../support/results.ts";
 
 Deno.test(needs("redis-server", {
-  name: "a result stored while the first SUBSCRIBE is on its way is delivered",
+  name: "a result stored while the first SUBSCRIBE is in flight is delivered",
   async fn() {
     await using redis = await startRedis();
     await using proxy = await FaultProxy.start(redis.url);
@@ -28,7 +28,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "a result stored while the read is on its way is delivered once",
+  name: "a result stored while the read is in flight is delivered once",
   async fn() {
     await using redis = await startRedis();
     await using proxy = await FaultProxy.start(redis.url);
@@ -53,7 +53,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "a read that is older than the messages behind it delivers nothing twice",
+    "a read that is older than the messages after it delivers nothing twice",
   async fn() {
     await using redis = await startRedis();
     await using proxy = await FaultProxy.start(redis.url);
@@ -77,7 +77,7 @@ Deno.test(needs("redis-server", {
     await writer.storeResult(id, 2, "PROGRESS");
     await seen.promise;
     hold.release();
-    // A read behind the held one: when this is through, so is that, fence and all.
+    // A read after the held one: once it is done, so is that one with its fence.
     await using probe = backend.consumer();
     await probe.add(id);
     await writer.markAsDone(id, 3);
@@ -89,7 +89,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "a result stored while the SUBSCRIBE of a reconnect is on its way is delivered",
+    "a result stored while the SUBSCRIBE of a reconnect is in flight is delivered",
   async fn() {
     await using redis = await startRedis();
     await using proxy = await FaultProxy.start(redis.url);

@@ -1,4 +1,4 @@
-// The end of retrying is told, and is not the end.
+// The retry limit ends what waits, but not the backend.
 
 import { ResultBackend, RetryLimitError } from "../../mod.ts";
 import {
@@ -13,7 +13,7 @@ import { inboxOf, taskIds, untilStatus } from "../support/results.ts";
 
 Deno.test(needs("redis-server", {
   name:
-    "at the retry limit streams and waits end with RetryLimitError; when Redis is back, the same backend serves the task",
+    "at the retry limit, streams and waits end with RetryLimitError; once Redis is back, the same backend works again",
   async fn() {
     await using redis = await startRedis();
     await using backend = new ResultBackend(redis.url, {
@@ -27,7 +27,7 @@ Deno.test(needs("redis-server", {
     const waited = backend.result(pending).get();
     await writer.markAsStarted(done, { pid: 1 });
     await status.until(({ type }) => type === "connected");
-    // Queued, and not read before the end.
+    // Queued, and not read before the error.
     await writer.markAsDone(done, "in time");
     await backend.result(done).get();
     await redis.kill();
@@ -37,13 +37,13 @@ Deno.test(needs("redis-server", {
     assertEquals(error.attempts, 3);
     assert(error.message.includes("3 attempts"), error.message);
     await status.until(({ type }) => type === "failed");
-    // What was queued comes before the end.
+    // Queued events come before the error.
     const states: string[] = [];
     const failure = await assertRejects(async () => {
       for (;;) states.push((await reader.read()).value!.state);
     }, RetryLimitError);
     assertEquals(states.at(-1), "SUCCESS");
-    // Each has its own, since each has its own caller.
+    // Each has its own error, since each has its own caller.
     assertEquals([failure.message, failure.cause], [
       error.message,
       error.cause,

@@ -1,4 +1,4 @@
-// A reader that joins a task which another already follows.
+// A reader that joins a task which another already awaits.
 
 import { ResultBackend } from "../../mod.ts";
 import { FaultProxy } from "../../testing.ts";
@@ -23,7 +23,7 @@ Deno.test(needs("redis-server", {
     await writer.markAsDone(id, 2);
     assertEquals((await first.read()).value?.result, 2);
     assertEquals((await second.read()).value?.result, 2);
-    // Neither sees a state again that it has seen.
+    // Neither sees a state twice.
     assertEquals((await first.read()).done, true);
     assertEquals((await second.read()).done, true);
   },
@@ -31,7 +31,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "a second reader that joins while the last message is on its way gets the outcome",
+    "a second reader that joins while the last message is in flight gets the outcome",
   async fn() {
     await using redis = await startRedis();
     await using proxy = await FaultProxy.start(redis.url);
@@ -61,7 +61,7 @@ Deno.test(needs("redis-server", {
     const first = backend.result(id).get(options);
     await untilStatus(backend.status(), "connected");
 
-    // Both messages are still on their way when the second wait begins.
+    // Both messages are still in flight when the second wait begins.
     proxy.delay("toClient", 200, "subscribed");
     await writer.markAsFailure(id, new Error("the first run"));
     await writer.forget(id);
@@ -79,7 +79,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "a second reader that joins while the UNSUBSCRIBE is queued, or on its way, gets the outcome",
+    "a second reader that joins while the UNSUBSCRIBE is queued or in flight gets the outcome",
   async fn() {
     await using redis = await startRedis();
     await using proxy = await FaultProxy.start(redis.url);
@@ -110,7 +110,8 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "of two waits for a task one is aborted, and the other gets its result",
+  name:
+    "when one of two waits for a task is aborted, the other gets the result",
   async fn() {
     await using redis = await startRedis();
     await using backend = new ResultBackend(redis.url, { reconcile: 0 });
@@ -130,7 +131,7 @@ Deno.test(needs("redis-server", {
 }));
 
 Deno.test(needs("redis-server", {
-  name: "readers that come and go at any moment all get the outcome, once",
+  name: "readers that join and leave at any moment all get the outcome, once",
   async fn() {
     await using redis = await startRedis();
     await using backend = new ResultBackend(redis.url, { reconcile: 0 });

@@ -14,7 +14,12 @@ import {
   startSentinels,
 } from "../support/redis_sentinels.ts";
 import type { RedisServer } from "../support/redis_server.ts";
-import { collect, inboxOf, outcomesOf, taskIds } from "../support/results.ts";
+import {
+  collect,
+  countOutcomes,
+  inboxOf,
+  taskIds,
+} from "../support/results.ts";
 import { within } from "../support/until.ts";
 
 const SERVERS = ["redis-server", "redis-sentinel"] as const;
@@ -66,7 +71,7 @@ async function streamThrough(
   const events = await within(reading, {
     what: "every outcome",
   });
-  const outcomes = outcomesOf(events);
+  const outcomes = countOutcomes(events);
   assertEquals(outcomes.size, ids.length);
   assert([...outcomes.values()].every((count) => count === 1));
   assertEquals(await worker.result(ids[0]!).get(), ids[0]);

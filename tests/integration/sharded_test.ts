@@ -7,8 +7,8 @@ import { needs } from "../support/needs.ts";
 import { startRedis } from "../support/redis_server.ts";
 import {
   collect,
+  countOutcomes,
   inboxOf,
-  outcomesOf,
   taskIds,
   untilStatus,
 } from "../support/results.ts";
@@ -26,7 +26,7 @@ async function streamAll(url: string): Promise<void> {
   for (const id of ids.slice(0, 10)) await writer.markAsStarted(id, { pid: 1 });
   await Promise.all(ids.map((id) => writer.markAsDone(id, id)));
   const got = await events;
-  assertEquals(outcomesOf(got), new Map(ids.map((id) => [id, 1])));
+  assertEquals(countOutcomes(got), new Map(ids.map((id) => [id, 1])));
   assertEquals(got.length, 2010);
   assertEquals(got.every(({ origin }) => origin === "live"), true);
 }

@@ -1,4 +1,4 @@
-// What a program prints that dies of an uncaught error.
+// What a program prints when an uncaught error ends it.
 
 import {
   assert,
@@ -10,7 +10,7 @@ import { ChildDeno } from "../support/child_deno.ts";
 const program = new URL("../support/uncaught.ts", import.meta.url);
 const folder = new URL("./", program);
 
-/** Where the program makes a call: `uncaught.ts:12:`. */
+/** The position of a call in the program: `uncaught.ts:12:`. */
 async function lineOf(call: string): Promise<string> {
   const lines = (await Deno.readTextFile(program)).split("\n");
   const index = lines.findIndex((line) => line.endsWith(`// ${call}`));
@@ -18,7 +18,7 @@ async function lineOf(call: string): Promise<string> {
   return `/uncaught.ts:${index + 1}:`;
 }
 
-/** The error output of a program that dies of `error` in `call`. */
+/** The stderr of a program that an `error` in `call` ends. */
 async function lastWords(call: string, error: string): Promise<string> {
   await using child = new ChildDeno(
     ["run", "--no-check", "--allow-net=127.0.0.1", program.href, call, error],
@@ -48,7 +48,7 @@ for (const [error, calls] of Object.entries(CALLS)) {
     for (const call of calls) {
       const words = await lastWords(call, error);
       assertStringIncludes(words, `Uncaught (in promise) ${error}: `, call);
-      // Of the error itself: not of what caused it, nor of a line of code.
+      // The stack of the error itself, without its causes and the code line.
       const [stack] = words.split(/^Caused by:/m);
       assertStringIncludes(stack!, await lineOf(call), call);
     }

@@ -47,7 +47,7 @@ async function documentOf(taskId: string): Promise<string> {
   return document;
 }
 
-/** Puts a document at a task's key, whoever would write such a thing. */
+/** Puts any document at a task's key. */
 async function putDocument(
   taskId: string,
   document: Record<string, unknown>,
@@ -58,7 +58,7 @@ async function putDocument(
 
 // -- test_Backend_interface ----------------------------------------------------------
 
-/** What the task's request had, in Celery's words and in those of here. */
+/** The fields of a task's request, by their names in Celery and here. */
 const request = {
   task: "mytask",
   args: ["a", "b"],
@@ -203,7 +203,7 @@ test("test_exception_to_python_when_None: a failure without an exception is a Ta
   assertStringIncludes(error.message, "no exception");
 });
 
-/** What a document says was raised, what comes of it here, and what Python says. */
+/** The exception in a document, what it becomes here, and what Python makes of it. */
 const exceptions: Record<
   string,
   { stored: [type: string, module: string, args: unknown[]]; python: string }
@@ -229,7 +229,7 @@ const exceptions: Record<
 };
 
 for (const [name, { stored, python }] of Object.entries(exceptions)) {
-  test(`${name} is told as it is stored: nothing is looked up, made or called`, async () => {
+  test(`${name} is reported as stored: nothing is looked up, created or called`, async () => {
     await using backend = stage.backend();
     const [id] = taskIds(1) as [string];
     const [exc_type, exc_module, exc_message] = stored;
@@ -243,12 +243,12 @@ for (const [name, { stored, python }] of Object.entries(exceptions)) {
       TaskError,
     );
     assertEquals([error.excType, error.excModule, error.excArgs], stored);
-    // What the same document is to Celery.
+    // What Celery makes of the same document.
     assertEquals((await stage.driver.get(id)).raised?.type, python);
   });
 }
 
-test("test_get_children: what a task sent is told as it is stored, and is null where nothing is known", async () => {
+test("test_get_children: children are reported as stored, and null if nothing is known", async () => {
   await using backend = stage.backend();
   const [none, id, child] = taskIds(3) as [string, string, string];
   await putDocument(none, { status: "SUCCESS", result: 1, task_id: none });
@@ -259,7 +259,7 @@ test("test_get_children: what a task sent is told as it is stored, and is null w
   assertEquals((await stage.driver.read(id)).children, [child]);
 });
 
-test("test_get_children: the children of a result are results, and null where nothing is known", async () => {
+test("test_get_children: the children of a result are results, and null if nothing is known", async () => {
   await using backend = stage.backend();
   const [none, id, child] = taskIds(3) as [string, string, string];
   await putDocument(none, { status: "SUCCESS", result: 1, task_id: none });
@@ -273,7 +273,7 @@ test("test_get_children: the children of a result are results, and null where no
   ]]);
 });
 
-test("test_prepare_value_serializes_group_result: a result or a group that is stored is its tuple, as where Python stores it", async () => {
+test("test_prepare_value_serializes_group_result: a stored result or group is its tuple, as in Python", async () => {
   await using backend = stage.backend();
   const [parentId, child] = taskIds(2) as [string, string];
   const parent = backend.result(parentId);
@@ -293,7 +293,7 @@ test("test_prepare_value_serializes_group_result: a result or a group that is st
 
 // -- test_KeyValueStoreBackend -------------------------------------------------------
 
-test("test_get_store_delete_result: a result is stored, read and deleted, for both sides alike", async () => {
+test("test_get_store_delete_result: a result is stored, read and deleted, for both sides", async () => {
   await using backend = stage.backend();
   const [id] = taskIds(1) as [string];
   await backend.markAsDone(id, "Hello world");
@@ -350,7 +350,7 @@ for (const serializer of ["msgpack", "yaml"] as const) {
   });
 }
 
-test("test_store_result_race_second_write_should_ignore_if_previous_success: a SUCCESS stays, whichever side writes next", async () => {
+test("test_store_result_race_second_write_should_ignore_if_previous_success: a SUCCESS is kept, whichever side writes next", async () => {
   await using backend = stage.backend();
   const [id] = taskIds(1) as [string];
   await backend.markAsDone(id, 10, { groupId: "gid", children: [] });
@@ -360,9 +360,9 @@ test("test_store_result_race_second_write_should_ignore_if_previous_success: a S
   assertEquals(await documentOf(id), document);
 });
 
-test("test_get_key_for_task_none_task_id: an id that is none is refused, and nothing sent", async () => {
+test("test_get_key_for_task_none_task_id: an invalid id is refused, and nothing is sent", async () => {
   await using backend = stage.backend();
-  // What JavaScript lets through, where nothing checks types.
+  // Possible in JavaScript, without type checks.
   for (const id of [null, undefined, "", 1] as unknown[] as string[]) {
     await assertRejects(() => backend.getMeta(id), TypeError, "task id");
     await assertRejects(() => backend.markAsDone(id, 1), TypeError, "task id");
@@ -371,9 +371,9 @@ test("test_get_key_for_task_none_task_id: an id that is none is refused, and not
   }
 });
 
-test("test_get_key_for_chord_none_group_id: a chord's id that is none is refused, and nothing sent", async () => {
+test("test_get_key_for_chord_none_group_id: an invalid chord id is refused, and nothing is sent", async () => {
   await using backend = stage.backend();
-  // What JavaScript lets through, where nothing checks types.
+  // Possible in JavaScript, without type checks.
   for (const id of [null, undefined, "", 1] as unknown[] as string[]) {
     await assertRejects(() => backend.setChordSize(id, 1), TypeError, "group");
     await assertRejects(() => backend.addToChord(id), TypeError, "group");
@@ -416,7 +416,7 @@ for (
   });
 }
 
-test("test_get_many: results stored before and after are streamed once each, and again to whoever asks again", async () => {
+test("test_get_many: results stored before and after are streamed once each, and again to a second stream", async () => {
   await using backend = stage.backend();
   const ids = taskIds(10);
   await Promise.all(ids.slice(0, 5).map((id, i) => backend.markAsDone(id, i)));
@@ -439,7 +439,7 @@ test("test_get_many: results stored before and after are streamed once each, and
   }
 });
 
-test("test_get_many_times_out: a stream of what does not come ends with its signal's timeout", async () => {
+test("test_get_many_times_out: a stream of a task that never ends errors with its signal's timeout", async () => {
   await using backend = stage.backend();
   const ids = taskIds(4);
   await backend.storeResult(ids[1]!, null, "PENDING");
@@ -464,7 +464,7 @@ test("test_filter_ready: of RETRY, FAILURE and SUCCESS the last two are ready", 
   );
 });
 
-test("test_save_restore_delete_group: a group is saved, restored and deleted, for both sides alike", async () => {
+test("test_save_restore_delete_group: a group is saved, restored and deleted, for both sides", async () => {
   await using backend = stage.backend();
   const [groupId, ...ids] = taskIds(3) as [string, string, string];
   await backend.saveGroup(groupId, ids);
@@ -482,7 +482,7 @@ test("test_restore_missing_group: a group that was never saved is null", async (
   assertEquals(await backend.restoreGroup("xxx-nonexisting"), null);
 });
 
-test("test_restore_group_from_json: a group that Python saved is a group, those in it too", async () => {
+test("test_restore_group_from_json: a group that Python saved is restored, with its nested groups", async () => {
   await using backend = stage.backend();
   const [groupId, ...ids] = taskIds(4) as [string, string, string, string];
   await stage.driver.storeTree(groupId, [ids[0], [ids[1], ids[2]]]);
@@ -495,19 +495,19 @@ test("test_restore_group_from_json: a group that Python saved is a group, those 
   assertEquals(group.asTuple(), await stage.driver.restoreTuple(groupId));
 });
 
-test("test_get_missing_meta: a task that nobody knows is pending, without a result", async () => {
+test("test_get_missing_meta: an unknown task is pending, without a result", async () => {
   await using backend = stage.backend();
   const meta = await backend.getMeta("xxx-missing");
   assertEquals([meta.state, meta.ready, meta.result], ["PENDING", false, null]);
   assertEquals((await stage.driver.read("xxx-missing")).state, "PENDING");
 });
 
-test("test_task_result_exists_missing, test_task_result_exists_false: what was never stored does not exist", async () => {
+test("test_task_result_exists_missing, test_task_result_exists_false: a result that was never stored does not exist", async () => {
   await using backend = stage.backend();
   assertEquals(await backend.exists("xxx-nonexistent"), false);
 });
 
-/** The ways of storing, after which something exists. */
+/** Every way to store a result. */
 const stores: Record<
   string,
   (backend: ResultBackend, id: string) => Promise<boolean>
@@ -529,7 +529,7 @@ for (const [name, store] of Object.entries(stores)) {
   });
 }
 
-test("test_task_result_exists_after_forget: what was forgotten, by whomever, exists no more", async () => {
+test("test_task_result_exists_after_forget: a result that either side forgot no longer exists", async () => {
   await using backend = stage.backend();
   for (const side of [backend, stage.driver]) {
     const [id] = taskIds(1) as [string];
@@ -542,14 +542,14 @@ test("test_task_result_exists_after_forget: what was forgotten, by whomever, exi
 
 // -- test_backend_retries --------------------------------------------------------------
 
-/** A call that is made through a proxy that fails. */
+/** A call through a proxy that fails. */
 interface FailingCall {
   /** Celery's names of the four tests. */
   names: [never: string, retries: string, limit: string, unsafe: string];
   /** The command that the call needs. */
   command: string;
   run: (backend: ResultBackend) => Promise<unknown>;
-  /** What it fails with in the end. */
+  /** The error that it finally rejects with. */
   errorName: string;
 }
 
@@ -578,25 +578,25 @@ const failingCalls: FailingCall[] = [{
 for (const { names, command, run, errorName } of failingCalls) {
   const [never, retries, limit, unsafe] = names;
 
-  test(`${never}: with one attempt the first failure is the end, and is the cause`, async () => {
+  test(`${never}: with one attempt, the call rejects after the first failure, which is the cause`, async () => {
     await using stand = await proxied({ retry: { maxAttempts: 1 } });
     const lost = await loseNext(stand, command, run);
     const error = await assertRejects(() => lost.call, Error, "task task");
     assertEquals(error.name, errorName);
     assertInstanceOf(error.cause, RedisConnectionError);
     assertEquals(stand.proxy.commands.get(command), lost.count + 1);
-    // The next call is served.
+    // The next call succeeds.
     await run(stand.backend);
   });
 
-  test(`${retries}: a call whose connection dies is made again`, async () => {
+  test(`${retries}: a call whose connection dies is retried`, async () => {
     await using stand = await proxied();
     const lost = await loseNext(stand, command, run);
     await lost.call;
     assertEquals(stand.proxy.commands.get(command), lost.count + 2);
   });
 
-  test(`${limit}: after the last attempt the call fails, and says how often it tried`, async () => {
+  test(`${limit}: after the last attempt the call rejects, and says how many there were`, async () => {
     await using stand = await proxied({ retry: { maxAttempts: 3 } });
     await stand.proxy.refuse();
     await stand.proxy.cut();
@@ -609,7 +609,7 @@ for (const { names, command, run, errorName } of failingCalls) {
     assertInstanceOf(error.cause, RedisConnectionError);
   });
 
-  test(`${unsafe}: what another attempt cannot mend is tried once, and told in the server's words`, async () => {
+  test(`${unsafe}: a permanent error is not retried, and is reported in the server's words`, async () => {
     await using stand = await proxied();
     await using client = await stage.redis.client();
     await client.send("DEL", `${KEY}task`);
@@ -629,7 +629,7 @@ interface Proxied extends AsyncDisposable {
   proxy: FaultProxy;
 }
 
-/** A backend behind a proxy, connected, and with the server knowing its script. */
+/** A connected backend behind a proxy, whose script the server has loaded. */
 async function proxied(options: ResultBackendOptions = {}): Promise<Proxied> {
   await using stack = new AsyncDisposableStack();
   const proxy = stack.use(await FaultProxy.start(stage.redis.url));
@@ -649,7 +649,7 @@ async function proxied(options: ResultBackendOptions = {}): Promise<Proxied> {
   };
 }
 
-/** Makes a call, and the connection die under its command; `count` is how many such commands there were before. */
+/** Makes a call, and kills the connection during its command; `count` is the number of such commands before. */
 async function loseNext(
   { backend, proxy }: Proxied,
   command: string,
@@ -658,14 +658,14 @@ async function loseNext(
   const count = proxy.commands.get(command) ?? 0;
   using hold = proxy.hold(command);
   const call = run(backend);
-  // Looked at by the test, but perhaps not at once.
+  // The test awaits it, but perhaps later.
   call.catch(() => {});
   await hold.reached;
   proxy.reset();
   return { call, count };
 }
 
-/** The members of a document, in order; of the time only that there is one. */
+/** The members of a document, in order, with the time replaced. */
 function parsed(document: string): [string, unknown][] {
   return Object.entries(JSON.parse(document)).map(([member, value]) => [
     member,

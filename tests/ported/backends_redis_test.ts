@@ -35,7 +35,7 @@ import { collect, inboxOf, taskIds, untilStatus } from "../support/results.ts";
 
 const KEY = "celery-task-meta-";
 
-/** No wait that a test would notice, and no re-reading: what arrives came by the way under test. */
+/** Short waits, and no reconciling, so that results arrive only by the mechanism under test. */
 const QUICK: ResultBackendOptions = {
   reconcile: 0,
   reconnect: { minTimeout: 1, maxTimeout: 10 },
@@ -46,7 +46,7 @@ function redisTest(name: string, fn: () => Promise<void>): void {
   Deno.test(needs("redis-server", { name, fn }));
 }
 
-/** What FAILURE, REVOKED and RETRY hold is an exception. */
+/** The result of FAILURE, REVOKED and RETRY is an exception. */
 function resultFor(state: string): unknown {
   return /^(FAILURE|REVOKED|RETRY)$/.test(state) ? new Error(state) : state;
 }
@@ -145,7 +145,7 @@ redisTest(
     const status = inboxOf(backend.status());
 
     using hold = proxy.hold("UNSUBSCRIBE");
-    consumer.cancel("some-task");
+    consumer.remove("some-task");
     await hold.reached;
     assertEquals((await channelsOf(client)).length, 2);
     proxy.reset("subscribed");
@@ -194,7 +194,7 @@ redisTest(
     const status = inboxOf(backend.status());
     await proxy.cut();
     await status.until(({ type }) => type === "disconnected");
-    // Time enough for whoever would dial.
+    // Enough time for a connection attempt.
     for (let i = 0; i < 50; i++) await client.send("PING");
     assertEquals(status.all.at(-1)?.type, "disconnected");
     assertEquals((await backend.getMeta("initial")).result, 1);
@@ -275,7 +275,7 @@ for (const kind of ["success", "failure"] as const) {
       await using backend = new ResultBackend(redis.url, QUICK);
       await using writer = new ResultBackend(redis.url);
       const state = kind.toUpperCase();
-      // The second one leaves at the moment when the message comes.
+      // The second one leaves at the moment the message arrives.
       const abort = new AbortController();
       const waits = [
         backend.result("task").get({
@@ -349,7 +349,7 @@ redisTest(
       );
       const failed = await status.until(({ type }) => type === "failed");
       assert(failed.type === "failed", failed.type);
-      // The wait has an error of its own, with its caller in the stack.
+      // The wait has its own error, with its caller in the stack.
       assertEquals(failed.error.message, error.message);
       assertStrictEquals(failed.error.cause, error.cause);
       const retries = status.all.filter(({ type }) => type === "retrying");
@@ -365,7 +365,7 @@ redisTest(
   "test_expires_is_None, test_expires_defaults_to_config: without an expiry results are kept for a day, with null for ever",
   async () => {
     assertEquals(await ttlWith({}), 86_400);
-    // In Celery the argument None is the setting, and the setting None is for ever.
+    // In Celery, the argument None means the setting, and the setting None means no expiry.
     assertEquals(await ttlWith({ expires: null }), -1);
   },
 );
@@ -398,7 +398,7 @@ redisTest(
     assertEquals(await client.send("TTL", `${KEY}task`), 512);
     await forEver.markAsDone("task", 42);
     assertEquals(await client.send("TTL", `${KEY}task`), -1);
-    // A SUCCESS stands as it is, its expiry included.
+    // A SUCCESS is unchanged, including its expiry.
     assertEquals(await backend.markAsDone("task", 43), false);
     assertEquals(await client.send("TTL", `${KEY}task`), -1);
   },
@@ -416,7 +416,7 @@ redisTest(
     await backend.forget("task");
     assertEquals(await result.state(), "PENDING");
     assertEquals(await client.send("KEYS", "*"), []);
-    // There is nothing left to forget, which is no error.
+    // Nothing is left to forget, which is not an error.
     await backend.forget("task");
   },
 );
@@ -459,7 +459,7 @@ function attemptOf(event: StatusEvent): number[] {
     : [];
 }
 
-/** The TTL of a result just stored, by a backend with these options. */
+/** The TTL of a result stored by a backend with these options. */
 async function ttlWith(options: ResultBackendOptions): Promise<unknown> {
   await using redis = await startRedis();
   await using client = await redis.client();

@@ -35,7 +35,7 @@ function test(name: string, fn: () => Promise<void>): void {
 
 // -- test_chain ------------------------------------------------------------------------
 
-test("test_simple_chain: the last link gives the sum of all", async () => {
+test("test_simple_chain: the last task returns the sum of all", async () => {
   await using backend = stage.backend();
   const ids = await stage.driver.callChain([
     ["add", [4, 4]],
@@ -45,7 +45,7 @@ test("test_simple_chain: the last link gives the sum of all", async () => {
   assertEquals(await stage.inTime(backend.result(ids.at(-1)!).get()), 32);
 });
 
-test("test_groupresult_serialization: a task that returns a chain's group leaves its tuple, and that is the group again", async () => {
+test("test_groupresult_serialization: a task that returns a chain's group stores its tuple, which parses to the group", async () => {
   await using backend = stage.backend();
   const id = await stage.driver.callTask("send_chain_into_group", [3]);
   const tuple = await stage.inTime(backend.result(id).get());
@@ -56,7 +56,7 @@ test("test_groupresult_serialization: a task that returns a chain's group leaves
   assertEquals(await stage.inTime(group.get()), [0, 2, 4]);
 });
 
-test("test_parent_ids: each link knows the first one and the one before, and its document names the latter", async () => {
+test("test_parent_ids: each task of a chain knows its root and its parent, and its document names the parent", async () => {
   await using backend = stage.backend();
   const links = Array.from(
     { length: 10 },
@@ -103,7 +103,7 @@ test("test_large_header: a chord of a thousand tasks, each of them streamed as w
   );
 });
 
-test("test_error_propagates_from_chord: a part's failure is its own outcome and the body's, with the cause in the traceback", async () => {
+test("test_error_propagates_from_chord: a part's failure is its outcome and that of the body, with the cause in the traceback", async () => {
   await using backend = stage.backend();
   const { id, ids } = await stage.driver.callChord(
     [["add", [1, 1]], ["fail_value_error"]],
@@ -119,7 +119,7 @@ test("test_error_propagates_from_chord: a part's failure is its own outcome and 
   assertStringIncludes(body?.message ?? "", `Dependency ${ids[1]} raised`);
   assertExists(body?.traceback);
   assertStringIncludes(body.traceback, "ValueError");
-  // The other part is none the worse for it.
+  // The other part is unaffected.
   assertEquals(await backend.result(ids[0]!).get(), 2);
 });
 
@@ -141,7 +141,7 @@ test("test_error_propagates_from_chord: the body that knows its header rejects w
   assertEquals([error.taskId, error.excType], [parent.ids[1], "ValueError"]);
 });
 
-test("test_redis_subscribed_channels_leak: ten chords leave as many channels as there were", async () => {
+test("test_redis_subscribed_channels_leak: ten chords leave no additional channels", async () => {
   await using backend = stage.backend();
   await using client = await stage.redis.client();
   // Python's Celery keeps some subscriptions for a while.
@@ -169,7 +169,7 @@ test("test_redis_subscribed_channels_leak: ten chords leave as many channels as 
 
 // -- test_group ------------------------------------------------------------------------
 
-test("test_ready_with_exception: a group is ready though a task of it failed, and to ask does not throw", async () => {
+test("test_ready_with_exception: a group is ready although a task failed, and ready() does not throw", async () => {
   await using backend = stage.backend();
   const { id } = await stage.driver.callGroup([
     ["add", [1, 2]],
@@ -184,7 +184,7 @@ test("test_ready_with_exception: a group is ready though a task of it failed, an
   );
 });
 
-test("test_empty_group_result: a group of nothing is restored as one", async () => {
+test("test_empty_group_result: an empty group is restored", async () => {
   await using backend = stage.backend();
   const { id } = await stage.driver.callGroup([]);
   const group = await backend.restoreGroup(id);
@@ -208,7 +208,7 @@ test("test_nested_group: groups in a group are one flat group, as Python sends i
   assertEquals(await stage.inTime(group.get()), [11, 101, 1001, 2001]);
 });
 
-test("test_large_group: a thousand tasks give their results in order", async () => {
+test("test_large_group: a thousand results come in order", async () => {
   await using backend = stage.backend();
   const inputs = Array.from({ length: 1000 }, (_, i) => i);
   const { id } = await stage.driver.callGroup(
@@ -230,7 +230,7 @@ test("test_result_set: the results of tasks that were sent one by one come in or
   assertEquals(await stage.inTime(backend.resultSet(ids).get()), [2, 4]);
 });
 
-test("test_result_set_error: a failed member is told by the set, and rejects by itself", async () => {
+test("test_result_set_error: the set reports a failed member, and the member rejects", async () => {
   await using backend = stage.backend();
   const ids = [
     await stage.driver.callTask("fail_value_error"),

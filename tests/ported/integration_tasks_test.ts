@@ -40,7 +40,7 @@ const SUCCEEDED = ["SUCCESS", true, true, false];
 const FAILED = ["FAILURE", true, false, true];
 const REVOKED = ["REVOKED", true, false, false];
 
-/** Sends a task under an id that is awaited already; its outcome, and all that was seen on the way. */
+/** Sends a task under an id that is already awaited; returns its outcome and events. */
 async function eventsOf(
   backend: ResultBackend,
   name: string,
@@ -56,7 +56,7 @@ async function eventsOf(
 
 // -- test_tasks ----------------------------------------------------------------------
 
-test("test_basic_task: tasks that were sent with arguments, by position and by name, give their results", async () => {
+test("test_basic_task: tasks with positional and keyword arguments return their results", async () => {
   await using backend = stage.backend();
   const numbers = Array.from({ length: 10 }, (_, i) => i);
   for (
@@ -94,7 +94,7 @@ test("test_multithread_producer: many backends at once each get the results of t
   }));
 });
 
-test("test_timeout: a wait runs out of time, and the task goes on", async () => {
+test("test_timeout: a wait times out, and the task continues", async () => {
   await using backend = stage.backend();
   const taskId = await stage.driver.callTask("wait_for_gate");
   const result = backend.result(taskId);
@@ -142,7 +142,7 @@ test("test_revoked: a task that is revoked while it waits in the queue rejects",
   assertEquals(await toldOf(result), REVOKED);
 });
 
-test("test_retry: RETRY is seen and is no outcome; then comes the failure, or the result", async () => {
+test("test_retry: RETRY is an event but not an outcome; then comes the failure or the result", async () => {
   await using backend = stage.backend();
   const failing = await eventsOf(backend, "retry_in_vain");
   const succeeding = await eventsOf(backend, "retry_until", [2]);
@@ -162,7 +162,7 @@ test("test_retry: RETRY is seen and is no outcome; then comes the failure, or th
   assertEquals(succeeding.at(-1)?.result, 2);
 });
 
-test("test_retry_with_unpickleable_exception: a retry tells the exception that pickle refused", async () => {
+test("test_retry_with_unpickleable_exception: a retry reports an exception that cannot be pickled", async () => {
   await using backend = stage.backend();
   const events = await eventsOf(backend, "report_unpicklable_retry");
   const retry = events.find(({ state }) => state === "RETRY");
@@ -174,7 +174,7 @@ test("test_retry_with_unpickleable_exception: a retry tells the exception that p
   assertEquals(events.at(-1)?.result, "second time");
 });
 
-test("test_fail_with_unpickleable_exception: a failure tells the exception that pickle refused", async () => {
+test("test_fail_with_unpickleable_exception: a failure reports an exception that cannot be pickled", async () => {
   await using backend = stage.backend();
   const result = backend.result(
     await stage.driver.callTask("fail_unpicklable"),
@@ -189,7 +189,7 @@ test("test_fail_with_unpickleable_exception: a failure tells the exception that 
   assertEquals(await result.state(), "FAILURE");
 });
 
-test("test_unicode_task: a group of tasks whose arguments and results are beyond ASCII", async () => {
+test("test_unicode_task: a group of tasks with non-ASCII arguments and results", async () => {
   await using backend = stage.backend();
   const text = "h\xe5\u5b83 valmuefr\xf8 \u{1f600}";
   const { ids } = await stage.driver.callGroup(
@@ -212,12 +212,12 @@ test("test_ignoring_result_no_subscriptions: a task whose result is ignored leav
   });
   const result = backend.result(taskId);
   await stage.inTime(stage.driver.waitAtGate(`ran-${taskId}`));
-  // Looking is not waiting.
+  // Reading is not waiting.
   assertEquals(await toldOf(result), ["PENDING", false, false, false]);
   assertEquals(await newChannels(client, before), []);
 });
 
-test("test_asyncresult_forget_cancels_subscription: forgetting leaves no channel behind, though waits go on until their outcome", async () => {
+test("test_asyncresult_forget_cancels_subscription: forget() leaves no channel behind, although waits continue until their outcome", async () => {
   await using backend = stage.backend();
   await using client = await stage.redis.client();
   const before = await channelsOf(client);
@@ -232,14 +232,14 @@ test("test_asyncresult_forget_cancels_subscription: forgetting leaves no channel
   // Celery's forget() ends the waits of its own process.
   await result.forget();
   await stage.driver.openGate(blocker);
-  const [event] = await stage.inTime(outcomesOf(consumer.readable, 1));
+  const [event] = await stage.inTime(countOutcomes(consumer.readable, 1));
   assertEquals(event?.result, 3);
   await result.forget();
   assertEquals(await result.state(), "PENDING");
   await untilChannels(client, [], before);
 });
 
-test("test_asyncresult_get_cancels_subscription: a wait subscribes its task, and its result ends that", async () => {
+test("test_asyncresult_get_cancels_subscription: a wait subscribes to its task, and unsubscribes at the result", async () => {
   await using backend = stage.backend();
   await using client = await stage.redis.client();
   const before = await channelsOf(client);
@@ -251,8 +251,8 @@ test("test_asyncresult_get_cancels_subscription: a wait subscribes its task, and
   await untilChannels(client, [], before);
 });
 
-/** The next outcomes of a stream that may not end. */
-async function outcomesOf(
+/** The next outcomes of a stream that may stay open. */
+async function countOutcomes(
   stream: ReadableStream<ResultEvent>,
   count: number,
 ): Promise<ResultEvent[]> {

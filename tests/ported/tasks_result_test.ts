@@ -33,7 +33,7 @@ function test(name: string, fn: () => Promise<void>): void {
   Deno.test(stage.test(name, fn));
 }
 
-/** A document's result where a task raised a KeyError. */
+/** The result in the document of a task that raised a KeyError. */
 function keyError(argument: string): string {
   return JSON.stringify({
     exc_type: "KeyError",
@@ -42,7 +42,7 @@ function keyError(argument: string): string {
   });
 }
 
-/** Has Celery store a result, and gives its task's id. */
+/** Makes Celery store a result; returns the task's id. */
 async function stored(
   json: string,
   state: string,
@@ -53,7 +53,7 @@ async function stored(
   return taskId;
 }
 
-/** Has Celery store what tasks returned, and gives their ids. */
+/** Makes Celery store the results of tasks; returns their ids. */
 async function storedAll(values: readonly number[]): Promise<string[]> {
   const ids: string[] = [];
   for (const value of values) {
@@ -80,7 +80,7 @@ const TRACEBACK = `Traceback (most recent call last):
 KeyError: 'blue'
 `;
 
-test("test_get: a value is resolved to, None is null, a failure rejects or is resolved to", async () => {
+test("test_get: resolves to a value, to null for None, and rejects with a failure or resolves to it", async () => {
   await using backend = stage.backend();
   const ok = await stored('"the"', "SUCCESS");
   assertEquals(await backend.result(ok).get(), "the");
@@ -94,7 +94,7 @@ test("test_get: a value is resolved to, None is null, a failure rejects or is re
   assertInstanceOf(same, TaskError);
   assertEquals([same.excType, same.excArgs], [error.excType, ["brown"]]);
 
-  // What is retried has an exception, and no outcome.
+  // A retry has an exception, and is not an outcome.
   const retried = backend.result(await stored(keyError("red"), "RETRY"));
   const meta = await retried.meta();
   assert(meta.state === "RETRY");
@@ -102,7 +102,7 @@ test("test_get: a value is resolved to, None is null, a failure rejects or is re
   assertEquals(meta.result?.excArgs, ["red"]);
 });
 
-test("test_raising: a failure rejects with the exception's class and arguments, and the worker's traceback where there is one", async () => {
+test("test_raising: a failure rejects with the exception's class and arguments, and the worker's traceback if there is one", async () => {
   await using backend = stage.backend();
   const without = await stored(keyError("brown"), "FAILURE");
   const error = await assertRejects(
@@ -122,11 +122,11 @@ test("test_raising: a failure rejects with the exception's class and arguments, 
     [traced.excType, traced.excModule, traced.excArgs, traced.traceback],
     ["KeyError", "builtins", ["blue"], trace],
   );
-  // Python's frames are no frames of this program.
+  // Python's frames are not frames of this program.
   assertEquals(traced.stack?.includes("shop.py"), false);
 });
 
-test("test_get_traceback: a failure and a retry have their traceback, a success and a pending task none", async () => {
+test("test_get_traceback: a failure and a retry have a traceback, a success and a pending task have none", async () => {
   await using backend = stage.backend();
   const trace = TRACEBACK;
   const ids = [
@@ -171,7 +171,7 @@ test("test_ready: a success, a failure and a revoked task are, a retry and a pen
   }
 });
 
-test("test_exists, test_exists_returns_bool: whatever was stored exists, as a boolean; an unknown id does not", async () => {
+test("test_exists, test_exists_returns_bool: every stored result exists, as a boolean; an unknown id does not", async () => {
   await using backend = stage.backend();
   for (
     const id of [
@@ -185,7 +185,7 @@ test("test_exists, test_exists_returns_bool: whatever was stored exists, as a bo
   }
 });
 
-test("test_forget: one result is forgotten, for both sides; others stay", async () => {
+test("test_forget: one result is removed, for both sides; others remain", async () => {
   await using backend = stage.backend();
   const ids = [
     await stored('"the"', "SUCCESS"),
@@ -206,7 +206,7 @@ for (
     ["none, as Celery before 5.5 writes it", "2024-08-24T00:00:00"],
   ] as const
 ) {
-  test(`test_date_done: ${date} is the time that it says, whatever the application's time zone: ${zone}`, async () => {
+  test(`test_date_done: ${date} is the same moment in every time zone of the application: ${zone}`, async () => {
     using _zone = timeZone("Asia/Kolkata");
     await using backend = stage.backend();
     await using client = await stage.redis.client();
@@ -226,7 +226,7 @@ for (
   });
 }
 
-test("test_get_request_meta: what Celery stored of the call is told, and when it was done; a retry was not done", async () => {
+test("test_get_request_meta: reports what Celery stored of the call, and when it finished; a retry has not", async () => {
   await using backend = stage.backend();
   const [id] = taskIds(1) as [string];
   const before = Date.now();
@@ -257,7 +257,7 @@ test("test_get_request_meta: what Celery stored of the call is told, and when it
   assertEquals((await backend.getMeta(retried)).dateDone, null);
 });
 
-test("test_get_timeout, test_get_timeout_longer: a retry and a pending task run out of time, and the last state is told", async () => {
+test("test_get_timeout, test_get_timeout_longer: a retry and a pending task time out, with the last state in the error", async () => {
   await using backend = stage.backend();
   const retried = await stored(keyError("red"), "RETRY");
   for (const timeout of [0, 50]) {
@@ -291,7 +291,7 @@ test("test_propagates_for_parent: a parent's failure rejects, a parent's success
   assertEquals(await backend.result(id, { parent }).get(), 84);
 });
 
-test("test_forget: the parents of a result are forgotten with it, what it led to is not", async () => {
+test("test_forget: the parents of a result are removed with it, its children are not", async () => {
   await using backend = stage.backend();
   const [grandparent, parent, id] = await storedAll([1, 2, 3]);
   const child = await stored("4", "SUCCESS");
@@ -308,7 +308,7 @@ test("test_forget: the parents of a result are forgotten with it, what it led to
   assertEquals(await backend.exists(child), true);
 });
 
-/** Stores a result that led to a second, and so on: 0, 1, 2; gives their ids. */
+/** Stores a result with a child, and so on: 0, 1, 2; returns their ids. */
 async function storeLine(backend: ResultBackend): Promise<string[]> {
   const ids = taskIds(3);
   for (const [value, id] of ids.entries()) {
@@ -319,7 +319,7 @@ async function storeLine(backend: ResultBackend): Promise<string[]> {
   return ids;
 }
 
-test("test_children: what a task sent are results", async () => {
+test("test_children: the children of a task are results", async () => {
   await using backend = stage.backend();
   const [first, second] = await storeLine(backend);
   const children = await backend.result(first!).children();
@@ -331,7 +331,7 @@ test("test_children: what a task sent are results", async () => {
   assertEquals((await stage.driver.read(first!)).children, [second]);
 });
 
-test("test_build_graph_get_leaf_collect: a tree has its graph, its leaf and its values, as in Python", async () => {
+test("test_build_graph_get_leaf_collect: the graph, the leaf and the values of a tree are those of Python", async () => {
   await using backend = stage.backend();
   const ids = await storeLine(backend);
   const root = backend.result(ids[0]!);
@@ -350,7 +350,7 @@ test("test_build_graph_get_leaf_collect: a tree has its graph, its leaf and its 
   assertEquals(collected, await stage.driver.collect(ids[0]!));
 });
 
-test("test_iterdeps: each result comes with the one that led to it; behind one that is not ready the walk ends, or passes it over", async () => {
+test("test_iterdeps: each result comes with its parent; one that is not ready ends the walk, or is skipped", async () => {
   await using backend = stage.backend();
   const children = await storedAll([1, 2, 3]);
   const id = crypto.randomUUID();
@@ -379,7 +379,7 @@ test("test_iterdeps: each result comes with the one that led to it; behind one t
 
 // -- ResultSet, GroupResult ------------------------------------------------------------
 
-test("test_get_empty: nothing to wait for gives no values, at once", async () => {
+test("test_get_empty: an empty set resolves to no values at once", async () => {
   await using backend = stage.backend();
   assertEquals(await backend.resultSet([]).get({ timeout: 0 }), []);
   const group = groupOf(backend, []);
@@ -395,7 +395,7 @@ test("test_join_native: the values come in the order of the group", async () => 
   assertEquals(await groupOf(backend, turned).get(), values.toReversed());
 });
 
-test("test_join_native_raises: one failure rejects, or stands in its place", async () => {
+test("test_join_native_raises: a failure rejects, or takes the place of the value", async () => {
   await using backend = stage.backend();
   const failed = await stored(keyError("foo"), "FAILURE");
   const group = groupOf(backend, [...await storedAll([1, 2]), failed]);
@@ -406,7 +406,7 @@ test("test_join_native_raises: one failure rejects, or stands in its place", asy
   assertInstanceOf(values[2], TaskError);
 });
 
-test("test_join_timeout: a group whose tasks are not all ready runs out of time, and names the missing", async () => {
+test("test_join_timeout: a group that is not ready times out, and names the missing tasks", async () => {
   await using backend = stage.backend();
   const done = await storedAll([1, 2]);
   const retried = await stored(keyError("red"), "RETRY");
@@ -418,13 +418,13 @@ test("test_join_timeout: a group whose tasks are not all ready runs out of time,
     );
     assertEquals(error.missingIds, [retried]);
   }
-  // In time is in time.
+  // One that is ready in time does not.
   const wait = group.join({ timeout: 10_000 });
   await stage.driver.store(retried, "3", "SUCCESS");
   assertEquals(await wait, [1, 2, 3]);
 });
 
-test("test_iter_native: each outcome of a group comes once, with its task; of an empty group none", async () => {
+test("test_iter_native: yields each outcome of a group once, with its task; none of an empty group", async () => {
   await using backend = stage.backend();
   const values = Array.from({ length: 10 }, (_, i) => i);
   const ids = await storedAll(values);
@@ -437,7 +437,7 @@ test("test_iter_native: each outcome of a group comes once, with its task; of an
   assertEquals(await Array.fromAsync(groupOf(backend, [])), []);
 });
 
-test("test_save_restore: a saved group is restored by whoever knows its id, until it is deleted", async () => {
+test("test_save_restore: a saved group is restored by its id, until it is deleted", async () => {
   await using backend = stage.backend();
   await using other = stage.backend();
   const ids = await storedAll([1, 2, 3]);
@@ -454,7 +454,7 @@ test("test_save_restore: a saved group is restored by whoever knows its id, unti
   assertEquals(await stage.driver.getGroup(group.id), null);
 });
 
-test("test_successful, test_failed, test_waiting, test_ready, test_completed_count: a group tells of its members what Python's tells", async () => {
+test("test_successful, test_failed, test_waiting, test_ready, test_completed_count: a group reports the same of its members as in Python", async () => {
   await using backend = stage.backend();
   const ok = await storedAll([1, 2]);
   const failed = await stored(keyError("brown"), "FAILURE");
@@ -505,7 +505,7 @@ for (
     ],
   ] satisfies [string, ResultTuple][]
 ) {
-  test(`${name}: a result is the same after its tuple, here and in Python`, async () => {
+  test(`${name}: a result survives conversion to a tuple and back, here and in Python`, async () => {
     await using backend = stage.backend();
     const result = backend.fromTuple(tuple);
     assertEquals(result instanceof GroupResult, name.includes("Group"));
@@ -521,7 +521,7 @@ for (
   });
 }
 
-test("test_compat: the form without a parent, and a bare id, are read too", async () => {
+test("test_compat: the form without a parent, and a bare id, are read as well", async () => {
   await using backend = stage.backend();
   const group = backend.fromTuple(["uid", []]);
   assertInstanceOf(group, GroupResult);

@@ -45,7 +45,7 @@ Deno.test("ResultBackend.saveGroup() saves ids, tasks, groups and a parent as Ce
   assertInstanceOf(restored.parent, AsyncResult);
 });
 
-Deno.test("ResultBackend.saveGroup() takes a string for one id, and replaces what was saved", async () => {
+Deno.test("ResultBackend.saveGroup() treats a string as one id, and replaces the saved group", async () => {
   await using stage = await BackendStage.start({ expires: null });
   const { backend, client } = stage;
   await backend.saveGroup("g", ["x", "x"]);
@@ -57,7 +57,7 @@ Deno.test("ResultBackend.saveGroup() takes a string for one id, and replaces wha
   assertEquals((await backend.restoreGroup("g"))?.ids, []);
 });
 
-Deno.test("ResultBackend.saveGroup() refuses members that are none", async () => {
+Deno.test("ResultBackend.saveGroup() refuses invalid members", async () => {
   await using stage = await BackendStage.start();
   const { backend } = stage;
   await assertRejects(() => backend.saveGroup("", ["a"]), TypeError);
@@ -98,7 +98,7 @@ Deno.test("GroupResult.save() refuses a group that is too large", async () => {
   assertEquals([error.groupId, error.state], ["g", "SUCCESS"]);
 });
 
-Deno.test("ResultBackend.restoreGroup() tells of a key that is no group", async () => {
+Deno.test("ResultBackend.restoreGroup() refuses a document that is not a group", async () => {
   await using stage = await BackendStage.start();
   const { backend, client } = stage;
   await client.send("RPUSH", KEY, "x");
@@ -117,7 +117,7 @@ Deno.test("ResultBackend.restoreGroup() tells of a key that is no group", async 
     DecodeError,
     "its id is",
   );
-  // Half a surrogate pair: JSON has a word for it, and no key.
+  // Half a surrogate pair: JSON can express it, but a key cannot.
   await client.send("SET", KEY, '{"result": [["g", null], ["\\ud800"]]}');
   await assertRejects(
     () => backend.restoreGroup("g"),
@@ -126,7 +126,7 @@ Deno.test("ResultBackend.restoreGroup() tells of a key that is no group", async 
   );
 });
 
-Deno.test("ResultBackend groups stand under the key prefix", async () => {
+Deno.test("ResultBackend stores groups under the key prefix", async () => {
   await using stage = await BackendStage.start({ keyPrefix: "my" });
   await stage.backend.saveGroup("g", "a");
   assertEquals(await stage.keys(), [`my_${KEY}`]);

@@ -26,7 +26,7 @@ function nested(stage: BackendStage): GroupResult {
   return group;
 }
 
-Deno.test("ResultSet keeps its ids as they were given", async () => {
+Deno.test("ResultSet keeps its ids in the order given", async () => {
   await using stage = await BackendStage.start();
   const { backend } = stage;
   const set = backend.resultSet(["b", "a", "b"]);
@@ -40,7 +40,7 @@ Deno.test("ResultSet keeps its ids as they were given", async () => {
   assertThrows(() => backend.resultSet(5), TypeError);
 });
 
-Deno.test("ResultSet.get() resolves to the values in order, duplicates in each of their places", async () => {
+Deno.test("ResultSet.get() resolves to the values in order, and repeats those of duplicates", async () => {
   await using stage = await BackendStage.start();
   const set = stage.backend.resultSet<number>(["c", "a", "c", "b"]);
   const wait = set.get();
@@ -52,7 +52,7 @@ Deno.test("ResultSet.get() resolves to the values in order, duplicates in each o
   assertEquals(await stage.channels(), 0);
 });
 
-Deno.test("ResultSet is ready, and [], where it is empty", async () => {
+Deno.test("ResultSet is ready and resolves to [] if it is empty", async () => {
   await using stage = await BackendStage.start();
   const set = stage.backend.resultSet([]);
   for (const options of [{}, { timeout: 0 }, { propagate: false }]) {
@@ -80,7 +80,7 @@ Deno.test("ResultSet.get() rejects as soon as one fails, while others are missin
   assertEquals(await stage.channels(), 0);
 });
 
-Deno.test("ResultSet.get() with propagate: false puts TaskErrors in their places", async () => {
+Deno.test("ResultSet.get() with propagate: false puts TaskErrors in the places of values", async () => {
   await using stage = await BackendStage.start();
   await stage.done("a", 1);
   await stage.failed("b");
@@ -94,7 +94,7 @@ Deno.test("ResultSet.get() with propagate: false puts TaskErrors in their places
   );
 });
 
-Deno.test("ResultSet.get() has one deadline for all, and says which are missing", async () => {
+Deno.test("ResultSet.get() has one deadline for all members, and names those without an outcome", async () => {
   await using stage = await BackendStage.start();
   await stage.done("a");
   await stage.backend.markAsStarted("c");
@@ -112,7 +112,7 @@ Deno.test("ResultSet.get() has one deadline for all, and says which are missing"
   assertEquals(await stage.channels(), 0);
 });
 
-Deno.test("ResultSet.get() ends by its signal, and when the backend closes", async () => {
+Deno.test("ResultSet.get() rejects when its signal aborts, and when the backend closes", async () => {
   await using stage = await BackendStage.start();
   const set = stage.backend.resultSet(["a", "b"]);
   const controller = new AbortController();
@@ -128,7 +128,7 @@ Deno.test("ResultSet.get() ends by its signal, and when the backend closes", asy
   await assertRejects(() => set.ready(), BackendClosedError);
 });
 
-Deno.test("ResultSet.get() tells each event, and is not ended by a callback that throws", async () => {
+Deno.test("ResultSet.get() reports each event, and survives a callback that throws", async () => {
   await using stage = await BackendStage.start();
   const reported: unknown[] = [];
   const onError = (event: ErrorEvent): void => {
@@ -155,7 +155,7 @@ Deno.test("ResultSet.get() tells each event, and is not ended by a callback that
   assertEquals(reported.length, 3);
 });
 
-Deno.test("ResultSet rejects with DecodeError where a document is none", async () => {
+Deno.test("ResultSet rejects with DecodeError if a document cannot be decoded", async () => {
   await using stage = await BackendStage.start();
   await stage.done("a");
   await stage.put("b", "no json");
@@ -183,7 +183,7 @@ Deno.test("ResultSet rejects with DecodeError where a document is none", async (
 
 // -- nested groups -----------------------------------------------------------------
 
-Deno.test("ResultSet.get() gives a list for a nested group, under the same deadline and propagation", async () => {
+Deno.test("ResultSet.get() resolves nested groups to lists, with the same deadline and propagation", async () => {
   await using stage = await BackendStage.start();
   const group = nested(stage);
   assertEquals(group.ids, ["a", "h", "e"]);
@@ -233,7 +233,7 @@ Deno.test("ResultSet counts members as Celery does", async () => {
 
 // -- streams -------------------------------------------------------------------------
 
-Deno.test("ResultSet gives each task's outcome once, as they come, those in groups too", async () => {
+Deno.test("ResultSet yields each task's outcome once, as it arrives, including those in groups", async () => {
   await using stage = await BackendStage.start();
   const seen: OutcomeEvent[] = [];
   const iterated = (async () => {
@@ -256,7 +256,7 @@ Deno.test("ResultSet gives each task's outcome once, as they come, those in grou
   );
 });
 
-Deno.test("ResultSet ends its subscriptions when the loop is left", async () => {
+Deno.test("ResultSet unsubscribes when the loop is left", async () => {
   await using stage = await BackendStage.start();
   await stage.done("a", 1);
   for await (const event of stage.backend.resultSet(["a", "b", "a"])) {
@@ -268,7 +268,7 @@ Deno.test("ResultSet ends its subscriptions when the loop is left", async () => 
 
 // -- forget --------------------------------------------------------------------------
 
-Deno.test("ResultSet.forget() forgets the members and what came before them, but no chord, no saved group", async () => {
+Deno.test("ResultSet.forget() removes the members and what came before them, but no chord and no saved group", async () => {
   await using stage = await BackendStage.start();
   const { backend, client } = stage;
   for (const id of ["a", "b", "p", "x"]) await stage.done(id);
@@ -289,7 +289,7 @@ Deno.test("ResultSet.forget() forgets the members and what came before them, but
   ]);
 });
 
-Deno.test("ResultSet.forget() forgets any number of results", async () => {
+Deno.test("ResultSet.forget() removes any number of results", async () => {
   await using stage = await BackendStage.start();
   const ids = Array.from({ length: 2500 }, (_, i) => `t${i}`);
   for (const id of ids) {

@@ -11,7 +11,6 @@ import {
   assert,
   assertEquals,
   assertInstanceOf,
-  assertMatch,
   assertRejects,
   assertStrictEquals,
   assertThrows,
@@ -21,7 +20,7 @@ import { untilStatus } from "../support/results.ts";
 
 // -- tuples --------------------------------------------------------------------
 
-Deno.test("AsyncResult.asTuple() and asList() tell the task and what came before it", async () => {
+Deno.test("AsyncResult.asTuple() and asList() describe the task and what came before it", async () => {
   await using stage = await BackendStage.start();
   const { backend } = stage;
   const a = backend.result("a");
@@ -35,7 +34,7 @@ Deno.test("AsyncResult.asTuple() and asList() tell the task and what came before
   assertEquals(a.parent, null);
 });
 
-Deno.test("ResultBackend.fromTuple() makes tasks and groups of tuples, also of the older form", async () => {
+Deno.test("ResultBackend.fromTuple() makes tasks and groups from tuples, including the older form", async () => {
   await using stage = await BackendStage.start();
   const { backend } = stage;
   const tuple = [["c", [["g", [["a", null], null]], [["x", null]]]], null];
@@ -53,7 +52,7 @@ Deno.test("ResultBackend.fromTuple() makes tasks and groups of tuples, also of t
   assertThrows(() => backend.fromTuple({}), TypeError, "Cannot read a result");
 });
 
-Deno.test("AsyncResult.toJSON() lets a result be stored as one, and among children", async () => {
+Deno.test("AsyncResult.toJSON() lets a result be stored as a value, and among children", async () => {
   await using stage = await BackendStage.start();
   const { backend } = stage;
   const child = backend.result("child", { parent: backend.result("parent") });
@@ -68,7 +67,7 @@ Deno.test("AsyncResult.toJSON() lets a result be stored as one, and among childr
   );
 });
 
-Deno.test("AsyncResult.children() is null where nothing is known, and throws DecodeError where they are none", async () => {
+Deno.test("AsyncResult.children() is null if nothing is known, and throws DecodeError if they are malformed", async () => {
   await using stage = await BackendStage.start();
   const { backend } = stage;
   assertEquals(await backend.result("t").children(), null);
@@ -88,19 +87,15 @@ Deno.test("AsyncResult.children() is null where nothing is known, and throws Dec
   }
 });
 
-Deno.test("AsyncResult.id cannot be changed at run time, and is shown", async () => {
+Deno.test("AsyncResult.id cannot be assigned at run time, and console.log() shows it", async () => {
   await using stage = await BackendStage.start();
   const result = stage.backend.result("a");
   assertThrows(() => Object.assign(result, { id: "b" }), TypeError);
-  assertThrows(
-    () => Object.defineProperty(result, "id", { value: "b" }),
-    TypeError,
-  );
   assertEquals(result.id, "a");
-  assertMatch(Deno.inspect(result), /^AsyncResult \{.* id: "a"/);
+  assertEquals(Deno.inspect(result), 'AsyncResult { id: "a", parent: null }');
 });
 
-Deno.test("AsyncResult is nothing that await would wait for", async () => {
+Deno.test("AsyncResult is not a thenable", async () => {
   await using stage = await BackendStage.start();
   const result = stage.backend.result("t");
   assert(!("then" in result));
@@ -109,9 +104,9 @@ Deno.test("AsyncResult is nothing that await would wait for", async () => {
   assert(!("then" in group));
 });
 
-// -- questions -------------------------------------------------------------------
+// -- reads -------------------------------------------------------------------
 
-Deno.test("AsyncResult.exists() tells whether anything is stored", async () => {
+Deno.test("AsyncResult.exists() reads whether anything is stored", async () => {
   await using stage = await BackendStage.start();
   const result = stage.backend.result("t");
   assertEquals(await result.exists(), false);
@@ -119,7 +114,7 @@ Deno.test("AsyncResult.exists() tells whether anything is stored", async () => {
   assertEquals(await result.exists(), true);
 });
 
-Deno.test("AsyncResult.forget() forgets the parents, too, by one DEL, and nothing else", async () => {
+Deno.test("AsyncResult.forget() removes the parents as well, with one DEL, and nothing else", async () => {
   await using stage = await BackendStage.start();
   const { backend, client } = stage;
   for (const id of ["a", "x", "y", "c", "child", "other"]) {
@@ -139,7 +134,7 @@ Deno.test("AsyncResult.forget() forgets the parents, too, by one DEL, and nothin
 
 // -- waits -----------------------------------------------------------------------
 
-Deno.test("AsyncResult.get() rejects with the failure of a parent: one that stands, and one that comes", async () => {
+Deno.test("AsyncResult.get() rejects with the failure of a parent: one stored before, and one during the wait", async () => {
   await using stage = await BackendStage.start();
   const { backend } = stage;
   const parent = backend.result("parent", { parent: backend.result("root") });
@@ -160,7 +155,7 @@ Deno.test("AsyncResult.get() rejects with the failure of a parent: one that stan
     "parent",
   );
   await assertRejects(() => result.get({ timeout: 0 }), TaskError);
-  // Even where the task has an outcome of its own: Celery's order.
+  // Even if the task has an outcome itself: Celery checks in this order.
   await stage.done("t", 84);
   for (const timeout of [0, 10_000]) {
     await assertRejects(() => result.get({ timeout }), TaskError);
@@ -170,7 +165,7 @@ Deno.test("AsyncResult.get() rejects with the failure of a parent: one that stan
   assertEquals(await stage.channels(), 0);
 });
 
-Deno.test("AsyncResult.get() rejects with the first failure of the chain, where several stand", async () => {
+Deno.test("AsyncResult.get() rejects with the first failure of the chain if there are several", async () => {
   await using stage = await BackendStage.start();
   const { backend } = stage;
   const root = backend.result("root");
@@ -189,7 +184,7 @@ Deno.test("AsyncResult.get() rejects with the first failure of the chain, where 
   }
 });
 
-Deno.test("AsyncResult.get() goes on while parents succeed, and through the members of a group", async () => {
+Deno.test("AsyncResult.get() continues while parents and the members of parent groups succeed", async () => {
   await using stage = await BackendStage.start();
   const { backend } = stage;
   const parent = backend.fromTuple([["g", ["a", null]], ["x", [["h", null], [
@@ -209,7 +204,7 @@ Deno.test("AsyncResult.get() goes on while parents succeed, and through the memb
   assertEquals((await failing).taskId, "y");
 });
 
-Deno.test("AsyncResult.get() times out for itself, whatever its parents do", async () => {
+Deno.test("AsyncResult.get() times out whatever its parents do", async () => {
   await using stage = await BackendStage.start();
   const { backend } = stage;
   const result = backend.result("t", { parent: backend.result("parent") });

@@ -45,7 +45,7 @@ async function plant(stage: BackendStage): Promise<AsyncResult> {
   return stage.backend.result("root");
 }
 
-Deno.test("AsyncResult.collect() gives each result and its value, level by level", async () => {
+Deno.test("AsyncResult.collect() yields each result and its value, level by level", async () => {
   await using stage = await BackendStage.start();
   const root = await plant(stage);
   const all = [
@@ -67,7 +67,7 @@ Deno.test("AsyncResult.collect() gives each result and its value, level by level
   assertEquals(await stage.channels(), 0);
 });
 
-Deno.test("AsyncResult.collect() waits for each result, also for those it did not know of", async () => {
+Deno.test("AsyncResult.collect() waits for each result, including those that it learns of later", async () => {
   await using stage = await BackendStage.start();
   const pairs = stage.backend.result("root").collect({ intermediate: true });
   const ids: string[] = [];
@@ -83,12 +83,12 @@ Deno.test("AsyncResult.collect() waits for each result, also for those it did no
   assertEquals(ids, ["root", "a", "b", "c"]);
 });
 
-Deno.test("AsyncResult.collect() throws what get() would throw", async () => {
+Deno.test("AsyncResult.collect() throws what get() throws", async () => {
   await using stage = await BackendStage.start();
   const root = await plant(stage);
   await stage.backend.forget("b");
   await stage.failed("d");
-  // Of a group, the first failure, while others are missing.
+  // The first failure of a group, while other outcomes are missing.
   const before: unknown[] = [];
   const error = await assertRejects(async () => {
     for await (const [{ id }] of root.collect()) before.push(id);
@@ -124,7 +124,7 @@ Deno.test("AsyncResult.collect() throws what get() would throw", async () => {
   assertEquals(await stage.channels(), 0);
 });
 
-Deno.test("AsyncResult.collect() has what it gave of a group, even if that is forgotten meanwhile", async () => {
+Deno.test("AsyncResult.collect() yields the members of a group even if they are forgotten meanwhile", async () => {
   await using stage = await BackendStage.start();
   const root = await plant(stage);
   const ids: string[] = [];
@@ -151,7 +151,7 @@ Deno.test("AsyncResult.collect() has one deadline for the whole walk", async () 
   );
 });
 
-Deno.test("AsyncResult.collect() ends with the failure of a parent, which leaves its result waiting for ever", async () => {
+Deno.test("AsyncResult.collect() throws the failure of a parent, whose child will never run", async () => {
   await using stage = await BackendStage.start();
   const { backend } = stage;
   const last = backend.result("last", { parent: backend.result("first") });
@@ -166,7 +166,7 @@ Deno.test("AsyncResult.collect() ends with the failure of a parent, which leaves
   assertEquals(below.taskId, "first");
 });
 
-Deno.test("AsyncResult.collect() ends by its signal, and by leaving the loop", async () => {
+Deno.test("AsyncResult.collect() ends when its signal aborts, and when the loop is left", async () => {
   await using stage = await BackendStage.start();
   await stage.done("root", 0, ["a", "b"]);
   const root = stage.backend.result("root");
@@ -188,7 +188,7 @@ Deno.test("AsyncResult.collect() ends by its signal, and by leaving the loop", a
   assertEquals(await stage.channels(), 0);
 });
 
-Deno.test("AsyncResult.collect(), dependencies() and graph() come to each result once, where documents lead in a circle", async () => {
+Deno.test("AsyncResult.collect(), dependencies() and graph() visit each result once if documents form a cycle", async () => {
   await using stage = await BackendStage.start();
   await stage.done("root", 0, ["a", "a", [["g", null], ["a", "root", "b"]]]);
   await stage.done("a", 1, ["root", "a"]);
@@ -214,7 +214,7 @@ Deno.test("AsyncResult.collect(), dependencies() and graph() come to each result
   ]);
 });
 
-Deno.test("AsyncResult.dependencies() gives each result with the one that led to it", async () => {
+Deno.test("AsyncResult.dependencies() yields each result with the one that led to it", async () => {
   await using stage = await BackendStage.start();
   const root = await plant(stage);
   assertEquals(await walked(root), [
@@ -228,7 +228,7 @@ Deno.test("AsyncResult.dependencies() gives each result with the one that led to
   ]);
 });
 
-Deno.test("AsyncResult.dependencies() throws IncompleteStreamError behind a level that is not ready, or passes it over", async () => {
+Deno.test("AsyncResult.dependencies() throws IncompleteStreamError after a level that is not ready, or skips what is below", async () => {
   await using stage = await BackendStage.start();
   const root = stage.backend.result("root");
   assertEquals(await walked(root, true), ["- > root"]);
@@ -256,7 +256,7 @@ Deno.test("AsyncResult.dependencies() throws IncompleteStreamError behind a leve
   ]);
 });
 
-Deno.test("AsyncResult.dependencies() never finds a result unready that was awaited in the loop", async () => {
+Deno.test("AsyncResult.dependencies() never finds a result that was awaited in the loop not ready", async () => {
   await using stage = await BackendStage.start();
   const root = stage.backend.result("root");
   const ids: string[] = [];
@@ -302,7 +302,7 @@ Deno.test("AsyncResult.graph() is plain data", async () => {
   );
 });
 
-Deno.test("AsyncResult.dependencies() and graph() throw DecodeError where a document, or its children, are none", async () => {
+Deno.test("AsyncResult.dependencies() and graph() throw DecodeError if a document or its children are malformed", async () => {
   await using stage = await BackendStage.start();
   await stage.done("root", 0, ["a"]);
   const root = stage.backend.result("root");
@@ -325,7 +325,7 @@ Deno.test("AsyncResult.dependencies() and graph() throw DecodeError where a docu
   }
 });
 
-Deno.test("AsyncResult.collect() takes a wide tree and a deep one", async () => {
+Deno.test("AsyncResult.collect() walks a wide tree and a deep one", async () => {
   await using stage = await BackendStage.start();
   const ids = Array.from({ length: 3000 }, (_, i) => `t${i}`);
   await stage.done("wide", 0, ids);

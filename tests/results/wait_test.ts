@@ -11,7 +11,7 @@ import {
   assertStringIncludes,
 } from "../support/assert.ts";
 import { turn } from "../support/turn.ts";
-import { WaitStage } from "../support/wait_stage.ts";
+import { WaitFixture } from "../support/wait_fixture.ts";
 
 const FAILURE = {
   exc_type: "ValueError",
@@ -19,8 +19,8 @@ const FAILURE = {
   exc_module: "builtins",
 };
 
-Deno.test("waitForOutcomes waits for all with one reader, and leaves nothing subscribed", async () => {
-  using stage = new WaitStage();
+Deno.test("waitForOutcomes() waits for all tasks with one reader, and leaves nothing subscribed", async () => {
+  using stage = new WaitFixture();
   const wait = stage.wait(["a", "b"]);
   await turn();
   assertEquals(stage.driver.link.calls.slice(0, 2), [
@@ -38,16 +38,16 @@ Deno.test("waitForOutcomes waits for all with one reader, and leaves nothing sub
   await stage.close();
 });
 
-Deno.test("waitForOutcomes resolves at once for no tasks, and dials nobody", async () => {
-  using stage = new WaitStage();
+Deno.test("waitForOutcomes() resolves at once for no tasks, without connecting", async () => {
+  using stage = new WaitFixture();
   await stage.wait([], { timeout: 0 });
   await stage.wait([], { parentIds: ["p"] });
   assertEquals(stage.driver.attempts, 0);
   await stage.close();
 });
 
-Deno.test("waitForOutcomes ends at exactly its timeout, and says who is missing", async () => {
-  using stage = new WaitStage();
+Deno.test("waitForOutcomes() rejects at exactly its timeout, and names the tasks without an outcome", async () => {
+  using stage = new WaitFixture();
   let isOver = false;
   const ids = Array.from({ length: 14 }, (_, i) => `t${i}`);
   const wait = assertRejects(
@@ -76,8 +76,8 @@ Deno.test("waitForOutcomes ends at exactly its timeout, and says who is missing"
   await stage.close();
 });
 
-Deno.test("waitForOutcomes with timeout 0 looks once, by one MGET, and subscribes to nothing", async () => {
-  using stage = new WaitStage();
+Deno.test("waitForOutcomes() with a timeout of 0 reads once, with one MGET, and does not subscribe", async () => {
+  using stage = new WaitFixture();
   stage.put("a", "SUCCESS");
   stage.put("b", "STARTED");
   const error = await assertRejects(
@@ -95,23 +95,23 @@ Deno.test("waitForOutcomes with timeout 0 looks once, by one MGET, and subscribe
   await stage.close();
 });
 
-Deno.test("waitForOutcomes refuses a timeout that is none", async () => {
-  using stage = new WaitStage();
+Deno.test("waitForOutcomes() refuses an invalid timeout", async () => {
+  using stage = new WaitFixture();
   for (const timeout of [-1, NaN]) {
     await assertRejects(() => stage.wait(["a"], { timeout }), RangeError);
   }
   await stage.close();
 });
 
-Deno.test("waitForOutcomes ends with what is thrown over an outcome; nothing more is handed on", async () => {
-  using stage = new WaitStage();
+Deno.test("waitForOutcomes() rejects with what onOutcome throws, and delivers nothing more", async () => {
+  using stage = new WaitFixture();
   const wait = assertRejects(
     () => stage.wait(["a", "b", "c"]),
     Error,
     "a is refused",
   );
   await turn();
-  // As in one batch: nobody has his turn in between.
+  // In one batch, without a turn of the event loop in between.
   stage.put("a", "REVOKED");
   stage.put("b", "SUCCESS");
   await wait;
@@ -122,8 +122,8 @@ Deno.test("waitForOutcomes ends with what is thrown over an outcome; nothing mor
   await stage.close();
 });
 
-Deno.test("waitForOutcomes ends by its signal: before, and while it waits", async () => {
-  using stage = new WaitStage();
+Deno.test("waitForOutcomes() rejects when its signal aborts, before or during the wait", async () => {
+  using stage = new WaitFixture();
   const reason = new Error("enough");
   assertStrictEquals(
     await assertRejects(() =>
@@ -149,8 +149,8 @@ Deno.test("waitForOutcomes ends by its signal: before, and while it waits", asyn
   await stage.close();
 });
 
-Deno.test("waitForOutcomes leaves nothing on its signal, and may be aborted by its own callback", async () => {
-  using stage = new WaitStage();
+Deno.test("waitForOutcomes() leaves no listener on its signal, and can be aborted by its own callback", async () => {
+  using stage = new WaitFixture();
   const controller = new AbortController();
   const { signal } = controller;
   let listeners = 0;
@@ -178,9 +178,9 @@ Deno.test("waitForOutcomes leaves nothing on its signal, and may be aborted by i
   await stage.close();
 });
 
-Deno.test("waitForOutcomes rejects when the backend closes, also while it waits for a link", async () => {
+Deno.test("waitForOutcomes() rejects when the backend closes, even while it waits for a link", async () => {
   for (const isBlackHole of [false, true]) {
-    using stage = new WaitStage();
+    using stage = new WaitFixture();
     stage.driver.isBlackHole = isBlackHole;
     const wait = assertRejects(
       () => stage.wait(["a", "b"], { timeout: 1000, parentIds: ["p"] }),
@@ -193,8 +193,8 @@ Deno.test("waitForOutcomes rejects when the backend closes, also while it waits 
   }
 });
 
-Deno.test("waitForOutcomes tells in its timeout that Redis is not reached", async () => {
-  using stage = new WaitStage();
+Deno.test("waitForOutcomes() says in its timeout error that Redis is unreachable", async () => {
+  using stage = new WaitFixture();
   stage.driver.onConnect = () => new RedisConnectionError("refused");
   const wait = assertRejects(
     () => stage.wait(["a", "b"], { timeout: 1000 }),
@@ -206,10 +206,10 @@ Deno.test("waitForOutcomes tells in its timeout that Redis is not reached", asyn
   await stage.close();
 });
 
-Deno.test("waitForOutcomes tells in its timeout whether the key was read, and if not, what the connection was doing", async () => {
+Deno.test("waitForOutcomes() says in its timeout error whether the key was read, and if not, what the connection was doing", async () => {
   const cases: [
     name: string,
-    arrange: (stage: WaitStage) => void,
+    arrange: (stage: WaitFixture) => void,
     unread: string | undefined,
   ][] = [
     ["read", () => {}, undefined],
@@ -235,7 +235,7 @@ Deno.test("waitForOutcomes tells in its timeout whether the key was read, and if
     }, "subscribing to keys at redis://redis.test and reading them"],
   ];
   for (const [name, arrange, unread] of cases) {
-    using stage = new WaitStage();
+    using stage = new WaitFixture();
     arrange(stage);
     const wait = assertRejects(
       () => stage.wait(["a"], { timeout: 950 }),
@@ -256,8 +256,8 @@ Deno.test("waitForOutcomes tells in its timeout whether the key was read, and if
   }
 });
 
-Deno.test("waitForOutcomes knows of each task whether it was read, and tells a state that came by itself", async () => {
-  using stage = new WaitStage();
+Deno.test("waitForOutcomes() knows of each task whether it was read, and reports a state that was published", async () => {
+  using stage = new WaitFixture();
   const other = stage.wait(["a"]);
   await turn();
   stage.driver.link.held.add("subscribe");
@@ -269,7 +269,7 @@ Deno.test("waitForOutcomes knows of each task whether it was read, and tells a s
     true,
     false,
   ]);
-  // Its key is subscribed, and not read yet.
+  // Its key is subscribed, but not read yet.
   stage.driver.link.held.add("read");
   const late = assertRejects(
     () => stage.wait(["a"], { timeout: 100 }),
@@ -285,8 +285,8 @@ Deno.test("waitForOutcomes knows of each task whether it was read, and tells a s
   await stage.close();
 });
 
-Deno.test("waitForOutcomes finds what was stored while the link was down", async () => {
-  using stage = new WaitStage();
+Deno.test("waitForOutcomes() finds a result that was stored while the link was down", async () => {
+  using stage = new WaitFixture();
   const wait = stage.wait(["a", "b"]);
   await turn();
   stage.driver.link.die();
@@ -300,8 +300,8 @@ Deno.test("waitForOutcomes finds what was stored while the link was down", async
 
 // -- parents -------------------------------------------------------------------
 
-Deno.test("waitForOutcomes ends with the failure of a parent, as it comes and as it stands", async () => {
-  using stage = new WaitStage();
+Deno.test("waitForOutcomes() rejects with the failure of a parent, published or stored before", async () => {
+  using stage = new WaitFixture();
   const parentIds = ["root", "parent"];
   const wait = assertRejects(
     () => stage.wait(["a"], { parentIds }),
@@ -332,8 +332,8 @@ Deno.test("waitForOutcomes ends with the failure of a parent, as it comes and as
   await stage.close();
 });
 
-Deno.test("waitForOutcomes takes a revoked parent for a failed one, and the first of the chain first", async () => {
-  using stage = new WaitStage();
+Deno.test("waitForOutcomes() treats a revoked parent as failed, and reports the first of the chain", async () => {
+  using stage = new WaitFixture();
   const parentIds = ["root", "parent"];
   stage.put("root", "REVOKED", {
     exc_type: "TaskRevokedError",
@@ -357,9 +357,9 @@ Deno.test("waitForOutcomes takes a revoked parent for a failed one, and the firs
   await stage.close();
 });
 
-Deno.test("waitForOutcomes holds an outcome until the parents were read", async () => {
-  using stage = new WaitStage();
-  // Subscribed already, so that it is read by itself, and first.
+Deno.test("waitForOutcomes() holds an outcome until the parents have been read", async () => {
+  using stage = new WaitFixture();
+  // Already subscribed, so it is read alone, and first.
   const other = stage.wait(["a"]);
   await turn();
   const { link } = stage.driver;
@@ -379,8 +379,8 @@ Deno.test("waitForOutcomes holds an outcome until the parents were read", async 
   await stage.close();
 });
 
-Deno.test("waitForOutcomes gives the outcome that it holds when the time is up", async () => {
-  using stage = new WaitStage();
+Deno.test("waitForOutcomes() resolves to the outcome that it holds when the time is up", async () => {
+  using stage = new WaitFixture();
   const other = stage.wait(["a"]);
   await turn();
   stage.driver.link.held.add("subscribe");
@@ -393,8 +393,8 @@ Deno.test("waitForOutcomes gives the outcome that it holds when the time is up",
   await stage.close();
 });
 
-Deno.test("waitForOutcomes goes on when a parent's document cannot be decoded", async () => {
-  using stage = new WaitStage();
+Deno.test("waitForOutcomes() continues if a parent's document cannot be decoded", async () => {
+  using stage = new WaitFixture();
   stage.driver.store.set("celery-task-meta-parent", "{");
   const wait = stage.wait(["a"], { parentIds: ["parent"] });
   await turn();
@@ -404,8 +404,8 @@ Deno.test("waitForOutcomes goes on when a parent's document cannot be decoded", 
   await stage.close();
 });
 
-Deno.test("waitForOutcomes takes a task that is its own parent for itself", async () => {
-  using stage = new WaitStage();
+Deno.test("waitForOutcomes() treats a task that is its own parent as the task", async () => {
+  using stage = new WaitFixture();
   stage.put("a", "FAILURE", FAILURE);
   await stage.wait(["a"], { parentIds: ["a"] });
   await stage.wait(["a"], { parentIds: ["a"], timeout: 0 });

@@ -1,5 +1,5 @@
 /**
- * What arrives while nobody may be looking: kept in order, and awaitable.
+ * A queue of items that arrive in the background, for tests to await.
  *
  * @module
  */
@@ -7,8 +7,8 @@
 /** How to wait for an item of an {@linkcode Inbox}. */
 export interface InboxWaitOptions {
   /**
-   * How long to wait, in milliseconds, before the wait rejects and shows what
-   * has come in so far: a test then fails with a reason and does not hang.
+   * Milliseconds until the wait rejects and shows the items so far, so that a
+   * test fails with a reason instead of hanging; 0 waits without limit.
    *
    * @default {60000}
    */
@@ -21,20 +21,20 @@ interface Waiter<T> {
   reject: (reason: unknown) => void;
 }
 
-/** Items in the order of their arrival: to be taken one by one, or waited for. */
+/** Items in the order of their arrival. */
 export class Inbox<T> implements AsyncIterable<T> {
   readonly #items: T[] = [];
   readonly #waiters = new Set<Waiter<T>>();
   #taken = 0;
-  #closed = false;
+  #isClosed = false;
   #reason: unknown;
 
-  /** Everything that has come in, taken or not. */
+  /** All items, whether taken or not. */
   get all(): readonly T[] {
     return this.#items;
   }
 
-  /** Puts an item in, and ends the waits for it. */
+  /** Adds an item, and resolves the waits for it. */
   push(item: T): void {
     this.#items.push(item);
     for (const waiter of [...this.#waiters]) {
@@ -42,24 +42,24 @@ export class Inbox<T> implements AsyncIterable<T> {
     }
   }
 
-  /** Ends the inbox: waits reject with `reason`, iteration ends. */
+  /** Closes the inbox: waits reject with `reason`, and iteration ends. */
   close(reason: unknown = new Error("The inbox was closed")): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#reason = reason;
     for (const waiter of [...this.#waiters]) waiter.reject(reason);
   }
 
-  /** The first item not yet taken; waits for one if there is none. */
+  /** Takes the next item; waits for it if there is none. */
   async next(options?: InboxWaitOptions): Promise<T> {
-    const place = this.#taken++;
-    if (place >= this.#items.length) {
-      await this.#wait(() => this.#items.length > place, options);
+    const index = this.#taken++;
+    if (index >= this.#items.length) {
+      await this.#wait(() => this.#items.length > index, options);
     }
-    return this.#items[place] as T;
+    return this.#items[index] as T;
   }
 
-  /** The first item of all, past ones included, that `matches`; waits for it. */
+  /** The first item that `matches`, including past ones; waits for it. */
   until(
     matches: (item: T) => boolean,
     options?: InboxWaitOptions,
@@ -69,9 +69,9 @@ export class Inbox<T> implements AsyncIterable<T> {
     return this.#wait(matches, options);
   }
 
-  /** Takes item after item until the inbox is closed. */
+  /** Takes items until the inbox is closed. */
   async *[Symbol.asyncIterator](): AsyncIterator<T> {
-    while (!this.#closed || this.#taken < this.#items.length) {
+    while (!this.#isClosed || this.#taken < this.#items.length) {
       try {
         yield await this.next({ timeout: 0 });
       } catch (error) {
@@ -85,7 +85,7 @@ export class Inbox<T> implements AsyncIterable<T> {
     matches: (item: T) => boolean,
     { timeout = 60_000 }: InboxWaitOptions = {},
   ): Promise<T> {
-    if (this.#closed) return Promise.reject(this.#reason);
+    if (this.#isClosed) return Promise.reject(this.#reason);
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const waiter: Waiter<T> = { matches, resolve, reject };
     this.#waiters.add(waiter);
@@ -94,8 +94,8 @@ export class Inbox<T> implements AsyncIterable<T> {
         const last = this.#items.slice(-20).map((item) => Deno.inspect(item));
         reject(
           new Error(
-            `Nothing that was waited for came in within ${timeout} ms; ` +
-              `${this.#items.length} items did, the last of them:\n${
+            `No matching item within ${timeout} ms; ` +
+              `got ${this.#items.length} items, the last of them:\n${
                 last.join("\n")
               }`,
           ),

@@ -1,16 +1,16 @@
 import type { ResultEvent } from "../../src/protocol/meta.ts";
 import type { Reader, Wait } from "../../src/source/watch.ts";
 
-/** A reader that keeps what it gets. */
+/** A reader that records its events. */
 export class RecordingReader implements Reader {
   readonly waits: Wait[] = [];
   /** Every event. */
   readonly events: ResultEvent[] = [];
-  /** Every event, as its origin, state and result. */
+  /** Every event as text: origin, state and result. */
   readonly got: string[] = [];
-  /** What it was told at the end. */
+  /** The errors that ended its waits. */
   readonly failures: Error[] = [];
-  /** Called behind each event. */
+  /** Called after each event. */
   onEvent: (event: ResultEvent) => void = () => {};
 
   receive(event: ResultEvent, _size: number): void {
@@ -25,12 +25,12 @@ export class RecordingReader implements Reader {
   }
 }
 
-/** The key of a task with no prefix. */
+/** The key of a task without a key prefix. */
 export function keyOf(taskId: string): string {
   return `celery-task-meta-${taskId}`;
 }
 
-/** A document as Celery stores it. */
+/** A result document as Celery stores it. */
 export function documentOf(
   state: string,
   result: unknown = null,

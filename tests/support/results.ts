@@ -1,5 +1,5 @@
 /**
- * What tests of streams need again and again.
+ * Helpers for tests of streams.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export async function collect<T>(stream: ReadableStream<T>): Promise<T[]> {
   return items;
 }
 
-/** Reads a stream in the background; what it gives can be awaited. Its end or error closes the inbox. */
+/** Reads a stream in the background into an inbox, which its end or error closes. */
 export function inboxOf<T>(stream: ReadableStream<T>): Inbox<T> {
   const inbox = new Inbox<T>();
   (async () => {
@@ -25,7 +25,7 @@ export function inboxOf<T>(stream: ReadableStream<T>): Inbox<T> {
   return inbox;
 }
 
-/** Resolves when the backend says that it is in this state, from now on. */
+/** Resolves to the next status event of this type, including the present one. */
 export async function untilStatus(
   status: ReadableStream<StatusEvent>,
   type: StatusEvent["type"],
@@ -36,8 +36,8 @@ export async function untilStatus(
   throw new Error(`The status stream closed before ${type}`);
 }
 
-/** How often each task's outcome came. */
-export function outcomesOf(
+/** How many outcomes each task has among the events. */
+export function countOutcomes(
   events: Iterable<ResultEvent>,
 ): Map<string, number> {
   const counts = new Map<string, number>();
@@ -48,7 +48,7 @@ export function outcomesOf(
   return counts;
 }
 
-/** `count` task ids that no other test uses. */
+/** Makes `count` unique task ids. */
 export function taskIds(count: number): string[] {
   return Array.from({ length: count }, () => crypto.randomUUID());
 }

@@ -1,28 +1,29 @@
 /// <reference lib="deno.worker" />
 /**
- * A Worker that reads a stream, or uses a consumer, that another thread handed
- * over. It tells what it gets.
+ * A Worker that reads a stream, or uses a consumer, that another thread
+ * transferred to it, and posts what it gets.
  *
  * @module
  */
 
 import type { ResultEvent } from "../../mod.ts";
 
-/** What to do. */
+/** What the Worker is to do. */
 export interface StreamOrder {
-  /** Events to read. */
+  /** The events to read. */
   readable: ReadableStream<ResultEvent>;
-  /** Where to write these ids before. */
+  /** Where to write `ids`. */
   writable?: WritableStream<string>;
+  /** The ids to write. */
   ids?: string[];
-  /** Cancel after so many events. */
+  /** How many events to read before it cancels. */
   take?: number;
-  /** Read on only when told to, event by event. */
+  /** Whether to wait for a "step" message after each event. */
   byStep?: boolean;
 }
 
-/** What it tells. */
-export type StreamTold =
+/** What the Worker posts. */
+export type StreamReport =
   | { type: "ready" }
   | { type: "event"; event: ResultEvent }
   | { type: "closed" }
@@ -34,14 +35,14 @@ self.onmessage = ({ data }: MessageEvent<StreamOrder | "step">): void => {
   if (data === "step") step.resolve();
   else run(data);
 };
-tell({ type: "ready" });
+post({ type: "ready" });
 
 async function run(order: StreamOrder): Promise<void> {
   try {
     await follow(order);
-    tell({ type: "closed" });
+    post({ type: "closed" });
   } catch (error) {
-    tell({ type: "failed", error });
+    post({ type: "failed", error });
   }
 }
 
@@ -50,7 +51,7 @@ async function follow(order: StreamOrder): Promise<void> {
   const written = writable && ReadableStream.from(ids).pipeTo(writable);
   let count = 0;
   for await (const event of readable) {
-    tell({ type: "event", event });
+    post({ type: "event", event });
     if (++count >= take) break;
     if (byStep) await step.promise;
     step = Promise.withResolvers();
@@ -58,6 +59,6 @@ async function follow(order: StreamOrder): Promise<void> {
   await written;
 }
 
-function tell(message: StreamTold): void {
+function post(message: StreamReport): void {
   self.postMessage(message);
 }

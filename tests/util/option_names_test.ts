@@ -115,6 +115,7 @@ const CALLS: Readonly<Record<string, Call>> = {
   saveGroup: (backend, o) => backend.saveGroup("g", ["a"], o),
   restoreGroup: (backend, o) => backend.restoreGroup("g", o),
   deleteGroup: (backend, o) => backend.deleteGroup("g", o),
+  close: (backend, o) => backend.close(o),
   "AsyncResult.get": (backend, o) => backend.result("a").get(o),
   "AsyncResult.meta": (backend, o) => backend.result("a").meta(o),
   "AsyncResult.state": (backend, o) => backend.result("a").state(o),
@@ -156,6 +157,9 @@ const SYNC: ReadonlySet<string> = new Set([
   "ResultSet.events",
 ]);
 
+/** Those that do not wait for Redis, or have a limit of their own. */
+const WITHOUT_SIGNAL: ReadonlySet<string> = new Set(["result", "close"]);
+
 function groupOf(backend: ResultBackend) {
   const group = backend.fromTuple([["g", null], [[["a", null], null]]]);
   assert("save" in group);
@@ -192,7 +196,7 @@ for (const [name, call] of Object.entries(CALLS)) {
     assertStringIncludes(await refused({ colour: 1 }), '"colour": expected ');
     assertStringIncludes(await refused(10), "Cannot use 10 as options: ");
     assertStringIncludes(await refused(null), "Cannot use null as options: ");
-    if (name !== "result") {
+    if (!WITHOUT_SIGNAL.has(name)) {
       assertStringIncludes(
         await refused({ sginal: undefined }),
         '"sginal": did you mean signal?',
@@ -210,8 +214,8 @@ Deno.test("each call that takes options is in the list above", async () => {
   await using backend = new ResultBackend();
   // What takes none.
   const others = new Set([
-    ...["constructor", "resultSet", "fromTuple", "status", "close"],
-    ...["asTuple", "asList", "toJSON", "length"],
+    ...["constructor", "resultSet", "fromTuple", "status"],
+    ...["asTuple", "asList", "toJSON", "length", "id"],
   ]);
   const classes = {
     "": backend,

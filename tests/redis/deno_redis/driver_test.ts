@@ -39,8 +39,8 @@ import type { Need } from "../../support/needs.ts";
 import { startRedis } from "../../support/redis_server.ts";
 import {
   collect,
+  countOutcomes,
   inboxOf,
-  outcomesOf,
   taskIds,
   untilStatus,
 } from "../../support/results.ts";
@@ -149,7 +149,10 @@ for (const form of FORMS) {
       const got = Promise.all(ids.map((id) => backend.result(id).get()));
       assertEquals((await backend.getMeta(ids[0]!)).state, "PENDING");
       await Promise.all(ids.map((id) => backend.markAsDone(id, id)));
-      assertEquals(outcomesOf(await events), new Map(ids.map((id) => [id, 1])));
+      assertEquals(
+        countOutcomes(await events),
+        new Map(ids.map((id) => [id, 1])),
+      );
       assertEquals(await got, ids);
       assertEquals(await client.send("DBSIZE"), ids.length);
       assertEquals(await backend.markAsFailure(ids[0]!, "late"), false);
@@ -201,7 +204,10 @@ for (const form of FORMS) {
         }
         await stored;
       }
-      assertEquals(outcomesOf(await events), new Map(ids.map((id) => [id, 1])));
+      assertEquals(
+        countOutcomes(await events),
+        new Map(ids.map((id) => [id, 1])),
+      );
       assertEquals(kills, 10);
       assertEquals(await client.send("DBSIZE"), ids.length);
     },
@@ -220,7 +226,10 @@ for (const form of FORMS) {
       await untilStatus(backend.status(), "connected");
       await stage.restart();
       await Promise.all(ids.map((id) => backend.markAsDone(id, id)));
-      assertEquals(outcomesOf(await events), new Map(ids.map((id) => [id, 1])));
+      assertEquals(
+        countOutcomes(await events),
+        new Map(ids.map((id) => [id, 1])),
+      );
     },
   }));
 

@@ -2,19 +2,16 @@ import { resolveFormats } from "../../src/formats/options.ts";
 import { ResultLookup } from "../../src/store/lookup.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
 import type { ResultEvent } from "../../src/protocol/meta.ts";
-import {
-  type JoinOptions,
-  type WaitContext,
-  waitForOutcomes,
-} from "../../src/results/wait.ts";
+import type { JoinOptions } from "../../src/results/options.ts";
+import { type WaitContext, waitForOutcomes } from "../../src/results/wait.ts";
 import { documentOf, keyOf } from "./recording_reader.ts";
 import { SourceFixture } from "./source_fixture.ts";
 
 /** A source over a scripted driver, and waits on it. */
-export class WaitStage extends SourceFixture {
-  /** What the waits got: state and task of each outcome. */
+export class WaitFixture extends SourceFixture {
+  /** The state and task of each outcome that a wait got. */
   readonly outcomes: string[] = [];
-  /** What their `onEvent` got. */
+  /** The state and task of each event that an `onEvent` got. */
   readonly events: string[] = [];
   readonly #context: WaitContext = {
     source: this.source,
@@ -24,10 +21,7 @@ export class WaitStage extends SourceFixture {
       integers: "bigint",
       formats: resolveFormats({}, "bigint"),
     }),
-    after: (ms, callback) => {
-      const timer = this.runtime.setTimer(callback, ms, true);
-      return () => this.runtime.clearTimer(timer);
-    },
+    runtime: this.runtime,
   };
 
   constructor() {
@@ -36,7 +30,7 @@ export class WaitStage extends SourceFixture {
       link.onCommand = ([_, key]) => this.driver.store.get(`${key}`) ?? null;
   }
 
-  /** Waits for tasks; `parentIds` must not fail meanwhile. */
+  /** Waits for tasks; the failure of one of `parentIds` ends the wait. */
   wait(
     taskIds: string[],
     options: JoinOptions & { parentIds?: string[] } = {},
@@ -55,7 +49,7 @@ export class WaitStage extends SourceFixture {
     });
   }
 
-  /** Stores and publishes, as a worker does. */
+  /** Stores and publishes a document, as a worker does. */
   put(taskId: string, state: string, result: unknown = null): void {
     const document = documentOf(state, result, taskId);
     this.driver.store.set(keyOf(taskId), document);

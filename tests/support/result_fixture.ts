@@ -1,5 +1,5 @@
 /**
- * A Redis server, a reader and a writer of results, as a resource of a test.
+ * A Redis server with a backend that reads and one that writes.
  *
  * @module
  */
@@ -9,20 +9,21 @@ import type { TestClient } from "./client.ts";
 import { type RedisServer, startRedis } from "./redis_server.ts";
 import { until } from "./until.ts";
 
-/** Starts a server of its own, with a backend that reads from it and one that writes to it. */
-export async function startStage(
+/** Starts a Redis server, with a backend that reads from it and one that writes to it. */
+export async function startResultFixture(
   options?: ResultBackendOptions,
-): Promise<ResultStage> {
+): Promise<ResultFixture> {
   const redis = await startRedis();
-  return new ResultStage(redis, await redis.client(), options);
+  return new ResultFixture(redis, await redis.client(), options);
 }
 
-/** What reads results, what stores them, and what stands in between. */
-export class ResultStage implements AsyncDisposable {
+/** A Redis server, a backend that reads results and one that stores them. */
+export class ResultFixture implements AsyncDisposable {
+  /** The server between them. */
   readonly redis: RedisServer;
-  /** To look into the server. */
+  /** A plain client of the server. */
   readonly client: TestClient;
-  /** What is to be tested. */
+  /** The backend under test. */
   readonly backend: ResultBackend;
   /** Stores results, as a worker does. */
   readonly writer: ResultBackend;
@@ -43,13 +44,13 @@ export class ResultStage implements AsyncDisposable {
     await Promise.all(taskIds.map((id) => this.writer.markAsDone(id, id)));
   }
 
-  /** How many channels the server has subscribers of. */
+  /** How many channels have subscribers. */
   async channels(): Promise<number> {
     const channels = await this.client.send("PUBSUB", "CHANNELS");
     return (channels as unknown[]).length;
   }
 
-  /** Resolves once that many tasks are subscribed, and no others. */
+  /** Resolves once exactly `count` channels have subscribers. */
   async subscribed(count: number): Promise<void> {
     await until(async () => await this.channels() === count, {
       what: `${count} channels to be subscribed`,
