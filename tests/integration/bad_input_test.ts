@@ -346,7 +346,7 @@ Deno.test("a wrong URL or option is refused by the constructor, without showing 
       ["redis://:secret@127.0.0.1/x", '"x" is not a number'],
       ["redis://:se#cret@127.0.0.1", "%23"],
       ["redis://:secret@127.0.0.1:port", "port"],
-      ["nonsense", "no URL"],
+      ["nonsense", "not a URL"],
     ] as const
   ) {
     const error = assertThrows(
