@@ -343,10 +343,10 @@ Deno.test("a wrong URL or option is refused by the constructor, without showing 
   for (
     const [url, words] of [
       ["http://127.0.0.1", "scheme is http"],
-      ["redis://:secret@127.0.0.1/x", '"x" is no number'],
+      ["redis://:secret@127.0.0.1/x", '"x" is not a number'],
       ["redis://:se#cret@127.0.0.1", "%23"],
       ["redis://:secret@127.0.0.1:port", "port"],
-      ["nonsense", "no URL"],
+      ["nonsense", "not a URL"],
     ] as const
   ) {
     const error = assertThrows(

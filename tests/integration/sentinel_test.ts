@@ -208,7 +208,7 @@ Deno.test(needs(SERVERS, {
       await assertRejects(
         use,
         RedisError,
-        "write sentinel:// in place of redis://",
+        "write sentinel:// instead of redis://",
       );
     }
   },
