@@ -142,10 +142,10 @@ Deno.test("fromCeleryConfig() names other backends, suggests similar names only,
   );
   assertEquals(
     error.message,
-    "Cannot use the Celery configuration, which has names that nobody knows: " +
+    "Cannot use the Celery configuration, which has unknown names: " +
       '"DEBUG", "DATABASES", "CACHES", "LOGGING", "INSTALLED_APPS", "SECRET_KEY", ' +
       '"CELERY_RESULT_EXPIRE" (did you mean result_expires?). ' +
-      "Of Django's settings, hand over those that begin with CELERY_",
+      "Of Django's settings, pass only those that begin with CELERY_",
   );
 });
 

@@ -131,7 +131,9 @@ export function resolveNames(config: Record<string, unknown>): CeleryConfig {
   );
   if (unknown.length > 0) {
     throw new ConfigurationError(
-      `Unknown names in the Celery configuration: ${unknown.join(", ")}${
+      `Cannot use the Celery configuration, which has unknown names: ${
+        unknown.join(", ")
+      }${
         hasDjango
           ? ". Of Django's settings, pass only those that begin with CELERY_"
           : ""

@@ -335,7 +335,7 @@ Deno.test(needs("redis-server", {
       ResultTimeoutError,
     );
     assertInstanceOf(cut.lastConnectionError, Error);
-    assertStringIncludes(cut.message, "not reached");
+    assertStringIncludes(cut.message, "Redis is not connected");
   },
 }));
 
