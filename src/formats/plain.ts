@@ -47,8 +47,11 @@ class Copier extends Walker<unknown> {
   }
 
   protected override array(items: unknown[]): unknown[] {
-    // Not map(), which skips holes.
-    return Array.from(items, (item, i) => this.member(item, i) ?? null);
+    const copy: unknown[] = [];
+    for (let i = 0; i < items.length; i++) {
+      copy.push(this.member(items[i], i) ?? null);
+    }
+    return copy;
   }
 
   protected override object(

@@ -8,6 +8,7 @@ import { jsonFormat } from "../formats/json/format.ts";
 import { parseNatively, UNPARSED } from "../formats/json/parse.ts";
 import { parseJsonExactly } from "../formats/json/parse_exact.ts";
 import type { ParseOptions, StoredDocument } from "../formats/types.ts";
+import { truncate } from "../util/truncate.ts";
 import { type AnyMeta, createMeta } from "./any_meta.ts";
 import { decodeFailure } from "./exceptions.ts";
 import { keepAsExtra, readMember } from "./members.ts";
@@ -243,9 +244,7 @@ function refuse(
   const text = typeof document === "string"
     ? document
     : new TextDecoder().decode(document.subarray(0, 4 * MAX_SHOWN_CHARS + 4));
-  const shown = text.length > MAX_SHOWN_CHARS
-    ? `${text.slice(0, MAX_SHOWN_CHARS)}...`
-    : text;
+  const shown = truncate(text, MAX_SHOWN_CHARS);
   const message = `Cannot decode the result of task ${
     JSON.stringify(taskId)
   }: ${reason}`;

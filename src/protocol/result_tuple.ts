@@ -1,6 +1,7 @@
 import { describeValue } from "../formats/describe.ts";
 import { MAX_WRITE_DEPTH } from "../formats/encodable.ts";
 import { MAX_READ_DEPTH } from "../formats/envelopes.ts";
+import { truncate } from "../util/truncate.ts";
 import type { ResultNode } from "./result_node.ts";
 
 /**
@@ -113,10 +114,7 @@ function checkId(id: unknown, tuple: unknown): string {
 }
 
 function refuse(tuple: unknown, reason: string): never {
-  const text = describeValue(tuple);
-  const shown = text.length > MAX_SHOWN_CHARS
-    ? `${text.slice(0, MAX_SHOWN_CHARS)}...`
-    : text;
+  const shown = truncate(describeValue(tuple), MAX_SHOWN_CHARS);
   throw new TypeError(
     `Cannot read a result from ${
       typeof tuple === "string" ? JSON.stringify(shown) : shown

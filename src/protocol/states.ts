@@ -1,4 +1,5 @@
 import { describeValue } from "../formats/describe.ts";
+import { truncate } from "../util/truncate.ts";
 
 /** A state that Celery itself sets. */
 export type BuiltinState =
@@ -109,7 +110,5 @@ function isDocument(state: string): boolean {
 
 function show(state: unknown): string {
   if (typeof state !== "string") return describeValue(state);
-  return state.length > MAX_SHOWN_CHARS
-    ? `${JSON.stringify(state.slice(0, MAX_SHOWN_CHARS))}...`
-    : JSON.stringify(state);
+  return JSON.stringify(truncate(state, MAX_SHOWN_CHARS));
 }

@@ -72,7 +72,7 @@ Deno.test("stateProblem() refuses likely mistakes, and says what to do", () => {
     ["{'a': 1}", "JSON document"],
     ["[1, 2]", "JSON document"],
     ['"x"', "JSON document"],
-    [`{${" ".repeat(200)}`, `${" ".repeat(99)}"..., which`],
+    [`{${" ".repeat(200)}`, `${" ".repeat(99)}...", which`],
     ["undecodable", "cannot be decoded: use another name"],
     [" PROGRESS", "or white space at its ends"],
     ["PROGRESS\t", "or white space at its ends"],
