@@ -96,7 +96,7 @@ Deno.test("the option sentinel is checked, and errors show no password", () => {
       { name: "m" },
       '"sentinel.name": did you mean sentinel.masterName?',
     ],
-    ["sentinel://s", { masterName: "" }, "sentinel.masterName is"],
+    ["sentinel://s", { masterName: "" }, "value of sentinel.masterName"],
     ["sentinel://s", { password: 5 }, "of the type number"],
     ["sentinel://s", { username: "u" }, "without sentinel.password"],
     ["sentinel://s", { minOtherSentinels: -1 }, "-1 as sentinel.minOther"],
