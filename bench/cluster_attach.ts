@@ -1,7 +1,7 @@
-// deno-lint-ignore-file no-console -- a bench prints
+// deno-lint-ignore-file no-console -- the benchmark prints
 
-// What 100,000 awaited tasks cost: on one server, on a cluster of three nodes,
-// and there with sharded channels. Starts the servers itself. Run with
+// Measures what 100,000 awaited tasks cost: on one server, on a cluster of three
+// nodes, and there with sharded channels. It starts the servers itself. Run with
 // `deno run -A --v8-flags=--expose-gc bench/cluster_attach.ts`.
 
 import { ResultBackend, type ResultBackendOptions } from "../mod.ts";
@@ -12,22 +12,22 @@ import { untilStatus } from "../tests/support/results.ts";
 const TASKS = 100_000;
 const ROUNDS = 5;
 
-/** Milliseconds that a wait takes. */
+/** Measures how many milliseconds a promise takes. */
 async function timed(wait: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await wait();
   return Math.round(performance.now() - start);
 }
 
-/** Mebibytes in use, once what is garbage is gone. */
+/** Mebibytes in use after garbage collection. */
 function heap(): number {
-  // Deno has it with the flag above.
+  // Available with the flag above.
   const { gc } = globalThis as { gc?: () => void };
   gc?.();
   return Math.round(Deno.memoryUsage().heapUsed / 2 ** 20);
 }
 
-/** How often a node has refused something since keys were in different slots. */
+/** How many commands the nodes refused because their keys were in different slots. */
 async function crossSlots(nodes: readonly RedisServer[]): Promise<number> {
   let count = 0;
   for (const node of nodes) {

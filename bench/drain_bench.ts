@@ -1,7 +1,7 @@
-// deno-lint-ignore-file no-console -- a bench prints
+// deno-lint-ignore-file no-console -- the benchmark prints
 
-// How fast published results reach a reader, against the floor: what any reader
-// has to do with the same bytes. Run with `deno bench -A bench/drain_bench.ts`.
+// Measures how fast published results reach a reader, compared with the floor:
+// what any reader must do with the same bytes. Run with `deno bench -A bench/drain_bench.ts`.
 
 import { ResultBackend } from "../mod.ts";
 import { drainFloor } from "./floor.ts";
@@ -9,7 +9,7 @@ import { drainFloor } from "./floor.ts";
 const SIZES = [1_000, 100_000];
 const times = new Map<string, number[]>();
 
-/** A pump for these tasks, in a Worker; resolves to its port. */
+/** Starts a pump for these tasks in a Worker. Resolves to its port. */
 function startPump(taskIds: string[]): Promise<number> {
   const worker = new Worker(new URL("./pump.ts", import.meta.url), {
     type: "module",

@@ -1,7 +1,7 @@
-// deno-lint-ignore-file no-console -- a bench prints
+// deno-lint-ignore-file no-console -- the benchmark prints
 
-// How long a reader goes without results when the master moves, against the
-// time that the Sentinels need for it. Run with `deno run -A
+// Measures how long a reader gets no results when the master moves, compared
+// with the time that the Sentinels need. Run with `deno run -A
 // bench/failover.ts [rounds] [down-after-milliseconds]`; with its 500 ms it
 // takes about three seconds a round, twice.
 
@@ -12,17 +12,17 @@ import {
   startSentinels,
 } from "../tests/support/redis_sentinels.ts";
 
-/** Milliseconds since the master died, or a fail-over was asked for. */
+/** Milliseconds since the master was killed, or a failover was requested. */
 interface Round {
-  /** The first Sentinel told of the new master. */
+  /** The first Sentinel announced the new master. */
   switched: number;
-  /** A result that was stored there then was delivered. */
+  /** A result that was then stored there was delivered. */
   delivered: number;
-  /** The reader's own store, begun with the death, was done. */
+  /** The reader's own store, started with the round, was done. */
   stored: number;
 }
 
-/** The port of the new master, as soon as any Sentinel tells it. */
+/** The port of the new master, as soon as any Sentinel announces it. */
 async function firstSwitch(clients: readonly TestClient[]): Promise<number> {
   const message = await Promise.any(
     clients.map((client) =>
@@ -53,7 +53,7 @@ async function round(
   await move(set);
   const storing = reader.markAsDone("stored", 1).then(
     () => performance.now() - start,
-    // It was given up after the attempts of `retry`.
+    // It used up the attempts of `retry`.
     () => Infinity,
   );
   const port = await switching;
@@ -65,7 +65,7 @@ async function round(
   return { switched, delivered, stored: await storing };
 }
 
-/** Asks for a fail-over, and does not wait for it. */
+/** Requests a failover without waiting for it. */
 async function command(set: RedisSentinels): Promise<void> {
   await using client = await set.sentinels[0]!.client();
   await client.send("SENTINEL", "FAILOVER", "mymaster");

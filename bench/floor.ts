@@ -1,10 +1,10 @@
-// What no reader can do without, as fast as it can be done: read the socket,
-// frame the messages, decode the text, look the key up, parse the JSON.
+// The least that any reader must do, as fast as possible: read the socket, frame
+// the messages, decode the text, look up the key, parse the JSON.
 
 const PREFIX = "celery-task-meta-";
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** Reads messages until each of `taskIds` has had one. */
+/** Reads messages until there was one for each of `taskIds`. */
 export async function drainFloor(
   conn: Deno.Conn,
   taskIds: readonly string[],

@@ -1,14 +1,14 @@
 /// <reference lib="deno.worker" />
 
-// The other side of the drain: as much of a Redis server as a subscriber
-// needs, in a Worker of its own, so that the drain is measured and not the
-// publisher. When all N channels are subscribed, `FIRE` sends one pre-rendered
-// result on each, as fast as the socket takes them.
+// The publisher of the drain benchmark: as much of a Redis server as a subscriber
+// needs, in its own Worker, so that the benchmark measures the reader and not the
+// publisher. Once all channels are subscribed, `FIRE` sends one pre-rendered
+// result on each, as fast as the socket accepts them.
 
 const encoder = new TextEncoder();
 
 /** The document that Celery 5.6 stores for a small success. */
-function documentOf(taskId: string): string {
+function renderDocument(taskId: string): string {
   return `{"status": "SUCCESS", "result": {"total": 42, "name": "caf\\u00e9"}, "traceback": null, ` +
     `"children": [], "date_done": "2026-11-20T15:24:35.026424+00:00", "task_id": "${taskId}"}`;
 }
@@ -17,7 +17,7 @@ function bulk(text: string): string {
   return `$${text.length}\r\n${text}\r\n`;
 }
 
-/** Every message, in an order that is not that of the subscriptions, in chunks of about 1 MiB. */
+/** Renders every message, in random order, in chunks of about 1 MiB. */
 function render(taskIds: string[]): Uint8Array[] {
   const shuffled = [...taskIds];
   for (let i = shuffled.length - 1; i > 0; i--) {
@@ -28,7 +28,7 @@ function render(taskIds: string[]): Uint8Array[] {
   let text = "";
   for (const taskId of shuffled) {
     text += `*3\r\n${bulk("message")}${bulk(`celery-task-meta-${taskId}`)}${
-      bulk(documentOf(taskId))
+      bulk(renderDocument(taskId))
     }`;
     if (text.length > 1 << 20) {
       chunks.push(encoder.encode(text));
@@ -39,14 +39,14 @@ function render(taskIds: string[]): Uint8Array[] {
   return chunks;
 }
 
-/** The bytes of one word of SUBSCRIBE: every channel is of the same length. */
+/** One argument of SUBSCRIBE: all channels have the same length. */
 const WORD = bulk("celery-task-meta-00000000-0000-0000-0000-000000000000");
 const WORD_HEAD = WORD.slice(0, WORD.indexOf("\r\n") + 2);
 
 /**
- * The replies to the whole commands at the front of `text`, and what is left of
- * it. Confirmations are made without a look at each channel: Redis would be as
- * quick, and the drain must not wait for the pump.
+ * Answers the complete commands at the start of `text`; `rest` is what follows
+ * them. Confirmations are built without looking at each channel, because Redis
+ * would be as fast and the reader must not wait for the pump.
  */
 function answer(
   text: string,
@@ -106,7 +106,7 @@ function replyTo(name: string, args: readonly string[]): string {
   }
 }
 
-/** A connection that several may write to, each whole. */
+/** A connection with several writers, whose writes do not interleave. */
 class Client {
   readonly conn: Deno.TcpConn;
   #last: Promise<void> = Promise.resolve();
@@ -159,7 +159,7 @@ self.onmessage = async ({ data }: MessageEvent<string[]>): Promise<void> => {
   for await (const conn of listener) {
     conn.setNoDelay(true);
     const client = new Client(conn);
-    // A client that hangs up in the middle of a write is done, no more.
+    // A client that disconnects during a write is not an error.
     serve(client, messages, subscriber).catch(() => {}).finally(() => {
       if (subscriber.client === client) delete subscriber.client;
       conn.close();

@@ -1,5 +1,5 @@
-// deno-lint-ignore-file no-console -- It is a program that prints.
-// Awaits the results of two tasks, of which one fails:
+// deno-lint-ignore-file no-console -- The program prints.
+// Awaits the results of two tasks, one of which fails:
 //   deno run --allow-net --allow-env=REDIS_URL examples/await_one.ts [redis://...]
 
 // In your program: https://deno.land/x/celery_results@v0.1.0/mod.ts
@@ -10,7 +10,7 @@ await using backend = new ResultBackend(
 );
 const [sum, root] = [crypto.randomUUID(), crypto.randomUUID()];
 
-// In life, Python does this.
+// In production, a Celery worker does this.
 setTimeout(() => {
   backend.markAsDone(sum, 42);
   const excArgs = ["math domain error"];
@@ -19,7 +19,7 @@ setTimeout(() => {
 
 for (const taskId of [sum, root]) {
   try {
-    // Milliseconds; without a timeout, it waits for as long as it takes.
+    // In milliseconds. Without a timeout, the wait has no limit.
     console.log(
       await backend.result<number>(taskId).get({ timeout: 10_000 }),
     );

@@ -1,5 +1,5 @@
-// deno-lint-ignore-file no-console -- It is a program that prints.
-// Task ids in, results out, as a pipe:
+// deno-lint-ignore-file no-console -- The program prints.
+// Pipes task ids in and results out:
 //   deno run --allow-net --allow-env=REDIS_URL examples/pipe.ts [redis://...]
 
 // In your program: https://deno.land/x/celery_results@v0.1.0/mod.ts
@@ -9,7 +9,7 @@ await using backend = new ResultBackend(
   Deno.args[0] ?? Deno.env.get("REDIS_URL"),
 );
 
-/** In life, this sends tasks; here, it is their worker as well. */
+/** In production, this sends tasks. Here it also runs them. */
 async function* sendTasks(): AsyncGenerator<string> {
   for (let n = 1; n <= 5; n++) {
     const taskId = crypto.randomUUID();
@@ -26,7 +26,7 @@ const outcomes = new TransformStream<ResultEvent<number>, number>({
 });
 
 await ReadableStream.from(sendTasks())
-  // At most 100 tasks are awaited at a time: then it asks for no more ids.
+  // Awaits at most 100 tasks at a time; beyond that, it pulls no more ids.
   .pipeThrough(backend.consumer<number>({ maxPending: 100 }))
   .pipeThrough(outcomes)
   .pipeTo(new WritableStream({ write: (result) => console.log(result) }));

@@ -1,5 +1,5 @@
-// deno-lint-ignore-file no-console -- It is a program that prints.
-// Follows the progress of a task, in two ways:
+// deno-lint-ignore-file no-console -- The program prints.
+// Follows the progress of a task in two ways:
 //   deno run --allow-net --allow-env=REDIS_URL examples/progress.ts [redis://...]
 
 // In your program: https://deno.land/x/celery_results@v0.1.0/mod.ts
@@ -11,7 +11,7 @@ await using backend = new ResultBackend(
 const taskId = crypto.randomUUID();
 const result = backend.result<string>(taskId);
 
-// In life, Python does this: self.update_state(state="PROGRESS", meta={...}).
+// In production, a Celery worker does this: self.update_state(state="PROGRESS", meta={...}).
 const steps = [
   () => backend.markAsStarted(taskId),
   () => backend.storeResult(taskId, { done: 1, of: 2 }, "PROGRESS"),
@@ -22,11 +22,11 @@ for (const [index, step] of steps.entries()) {
   setTimeout(step, 200 * (index + 1));
 }
 
-// By the way, while you wait for the result ...
+// With a callback, while you await the result ...
 const picture = result.get({
   onEvent: ({ state }) => console.log("onEvent:", state),
 });
-// ... or as a stream, that of one task.
+// ... or as a stream of the task's events.
 for await (const event of result.events()) {
   if (event.state === "PROGRESS") console.log("events():", event.result);
 }

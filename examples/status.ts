@@ -1,6 +1,6 @@
-// deno-lint-ignore-file no-console -- It is a program that prints.
-// Watches how the backend stands with Redis, while it waits for a result.
-// Restart Redis meanwhile, and see:
+// deno-lint-ignore-file no-console -- The program prints.
+// Watches the backend's connection while it waits for a result. Restart Redis
+// in the meantime to see it reconnect:
 //   deno run --allow-net --allow-env=REDIS_URL examples/status.ts [redis://...]
 
 // In your program: https://deno.land/x/celery_results@v0.1.0/mod.ts
@@ -29,7 +29,7 @@ async function log(status: ReadableStream<StatusEvent>): Promise<void> {
 
 const logged = log(backend.status());
 const taskId = crypto.randomUUID();
-// In life, Python does this.
+// In production, a Celery worker does this.
 setTimeout(() => backend.markAsDone(taskId, "the result"), 2000);
 console.log(await backend.result(taskId).get());
 await backend.close();

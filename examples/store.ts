@@ -1,5 +1,5 @@
-// deno-lint-ignore-file no-console -- It is a program that prints.
-// A worker in Deno: it stores what Python then gets by AsyncResult(task_id).get().
+// deno-lint-ignore-file no-console -- The program prints.
+// A worker in Deno. Python gets its results with AsyncResult(task_id).get():
 //   deno run --allow-net --allow-env=REDIS_URL examples/store.ts [redis://...]
 
 // In your program: https://deno.land/x/celery_results@v0.1.0/mod.ts
@@ -10,7 +10,7 @@ await using backend = new ResultBackend(
   { expires: 3600 },
 );
 
-/** Runs a task, and stores how it gets on and what comes of it. */
+/** Runs a task, and stores its progress and its outcome. */
 async function run(taskId: string, numbers: number[]): Promise<void> {
   await backend.markAsStarted(taskId, { pid: Deno.pid, hostname: "deno" });
   try {

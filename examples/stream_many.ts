@@ -1,5 +1,5 @@
-// deno-lint-ignore-file no-console -- It is a program that prints.
-// Streams the results of many tasks, in the order in which they come:
+// deno-lint-ignore-file no-console -- The program prints.
+// Streams the results of many tasks as they complete:
 //   deno run --allow-net --allow-env=REDIS_URL examples/stream_many.ts [redis://...]
 
 // In your program: https://deno.land/x/celery_results@v0.1.0/mod.ts
@@ -10,7 +10,8 @@ await using backend = new ResultBackend(
 );
 const taskIds = Array.from({ length: 5 }, () => crypto.randomUUID());
 
-// In life, Python does this. The first is stored before anybody waits for it.
+// In production, a Celery worker does this. The first is
+// stored before it is awaited.
 await backend.markAsDone(taskIds[0]!, 0);
 for (const [n, id] of taskIds.entries()) {
   if (n > 0) setTimeout(() => backend.markAsDone(id, n * n), 100 * n);

@@ -1,15 +1,15 @@
 /**
- * Sees to it that the demo ends.
+ * Makes sure that the demo ends.
  *
  * @module
  */
 
-/** Milliseconds to clean up in, when the demo has to end before its time. */
-const CLEAN_UP = 5000;
+/** How long the clean-up may take when the demo is aborted. */
+const CLEAN_UP_MS = 5000;
 
-/** Aborts when the time is up, and when somebody presses Ctrl-C. */
+/** Aborts when the time is up or when you press Ctrl-C. */
 export class Deadline implements Disposable {
-  /** Whether it was Ctrl-C. */
+  /** Whether Ctrl-C was pressed. */
   isInterrupted = false;
   readonly #stop = new AbortController();
   readonly #timers: ReturnType<typeof setTimeout>[] = [];
@@ -18,22 +18,22 @@ export class Deadline implements Disposable {
   constructor(ms: number) {
     const seconds = Math.round(ms / 1000);
     const over = (): void =>
-      this.stop(new Error(`it was not done within ${seconds} seconds`));
+      this.stop(new Error(`it did not finish within ${seconds} seconds`));
     this.#timers.push(setTimeout(over, ms));
     Deno.addSignalListener("SIGINT", this.#interrupt);
   }
 
-  /** Aborts when the demo has to end. */
+  /** Aborts when the demo must end. */
   get signal(): AbortSignal {
     return this.#stop.signal;
   }
 
-  /** Ends the demo before its time. */
+  /** Aborts the demo. */
   stop(reason: unknown): void {
     if (this.signal.aborted) return;
-    // Where even the end hangs, there is no other.
+    // If the clean-up hangs too, only this ends the process.
     const exit = (): never => Deno.exit(this.isInterrupted ? 130 : 1);
-    this.#timers.push(setTimeout(exit, CLEAN_UP));
+    this.#timers.push(setTimeout(exit, CLEAN_UP_MS));
     this.#stop.abort(reason);
   }
 
@@ -43,7 +43,8 @@ export class Deadline implements Disposable {
     Deno.removeSignalListener("SIGINT", this.#interrupt);
   }
 
-  // May come twice: from the terminal, and from a `deno task` that passes it on.
+  // May be called twice: for the terminal's signal, and for the one that `deno task`
+  // forwards.
   readonly #interrupt = (): void => {
     this.isInterrupted = true;
     this.stop(new Error("it was interrupted"));

@@ -1,66 +1,66 @@
 /**
- * What goes wrong in the demo, and when.
+ * The faults of the demo, phase by phase.
  *
  * @module
  */
 
 import type { Recovery } from "./reader.ts";
 import type { Screen } from "./screen.ts";
-import { HEARTBEAT, type Stage } from "./stage.ts";
+import { HEARTBEAT_MS, type Stage } from "./stage.ts";
 import { durationText, sleep } from "./time.ts";
 
-/** What the faults of a phase work on. */
+/** What the faults of a phase need. */
 export interface Scene {
-  /** What can be broken. */
+  /** Redis, the proxy, and those who use them. */
   readonly stage: Stage;
-  /** Where to say what happens. */
+  /** Shows what happens. */
   readonly screen: Screen;
-  /** How long each stop lasted: milliseconds from the fault to the first event after it. */
+  /** Milliseconds from each fault to the first event after it. */
   readonly recoveries: number[];
   /** Aborts when the phase is over. */
   readonly signal: AbortSignal;
-  /** Resolves when the workers have stored this part of the phase's outcomes, from 0 to 1. */
+  /** Resolves when the workers have stored this share of the phase's outcomes, from 0 to 1. */
   stored(part: number): Promise<void>;
 }
 
 /** A part of the demo. */
 export interface Phase {
-  /** One word. */
+  /** Its name, in one word. */
   readonly name: string;
-  /** What happens in it. */
+  /** A description for the screen. */
   readonly what: string;
-  /** Lets it happen. */
+  /** Causes its faults. */
   readonly faults: (scene: Scene) => Promise<void>;
 }
 
-/** How long Redis is not to be had, in milliseconds. */
-export const DOWN = 800;
+/** How long Redis is unavailable. */
+export const DOWN_MS = 800;
 
-/** The phases, in order. A server that is not the demo's is not restarted. */
+/** The phases, in order. A server that the demo did not start is not restarted. */
 export function phases(isOwnServer: boolean): Phase[] {
   return [
     { name: "calm", what: "nothing goes wrong", faults: nothing },
     {
       name: "cut",
-      what: "connections are closed, three times, with data on the way",
+      what: "connections are closed three times, with data in flight",
       faults: cut,
     },
     {
       name: "silence",
-      what: `connections stay open and carry nothing (heartbeat here: ${
-        durationText(HEARTBEAT)
+      what: `connections stay open but carry nothing (heartbeat: ${
+        durationText(HEARTBEAT_MS)
       })`,
       faults: fallSilent,
     },
     isOwnServer
       ? {
         name: "restart",
-        what: "the Redis server stops, and starts again with its data",
+        what: "the Redis server stops, then starts again with its data",
         faults: restart,
       }
       : {
         name: "outage",
-        what: "your Redis is not restarted: the way to it is closed instead",
+        what: "the proxy refuses connections (your Redis keeps running)",
         faults: refuse,
       },
   ];
@@ -96,9 +96,9 @@ async function restart(scene: Scene): Promise<void> {
   const recovery = reader.outage(scene.signal);
   scene.screen.event("fault", "stopped the server");
   await redis?.stop();
-  await sleep(DOWN, scene.signal);
+  await sleep(DOWN_MS, scene.signal);
   await redis?.restart();
-  scene.screen.event("info", `started it again after ${durationText(DOWN)}`);
+  scene.screen.event("info", `started it again after ${durationText(DOWN_MS)}`);
   await recovered(scene, recovery);
 }
 
@@ -110,9 +110,12 @@ async function refuse(scene: Scene): Promise<void> {
   const count = proxy.reset();
   scene.screen.event("fault", `cut ${connections(count)}, refused new ones`);
   await refused;
-  await sleep(DOWN, scene.signal);
+  await sleep(DOWN_MS, scene.signal);
   await proxy.accept();
-  scene.screen.event("info", `accepted new ones after ${durationText(DOWN)}`);
+  scene.screen.event(
+    "info",
+    `accepted new ones after ${durationText(DOWN_MS)}`,
+  );
   await recovered(scene, recovery);
 }
 

@@ -1,10 +1,10 @@
 /**
- * Colours, where they are wanted.
+ * Colours for terminals.
  *
  * @module
  */
 
-/** Puts text into colour, or leaves it as it is. */
+/** Colours text, or returns it unchanged. */
 export class Ink {
   readonly #isOn: boolean;
 
@@ -13,27 +13,27 @@ export class Ink {
     this.#isOn = isOn;
   }
 
-  /** What the eye is to find. */
+  /** For what matters most. */
   bold(text: string): string {
     return this.#paint(1, 22, text);
   }
 
-  /** What is there for those who look closer. */
+  /** For details. */
   dim(text: string): string {
     return this.#paint(2, 22, text);
   }
 
-  /** What is wrong. */
+  /** For failures. */
   red(text: string): string {
     return this.#paint(31, 39, text);
   }
 
-  /** What is well. */
+  /** For successes. */
   green(text: string): string {
     return this.#paint(32, 39, text);
   }
 
-  /** What takes its time. */
+  /** For what is pending. */
   yellow(text: string): string {
     return this.#paint(33, 39, text);
   }

@@ -1,6 +1,6 @@
 /**
- * The books of the demo: what the workers stored, and what the stream
- * delivered. "Lost" and "repeated" are found by comparing the two.
+ * Records what the workers stored and what the stream delivered. Comparing the
+ * two shows what was lost or repeated.
  *
  * @module
  */
@@ -12,18 +12,18 @@ export type Outcome =
   | { state: "SUCCESS"; result: unknown }
   | { state: "FAILURE"; excType: string; message: string };
 
-/** An event that brings a task's outcome. */
+/** An event with a task's outcome. */
 export type OutcomeEvent = Extract<ResultEvent, { ready: true }>;
 
-/** The sums of a phase, or of all of them. */
+/** The totals of a phase, or of all phases. */
 export interface Account {
   /** Tasks whose outcome Redis has confirmed. */
   stored: number;
-  /** Tasks whose outcome came, with the state and the value that were stored. */
+  /** Tasks whose outcome was delivered, with the state and value that were stored. */
   delivered: number;
-  /** Tasks whose outcome is stored, and did not come, or came with another state or value. */
+  /** Tasks whose outcome was stored but not delivered, or with another state or value. */
   lost: number;
-  /** Outcomes that came once more than they should. */
+  /** Outcomes delivered more than once. */
   repeated: number;
 }
 
@@ -31,7 +31,7 @@ interface Entry {
   readonly phase: string;
   readonly outcome: string;
   isStored: boolean;
-  /** Outcomes that came, as text. */
+  /** Delivered outcomes, as JSON. */
   readonly deliveries: string[];
 }
 
@@ -40,53 +40,53 @@ interface Waiter {
   readonly done: PromiseWithResolvers<void>;
 }
 
-/** Who owes what to whom. */
+/** Compares what was delivered with what was stored. */
 export class Ledger {
   readonly #entries = new Map<string, Entry>();
   readonly #waiters = new Set<Waiter>();
 
-  /** The tasks that were entered. */
+  /** All tasks recorded so far. */
   get taskIds(): Iterable<string> {
     return this.#entries.keys();
   }
 
-  /** A worker takes a task, and this is what will come of it. */
+  /** Records that a worker runs a task, and the outcome it will store. */
   expect(taskId: string, phase: string, outcome: Outcome): void {
     this.#entries.set(taskId, {
       phase,
-      outcome: textOf(outcome),
+      outcome: outcomeToJson(outcome),
       isStored: false,
       deliveries: [],
     });
   }
 
-  /** Redis has confirmed it. */
+  /** Records that Redis has confirmed the outcome. */
   stored(taskId: string): void {
     this.#entryOf(taskId).isStored = true;
     this.#changed();
   }
 
-  /** The stream delivered an outcome. */
+  /** Records an outcome that the stream delivered. */
   delivered(event: OutcomeEvent): void {
-    this.#entryOf(event.taskId).deliveries.push(textOfEvent(event));
+    this.#entryOf(event.taskId).deliveries.push(eventToJson(event));
     this.#changed();
   }
 
-  /** The sums of one phase; without a name, of all. */
+  /** The totals of one phase or, without a name, of all. */
   account(phase?: string): Account {
     const sum: Account = { stored: 0, delivered: 0, lost: 0, repeated: 0 };
     for (const entry of this.#entries.values()) {
       if (phase !== undefined && entry.phase !== phase) continue;
-      const came = entry.deliveries.includes(entry.outcome);
+      const isDelivered = entry.deliveries.includes(entry.outcome);
       if (entry.isStored) sum.stored++;
-      if (came) sum.delivered++;
-      if (entry.isStored && !came) sum.lost++;
+      if (isDelivered) sum.delivered++;
+      if (entry.isStored && !isDelivered) sum.lost++;
       sum.repeated += Math.max(0, entry.deliveries.length - 1);
     }
     return sum;
   }
 
-  /** Resolves once `condition` holds: it is looked at whenever something was entered. */
+  /** Resolves once `condition` holds. It is checked after each record. */
   async until(condition: () => boolean, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (condition()) return;
@@ -106,7 +106,7 @@ export class Ledger {
   #entryOf(taskId: string): Entry {
     const entry = this.#entries.get(taskId);
     if (entry !== undefined) return entry;
-    throw new Error(`Got an outcome of ${taskId}, which no worker has run`);
+    throw new Error(`Got an outcome of ${taskId}, which no worker ran`);
   }
 
   #changed(): void {
@@ -116,19 +116,19 @@ export class Ledger {
   }
 }
 
-function textOf(outcome: Outcome): string {
+function outcomeToJson(outcome: Outcome): string {
   return outcome.state === "SUCCESS"
     ? JSON.stringify(["SUCCESS", outcome.result])
     : JSON.stringify(["FAILURE", outcome.excType, outcome.message]);
 }
 
-function textOfEvent(event: OutcomeEvent): string {
+function eventToJson(event: OutcomeEvent): string {
   if (event.state === "SUCCESS") {
-    return textOf({ state: "SUCCESS", result: event.result });
+    return outcomeToJson({ state: "SUCCESS", result: event.result });
   }
   if (event.state === "FAILURE" && event.result !== null) {
     const { excType, message } = event.result;
-    return textOf({ state: "FAILURE", excType, message });
+    return outcomeToJson({ state: "FAILURE", excType, message });
   }
-  return JSON.stringify([event.state, "is what no worker has stored"]);
+  return JSON.stringify([event.state, "was not stored by a worker"]);
 }

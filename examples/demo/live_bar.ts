@@ -1,6 +1,5 @@
 /**
- * A progress bar that is drawn anew in its place, with lines that come below
- * it.
+ * A progress bar that is redrawn in place, with lines below it.
  *
  * @module
  */
@@ -10,15 +9,15 @@ import type { Progress } from "./screen.ts";
 import { shortened } from "./text.ts";
 import { secondsText } from "./time.ts";
 
-/** The size of a terminal that does not tell its own. */
+/** The size to assume for a terminal that does not report one. */
 const COLUMNS = 80;
 const ROWS = 24;
-/** Milliseconds between two looks at the progress. */
-const INTERVAL = 50;
+/** How often the bar is redrawn. */
+const INTERVAL_MS = 50;
 const INDENT = 4;
 const MAX_BAR = 60;
 const MIN_BAR = 8;
-/** Columns for how the reader stands with Redis. */
+/** Columns for the state of the reader's connection. */
 const NOTE = 22;
 
 const DELIVERED = "\u2588";
@@ -37,7 +36,7 @@ export function legend(ink: Ink): string[] {
   ];
 }
 
-/** One bar at a time. The cursor rests below it and its lines. */
+/** Draws one bar at a time. The cursor rests below the bar and its lines. */
 export class LiveBar implements Disposable {
   readonly #ink: Ink;
   readonly #encoder = new TextEncoder();
@@ -47,34 +46,34 @@ export class LiveBar implements Disposable {
   #lines = 0;
   #drawn = "";
 
-  /** Prepares; nothing is shown yet. */
+  /** Creates a bar; nothing is shown yet. */
   constructor(ink: Ink) {
     this.#ink = ink;
   }
 
-  /** How wide the terminal is at present. */
+  /** The current width of the terminal. */
   get columns(): number {
-    // Some pretend to be a terminal, and have no size.
+    // Some pseudo-terminals report a size of 0.
     return Deno.consoleSize().columns || COLUMNS;
   }
 
-  /** Shows a bar, which from now on follows `progress`. */
+  /** Shows a bar that follows `progress`. */
   begin(progress: () => Progress): void {
     this.#progress = progress;
     this.#since = performance.now();
     this.#lines = 1;
     this.#drawn = this.#text(false);
     this.#write(`${HIDE_CURSOR}${this.#drawn}\n`);
-    this.#timer = setInterval(() => this.#draw(false), INTERVAL);
+    this.#timer = setInterval(() => this.#draw(false), INTERVAL_MS);
   }
 
-  /** Shows a line below the bar, and below those that are there already. */
+  /** Adds a line below the bar and its previous lines. */
   below(line: string): void {
     this.#write(`${line}\n`);
     this.#lines++;
   }
 
-  /** Leaves the bar as it is at last. */
+  /** Draws the bar for the last time and leaves it on the screen. */
   end(): void {
     if (this.#progress === undefined) return;
     clearInterval(this.#timer);
@@ -83,20 +82,20 @@ export class LiveBar implements Disposable {
     this.#write(`${SHOW_CURSOR}\n`);
   }
 
-  /** Leaves the terminal as it was. */
+  /** Restores the terminal. */
   [Symbol.dispose](): void {
     this.end();
   }
 
   #draw(isOver: boolean): void {
     const text = this.#text(isOver);
-    // Nothing to do, or the bar has left the screen at the top.
+    // Nothing has changed, or the bar has scrolled off the screen.
     const rows = Deno.consoleSize().rows || ROWS;
     if (text === this.#drawn || this.#lines >= rows) return;
     this.#drawn = text;
     const n = this.#lines;
-    // In one write, or it might be seen half done. The cursor is in the first
-    // column, unless somebody typed.
+    // In one write, so that no partial bar is seen. The cursor is in the first
+    // column, unless someone typed.
     this.#write(`\r\x1b[${n}A${text}${CLEAR_REST}\x1b[${n}B\r`);
   }
 
@@ -107,7 +106,7 @@ export class LiveBar implements Disposable {
     const stored = Math.max(rest.stored, delivered);
     const count = `${String(delivered).padStart(3)} of ${total} delivered`;
     const note = isOver ? secondsText(performance.now() - this.#since) : link;
-    // The last column stays free: some terminals would begin a new line.
+    // The last column stays free, because some terminals would wrap.
     const room = this.columns - 1 - INDENT - 2 - count.length;
     const isWide = room >= MIN_BAR + 2 + NOTE;
     const width = Math.max(

@@ -8,15 +8,15 @@ import type { Phase } from "./faults.ts";
 import type { Screen } from "./screen.ts";
 import type { Stage } from "./stage.ts";
 import { secondsText } from "./time.ts";
-import { type Task, tasksOf } from "./worker.ts";
+import { createTasks, type Task } from "./worker.ts";
 
 /** Tasks in each phase. */
 export const TASKS = 100;
-/** Milliseconds that the stream has for what is stored, once the phase's tasks are done. */
-const GRACE = 5000;
+/** How long the stream may take to deliver everything after the last store. */
+const GRACE_MS = 5000;
 
-/** How the reader came through a phase. */
-export interface Ride {
+/** How a phase went for the reader. */
+export interface PhaseRun {
   /** The phase. */
   readonly name: string;
   /** How many new connections the reader made. */
@@ -25,13 +25,13 @@ export interface Ride {
   readonly recoveries: readonly number[];
 }
 
-/** Runs the tasks of a phase, and meanwhile lets happen what is to go wrong. */
+/** Runs the tasks of a phase while its faults happen. */
 export async function runPhase(
   { name, what, faults }: Phase,
   stage: Stage,
   screen: Screen,
   signal: AbortSignal,
-): Promise<Ride> {
+): Promise<PhaseRun> {
   const { ledger, reader } = stage;
   const late = new AbortController();
   const over = AbortSignal.any([signal, late.signal]);
@@ -45,8 +45,8 @@ export async function runPhase(
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     await Promise.all([
-      runTasks(tasksOf(name, TASKS), stage, over).then(() => {
-        timer = setTimeout(() => late.abort(), GRACE);
+      runTasks(createTasks(name, TASKS), stage, over).then(() => {
+        timer = setTimeout(() => late.abort(), GRACE_MS);
       }),
       ledger.until(() => ledger.account(name).delivered >= TASKS, over),
       faults({
@@ -64,10 +64,13 @@ export async function runPhase(
   } catch (error) {
     if (!late.signal.aborted) throw error;
     const { lost } = ledger.account(name);
-    const news = lost > 0
-      ? `${lost} stored results have not come`
+    const problem = lost > 0
+      ? `${lost} stored results were not delivered`
       : "the stream has not recovered";
-    screen.event("bad", `${news}, ${secondsText(GRACE)} after the last store`);
+    screen.event(
+      "bad",
+      `${problem}, ${secondsText(GRACE_MS)} after the last store`,
+    );
   } finally {
     clearTimeout(timer);
     late.abort();
@@ -76,7 +79,7 @@ export async function runPhase(
   return { name, reconnects: reader.reconnects - before, recoveries };
 }
 
-/** Every worker takes the next task as soon as it has done one. */
+/** Each worker runs the next task as soon as it has finished one. */
 async function runTasks(
   tasks: readonly Task[],
   { workers, reader, ledger }: Stage,

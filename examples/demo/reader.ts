@@ -1,6 +1,6 @@
 /**
- * The reader whose connection is broken: one stream for all tasks, and a look
- * at how long it stood still after each fault.
+ * The reader whose connection breaks: one stream for all tasks, and a clock for
+ * how long it stopped after each fault.
  *
  * @module
  */
@@ -13,11 +13,11 @@ import type {
 } from "../../mod.ts";
 import type { Ledger } from "./ledger.ts";
 
-/** How the stream came through a fault. Milliseconds count from the fault. */
+/** How the stream recovered from a fault. Milliseconds count from the fault. */
 export interface Recovery {
-  /** When the backend knew that the connection was lost. */
+  /** When the backend noticed that the connection was lost. */
   noticed: number;
-  /** When the first event came over a new connection. */
+  /** When the first event arrived over a new connection. */
   back: number;
   /** How many attempts to connect it took. */
   attempts: number;
@@ -25,17 +25,17 @@ export interface Recovery {
   keys: number;
 }
 
-/** Milliseconds in which a stream closes that waits for nothing more. */
-const CLOSE_TIMEOUT = 1000;
+/** How long the stream may take to close once it awaits nothing. */
+const CLOSE_TIMEOUT_MS = 1000;
 
 interface Outage extends Partial<Recovery> {
   readonly since: number;
-  /** Whether what comes now can only come over a new connection. */
+  /** Whether new events can only come from a new connection. */
   isRedialling: boolean;
   readonly over: PromiseWithResolvers<Recovery>;
 }
 
-/** Reads every event of every task that it is told of. */
+/** Reads every event of the tasks that it is given. */
 export class Reader implements AsyncDisposable {
   readonly #consumer: ResultConsumer;
   readonly #ids: WritableStreamDefaultWriter<string>;
@@ -51,7 +51,7 @@ export class Reader implements AsyncDisposable {
   constructor(backend: ResultBackend, ledger: Ledger) {
     this.#consumer = backend.consumer();
     this.#ids = this.#consumer.writable.getWriter();
-    // What errors the streams is told by `ended`.
+    // `ended` rejects with the same error.
     this.#ids.closed.catch(() => {});
     this.#ledger = ledger;
     this.#ended = this.#read(this.#consumer.readable);
@@ -64,33 +64,33 @@ export class Reader implements AsyncDisposable {
     return this.#ended;
   }
 
-  /** How many connections there were after the first. */
+  /** The number of connections after the first. */
   get reconnects(): number {
     return Math.max(0, this.#connections - 1);
   }
 
-  /** How many events came, outcomes and others. */
+  /** The number of events, outcomes and others. */
   get events(): number {
     return this.#events;
   }
 
-  /** What the backend says of its connection. */
+  /** The state of the backend's connection, for the screen. */
   get link(): string {
     return this.#link;
   }
 
-  /** Awaits one more task: a task id goes in when the task is sent, as in any program. */
+  /** Awaits another task. Call it when the task is sent, as any program would. */
   async expect(taskId: string): Promise<void> {
     await this.#ids.write(taskId);
   }
 
   /**
-   * Says that no more tasks come: then the stream is to close, since all have
-   * their outcomes. Tells whether it does.
+   * Declares that there are no more tasks. Returns whether the stream then closes
+   * in time, as it should once every task has its outcome.
    */
   async close(): Promise<boolean> {
     const patience = Promise.withResolvers<boolean>();
-    const timer = setTimeout(() => patience.resolve(false), CLOSE_TIMEOUT);
+    const timer = setTimeout(() => patience.resolve(false), CLOSE_TIMEOUT_MS);
     try {
       await this.#ids.close();
       const closed = this.#ended.then(() => true);
@@ -100,19 +100,19 @@ export class Reader implements AsyncDisposable {
     }
   }
 
-  /** Takes the time from now, a fault, to the first event that comes over a new connection. */
+  /** Measures the time from now, a fault, to the first event over a new connection. */
   outage(signal: AbortSignal): Promise<Recovery> {
     const over = Promise.withResolvers<Recovery>();
     const abort = (): void => over.reject(signal.reason);
     if (signal.aborted) abort();
     signal.addEventListener("abort", abort, { once: true });
     this.#outage = { since: performance.now(), isRedialling: false, over };
-    // Whoever is to await it may have something else to do before.
+    // The caller may await it later.
     over.promise.catch(() => {});
     return over.promise;
   }
 
-  /** Ends the stream, whatever it still waits for. */
+  /** Ends the stream, even if tasks are still awaited. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#consumer[Symbol.asyncDispose]();
   }
@@ -121,7 +121,7 @@ export class Reader implements AsyncDisposable {
     for await (const event of events) {
       this.#events++;
       const outage = this.#outage;
-      // Any other was on its way before the fault.
+      // Earlier events were in flight before the fault.
       if (outage?.isRedialling) {
         outage.back ??= performance.now() - outage.since;
         this.#settle();
@@ -162,7 +162,7 @@ export class Reader implements AsyncDisposable {
     }
   }
 
-  /** An outage is over when an event has come, and the backend says that it is all there again. */
+  /** Ends the outage once an event has arrived and the backend has resynced. */
   #settle(): void {
     if (this.#outage === undefined) return;
     const { over, noticed, back, attempts, keys } = this.#outage;
@@ -173,11 +173,11 @@ export class Reader implements AsyncDisposable {
   }
 }
 
-/** An attempt to connect begins. What came before it came over the old connection. */
+/** Starts an attempt to connect: events before it came over the old connection. */
 function redial(outage: Outage): void {
   delete outage.back;
-  // Events that wait to be taken are taken in this turn of the event loop; over
-  // a new connection, nothing comes so soon.
+  // Queued events are read in this turn of the event loop; a new connection
+  // delivers nothing that soon.
   setTimeout(() => {
     outage.isRedialling = true;
   });

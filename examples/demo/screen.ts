@@ -1,6 +1,6 @@
-// deno-lint-ignore-file no-console -- What it prints is what the demo is for.
+// deno-lint-ignore-file no-console -- The demo prints.
 /**
- * What the demo shows: lines, and in a terminal a bar that moves.
+ * The demo's output: lines and, in a terminal, a progress bar.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { LiveBar } from "./live_bar.ts";
 import { shortened, wrapped } from "./text.ts";
 import { secondsText } from "./time.ts";
 
-/** How far a phase is. */
+/** The progress of a phase. */
 export interface Progress {
   /** Tasks of the phase. */
   total: number;
@@ -18,42 +18,42 @@ export interface Progress {
   stored: number;
   /** Outcomes that were delivered. */
   delivered: number;
-  /** How the reader stands with Redis. */
+  /** The state of the reader's connection. */
   link: string;
 }
 
-/** What kind of news an event is. */
+/** How an event is marked. */
 export type EventKind = "fault" | "info" | "good" | "bad";
 
-/** Where the demo shows itself. */
+/** Shows the demo. */
 export interface Screen extends Disposable {
   /** Its colours. */
   readonly ink: Ink;
-  /** How wide it is. */
+  /** Its width. */
   readonly columns: number;
-  /** Whether it can show more than ASCII, and lines that change. */
+  /** Whether it can show Unicode, and redraw lines. */
   readonly isLive: boolean;
   /** Shows a line. */
   line(text?: string): void;
-  /** Shows that a phase begins, and from now on how far it is. */
+  /** Shows that a phase begins, and then its progress. */
   begin(name: string, what: string, progress: () => Progress): void;
-  /** Shows something that happens in the phase. */
+  /** Shows an event of the phase. */
   event(kind: EventKind, text: string): void;
   /** Shows that the phase is over. */
   end(): void;
 }
 
-/** The screen that fits standard output. */
+/** Opens the screen that suits standard output. */
 export function openScreen(): Screen {
   return Deno.stdout.isTerminal()
     ? new LiveScreen(new Ink(!Deno.noColor))
     : new PlainScreen();
 }
 
-/** Columns where nobody says how many there are. */
+/** The width of output that is not a terminal. */
 const COLUMNS = 80;
 
-/** Lines, for files, pipes and logs. */
+/** Plain lines, for files, pipes and logs. */
 class PlainScreen implements Screen {
   readonly ink = new Ink(false);
   readonly columns = COLUMNS;
@@ -90,7 +90,7 @@ class PlainScreen implements Screen {
   }
 }
 
-/** A terminal: the present phase's bar moves, and its events stand below it. */
+/** A terminal: the bar of the current phase, with its events below. */
 class LiveScreen implements Screen {
   readonly isLive = true;
   readonly ink: Ink;
@@ -126,7 +126,7 @@ class LiveScreen implements Screen {
   event(kind: EventKind, text: string): void {
     const { ink } = this;
     const time = secondsText(performance.now() - this.#since).padStart(7);
-    // The last column stays free: some terminals would begin a new line.
+    // The last column stays free, because some terminals would wrap.
     const short = shortened(text, this.columns - 1 - 13);
     const marked = {
       fault: () => ink.red(`\u2717 ${short}`),

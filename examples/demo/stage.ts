@@ -1,6 +1,6 @@
 /**
- * Everything that the demo works on: Redis, the proxy in front of it, the
- * reader behind the proxy, and the workers.
+ * The parts of the demo: Redis, the proxy in front of it, the reader behind the
+ * proxy, and the workers.
  *
  * @module
  */
@@ -17,26 +17,26 @@ import { Ledger } from "./ledger.ts";
 import { Reader } from "./reader.ts";
 import { Worker } from "./worker.ts";
 
-/** Silence is noticed within two of these, in milliseconds. The default is 10 seconds. */
-export const HEARTBEAT = 400;
+/** Silence is detected within two heartbeats. The default is 10 seconds. */
+export const HEARTBEAT_MS = 400;
 const WORKERS = 8;
 
-/** What the demo works on. Its disposal leaves nothing behind. */
+/** The parts of the demo. Disposing of them removes every key and connection. */
 export interface Stage extends AsyncDisposable {
-  /** The server; undefined if it is not the demo's. */
+  /** The server; undefined if the demo did not start it. */
   readonly redis: MemoryRedis | undefined;
-  /** What the reader goes through, and every other worker. */
+  /** The proxy between Redis and the reader, and every other worker. */
   readonly proxy: FaultProxy;
-  /** Those who store. */
+  /** The workers, which store. */
   readonly workers: readonly Worker[];
-  /** Who is to get what is stored, whatever happens. */
+  /** The reader, which should receive everything that is stored. */
   readonly reader: Reader;
-  /** What was stored, and what came. */
+  /** What was stored and what was delivered. */
   readonly ledger: Ledger;
 }
 
 /**
- * Sets the stage: with a Redis of its own if there is no `url`.
+ * Creates the parts, with its own Redis if there is no `url`.
  *
  * @throws {Error} if there is no Redis at `url`.
  */
@@ -50,17 +50,17 @@ export async function setStage(
     : undefined;
   const address = redis?.url ?? String(url);
   const options: ResultBackendOptions = {
-    // Nobody else's tasks are touched.
+    // Other tasks on the same server stay untouched.
     keyPrefix: `celery-results-demo-${crypto.randomUUID().slice(0, 8)}`,
-    // Should the demo be killed, its keys go by themselves.
+    // If the demo is killed, its keys expire.
     expires: 600,
-    heartbeat: HEARTBEAT,
-    // The default is 5 seconds: that is longer than one likes to watch.
+    heartbeat: HEARTBEAT_MS,
+    // The default of 5 seconds is too long to watch.
     reconnect: { maxTimeout: 250 },
-    // Off: it would bring what was lost, half a minute later, and so hide it.
+    // Off, because it would find lost results half a minute later and hide the loss.
     reconcile: 0,
   };
-  // Past the proxy. Three tries are enough to tell that there is no Redis.
+  // Without the proxy. Three attempts are enough to see that there is no Redis.
   const direct = resources.use(
     new ResultBackend(address, { ...options, retry: { maxAttempts: 3 } }),
   );
@@ -72,9 +72,9 @@ export async function setStage(
   const backend = resources.use(new ResultBackend(proxy.url, options));
   const reader = resources.use(new Reader(backend, ledger));
   const workers = Array.from({ length: WORKERS }, (_, index) => {
-    // Every other worker has a bad connection, as the reader has.
-    const way = index % 2 === 0 ? address : proxy.url;
-    return resources.use(new Worker(`worker${index + 1}`, way, options));
+    // Every other worker has a bad connection, like the reader.
+    const workerUrl = index % 2 === 0 ? address : proxy.url;
+    return resources.use(new Worker(`worker${index + 1}`, workerUrl, options));
   });
   const all = resources.move();
   return {
@@ -90,7 +90,7 @@ async function checkReachable(
   try {
     await backend.exists("any task", { signal });
   } catch (error) {
-    // Not that it could not be read is the news, but why.
+    // Report why it could not be read, not that it could not.
     throw error instanceof BackendGetMetaError ? error.cause : error;
   }
 }

@@ -1,10 +1,10 @@
 /**
- * Lines that fit.
+ * Fits text into lines.
  *
  * @module
  */
 
-/** Breaks a text between words, so that no line has more than `width` characters if that can be. */
+/** Breaks a text between words into lines of at most `width` characters, if possible. */
 export function wrapped(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = "";
@@ -19,7 +19,7 @@ export function wrapped(text: string, width: number): string[] {
   return [...lines, line];
 }
 
-/** Cuts a text that has more than `width` characters, and shows that it did. */
+/** Cuts a text to `width` characters, ending in an ellipsis if it was longer. */
 export function shortened(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, width - 1)}\u2026`;
 }

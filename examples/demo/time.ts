@@ -1,5 +1,5 @@
 /**
- * Waiting, and saying how long it took.
+ * Waiting, and formatting durations.
  *
  * @module
  */

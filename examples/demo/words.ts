@@ -1,38 +1,40 @@
 /**
- * What the demo says before and after.
+ * The demo's introduction and conclusion.
  *
  * @module
  */
 
-import { DOWN } from "./faults.ts";
+import { DOWN_MS } from "./faults.ts";
 import { legend } from "./live_bar.ts";
-import { type Ride, TASKS } from "./phase.ts";
+import { type PhaseRun, TASKS } from "./phase.ts";
 import type { Screen } from "./screen.ts";
 import type { Stage } from "./stage.ts";
-import { type Column, tableOf } from "./table.ts";
+import { type Column, formatTable } from "./table.ts";
 import { wrapped } from "./text.ts";
 import { durationText } from "./time.ts";
 
-/** Longer lines are hard to read, however wide the terminal is. */
+/** Longer lines are hard to read, even in a wide terminal. */
 const MAX_WIDTH = 80;
 
-/** Says what is going to be seen. */
+/** Says what the demo will show. */
 export function introduce(screen: Screen, stage: Stage, phases: number): void {
   const { ink } = screen;
-  screen.line(ink.bold("Celery task results as one stream, whatever happens"));
+  screen.line(
+    ink.bold("Celery task results as one stream that survives faults"),
+  );
   screen.line();
   say(
     screen,
     `${stage.workers.length} simulated workers run ${phases * TASKS} tasks. ` +
-      "As Celery's do, they store in Redis that a task has begun, how far it is, and what came of it. " +
-      "One ReadableStream delivers all that. " +
+      "Like Celery's, they store in Redis that a task has started, its progress and its outcome. " +
+      "One ReadableStream delivers all of it. " +
       "Its connections, and those of every other worker, go through a proxy that breaks them.",
   );
   say(
     screen,
     stage.redis === undefined
       ? "Redis: the server at REDIS_URL."
-      : "Redis: a MemoryRedis within this process (to see it with a server of yours, set REDIS_URL).",
+      : "Redis: a MemoryRedis within this process (to use your own server, set REDIS_URL).",
   );
   screen.line();
   if (!screen.isLive) return;
@@ -42,48 +44,50 @@ export function introduce(screen: Screen, stage: Stage, phases: number): void {
   screen.line();
 }
 
-/** Shows the numbers, says what they mean, and tells whether all is well. */
+/** Shows the numbers and what they mean. Returns whether nothing was lost or repeated. */
 export function conclude(
   screen: Screen,
   stage: Stage,
-  rides: readonly Ride[],
+  runs: readonly PhaseRun[],
   isClosed: boolean,
 ): boolean {
   const { ink } = screen;
   const { ledger, reader, workers } = stage;
   const all: Column = {
     name: "all",
-    reconnects: rides.reduce((sum, { reconnects }) => sum + reconnects, 0),
-    recoveries: rides.flatMap(({ recoveries }) => recoveries),
+    reconnects: runs.reduce((sum, { reconnects }) => sum + reconnects, 0),
+    recoveries: runs.flatMap(({ recoveries }) => recoveries),
     ...ledger.account(),
   };
-  const columns = rides.map((ride) => ({
-    ...ride,
-    ...ledger.account(ride.name),
+  const columns = runs.map((run) => ({
+    ...run,
+    ...ledger.account(run.name),
   }));
   if (!screen.isLive) screen.line();
-  for (const line of tableOf([...columns, all], screen)) screen.line(line);
+  for (const line of formatTable([...columns, all], screen)) screen.line(line);
   screen.line();
   const outages = workers.reduce((sum, worker) => sum + worker.outages, 0);
   say(
     screen,
     "Time to recover: from a fault to the first event after it, the longest of the phase; " +
-      `in the last one, Redis was away for ${durationText(DOWN)} of it. ` +
+      `in the last phase, Redis was unavailable for ${
+        durationText(DOWN_MS)
+      } of it. ` +
       `The stream delivered ${reader.events} events in all. ` +
-      `The workers lost ${outages} connections, and tried again until every result was stored.`,
+      `The workers lost ${outages} connections and retried until every result was stored.`,
   );
   screen.line();
-  const faults = trouble(all, rides.length * TASKS, isClosed);
+  const faults = trouble(all, runs.length * TASKS, isClosed);
   if (faults.length > 0) {
     say(screen, `Not well: ${faults.join("; ")}.`, (line) => ink.red(line));
     return false;
   }
   say(
     screen,
-    `What you saw: ${all.delivered} results reached one stream, each exactly once and as it was stored, ` +
-      "although connections were cut and fell silent, and " +
+    `What you saw: ${all.delivered} results reached one stream, each exactly once and unchanged, ` +
+      "although connections were cut or fell silent, and " +
       (stage.redis === undefined
-        ? "Redis could not be reached for a while."
+        ? "Redis was unreachable for a while."
         : "the server was restarted."),
     (line) => ink.green(line),
   );
@@ -99,7 +103,7 @@ function trouble(all: Column, tasks: number, isClosed: boolean): string[] {
   ];
 }
 
-/** A paragraph, in lines that fit. */
+/** Shows a paragraph, wrapped to the screen. */
 function say(screen: Screen, text: string, paint = plain): void {
   const width = Math.min(screen.columns, MAX_WIDTH) - 3;
   for (const line of wrapped(text, width)) screen.line(`  ${paint(line)}`);

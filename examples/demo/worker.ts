@@ -1,6 +1,6 @@
 /**
- * A simulated Celery worker: it runs tasks, and stores how they are getting on
- * and what came of them.
+ * A simulated Celery worker: it runs tasks, and stores their progress and their
+ * outcomes.
  *
  * @module
  */
@@ -9,23 +9,23 @@ import { ResultBackend, type ResultBackendOptions } from "../../mod.ts";
 import type { Ledger, Outcome } from "./ledger.ts";
 import { sleep } from "./time.ts";
 
-/** A task that is to be run. */
+/** A task to run. */
 export interface Task {
   /** Its id. */
   readonly id: string;
   /** The phase in which it runs. */
   readonly phase: string;
-  /** What will come of it. */
+  /** The outcome it will have. */
   readonly outcome: Outcome;
 }
 
-/** Reports of PROGRESS in a task. */
+/** PROGRESS reports per task. */
 const STEPS = 2;
-/** A step takes between this and three times as long, in milliseconds. */
-const MIN_STEP = 35;
+/** A step takes between this and three times as long. */
+const MIN_STEP_MS = 35;
 
-/** `count` tasks, of which every tenth fails. */
-export function tasksOf(phase: string, count: number): Task[] {
+/** Creates `count` tasks; every tenth fails. */
+export function createTasks(phase: string, count: number): Task[] {
   return Array.from({ length: count }, (_, index) => {
     const n = index + 1;
     const outcome: Outcome = n % 10 === 0
@@ -39,25 +39,25 @@ export function tasksOf(phase: string, count: number): Task[] {
   });
 }
 
-/** One worker, with a connection of its own. */
+/** One worker with its own connection. */
 export class Worker implements AsyncDisposable {
   readonly #name: string;
   readonly #backend: ResultBackend;
   #outages = 0;
 
-  /** Prepares a worker that stores at `url`. */
+  /** Creates a worker that stores at `url`. */
   constructor(name: string, url: string, options: ResultBackendOptions) {
     this.#name = name;
     this.#backend = new ResultBackend(url, options);
     this.#watch();
   }
 
-  /** How often it lost its connection. */
+  /** How many times it lost its connection. */
   get outages(): number {
     return this.#outages;
   }
 
-  /** Runs a task. The backend tries each store again for as long as it takes. */
+  /** Runs a task. The backend retries each store. */
   async run(task: Task, ledger: Ledger, signal: AbortSignal): Promise<void> {
     const backend = this.#backend;
     const { id, phase, outcome } = task;
@@ -66,11 +66,11 @@ export class Worker implements AsyncDisposable {
       signal,
     });
     for (let step = 1; step <= STEPS; step++) {
-      await this.#toil(signal);
+      await this.#work(signal);
       const progress = { done: step, of: STEPS + 1 };
       await backend.storeResult(id, progress, "PROGRESS", { signal });
     }
-    await this.#toil(signal);
+    await this.#work(signal);
     const isStored = outcome.state === "SUCCESS"
       ? await backend.markAsDone(id, outcome.result, { signal })
       : await backend.markAsFailure(id, {
@@ -86,8 +86,8 @@ export class Worker implements AsyncDisposable {
     await this.#backend.close();
   }
 
-  #toil(signal: AbortSignal): Promise<void> {
-    return sleep(MIN_STEP * (1 + 2 * Math.random()), signal);
+  #work(signal: AbortSignal): Promise<void> {
+    return sleep(MIN_STEP_MS * (1 + 2 * Math.random()), signal);
   }
 
   async #watch(): Promise<void> {

@@ -1,9 +1,9 @@
-// deno-lint-ignore-file no-console -- It is a program that prints.
-// Awaits results in a Worker that may do nothing but talk to Redis:
+// deno-lint-ignore-file no-console -- The program prints.
+// Awaits results in a Worker that is only permitted to connect to Redis:
 //   deno run --unstable-worker-options --allow-read=. \
 //     --allow-net=127.0.0.1:6379 --allow-env=REDIS_URL \
 //     examples/web_worker/main.ts [redis://...]
-// Reading is for the main program, which loads the Worker's files.
+// The main program needs --allow-read to load the Worker's files.
 
 import type { ResultEvent } from "../../mod.ts";
 
@@ -12,7 +12,7 @@ const redisUrl = Deno.args[0] ?? Deno.env.get("REDIS_URL") ??
 const { hostname, port } = new URL(redisUrl);
 const worker = new Worker(new URL("worker.ts", import.meta.url), {
   type: "module",
-  // All other permissions are left out, and so not granted.
+  // Permissions that are left out are denied.
   deno: { permissions: { net: [`${hostname}:${port || 6379}`] } },
 });
 
