@@ -1,6 +1,6 @@
-"""Answers what Celery itself makes of settings, and of its retry policies.
+"""Shows how Celery itself interprets settings and retry policies.
 
-Reads one JSON document, and writes one.
+Reads one JSON document and writes one.
 """
 import itertools
 import json

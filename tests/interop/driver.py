@@ -1,9 +1,9 @@
-"""A Celery client on a line: requests in, replies out, each a line of JSON.
+"""A Celery client for tests: reads requests and writes replies, each a line of JSON.
 
 A request is {"id": number, "op": name, ...arguments}. Its reply carries the
-same id, and "value" or "error". Values that Celery decoded are told as Python
-writes them (repr), so that no JSON of ours stands between what Python saw and
-what a test expects. The driver ends when its input does.
+same id, and "value" or "error". Values that Celery decoded are shown as Python
+writes them (repr), so that none of our JSON code comes between what Python saw
+and what a test expects. The driver ends when its input does.
 """
 
 import json
@@ -41,7 +41,7 @@ apps = {"json": tasks.app}
 
 
 def app_of(serializer):
-    """An application whose results are in this format."""
+    """Returns an application that stores its results in this format."""
     if serializer not in apps:
         app = apps[serializer] = Celery(serializer, backend=tasks.RESULT_URL)
         app.conf.update(
@@ -59,23 +59,23 @@ def told_exception(error):
     }
 
 
-def told_value(value):
+def describe_value(value):
     if isinstance(value, BaseException):
         return {"raised": told_exception(value)}
     return {"value": repr(value)}
 
 
 def told_outcome(result, **options):
-    """What get() returned or raised; a failure of Celery's own is an error."""
+    """Describes what get() returned or raised; a failure of Celery's own is an error."""
     try:
-        return told_value(result.get(**options))
+        return describe_value(result.get(**options))
     except CeleryTimeoutError:
         return {"timeout": True}
-    except Exception as error:  # whatever the document says
-        return told_value(error)
+    except Exception as error:  # for any document
+        return describe_value(error)
 
 
-# -- operations: what a request may ask for -------------------------------------
+# -- operations: what a request can name ----------------------------------------
 
 
 def versions():
@@ -91,7 +91,7 @@ def send(task, args=(), kwargs=None, options=None):
 
 
 def send_chain(links):
-    """Sends [task, args] pairs, each fed by the one before; the ids in order."""
+    """Sends a chain of [task, args] pairs; returns their ids in order."""
     result = chain(signature(*link) for link in links).apply_async()
     ids = []
     while result is not None:
@@ -113,7 +113,7 @@ def send_chord(header, body):
 
 
 def send_canvas(links):
-    """Sends a chain of [task, args] pairs and of groups of them; its result as a tuple."""
+    """Sends a chain of [task, args] pairs and groups of them; returns its result tuple."""
     parts = [
         signature(*link)
         if isinstance(link[0], str)
@@ -124,7 +124,7 @@ def send_canvas(links):
 
 
 def canvas(element):
-    """Of an element: a group, a chain or a chord of others, or a task, perhaps for a queue."""
+    """Builds the signature of a group, chain or chord of elements, or of a task."""
     if "chord" in element:
         return chord(
             [canvas(member) for member in element["chord"]],
@@ -139,24 +139,24 @@ def canvas(element):
 
 
 def send_canvas_chord(header, body):
-    """Sends a chord of such elements; the ids of its body, its group, and the group's members."""
+    """Sends a chord; returns the ids of its body, its group, and the group's members."""
     result = chord(canvas(element) for element in header)(signature(*body))
     ids = [child.id for child in result.parent]
     return {"id": result.id, "groupId": result.parent.id, "ids": ids}
 
 
 def send_canvas_group(members):
-    """Sends a group of such elements; its result as a tuple."""
+    """Sends a group of elements; returns its result tuple."""
     return group(canvas(member) for member in members).apply_async().as_tuple()
 
 
 def send_element(element):
-    """Sends such an element; its result as a tuple."""
+    """Sends an element; returns its result tuple."""
     return canvas(element).apply_async().as_tuple()
 
 
 def send_body(chord_signature, text):
-    """Sends a chord's body with the values that `text`, JSON, holds: as Celery's workers do."""
+    """Sends a chord's body with the values in the JSON `text`, as Celery's workers do."""
     body = tasks.app.signature(chord_signature)
     return body.delay(kombu_json.loads(text)).id
 
@@ -166,7 +166,7 @@ def set_chord_size(group_id, size):
 
 
 def return_part(request, state, text):
-    """Returns a chord's part, as a worker does; a failure is a ValueError of the args in `text`."""
+    """Returns a chord's part, as a worker does; a failure is a ValueError with the args in `text`."""
     value = kombu_json.loads(text)
     if state in ("FAILURE", "REVOKED"):
         value = ValueError(*value)
@@ -174,7 +174,7 @@ def return_part(request, state, text):
 
 
 def revoke(task_id, terminate=False):
-    """Returns when a worker has confirmed it, so that no task overtakes it."""
+    """Revokes a task; returns once a worker has confirmed, so that no task overtakes it."""
     answers = tasks.app.control.revoke(
         task_id,
         terminate=terminate,
@@ -195,7 +195,7 @@ def wait_at_gate(name):
 
 
 def read(task_id, serializer="json"):
-    """Everything that an AsyncResult tells without waiting."""
+    """Describes an AsyncResult as far as it can be read without waiting."""
     result = AsyncResult(task_id, app=app_of(serializer))
     date_done = result.date_done
     return {
@@ -203,7 +203,7 @@ def read(task_id, serializer="json"):
         "ready": result.ready(),
         "successful": result.successful(),
         "failed": result.failed(),
-        "result": told_value(result.result),
+        "result": describe_value(result.result),
         "traceback": result.traceback,
         "children": [child.id for child in result.children or []],
         "dateDone": date_done and date_done.isoformat(),
@@ -229,7 +229,7 @@ def get_group(group_id, timeout=REPLY_TIMEOUT_SECONDS):
 
 
 def read_group(group_id):
-    """What a saved group tells without waiting."""
+    """Describes a saved group as far as it can be read without waiting."""
     result = GroupResult.restore(group_id, app=tasks.app)
     return {
         "successful": result.successful(),
@@ -249,7 +249,7 @@ def store(
     extended=False,
     serializer="json",
 ):
-    """Has Celery store what `text`, JSON, says, for a task whose `request` had these members."""
+    """Stores the value in the JSON `text`, for a task whose `request` had these members."""
     app = tasks.extended_app if extended else app_of(serializer)
     app.backend.store_result(
         task_id,
@@ -261,13 +261,13 @@ def store(
 
 
 def store_value(task_id, kind, serializer):
-    """Has Celery store one of VALUES, which a worker would return."""
+    """Stores one of VALUES, as if a worker had returned it."""
     backend = app_of(serializer).backend
     backend.store_result(task_id, tasks.VALUES[kind], "SUCCESS")
 
 
 def store_tuple(task_id, result):
-    """Stores the result that a tuple stands for, which a worker would return."""
+    """Stores the result that a tuple describes, as if a worker had returned it."""
     value = result_from_tuple(result, app=tasks.app)
     request = Context(children=[])
     tasks.app.backend.store_result(task_id, value, "SUCCESS", request=request)
@@ -276,9 +276,9 @@ def store_tuple(task_id, result):
 def store_failure(
     task_id, args, trace=None, wrapped=False, serializer="json", request=None
 ):
-    """Stores a ValueError; `wrapped` as workers do where pickle refused it.
+    """Stores a ValueError; `wrapped` as workers do if pickle refuses it.
 
-    With a `request`, what waits for the task fails, too.
+    With a `request`, everything that depends on the task fails too.
     """
     error = ValueError(*args)
     if wrapped:
@@ -294,7 +294,7 @@ def store_group(group_id, task_ids):
 
 
 def save_tuple(result):
-    """GroupResult.save() of what a tuple stands for."""
+    """Saves the group that a tuple describes."""
     result_from_tuple(result, app=tasks.app).save()
 
 
@@ -303,13 +303,13 @@ def restore_tuple(group_id):
 
 
 def collect(task_id):
-    """Ids and values (repr) of a tree of results that is there already."""
+    """Returns the ids and values (repr) in an existing tree of results."""
     root = AsyncResult(task_id, app=tasks.app)
     return [[result.id, repr(value)] for result, value in root.collect()]
 
 
 def dependencies(task_id):
-    """Ids of the results in a tree, each behind that of the one that led to it."""
+    """Returns the ids of the results in a tree, each after the id of its parent."""
     root = AsyncResult(task_id, app=tasks.app)
     return [
         [parent and parent.id, result.id] for parent, result in root.iterdeps()
@@ -317,7 +317,7 @@ def dependencies(task_id):
 
 
 def store_tree(group_id, members):
-    """Saves a group of task ids, and of lists of them, which are groups themselves."""
+    """Saves a group of task ids and of nested lists, which become groups."""
 
     def results(members):
         for index, member in enumerate(members):
@@ -336,7 +336,7 @@ def forget(task_id):
 
 
 def read_json(texts):
-    """Of each JSON text: the value as Python writes it, and Python's own JSON."""
+    """Decodes each JSON text; returns its repr() and Python's own JSON."""
     values = [kombu_json.loads(text) for text in texts]
     return [
         {"value": repr(value), "text": kombu_json.dumps(value)}
@@ -345,7 +345,7 @@ def read_json(texts):
 
 
 def write_json(seed, count):
-    """JSON texts of `count` random values, the same for the same seed."""
+    """Returns JSON texts of `count` random values, the same for the same seed."""
     source = random.Random(seed)
     return [kombu_json.dumps(random_value(source, 4)) for _ in range(count)]
 
@@ -362,7 +362,7 @@ def random_text(source):
 
 
 def random_float(source):
-    """A float that is not whole: JavaScript cannot tell 1.0 from 1."""
+    """Returns a float that is not whole: JavaScript does not distinguish 1.0 from 1."""
     while True:
         value = source.uniform(-10, 10) * 10.0 ** source.randint(-320, 14)
         if not value.is_integer():
@@ -392,28 +392,28 @@ def random_value(source, depth):
 
 
 def random_key(source):
-    """No key of digits alone: JavaScript puts those before all others."""
+    """Returns a key that is not all digits: JavaScript puts those before all others."""
     return "k" + random_text(source)
 
 
-# -- the line ----------------------------------------------------------------------
+# -- requests and replies ----------------------------------------------------------
 
 
 def wait(
     request_id, task_id, timeout=REPLY_TIMEOUT_SECONDS, serializer="json"
 ):
-    """get(), in a thread. A reply "waiting" tells when it looked in vain and listens.
+    """Calls get() in a thread. The reply "waiting" means that it is subscribed.
 
-    Celery calls on_interval after each turn of its waiting loop; the first turn
+    Celery calls on_interval after each round of its waiting loop; the first round
     ends with the confirmation of its subscription.
     """
 
     def note():
-        if not told.is_set():
-            told.set()
+        if not reported.is_set():
+            reported.set()
             reply(request_id, waiting=True)
 
-    told = threading.Event()
+    reported = threading.Event()
     result = AsyncResult(task_id, app=app_of(serializer))
     outcome = told_outcome(result, timeout=timeout, on_interval=note)
     reply(request_id, value=outcome)
@@ -466,7 +466,7 @@ def answer(request_id, op, **arguments):
             ).start()
         else:
             reply(request_id, value=OPERATIONS[op](**arguments))
-    except Exception:  # told to the test that asked
+    except Exception:  # reported to the test that asked
         reply(request_id, error=traceback.format_exc())
 
 

@@ -33,7 +33,7 @@ app.conf.update(
     task_track_started=True,
 )
 
-# The same result store, for the tasks whose results tell of their call too.
+# The same result store, for tasks whose results also describe their call.
 extended_app = Celery("extended", broker=BROKER_URL, backend=RESULT_URL)
 extended_app.conf.update(result_extended=True, result_serializer="json")
 
@@ -43,7 +43,7 @@ def end_with_input(**_):
     """Kills the worker's process group at the end of its input."""
 
     def watch():
-        # Not by sys.stdin: a lock held here would be held in each child for ever.
+        # Not with sys.stdin: a lock held here would stay locked in each child.
         while os.read(sys.__stdin__.fileno(), 4096):
             pass
         os.killpg(0, signal.SIGKILL)
@@ -53,7 +53,7 @@ def end_with_input(**_):
 
 @worker_ready.connect
 def announce(**_):
-    """Tells whoever started the worker that it takes tasks from now on."""
+    """Reports to the parent process that the worker accepts tasks."""
     print("worker is ready", file=sys.__stdout__, flush=True)
 
 
@@ -65,7 +65,7 @@ def gate_key(name):
 
 
 def wait_at_gate(name):
-    """Returns once the gate was opened; each opening lets one waiter pass."""
+    """Waits until the gate is opened; each opening lets one waiter pass."""
     with redis.Redis.from_url(BROKER_URL) as client:
         if client.blpop(gate_key(name), timeout=GATE_TIMEOUT_SECONDS) is None:
             raise TimeoutError("nobody opened the gate " + name)
@@ -80,7 +80,7 @@ def open_gate(name):
 
 
 def nested_list(depth):
-    """A list in a list, and so on, `depth` times, around a text."""
+    """Returns a text inside `depth` nested lists."""
     value = "bottom"
     for _ in range(depth):
         value = [value]
@@ -126,7 +126,7 @@ VALUES = {
     "long text": "0123456789abcdef" * 65536,
     "deep": nested_list(200),
     "no JSON": {1, 2, 3},
-    # For formats that JSON is not.
+    # For formats that carry more than JSON.
     "bytes": b"\xff\x00A",
     "number set": {1, 2},
     "ambiguous text": ["y", "n", "08", "1e5", "=", "<<", "yes", "1:30", "~"],
@@ -174,11 +174,11 @@ class Outer:
     """A namespace, so that Inner's qualified name has a dot."""
 
     class Inner(Exception):
-        """A failure of the application's own."""
+        """An application's own exception."""
 
 
 class Unpicklable(Exception):
-    """Cannot be made again from its args, as pickle would."""
+    """Cannot be recreated from its args, as pickle would try."""
 
     def __init__(self, code, detail):
         super().__init__(f"{code}: {detail}")
@@ -206,7 +206,7 @@ def fail_unpicklable():
 
 @app.task
 def fail_odd_args():
-    """The args include what JSON cannot carry: Celery stores its repr."""
+    """Raises with an arg that JSON cannot carry: Celery stores its repr."""
     raise KeyError("boom", 3, Outer)
 
 
@@ -223,7 +223,7 @@ def fail_with_cause():
         raise ValueError("the effect") from cause
 
 
-# -- states on the way ---------------------------------------------------------
+# -- intermediate states -------------------------------------------------------
 
 
 @app.task(bind=True)
@@ -237,7 +237,7 @@ def report_progress(self, steps):
 
 @app.task(bind=True)
 def report_gated_progress(self, steps):
-    """Takes each step only when its gate, the task's own id, was opened."""
+    """Takes each step only after its gate, the task's own id, was opened."""
     for step in range(1, steps + 1):
         self.update_state(
             state="PROGRESS", meta={"current": step, "total": steps}
@@ -272,7 +272,7 @@ def retry_in_vain(self):
 def report_unpicklable_retry(self):
     """Stores the RETRY of an exception that pickle refuses, as newer workers do.
 
-    To raise it by self.retry() ends a worker of Celery 5.2.
+    Raising it with self.retry() would end a worker of Celery 5.2.
     """
     error = Unpicklable(404, "not here")
     wrapper = UnpickleableExceptionWrapper.from_exception(error)
@@ -298,25 +298,25 @@ def wait_for_gate(self):
 
 @app.task(bind=True, ignore_result=True)
 def store_nothing(self):
-    """Leaves no result; opens a gate as the sign that it ran."""
+    """Leaves no result; opens a gate to show that it ran."""
     open_gate("ran-" + self.request.id)
     return "nobody reads this"
 
 
 @app.task(bind=True)
 def ignore(self):
-    """Ends by Ignore: what it stored before is all that anyone sees."""
+    """Ends with Ignore: only what it stored before is visible."""
     self.update_state(state="PROGRESS", meta="left behind")
     open_gate("ran-" + self.request.id)
     raise Ignore()
 
 
-# -- tasks of tasks ------------------------------------------------------------
+# -- tasks that send tasks -----------------------------------------------------
 
 
 @app.task
 def call_others(count):
-    """Calls `count` additions and waits for none of them."""
+    """Sends `count` additions without waiting for them."""
     for index in range(count):
         add.delay(index, index)
     return count
@@ -324,7 +324,7 @@ def call_others(count):
 
 @app.task
 def grow(depth):
-    """Sends a group and a task, and waits for none: a tree of results."""
+    """Sends a group and a task without waiting, which makes a tree of results."""
     if depth > 0:
         group(grow.s(depth - 1), add.s(depth, 0))()
         add.delay(0, depth)
@@ -333,7 +333,7 @@ def grow(depth):
 
 @app.task
 def send_chain_into_group(count):
-    """Returns the result of a chain that ends in a group, and waits for none."""
+    """Returns the result of a chain that ends in a group, without waiting."""
     return (add.si(0, 0) | group(add.si(i, i) for i in range(count)))()
 
 
@@ -342,7 +342,7 @@ def total(numbers):
     return sum(numbers)
 
 
-# -- results that tell of their call -------------------------------------------
+# -- results that describe their call ------------------------------------------
 
 
 @app.task(backend=extended_app.backend)

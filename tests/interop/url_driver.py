@@ -1,6 +1,6 @@
-"""Answers where Celery itself goes by a configuration, or that it refuses it.
+"""Shows where Celery itself connects for a configuration, or that it refuses it.
 
-Reads one JSON document, and writes one. Nothing is dialled.
+Reads one JSON document and writes one. It does not connect to anything.
 """
 import json
 import math
@@ -10,7 +10,7 @@ from celery import Celery
 
 
 def name_of(requirement):
-    """The word for what `ssl` has a number for; newer Celery keeps a word."""
+    """Returns the name of a constant of `ssl`; newer versions of Celery keep the name."""
     name = getattr(requirement, "name", requirement)
     return name and str(name).lower().replace("cert_", "")
 
@@ -34,7 +34,7 @@ def way_of(config):
         if params.get(there) not in (None, "")
     }
     for key, value in way.items():
-        # JSON has no words for these.
+        # JSON cannot express these.
         if isinstance(value, float) and not math.isfinite(value):
             way[key] = str(value)
     if "ssl_cert_reqs" in params:
