@@ -50,7 +50,7 @@ def app_of(serializer):
     return apps[serializer]
 
 
-def told_exception(error):
+def describe_exception(error):
     return {
         "type": type(error).__qualname__,
         "module": type(error).__module__,
@@ -61,11 +61,11 @@ def told_exception(error):
 
 def describe_value(value):
     if isinstance(value, BaseException):
-        return {"raised": told_exception(value)}
+        return {"raised": describe_exception(value)}
     return {"value": repr(value)}
 
 
-def told_outcome(result, **options):
+def describe_outcome(result, **options):
     """Describes what get() returned or raised; a failure of Celery's own is an error."""
     try:
         return describe_value(result.get(**options))
@@ -220,12 +220,12 @@ def get(
     task_id, timeout=REPLY_TIMEOUT_SECONDS, propagate=True, serializer="json"
 ):
     result = AsyncResult(task_id, app=app_of(serializer))
-    return told_outcome(result, timeout=timeout, propagate=propagate)
+    return describe_outcome(result, timeout=timeout, propagate=propagate)
 
 
 def get_group(group_id, timeout=REPLY_TIMEOUT_SECONDS):
     result = GroupResult.restore(group_id, app=tasks.app)
-    return None if result is None else told_outcome(result, timeout=timeout)
+    return None if result is None else describe_outcome(result, timeout=timeout)
 
 
 def read_group(group_id):
@@ -415,7 +415,7 @@ def wait(
 
     reported = threading.Event()
     result = AsyncResult(task_id, app=app_of(serializer))
-    outcome = told_outcome(result, timeout=timeout, on_interval=note)
+    outcome = describe_outcome(result, timeout=timeout, on_interval=note)
     reply(request_id, value=outcome)
 
 
