@@ -1,5 +1,5 @@
 /**
- * Installs what the tests need and the machine lacks, where that can be done
+ * Installs what the tests need and the machine lacks, where it can do so
  * without asking: as root on Debian and its kin. Elsewhere it says what is
  * lacking and how to get it; the tests that need it then count as ignored.
  *

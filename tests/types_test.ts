@@ -1,5 +1,5 @@
-// What the types promise to whoever writes against mod.ts. Most of it is
-// checked by the compiler: the tests run so that nothing here stays unused.
+// What the types promise to users of mod.ts. The compiler checks most of it; the
+// tests run so that nothing here is unused.
 
 import {
   type AsyncResult,
@@ -193,7 +193,7 @@ async function compiled(backend: ResultBackend): Promise<void> {
   // @ts-expect-error -- A consumer is not made by hand.
   consumer.pending = 1;
 
-  // What a stream gives can be handed on as a meta.
+  // An event of a stream is also a meta.
   for await (const event of stream) {
     const asMeta: ResultMeta<Sum> = event;
     prove<Same<typeof asMeta.taskId, string>>();
