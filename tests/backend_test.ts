@@ -176,14 +176,16 @@ Deno.test("console.log() of a backend shows its URL without secrets, and its sta
   );
 });
 
-Deno.test("a heartbeat or reconcile that looks like seconds is reported once, to the first reader of status()", async () => {
-  async function told(options: ResultBackendOptions): Promise<StatusEvent[][]> {
+Deno.test("a heartbeat or reconcile probably meant in seconds is reported once, to the first reader of status()", async () => {
+  async function eventsWith(
+    options: ResultBackendOptions,
+  ): Promise<StatusEvent[][]> {
     await using backend = new ResultBackend(undefined, options);
     const readers = [backend.status(), backend.status()];
     await backend.close();
     return await Promise.all(readers.map((each) => Array.fromAsync(each)));
   }
-  const [first = [], second = []] = await told({
+  const [first = [], second = []] = await eventsWith({
     heartbeat: 10,
     reconcile: 30,
   });
@@ -203,9 +205,9 @@ Deno.test("a heartbeat or reconcile that looks like seconds is reported once, to
     ],
   );
   assertEquals(second.map(({ type }) => type), ["disconnected", "closed"]);
-  const [none = []] = await told({ heartbeat: 50, reconcile: 100 });
+  const [none = []] = await eventsWith({ heartbeat: 50, reconcile: 100 });
   assertEquals(none.map(({ type }) => type), ["disconnected", "closed"]);
-  const [off = []] = await told({ reconcile: 0 });
+  const [off = []] = await eventsWith({ reconcile: 0 });
   assertEquals(off.map(({ type }) => type), ["disconnected", "closed"]);
 });
 

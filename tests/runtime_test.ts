@@ -86,7 +86,7 @@ Deno.test("the timers of denoRuntime do not fire at once where they are longer t
   assertEquals(runtime.timers, 0);
 });
 
-Deno.test("get() waits 40 days if asked to, and not 24.8", async () => {
+Deno.test("get() can wait 40 days, not only 24.8", async () => {
   using runtime = new FakeRuntime();
   const stage = new Stage(runtime);
   let isOver = false;
