@@ -35,9 +35,9 @@ const LF = 10;
 const ASTERISK = 42;
 const DOLLAR = 36;
 /** Redis's limits: a line without an end, the arguments of a command, a bulk string. */
-const MAX_LINE = 65_536;
+const MAX_LINE_BYTES = 65_536;
 const MAX_ARGUMENTS = 1_048_576;
-const MAX_BULK = 536_870_912;
+const MAX_BULK_BYTES = 536_870_912;
 
 const EMPTY = new Uint8Array(0);
 const decoder = new TextDecoder();
@@ -123,7 +123,7 @@ export class CommandParser {
         const got = String.fromCharCode(buffer[this.#at] as number);
         throw new CommandSyntaxError(`expected '$', got '${got}'`);
       }
-      const length = this.#number(buffer, "bulk", MAX_BULK);
+      const length = this.#number(buffer, "bulk", MAX_BULK_BYTES);
       if (length === undefined) return undefined;
       const start = this.#at;
       const end = start + length;
@@ -167,7 +167,7 @@ export class CommandParser {
   #inline(buffer: Uint8Array): Uint8Array[] | undefined {
     const end = buffer.indexOf(LF, this.#at);
     if (end < 0) {
-      if (buffer.length - this.#at <= MAX_LINE) return undefined;
+      if (buffer.length - this.#at <= MAX_LINE_BYTES) return undefined;
       throw new CommandSyntaxError("too big inline request");
     }
     const line = decoder.decode(buffer.subarray(this.#at, end)).trim();

@@ -103,8 +103,8 @@ export class FaultProxy implements AsyncDisposable {
     target: FaultProxyTarget,
     { port = 0 }: FaultProxyOptions,
   ) {
-    this.#url = urlOf(target);
-    this.#target = addressOf(this.#url);
+    this.#url = toUrl(target);
+    this.#target = toAddress(this.#url);
     const listener = listenOnLoopback(port);
     this.#port = listener.addr.port;
     this.#accepting = this.#accept(listener);
@@ -147,9 +147,9 @@ export class FaultProxy implements AsyncDisposable {
     const name = command.toUpperCase();
     const done = new Latch();
     if ((this.#commands.get(name) ?? 0) >= times) {
-      done.happen();
+      done.resolve();
     } else if (this.#isStopped) {
-      done.giveUp(`Cannot wait for ${name}: the proxy is stopped`);
+      done.reject(`Cannot wait for ${name}: the proxy is stopped`);
     } else {
       this.#waiters.add({ name, times, done });
     }
@@ -158,7 +158,7 @@ export class FaultProxy implements AsyncDisposable {
 
   /** Connects clients that come from now on to another server. */
   retarget(target: FaultProxyTarget): void {
-    this.#target = addressOf(urlOf(target));
+    this.#target = toAddress(toUrl(target));
   }
 
   /**
@@ -193,7 +193,7 @@ export class FaultProxy implements AsyncDisposable {
    */
   silence(which: FaultTarget = "all", options: SilenceOptions = {}): void {
     if (options.existingOnly !== true) this.#faults.silence = which;
-    for (const connection of this.#select(which)) connection.silence();
+    for (const connection of this.#select(which)) connection.fallSilent();
   }
 
   /**
@@ -275,7 +275,7 @@ export class FaultProxy implements AsyncDisposable {
     for (const connection of connections) connection.reset();
     this.#faults.heal();
     for (const { name, done } of this.#waiters) {
-      done.giveUp(`Too few ${name} came in before the proxy was stopped`);
+      done.reject(`Too few ${name} came in before the proxy was stopped`);
     }
     this.#waiters.clear();
     await refused;
@@ -289,7 +289,7 @@ export class FaultProxy implements AsyncDisposable {
 
   #select(which: FaultTarget): ProxiedConnection[] {
     return [...this.#connections].filter((connection) =>
-      connection.isFor(which)
+      connection.matches(which)
     );
   }
 
@@ -317,7 +317,7 @@ export class FaultProxy implements AsyncDisposable {
     const connection = new ProxiedConnection(client, {
       faults: this.#faults,
       dial: (signal) => Deno.connect({ ...this.#target, signal }),
-      sawCommand: (name) => this.#count(name),
+      onCommand: (name) => this.#count(name),
     });
     this.#connections.add(connection);
     connection.closed.then(() => this.#connections.delete(connection));
@@ -329,12 +329,12 @@ export class FaultProxy implements AsyncDisposable {
     for (const waiter of this.#waiters) {
       if (waiter.name !== name || waiter.times > count) continue;
       this.#waiters.delete(waiter);
-      waiter.done.happen();
+      waiter.done.resolve();
     }
   }
 }
 
-function urlOf(target: FaultProxyTarget): URL {
+function toUrl(target: FaultProxyTarget): URL {
   if (typeof target === "string" || target instanceof URL) {
     return new URL(target);
   }
@@ -343,7 +343,7 @@ function urlOf(target: FaultProxyTarget): URL {
   return new URL(`redis://${host}:${port}`);
 }
 
-function addressOf(url: URL): { hostname: string; port: number } {
+function toAddress(url: URL): { hostname: string; port: number } {
   return {
     hostname: url.hostname.replace(/^\[|\]$/g, "") || LOOPBACK,
     port: Number(url.port || 6379),

@@ -8,7 +8,7 @@
 export const LOOPBACK = "127.0.0.1";
 
 const FIRST_PORT = 12_000;
-const PORTS = 20_000;
+const PORT_COUNT = 20_000;
 const ATTEMPTS = 50;
 
 /**
@@ -21,7 +21,7 @@ const ATTEMPTS = 50;
  */
 export function listenOnLoopback(port: number): Deno.TcpListener {
   for (let attempt = 0; port === 0 && attempt < ATTEMPTS; attempt++) {
-    const candidate = FIRST_PORT + Math.floor(Math.random() * PORTS);
+    const candidate = FIRST_PORT + Math.floor(Math.random() * PORT_COUNT);
     try {
       return Deno.listen({ hostname: LOOPBACK, port: candidate });
     } catch (error) {

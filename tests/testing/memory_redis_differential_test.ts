@@ -860,7 +860,7 @@ differential("this module's store script", [
   ["SCRIPT", "FLUSH"],
   ["EVALSHA", STORE_SHA, 1, "k", "new", "100", "0"],
 ], {
-  // Redis names the line of the script; the memory Redis runs no Lua.
+  // Redis names the line of the script; the memory Redis cannot run Lua.
   normalize: (reply) => reply.replaceAll(/@user_script:\d+/g, "@user_script:?"),
 });
 

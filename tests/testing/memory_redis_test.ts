@@ -314,7 +314,7 @@ Deno.test("MemoryRedis numbers connections, and kills them by number and by type
   assertEquals(redis.connections, 0);
 });
 
-Deno.test("MemoryRedis runs no Lua, and says so", async () => {
+Deno.test("MemoryRedis rejects a Lua script that it does not know", async () => {
   await using redis = await MemoryRedis.start();
   await using client = await connect(redis.url);
   for (
@@ -323,7 +323,7 @@ Deno.test("MemoryRedis runs no Lua, and says so", async () => {
     await assertRejects(
       () => client.send(...command),
       ReplyError,
-      "ERR MemoryRedis runs no Lua",
+      "ERR MemoryRedis cannot run Lua",
     );
   }
   await assertRejects(

@@ -35,13 +35,13 @@ export class Faults {
   truncations: Truncation[] = [];
 
   /** Takes a hold out of `holds`, if one of them is for this command. */
-  take(
+  takeHold(
     holds: Set<HoldPoint>,
     command: Command,
     kind: FaultTarget,
   ): HoldPoint | undefined {
     for (const hold of holds) {
-      if (!hold.takes(command, kind)) continue;
+      if (!hold.matches(command, kind)) continue;
       holds.delete(hold);
       return hold;
     }
@@ -67,7 +67,7 @@ export class Faults {
       holds.clear();
     }
     for (const { done } of this.truncations.splice(0)) {
-      done.giveUp("No frame was truncated before the proxy was healed");
+      done.reject("No frame was truncated before the proxy was healed");
     }
   }
 }

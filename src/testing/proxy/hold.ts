@@ -54,12 +54,12 @@ export class Latch {
   }
 
   /** It happened. */
-  happen(): void {
+  resolve(): void {
     this.#resolve();
   }
 
   /** It will not happen any more; without effect if it did. */
-  giveUp(why: string): void {
+  reject(why: string): void {
     this.#reject(new Error(why));
   }
 }
@@ -67,7 +67,7 @@ export class Latch {
 /** The proxy's side of a {@linkcode Hold}. */
 export class HoldPoint implements Hold {
   /** Whether the test let it go. */
-  released = false;
+  isReleased = false;
   readonly #command: string;
   readonly #argument: Uint8Array | undefined;
   readonly #which: FaultTarget;
@@ -92,28 +92,28 @@ export class HoldPoint implements Hold {
   }
 
   /** Whether this command is the one, on a connection that counts as `kind`. */
-  takes(command: Command, kind: FaultTarget): boolean {
-    if (command.name !== this.#command || this.released) return false;
+  matches(command: Command, kind: FaultTarget): boolean {
+    if (command.name !== this.#command || this.isReleased) return false;
     if (this.#which !== "all" && this.#which !== kind) return false;
     const wanted = this.#argument;
     if (
       wanted !== undefined &&
-      !command.args.some((arg, index) => index > 0 && equal(arg, wanted))
+      !command.args.some((arg, index) => index > 0 && isEqual(arg, wanted))
     ) return false;
     return this.#skip-- <= 0;
   }
 
   /** Tells the test that it is held; resolves when it may go on. */
-  arrive(): Promise<void> {
-    this.#reached.happen();
+  enter(): Promise<void> {
+    this.#reached.resolve();
     return this.#freed.promise;
   }
 
   /** Lets it go on. */
   release(): void {
-    this.released = true;
+    this.isReleased = true;
     this.#freed.resolve();
-    this.#reached.giveUp(
+    this.#reached.reject(
       `${this.#command} was not held before its hold was released`,
     );
   }
@@ -124,7 +124,7 @@ export class HoldPoint implements Hold {
   }
 }
 
-function equal(one: Uint8Array, other: Uint8Array): boolean {
+function isEqual(one: Uint8Array, other: Uint8Array): boolean {
   return one.length === other.length &&
     one.every((byte, index) => byte === other[index]);
 }

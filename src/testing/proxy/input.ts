@@ -11,11 +11,11 @@ import type { CommandPlan, Piece } from "./lane.ts";
 import { type FrameEnd, ReplyScanner } from "./reply_scanner.ts";
 
 /** Who wants to know of commands, and what is to happen to them. */
-export interface CommandWatcher {
+export interface CommandObserver {
   /** The faults of all connections. */
   readonly faults: Faults;
   /** A command came in, whether or not it will be passed on. */
-  sawCommand(name: string): void;
+  onCommand(name: string): void;
 }
 
 /** What a client says before it shows what the connection is for. */
@@ -30,14 +30,14 @@ export function isSubscribe(command: Command): boolean {
 export class ClientInput {
   /** The holds that this connection's commands ran into, until they are over. */
   readonly holds: Set<HoldPoint> = new Set();
-  readonly #watcher: CommandWatcher;
+  readonly #watcher: CommandObserver;
   #parser: CommandParser | undefined = new CommandParser();
   #isFirst = true;
   #isSubscribed = false;
   #isSilent: boolean;
 
   /** `isSilent`: commands are counted and not passed on. */
-  constructor(watcher: CommandWatcher, isSilent: boolean) {
+  constructor(watcher: CommandObserver, isSilent: boolean) {
     this.#watcher = watcher;
     this.#isSilent = isSilent;
   }
@@ -48,7 +48,7 @@ export class ClientInput {
   }
 
   /** Undefined where nothing is to be passed on. */
-  pieceOf(bytes: Uint8Array): Piece | undefined {
+  toPiece(bytes: Uint8Array): Piece | undefined {
     const at = performance.now();
     if (this.#isFirst && !looksLikeRedis(bytes)) this.#parser = undefined;
     this.#isFirst = false;
@@ -80,8 +80,8 @@ export class ClientInput {
       if (!this.#isSilent) {
         this.#isSubscribed ||= isSubscribe(command);
         const kind = this.#isSubscribed ? "subscribed" : "command";
-        const hold = faults.take(faults.holds, command, kind);
-        const replyHold = faults.take(faults.replyHolds, command, kind);
+        const hold = faults.takeHold(faults.holds, command, kind);
+        const replyHold = faults.takeHold(faults.replyHolds, command, kind);
         this.#isSilent = faults.silence === "all" ||
           faults.silence === kind && !SETUP.has(command.name);
         if (this.#isSilent || hold !== undefined || replyHold !== undefined) {
@@ -90,7 +90,7 @@ export class ClientInput {
         if (hold !== undefined) this.holds.add(hold);
         if (replyHold !== undefined) this.holds.add(replyHold);
       }
-      this.#watcher.sawCommand(command.name);
+      this.#watcher.onCommand(command.name);
     }
     return plans;
   }
@@ -101,11 +101,11 @@ export class ServerInput {
   #scanner: ReplyScanner | undefined = new ReplyScanner();
 
   /** Finds the frames in what was read. */
-  pieceOf(bytes: Uint8Array): Piece {
+  toPiece(bytes: Uint8Array): Piece {
     const at = performance.now();
     const scanner = this.#scanner;
     if (scanner === undefined) return { bytes, at };
-    const beginsFrame = scanner.betweenFrames;
+    const beginsFrame = scanner.isBetweenFrames;
     let frames: FrameEnd[];
     try {
       frames = scanner.scan(bytes);
@@ -114,7 +114,7 @@ export class ServerInput {
       this.#scanner = undefined;
       return { bytes, at };
     }
-    const endsFrame = scanner.betweenFrames;
+    const endsFrame = scanner.isBetweenFrames;
     if (!endsFrame) {
       frames.push({ end: bytes.length, isReply: scanner.mayBeReply });
     }

@@ -37,7 +37,7 @@ export interface Piece {
 }
 
 /** Past this, the sender is held back as by a full socket. */
-const CAPACITY = 16_777_216;
+const CAPACITY_BYTES = 16_777_216;
 
 /** A bounded queue with one reader and one writer. */
 export class ProxyLane {
@@ -53,13 +53,13 @@ export class ProxyLane {
     this.#pieces.push(piece);
     this.#size += piece.bytes.length;
     this.#wakeReader?.();
-    while (this.#size > CAPACITY && !this.#ended) {
+    while (this.#size > CAPACITY_BYTES && !this.#ended) {
       await new Promise<void>((resolve) => this.#wakeWriter = resolve);
     }
   }
 
   /** The next piece; undefined once the lane has ended and is empty. */
-  async take(): Promise<Piece | undefined> {
+  async next(): Promise<Piece | undefined> {
     while (this.#pieces.length === 0 && !this.#ended) {
       await new Promise<void>((resolve) => this.#wakeReader = resolve);
     }

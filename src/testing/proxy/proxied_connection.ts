@@ -8,7 +8,7 @@ import type { Command } from "../command_parser.ts";
 import type { HoldPoint } from "./hold.ts";
 import {
   ClientInput,
-  type CommandWatcher,
+  type CommandObserver,
   isSubscribe,
   ServerInput,
 } from "./input.ts";
@@ -17,12 +17,12 @@ import { Pulse } from "./pulse.ts";
 import type { FaultDirection, FaultTarget } from "./target.ts";
 
 /** What a connection tells its proxy, and asks of it. */
-export interface ProxiedConnectionHost extends CommandWatcher {
+export interface ProxiedConnectionHost extends CommandObserver {
   /** Connects to the server; `signal` fires where the client did not wait. */
   dial(signal: AbortSignal): Promise<Deno.TcpConn>;
 }
 
-const READ_SIZE = 65_536;
+const READ_BYTES = 65_536;
 const UNSUBSCRIBE = /^[PS]?UNSUBSCRIBE$/;
 
 /** Two sockets, and what is done to the bytes between them. */
@@ -69,7 +69,7 @@ export class ProxiedConnection {
   }
 
   /** Whether a fault for `which` is for this connection. */
-  isFor(which: FaultTarget): boolean {
+  matches(which: FaultTarget): boolean {
     return which === "all" || which === this.kind;
   }
 
@@ -79,7 +79,7 @@ export class ProxiedConnection {
   }
 
   /** Swallows everything from now on, to the connection's end. */
-  silence(): void {
+  fallSilent(): void {
     this.#silent = true;
     this.#input.toServer.silence();
     this.#lanes.toClient.clear();
@@ -135,13 +135,13 @@ export class ProxiedConnection {
   }
 
   async #read(direction: FaultDirection, from: Deno.TcpConn): Promise<void> {
-    const buffer = new Uint8Array(READ_SIZE);
+    const buffer = new Uint8Array(READ_BYTES);
     let isLost = false;
     try {
       for (;;) {
         const count = await from.read(buffer);
         if (count === null) break;
-        const piece = this.#input[direction].pieceOf(buffer.slice(0, count));
+        const piece = this.#input[direction].toPiece(buffer.slice(0, count));
         if (this.#silent || this.#cutting || piece === undefined) continue;
         await this.#lanes[direction].push(piece);
       }
@@ -169,10 +169,10 @@ export class ProxiedConnection {
 
   async #write(direction: FaultDirection, to: Deno.TcpConn): Promise<void> {
     for (;;) {
-      const piece = await this.#lanes[direction].take();
+      const piece = await this.#lanes[direction].next();
       if (piece === undefined) break;
       const delay = this.#host.faults.delays[direction];
-      if (delay !== undefined && this.isFor(delay.which)) {
+      if (delay !== undefined && this.matches(delay.which)) {
         await this.#sleep(piece.at + delay.ms - performance.now());
       }
       if (this.#silent) continue;
@@ -193,7 +193,7 @@ export class ProxiedConnection {
       const plan = piece.plans?.get(command);
       if (plan?.fallsSilent) {
         await this.#send(server, piece.bytes.subarray(sent, end));
-        this.silence();
+        this.fallSilent();
         return true;
       }
       if (plan?.hold !== undefined) {
@@ -242,7 +242,7 @@ export class ProxiedConnection {
           const half = begin + Math.ceil((end - begin) / 2);
           await this.#send(client, bytes.subarray(sent, half));
           this.reset();
-          truncation.done.happen();
+          truncation.done.resolve();
           return false;
         }
       }
@@ -256,9 +256,9 @@ export class ProxiedConnection {
 
   /** Waits for a hold's release; false if the connection ends before. */
   async #held(hold: HoldPoint): Promise<boolean> {
-    if (!this.#interrupted.signal.aborted) await this.#wait(hold.arrive());
+    if (!this.#interrupted.signal.aborted) await this.#wait(hold.enter());
     this.#input.toServer.holds.delete(hold);
-    return hold.released;
+    return hold.isReleased;
   }
 
   async #sleep(ms: number): Promise<void> {
@@ -281,7 +281,7 @@ export class ProxiedConnection {
 
   async #send(to: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
     const { split } = this.#host.faults;
-    if (split !== undefined && this.isFor(split)) {
+    if (split !== undefined && this.matches(split)) {
       return await this.#sendSplit(to, bytes);
     }
     for (let sent = 0; sent < bytes.length && !this.#silent;) {
@@ -293,7 +293,7 @@ export class ProxiedConnection {
     using pulse = await Pulse.start();
     for (let index = 0; index < bytes.length && !this.#silent; index++) {
       await to.write(bytes.subarray(index, index + 1));
-      await pulse.beat();
+      await pulse.roundTrip();
     }
   }
 }

@@ -36,7 +36,7 @@ export class Pulse implements Disposable {
   }
 
   /** Resolves after every socket that could be read was read once. */
-  async beat(): Promise<void> {
+  async roundTrip(): Promise<void> {
     const arrived = this.#far.read(this.#byte);
     await this.#near.write(this.#byte);
     await arrived;

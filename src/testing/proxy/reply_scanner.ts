@@ -14,7 +14,7 @@ export interface FrameEnd {
 
 const LF = 10;
 /** Enough of a frame to tell a message from a reply: type, length, type, length, `smessage`. */
-const HEAD_LENGTH = 24;
+const HEAD_BYTES = 24;
 /** The heads of what comes unasked, in RESP2 (`*`) and RESP3 (`>`). */
 const MESSAGE =
   /^(?:[*>]3\r\n\$7\r\nmessage|[*>]4\r\n\$8\r\npmessage|[*>]3\r\n\$8\r\nsmessage|>2\r\n\$10\r\ninvalidate)/;
@@ -29,7 +29,7 @@ export class ReplyScanner {
   #head = "";
 
   /** Whether the next byte begins a frame. */
-  get betweenFrames(): boolean {
+  get isBetweenFrames(): boolean {
     return this.#head === "";
   }
 
@@ -124,7 +124,7 @@ export class ReplyScanner {
   }
 
   #addHead(piece: Uint8Array, start: number, end: number): void {
-    const missing = HEAD_LENGTH - this.#head.length;
+    const missing = HEAD_BYTES - this.#head.length;
     if (missing > 0) {
       this.#head += latin1(piece, start, Math.min(end, start + missing));
     }
