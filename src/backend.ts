@@ -86,8 +86,8 @@ const SAVE_GROUP_OPTIONS: OptionNames = optionNames<SaveGroupOptions>({
  * @example Stream the results of some tasks
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
- * import { ResultBackend } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url);
@@ -427,8 +427,8 @@ export class ResultBackend implements AsyncDisposable {
    *
    * @example Fail a task, and the rest of its chain
    * ```ts
-   * import { ResultBackend } from "./backend.ts";
-   * import { MemoryRedis } from "./testing/memory_redis.ts";
+   * import { ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+   * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
    *
    * await using redis = await MemoryRedis.start();
    * await using backend = new ResultBackend(redis.url);
@@ -574,8 +574,8 @@ export class ResultBackend implements AsyncDisposable {
    *
    * @example The last part completes the chord
    * ```ts
-   * import { ResultBackend } from "./backend.ts";
-   * import { MemoryRedis } from "./testing/memory_redis.ts";
+   * import { ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+   * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
    *
    * await using redis = await MemoryRedis.start();
    * await using backend = new ResultBackend(redis.url);

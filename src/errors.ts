@@ -12,7 +12,7 @@
  * @example A URL of another kind
  * ```ts
  * import { assertThrows } from "npm:deno-std@1.4.0/assert/throws.js";
- * import { ConfigurationError, ResultBackend } from "../mod.ts";
+ * import { ConfigurationError, ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
  *
  * assertThrows(
  *   () => new ResultBackend("amqp://localhost"),
@@ -31,8 +31,8 @@ export class ConfigurationError extends Error {
  * @example A wait when the program ends
  * ```ts
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { BackendClosedError, ResultBackend } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { BackendClosedError, ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * const backend = new ResultBackend(redis.url);
@@ -70,8 +70,8 @@ const SCRIPT_CODE = /^ERR .*@user_script: ?\d+: -?([A-Z][A-Z0-9_]*) /;
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { RedisError, ResultBackend } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { RedisError, ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start({ password: "right" });
  * await using backend = new ResultBackend(redis.url, { password: "wrong" });
@@ -115,8 +115,8 @@ export class RedisError extends Error {
  *   RedisConnectionError,
  *   ResultBackend,
  *   ResultTimeoutError,
- * } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url);
@@ -145,8 +145,8 @@ export class RedisConnectionError extends Error {
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { ResultBackend, RetryLimitError } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { ResultBackend, RetryLimitError } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url, {
@@ -184,8 +184,8 @@ export class RetryLimitError extends Error {
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { BackendStoreError, ResultBackend } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { BackendStoreError, ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url, {
@@ -229,8 +229,8 @@ export class BackendStoreError extends Error {
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { BackendGetMetaError, ResultBackend } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { BackendGetMetaError, ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url, {
@@ -280,8 +280,8 @@ export interface ChordErrorOptions extends ErrorOptions {
  * @example A part that failed
  * ```ts
  * import { assertInstanceOf } from "npm:deno-std@1.4.0/assert/instance_of.js";
- * import { ChordError, ResultBackend } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { ChordError, ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url);
@@ -330,8 +330,8 @@ export class ChordError extends Error {
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { DecodeError, ResultBackend } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { DecodeError, ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url);
@@ -381,8 +381,8 @@ export class DecodeError extends Error {
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { ContentDisallowedError, ResultBackend } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { ContentDisallowedError, ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using writer = new ResultBackend(redis.url, { serializer: "msgpack" });
@@ -426,8 +426,8 @@ export class ContentDisallowedError extends DecodeError {
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { ResultBackend, ResultTimeoutError } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { ResultBackend, ResultTimeoutError } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url);
@@ -526,8 +526,8 @@ function listed(
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { IncompleteStreamError, ResultBackend } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { IncompleteStreamError, ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url);

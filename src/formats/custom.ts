@@ -9,7 +9,7 @@ import type { Format, ParseOptions } from "./types.ts";
  *
  * @example Base64 of JSON
  * ```ts
- * import type { Serializer } from "./custom.ts";
+ * import type { Serializer } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
  *
  * const serializer: Serializer = {
  *   name: "base64-json",

@@ -30,7 +30,7 @@ export interface TaskErrorSource {
  * @example
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
- * import { TaskError } from "./task_error.ts";
+ * import { TaskError } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
  *
  * const error = new TaskError({
  *   taskId: "6f1c",
@@ -79,8 +79,8 @@ export class TaskError extends Error {
  * @example A wait for a task that is called off
  * ```ts
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { ResultBackend, TaskRevokedError } from "../../mod.ts";
- * import { MemoryRedis } from "../../testing.ts";
+ * import { ResultBackend, TaskRevokedError } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url);

@@ -15,7 +15,7 @@ export class UnreachableNodeError extends RedisConnectionError {}
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { RedisConnectionError, UnreachableChannelsError } from "../../mod.ts";
+ * import { RedisConnectionError, UnreachableChannelsError } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
  *
  * // "a" is subscribed; the node of "b" is away.
  * function subscribe(_channels: readonly string[]): Promise<void> {

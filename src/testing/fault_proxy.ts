@@ -59,8 +59,8 @@ interface SeenWaiter {
  * @example Cut a connection before its MGET is answered
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
- * import { ResultBackend } from "../../mod.ts";
- * import { FaultProxy, MemoryRedis } from "../../testing.ts";
+ * import { ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { FaultProxy, MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using proxy = await FaultProxy.start(redis.url);

@@ -26,7 +26,7 @@ export type JsonValue =
  * @example
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
- * import { toJsonSafe } from "./json_safe.ts";
+ * import { toJsonSafe } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
  *
  * assertEquals(toJsonSafe({ n: 2n ** 64n, at: new Date(0), x: NaN }), {
  *   n: "18446744073709551616",
