@@ -95,6 +95,31 @@ export class MemoryClient implements Session {
     return spec.run(this, args);
   }
 
+  /** Rejects, queues or runs a command, after the same checks as Redis, in its order. */
+  execute({ name, args }: Pick<Command, "name" | "args">): Reply {
+    const { transaction } = this;
+    try {
+      const { spec, fullName } = findCommand(this.server.commands, name, args);
+      if (!this.isAuthenticated && spec.isAllowedBeforeAuth !== true) {
+        throw new ReplyError("NOAUTH Authentication required.");
+      }
+      if (this.isSubscribed && spec.isAllowedWhileSubscribed !== true) {
+        throw new ReplyError(
+          `ERR Can't execute '${fullName}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
+        );
+      }
+      if (transaction.isOpen && spec.isNeverQueued !== true) {
+        return transaction.queue(() => this.#run(spec, args));
+      }
+      return this.#run(spec, args);
+    } catch (error) {
+      if (!(error instanceof ReplyError)) throw error;
+      if (name === "EXEC") return transaction.abort(error);
+      transaction.fail();
+      return error;
+    }
+  }
+
   /** Stops reading, and closes the connection once everything queued has been sent. */
   closeSoon(): void {
     this.#isClosing = true;
@@ -149,38 +174,13 @@ export class MemoryClient implements Session {
     const { commands, error } = parser.push(bytes);
     for (const command of commands) {
       if (this.#isClosing) return;
-      this.#output.add(this.#answer(command));
+      this.#output.add(this.execute(command));
     }
     if (error !== undefined) {
       this.#output.add(new ReplyError(`ERR Protocol error: ${error.message}`));
       this.closeSoon();
     }
     this.#sendSoon();
-  }
-
-  /** Rejects, queues or runs a command, after the same checks as Redis, in its order. */
-  #answer({ name, args }: Command): Reply {
-    const { transaction } = this;
-    try {
-      const { spec, fullName } = findCommand(this.server.commands, name, args);
-      if (!this.isAuthenticated && spec.isAllowedBeforeAuth !== true) {
-        throw new ReplyError("NOAUTH Authentication required.");
-      }
-      if (this.isSubscribed && spec.isAllowedWhileSubscribed !== true) {
-        throw new ReplyError(
-          `ERR Can't execute '${fullName}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
-        );
-      }
-      if (transaction.isOpen && spec.isNeverQueued !== true) {
-        return transaction.queue(() => this.#run(spec, args));
-      }
-      return this.#run(spec, args);
-    } catch (error) {
-      if (!(error instanceof ReplyError)) throw error;
-      if (name === "EXEC") return transaction.abort(error);
-      transaction.fail();
-      return error;
-    }
   }
 
   #run(spec: CommandSpec, args: Arguments): Reply {
