@@ -7,6 +7,7 @@ import {
   assertRejects,
 } from "../support/assert.ts";
 import { connect, type TestClient } from "../support/client.ts";
+import { assertRefused, withFreshPorts } from "../support/fresh_ports.ts";
 import { within } from "../support/until.ts";
 
 interface Bench extends AsyncDisposable {
@@ -392,20 +393,18 @@ Deno.test("FaultProxy.truncate() passes half a frame and closes", async () => {
   assertEquals(proxy.connections, 1);
 });
 
-Deno.test("FaultProxy.refuse() refuses until accept(), on the same port", async () => {
-  await using env = await bench();
-  const { proxy } = env;
-  const client = await env.client();
-  await Promise.all([proxy.refuse(), proxy.refuse()]);
-  await assertRejects(
-    () => rawThrough(proxy),
-    Deno.errors.ConnectionRefused,
-  );
-  assertEquals(await client.send("PING"), "PONG");
-  await Promise.all([proxy.accept(), proxy.accept()]);
-  await proxy.accept();
-  assertEquals(await (await env.client()).send("PING"), "PONG");
-});
+Deno.test("FaultProxy.refuse() refuses until accept(), on the same port", () =>
+  withFreshPorts(async () => {
+    await using env = await bench();
+    const { proxy } = env;
+    const client = await env.client();
+    await Promise.all([proxy.refuse(), proxy.refuse()]);
+    await assertRefused(proxy);
+    assertEquals(await client.send("PING"), "PONG");
+    await Promise.all([proxy.accept(), proxy.accept()]);
+    await proxy.accept();
+    assertEquals(await (await env.client()).send("PING"), "PONG");
+  }));
 
 Deno.test("FaultProxy.hold() holds a command and what follows it", async () => {
   await using env = await bench();
@@ -610,22 +609,27 @@ Deno.test("FaultProxy.retarget() sends new connections elsewhere", async () => {
   assertEquals(await before.send("GET", "key"), "first");
 });
 
-Deno.test("FaultProxy.stop() is idempotent and ends holds, delays and silence", async () => {
-  await using env = await bench();
-  const { proxy } = env;
-  const clients = [await env.client(), await env.client(), await env.client()];
-  const hold = proxy.hold("GET");
-  const gets = clients.map((client) => client.send("GET", "key"));
-  await within(hold.reached);
-  proxy.delay("toServer", 3_600_000);
-  const pings = clients.map((client) => client.send("PING"));
-  await within(proxy.seen("PING", 3));
-  proxy.silence("all");
-  await Promise.all([proxy.stop(), proxy.stop()]);
-  await proxy.stop();
-  assertEquals(proxy.connections, 0);
-  await Promise.allSettled([...gets, ...pings]);
-  await Promise.all(clients.map((client) => client.closed));
-  await proxy.accept();
-  await assertRejects(() => rawThrough(proxy), Deno.errors.ConnectionRefused);
-});
+Deno.test("FaultProxy.stop() is idempotent and ends holds, delays and silence", () =>
+  withFreshPorts(async () => {
+    await using env = await bench();
+    const { proxy } = env;
+    const clients = [
+      await env.client(),
+      await env.client(),
+      await env.client(),
+    ];
+    const hold = proxy.hold("GET");
+    const gets = clients.map((client) => client.send("GET", "key"));
+    await within(hold.reached);
+    proxy.delay("toServer", 3_600_000);
+    const pings = clients.map((client) => client.send("PING"));
+    await within(proxy.seen("PING", 3));
+    proxy.silence("all");
+    await Promise.all([proxy.stop(), proxy.stop()]);
+    await proxy.stop();
+    assertEquals(proxy.connections, 0);
+    await Promise.allSettled([...gets, ...pings]);
+    await Promise.all(clients.map((client) => client.closed));
+    await proxy.accept();
+    await assertRefused(proxy);
+  }));
