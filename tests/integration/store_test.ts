@@ -7,12 +7,12 @@ import {
   ResultBackend,
   type StatusEvent,
 } from "../../mod.ts";
-import { FaultProxy } from "../../testing.ts";
 import {
   assertEquals,
   assertRejects,
   assertStringIncludes,
 } from "../support/assert.ts";
+import { startProxiedFixture } from "../support/fixture.ts";
 import { needs } from "../support/needs.ts";
 import { type RedisServer, startRedis } from "../support/redis_server.ts";
 import { inboxOf, taskIds } from "../support/results.ts";
@@ -195,13 +195,12 @@ Deno.test(needs("redis-server", {
     "stores of one task go in call order, also when the first is held up and retried",
   async fn() {
     let wait = 100;
-    await using redis = await startRedis();
-    await using proxy = await FaultProxy.start(redis.url);
-    await using backend = new ResultBackend(proxy.url, {
+    await using fixture = await startProxiedFixture({
       reconnect: { minTimeout: 1, maxTimeout: 10 },
       // Whoever fails later would come earlier.
       retry: { delay: () => Math.max(0, wait -= 20) },
     });
+    const { redis, proxy, backend } = fixture;
     await using reader = new ResultBackend(redis.url);
     const [id] = taskIds(1) as [string];
     await backend.getMeta(id);
@@ -232,12 +231,11 @@ Deno.test(needs("redis-server", {
 Deno.test(needs("redis-server", {
   name: "a store whose reply is lost is sent again, and counts as stored",
   async fn() {
-    await using redis = await startRedis();
-    await using proxy = await FaultProxy.start(redis.url);
-    await using backend = new ResultBackend(proxy.url, {
+    await using fixture = await startProxiedFixture({
       reconnect: { minTimeout: 1, maxTimeout: 10 },
       retry: { minTimeout: 1, maxTimeout: 10 },
     });
+    const { proxy, backend } = fixture;
     // So that the script is known, and the first EVALSHA does it.
     await backend.markAsStarted("other");
     using hold = proxy.holdReply("EVALSHA");
