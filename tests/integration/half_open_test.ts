@@ -17,7 +17,7 @@ for (const which of ["all", "subscribed", "command"] as const) {
         heartbeat: HEARTBEAT,
         reconcile: 0,
       });
-      const { redis, proxy, backend, writer } = fixture;
+      const { proxy, backend, writer } = fixture;
       const [id] = taskIds(1) as [string];
       const status = inboxOf(backend.status());
 

@@ -12,7 +12,7 @@ import {
   type CommandTable,
   keyAt,
 } from "./command.ts";
-import { type Reply } from "./reply.ts";
+import type { Reply } from "./reply.ts";
 import type { Arguments, Session } from "./session.ts";
 
 /** List commands. */

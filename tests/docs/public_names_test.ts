@@ -5,10 +5,10 @@
  * @module
  */
 
-import { assert, assertEquals } from "./support/assert.ts";
-import { ChildDeno } from "./support/child_deno.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import { ChildDeno } from "../support/child_deno.ts";
 
-const root = `${import.meta.dirname}/..`;
+const root = `${import.meta.dirname}/../..`;
 const ENTRIES = ["mod.ts", "testing.ts", "yaml.ts"];
 
 /** The name of a DOMException, which is a class of its own nowhere. */

@@ -1,16 +1,16 @@
 // What every link keeps, over a real cluster: of one node, since the contract
 // asks one server what it sees. What more nodes change, cluster_test.ts has.
 
-import { ClusterDriver } from "../../../src/redis/cluster/driver.ts";
-import { denoRuntime } from "../../../src/runtime.ts";
+import { ClusterDriver } from "../../src/redis/cluster/driver.ts";
+import { denoRuntime } from "../../src/runtime.ts";
 import {
   type DriverChange,
   linkContract,
   type LinkStage,
-} from "../../support/link_contract.ts";
-import { needs } from "../../support/needs.ts";
-import { type RedisServer, startRedis } from "../../support/redis_server.ts";
-import { until } from "../../support/until.ts";
+} from "../support/link_contract.ts";
+import { needs } from "../support/needs.ts";
+import { type RedisServer, startRedis } from "../support/redis_server.ts";
+import { until } from "../support/until.ts";
 
 /** Resolves once the node serves. */
 async function untilOk(redis: RedisServer): Promise<void> {
@@ -51,9 +51,9 @@ async function clusterStage(
     client: () => redis.client(),
     program: `
       import { ClusterDriver } from ${
-      here("../../../src/redis/cluster/cluster_driver.ts")
+      here("../../src/redis/cluster/cluster_driver.ts")
     };
-      import { denoRuntime } from ${here("../../../src/runtime.ts")};
+      import { denoRuntime } from ${here("../../src/runtime.ts")};
       const driver = new ClusterDriver({
         ...${JSON.stringify({ ...options, seeds: [{ hostname, port }] })},
         runtime: denoRuntime,

@@ -5,12 +5,12 @@
  * @module
  */
 
-import settings from "../deno.json" with { type: "json" };
-import { assert, assertEquals, assertMatch } from "./support/assert.ts";
-import { ChildDeno } from "./support/child_deno.ts";
-import { readImports } from "./support/import_graph.ts";
+import settings from "../../deno.json" with { type: "json" };
+import { assert, assertEquals, assertMatch } from "../support/assert.ts";
+import { ChildDeno } from "../support/child_deno.ts";
+import { readImports } from "../support/import_graph.ts";
 
-const root = new URL("../", import.meta.url);
+const root = new URL("../../", import.meta.url);
 const ENTRIES = Object.values(settings.exports);
 /** Where the examples import the module from. */
 const PUBLISHED = `https://deno.land/x/celery_results@v${settings.version}/`;
