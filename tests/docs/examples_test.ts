@@ -1,5 +1,5 @@
 /**
- * The examples and the demo, run as their readers run them.
+ * Runs the examples and the demo as a reader does.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import { freePort } from "../support/redis_server.ts";
 
 const root = `${import.meta.dirname}/../..`;
 
-/** Starts an example with no more permissions than it says it needs. */
+/** Starts an example with only the permissions that it says it needs. */
 function start(
   example: string,
   redisUrl: string,
@@ -52,7 +52,7 @@ Deno.test("examples/stream_many.ts prints results as they come", async () => {
   await using child = start("stream_many.ts", redis.url);
   const lines = await child.end();
   assertEquals(lines.pop(), "all done");
-  // Where the machine is slow, some are stored before they are awaited.
+  // On a slow machine, some results are stored before they are awaited.
   const came = lines.map((line) => line.replace(/ (live|snapshot)$/, ""));
   assertEquals(came.sort(), ["0", "1", "16", "4", "9"]);
   assert(lines.includes("0 snapshot"), lines.join());
@@ -82,7 +82,7 @@ Deno.test("examples/progress.ts follows a task in two ways", async () => {
   assertEquals(lines.at(-1), "a picture");
 });
 
-Deno.test("examples/status.ts tells how the backend stands, also when it is cut off", async () => {
+Deno.test("examples/status.ts reports the backend's status, even when it is disconnected", async () => {
   await using redis = await MemoryRedis.start();
   await using proxy = await FaultProxy.start(redis.url);
   await using child = start("status.ts", proxy.url);
@@ -125,13 +125,13 @@ Deno.test("examples/web_worker hands events to the main program", async () => {
   assertEquals(await child.end(), ["STARTED null", "SUCCESS { sum: 42 }"]);
 });
 
-/** What came of a run of the demo. */
+/** The outcome of a run of the demo. */
 interface DemoRun {
   code: number;
   output: string;
 }
 
-/** Runs the demo as a task, where its output is no terminal. */
+/** Runs the demo as a task whose output is not a terminal. */
 async function runDemo(
   redisUrl: string,
   onLine: (line: string) => void = () => {},
@@ -164,17 +164,17 @@ function row({ output }: DemoRun, heading: string): string {
   return found[1]!.replaceAll(/ +/g, " ");
 }
 
-// Side by side, because each takes its time.
+// In parallel, because each takes a while.
 Deno.test("deno task demo", async (t) => {
-  const sideBySide = {
+  const inParallel = {
     sanitizeExit: false,
     sanitizeOps: false,
     sanitizeResources: false,
   };
   await Promise.all([
     t.step({
-      ...sideBySide,
-      name: "exits with 0 where every result comes once",
+      ...inParallel,
+      name: "exits with 0 if every result arrives once",
       async fn() {
         const run = await runDemo("");
         assertEquals(run.code, 0, run.output);
@@ -187,12 +187,12 @@ Deno.test("deno task demo", async (t) => {
         assertMatch(row(run, "time to recover"), /^(-|[\d.]+ m?s)( .*m?s){4}$/);
         assertMatch(run.output, /cut +FAULT: cut \d+ connection/);
         assertMatch(run.output, /restart +FAULT: stopped the server/);
-        // Nothing that only a terminal understands.
+        // No escape sequences, which only a terminal understands.
         assertMatch(run.output, /^[\n\x20-\x7e]*$/);
       },
     }),
     t.step({
-      ...sideBySide,
+      ...inParallel,
       name: "runs on the Redis at REDIS_URL, and leaves nothing there",
       async fn() {
         await using redis = await MemoryRedis.start();
@@ -206,13 +206,13 @@ Deno.test("deno task demo", async (t) => {
       },
     }),
     t.step({
-      ...sideBySide,
-      name: "exits with 1 where results get lost",
+      ...inParallel,
+      name: "exits with 1 if results are lost",
       async fn() {
         await using redis = await MemoryRedis.start();
         await using client = await connect(redis.url);
         let timer: ReturnType<typeof setInterval> | undefined;
-        // What is stored while the reader hears nothing is gone before it can read it.
+        // Results stored during the silence are gone before the reader can read them.
         const run = await runDemo(redis.url, (line) => {
           if (line.includes("FAULT: silenced")) {
             timer = setInterval(() => client.send("FLUSHDB"), 5);
@@ -224,8 +224,8 @@ Deno.test("deno task demo", async (t) => {
       },
     }),
     t.step({
-      ...sideBySide,
-      name: "exits with 1 where there is no Redis",
+      ...inParallel,
+      name: "exits with 1 without a Redis",
       async fn() {
         const { code, output } = await runDemo(
           `redis://127.0.0.1:${freePort()}`,
@@ -254,7 +254,7 @@ function event(taskId: string, outcome: Outcome): OutcomeEvent {
   return { ...fields, state, result };
 }
 
-Deno.test("the demo's Ledger tells what was lost and what came more than once", () => {
+Deno.test("the demo's Ledger counts lost and repeated results", () => {
   const ledger = new Ledger();
   const good: Outcome = { state: "SUCCESS", result: { n: 1 } };
   const bad: Outcome = { state: "FAILURE", excType: "E", message: "no" };

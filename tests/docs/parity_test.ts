@@ -1,5 +1,5 @@
-// docs/celery-parity.md names a test for all that it says is there, and speaks
-// of every setting that is known, and of every public name of Celery's classes.
+// docs/celery-parity.md names a test for each feature that it claims, and covers
+// every known setting and every public name of Celery's classes.
 
 import {
   RETRY_POLICY,
@@ -17,9 +17,9 @@ import {
 import { CELERY_PYTHON, needs } from "../support/needs.ts";
 
 const PAGE = new URL("../../docs/celery-parity.md", import.meta.url);
-/** A file and a title, each as code; a title with backticks is between two of them. */
+/** A file and a title, each as code; double backticks enclose a title that has backticks. */
 const TEST = /`([\w/]+_test\.ts)`: (`{1,2})(.+?)\2(?!`)/g;
-/** Prints the public names of the classes, those that they inherit included. */
+/** Prints the public names of the classes, inherited ones included. */
 const NAMES = `
 from celery import result
 from celery.backends import asynchronous, base, redis
@@ -32,7 +32,7 @@ for cls in (
 `;
 
 interface Row {
-  /** The words in Celery; empty where the row is about something of this module's own. */
+  /** The names in Celery; empty if the feature is this module's own. */
   celery: string;
   here: string;
   test: string;
@@ -52,13 +52,13 @@ function rowsOf(page: string): Row[] {
   return rows;
 }
 
-/** Whether a test of the file has the title; `...` stands for what its template fills in. */
+/** Whether a test of the file has the title, in which `...` stands for a template's placeholder. */
 function hasTitle(source: string, title: string): boolean {
   const pattern = title.split("...").map(RegExp.escape).join("\\$\\{[^}]*\\}");
   return new RegExp(`(?:\\(|name:)\\s*(["'\`])${pattern}\\1`).test(source);
 }
 
-Deno.test("each row of the parity page that says yes names tests that there are", async () => {
+Deno.test("each row of the parity page that claims a feature names existing tests", async () => {
   const sources = new Map<string, string>();
   const rows = rowsOf(await Deno.readTextFile(PAGE));
   assert(rows.length > 200, `${rows.length} rows`);
@@ -76,7 +76,7 @@ Deno.test("each row of the parity page that says yes names tests that there are"
   }
 });
 
-Deno.test("the parity page says of each setting what becomes of it", async () => {
+Deno.test("the parity page says what each setting becomes", async () => {
   const rows = rowsOf(await Deno.readTextFile(PAGE));
   const uses: Record<string, SettingUse> = {
     ...SETTINGS,
@@ -85,7 +85,7 @@ Deno.test("the parity page says of each setting what becomes of it", async () =>
   };
   for (const [name, { becomes }] of Object.entries(uses)) {
     const row = rows.find(({ celery }) => celery.includes(`\`${name}\``));
-    assertExists(row, `There is no row for ${name}`);
+    assertExists(row, `No row for ${name}`);
     const here = row.here.replaceAll("`", "").toLowerCase();
     if (becomes === null) assertMatch(here, /^(no effect|refused)\b/, name);
     else assertStringIncludes(here, becomes.toLowerCase(), name);
@@ -93,7 +93,7 @@ Deno.test("the parity page says of each setting what becomes of it", async () =>
 });
 
 Deno.test(needs("celery", {
-  name: "the parity page has each public name of Celery's classes in a row",
+  name: "the parity page has a row for each public name of Celery's classes",
   async fn() {
     const rows = rowsOf(await Deno.readTextFile(PAGE));
     const told = new Set(

@@ -1,6 +1,6 @@
 /**
- * What the public documentation names can be imported: a class that cannot be
- * imported can be neither caught nor thrown by a driver.
+ * Checks that every name in the public documentation can be imported: a class that
+ * cannot be imported can neither be caught nor be thrown by a driver.
  *
  * @module
  */
@@ -11,10 +11,10 @@ import { ChildDeno } from "../support/child_deno.ts";
 const root = `${import.meta.dirname}/../..`;
 const ENTRIES = ["mod.ts", "testing.ts", "yaml.ts"];
 
-/** The name of a DOMException, which is a class of its own nowhere. */
+/** The name of a DOMException, which is not a class. */
 const ABORT = "AbortError";
 
-/** One exported name, as `deno doc --json` gives it: a tree of declarations. */
+/** An exported name in the output of `deno doc --json`: a tree of declarations. */
 interface PublicSymbol {
   name: string;
   declarations: unknown[];
@@ -64,7 +64,7 @@ function membersOf(symbol: PublicSymbol): Set<string> {
 }
 
 for (const entry of ENTRIES) {
-  Deno.test(`what the documentation of ${entry} names as thrown, or links to, can be imported from it`, async () => {
+  Deno.test(`every class that the documentation of ${entry} throws or links to can be imported from it`, async () => {
     const symbols = await symbolsOf(entry);
     const exported = new Set(symbols.map(({ name }) => name));
     const missing: string[] = [];
@@ -88,6 +88,6 @@ for (const entry of ENTRIES) {
 
 Deno.test("every type in a public signature can be imported", async () => {
   await using child = new ChildDeno(["doc", "--lint", ...ENTRIES], root);
-  // It says itself which cannot.
+  // A failure is in the error of end().
   await child.end();
 });

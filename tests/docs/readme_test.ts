@@ -1,9 +1,9 @@
 /**
- * The snippets of README.md and of docs: each is a whole program that compiles
- * when it is pasted, runs, and runs again on the same Redis.
+ * Checks the snippets in README.md and docs/: each is a whole program that
+ * compiles when it is pasted, runs, and runs again on the same Redis.
  *
- * A fence is ` ```ts `, or ` ```ts no-run: REASON ` where a program needs what a
- * test cannot give it; it compiles all the same.
+ * A fence is ` ```ts `, or ` ```ts no-run: REASON ` for a program that needs what
+ * a test cannot provide; it must compile all the same.
  *
  * @module
  */
@@ -15,26 +15,26 @@ import { needs } from "../support/needs.ts";
 import { startRedis } from "../support/redis_server.ts";
 
 const root = new URL("../../", import.meta.url);
-/** Where the texts import the module from. */
+/** Where the snippets import the module from. */
 const PUBLISHED =
   `https://deno.land/x/celery_results@v${settings.version}/` as const;
-/** The fences that may stay unrun; README and docs are to show what anybody can try. */
+/** How many snippets may need `no-run`: README and docs should show what a reader can try. */
 const MAX_UNRUN = 5;
 
-/** A fence in a text. */
+/** A fenced program. */
 interface Snippet {
-  /** Where it is: the text's name and the line of its first word. */
+  /** The file's name, and the line of the fence. */
   place: string;
   /** What follows the three backquotes. */
   info: string;
-  /** The program, on the lines that it has in the text. */
+  /** The program, padded so that its line numbers are those of the file. */
   code: string;
 }
 
 const snippets = await readSnippets();
 const programs = snippets.filter(({ info }) => info === "ts");
 
-/** Every fence in something like TypeScript. */
+/** Reads every fence of TypeScript or JavaScript. */
 async function readSnippets(): Promise<Snippet[]> {
   const names = ["README.md"];
   for await (const { name } of Deno.readDir(new URL("docs/", root))) {
@@ -43,7 +43,7 @@ async function readSnippets(): Promise<Snippet[]> {
   const found: Snippet[] = [];
   for (const name of names.sort()) {
     const text = await Deno.readTextFile(new URL(name, root));
-    // Indented in a list; deno fmt lets no other form of a fence pass.
+    // May be indented in a list; deno fmt normalizes every other form.
     const fences =
       /^( *)```((?:ts|typescript|js|javascript)\b.*)\n([^]*?)^ *```$/gm;
     for (const { index, 2: info = "", 3: code = "" } of text.matchAll(fences)) {
@@ -58,7 +58,7 @@ async function readSnippets(): Promise<Snippet[]> {
   return found;
 }
 
-/** A folder with the snippets as programs, and what makes their imports lead here. */
+/** A folder with the snippets as programs, and an import map to this tree. */
 class Programs implements AsyncDisposable {
   readonly #dir: string;
 
@@ -92,7 +92,7 @@ class Programs implements AsyncDisposable {
     return written;
   }
 
-  /** Type-checks all of them. @throws {Error} with what the compiler says. */
+  /** Type-checks all programs. @throws {Error} With the compiler's messages. */
   async check(): Promise<void> {
     await using child = new ChildDeno(
       ["check", ...snippets.map(fileOf)],
@@ -101,7 +101,7 @@ class Programs implements AsyncDisposable {
     await child.end();
   }
 
-  /** Runs a snippet on the Redis at this port; gives what it prints. */
+  /** Runs a snippet on the Redis at this port, and returns what it prints. */
   async run(snippet: Snippet, port: number): Promise<string[]> {
     const file = `${port}.${fileOf(snippet)}`;
     await this.#write(file, snippet.code.replaceAll("6379", String(port)));
@@ -125,7 +125,7 @@ function fileOf({ place }: Snippet): string {
   return `${place.replaceAll(/\W/g, "_")}.ts`;
 }
 
-Deno.test("the snippets of README and docs are programs, few of which need more than Redis", () => {
+Deno.test("few snippets of README and docs need more than Redis", () => {
   assert(programs.length >= 8, `${programs.length} programs`);
   const unrun = snippets.filter((snippet) => !programs.includes(snippet));
   for (const { place, info } of unrun) {
@@ -134,7 +134,7 @@ Deno.test("the snippets of README and docs are programs, few of which need more 
   assert(unrun.length <= MAX_UNRUN, unrun.map(({ place }) => place).join(", "));
 });
 
-Deno.test("every snippet of README and docs compiles as it stands", async () => {
+Deno.test("every snippet of README and docs compiles as it is", async () => {
   await using written = await Programs.write();
   await written.check();
 });
@@ -146,7 +146,7 @@ Deno.test(needs("redis-server", {
     await using written = await Programs.write();
     const failures: string[] = [];
     const queue = programs.values();
-    // A few at a time: each takes a processor while it starts.
+    // One per processor, which each of them occupies while it starts.
     const runners = Array.from(
       { length: navigator.hardwareConcurrency },
       async () => {

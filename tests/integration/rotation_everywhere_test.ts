@@ -1,5 +1,5 @@
-// Credentials that run out, where there is more than one server: every node
-// gets them, and fail-overs and moving slots fall into the change of links.
+// Credentials expire with more than one server: every node gets the new ones, even
+// while fail-overs and moving slots coincide with new links.
 
 import {
   type RedisCredentials,
@@ -21,9 +21,9 @@ const USER = [
   ...["~*", "&*", "+@all"],
 ] as const;
 
-/** A token service that refuses whoever asks while it answers another. */
+/** A token service that rejects concurrent requests. */
 class Tokens {
-  /** How often it was asked. */
+  /** How many tokens were requested. */
   asked = 0;
   #isBusy = false;
 
@@ -52,7 +52,7 @@ function backendOf(
     retry: { maxTimeout: 100, maxAttempts: 1000 },
     runtime: {
       setTimer: (callback, ms, persistent) =>
-        // No other timer is as long.
+        // No other timer is this long.
         denoRuntime.setTimer(
           callback,
           ms > 30_000 && ms <= 60_000 ? 50 : ms,
@@ -64,9 +64,9 @@ function backendOf(
 }
 
 /**
- * Stores reports, and then outcomes, while links change and `move` goes on:
- * each outcome comes once. Returns what the status said, and which reports came
- * twice or out of order.
+ * Stores reports and then outcomes, while links are replaced and `move` runs, and
+ * asserts that each outcome arrives once. Returns the status events, and the
+ * reports that arrived twice or out of order.
  */
 async function streamThrough(
   url: string,
@@ -90,7 +90,7 @@ async function streamThrough(
       if (event.ready) outcomes.push(event.taskId);
     }
   })();
-  // Where the test fails before it is awaited.
+  // In case the test fails before it awaits this.
   reading.catch(() => {});
   await status.until(({ type }) => type === "connected");
   let isMoving = true;
@@ -109,7 +109,7 @@ async function streamThrough(
   };
   do await storeAll("PROGRESS"); while (isMoving);
   await moved;
-  // However fast this machine is, some links go by behind the move.
+  // On any machine, several links are replaced after the move.
   const seen = tokens.asked;
   await until(() => tokens.asked >= seen + 20, { what: "new links" });
   await storeAll("SUCCESS");
@@ -122,7 +122,7 @@ async function streamThrough(
 
 Deno.test(needs(["redis-server", "redis-cli"], {
   name:
-    "while links to a cluster are replaced and slots move, each outcome comes once, reports in order, and the provider is asked once at a time",
+    "while links to a cluster are replaced and slots move, each outcome arrives once, reports in order, and credentials are requested one at a time",
   async fn() {
     await using cluster = await startCluster({ replicas: 0 });
     for (const node of cluster.nodes) await cluster.send(node, ...USER);
@@ -140,21 +140,21 @@ Deno.test(needs(["redis-server", "redis-cli"], {
       move,
     );
     assertEquals(disorder, []);
-    // One link after the other, and nothing was refused.
+    // Links were replaced one at a time, without an error.
     assertEquals(new Set(told.slice(3)), new Set(["resynced"]));
   },
 }));
 
 Deno.test(needs(["redis-server", "redis-sentinel"], {
   name:
-    "while links to a master are replaced and the Sentinels choose another, each outcome comes once",
+    "while links to a master are replaced and the Sentinels elect another, each outcome arrives once",
   async fn() {
     await using set = await startSentinels();
     for (const server of set.servers) {
       await using client = await server.client();
       await client.send(...USER);
     }
-    // Of reports, the new master may hold older ones than the old one had.
+    // The new master may hold older reports than the old one.
     await streamThrough(set.url, {}, () => set.failover());
   },
 }));

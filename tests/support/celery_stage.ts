@@ -1,6 +1,6 @@
 /**
- * What the interop tests of a file share, started before the first of them and
- * ended after the last: a Redis server, a Celery client, a Celery worker.
+ * The fixture that the interop tests of a file share, from the first to the last of
+ * them: a Redis server, a Celery client, a Celery worker.
  *
  * @module
  */
@@ -11,10 +11,10 @@ import { type CeleryWorker, startWorker } from "./celery_worker.ts";
 import { has, type Need, needs } from "./needs.ts";
 import { type RedisServer, startRedis } from "./redis_server.ts";
 
-/** Without these the tests of a file count as ignored, and nothing is started. */
+/** Without these, the tests of the file are ignored, and nothing starts. */
 const NEEDS: readonly Need[] = ["redis-server", "celery"];
 
-/** Longer than anything here takes, shorter than anyone likes to wait for a failure. */
+/** Longer than any test takes, but short enough to wait for a failure. */
 const DEADLINE = 60_000;
 
 /** What a file's tests need. */
@@ -65,7 +65,7 @@ export class CeleryStage {
     return needs(this.#needs, { name, fn });
   }
 
-  /** Starts all of it, or nothing. */
+  /** Starts everything, or nothing. */
   async start({ worker = false }: CeleryStageOptions): Promise<void> {
     if (!this.#needs.every(has)) return;
     try {
@@ -85,7 +85,7 @@ export class CeleryStage {
     await this.#redis?.[Symbol.asyncDispose]();
   }
 
-  /** Fails, with the worker's log, if `work` takes far too long: a test must not hang. */
+  /** Keeps a test from hanging: fails with the worker's log if `work` takes far too long. */
   async inTime<T>(work: Promise<T>): Promise<T> {
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(async () => {

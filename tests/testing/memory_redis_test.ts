@@ -9,7 +9,7 @@ import {
 import { connect, encodeCommand, ReplyError } from "../support/client.ts";
 import { assertRefused, withFreshPorts } from "../support/fresh_ports.ts";
 
-/** Sends bytes as they are, and gives everything that comes back until the end. */
+/** Sends raw bytes, and returns everything received until the connection ends. */
 async function exchange(redis: MemoryRedis, text: string): Promise<string> {
   using conn = await Deno.connect({
     hostname: redis.hostname,
@@ -30,7 +30,7 @@ Deno.test("MemoryRedis.start() listens on a free port of the loopback address", 
   assertEquals(redis.connections, 1);
 });
 
-Deno.test("MemoryRedis.start() refuses options that cannot work", async () => {
+Deno.test("MemoryRedis.start() rejects invalid options", async () => {
   await assertRejects(() => MemoryRedis.start({ databases: 0 }), RangeError);
   await assertRejects(() => MemoryRedis.start({ databases: 1.5 }), RangeError);
   await assertRejects(() => MemoryRedis.start({ username: "a" }), TypeError);
@@ -89,7 +89,7 @@ Deno.test("MemoryRedis.stop() does not wait for a client that does not read", as
     new TextEncoder().encode("GET big\r\n".repeat(20) + "INCR done\r\n"),
   );
   while (await client.send("GET", "done") === null) {
-    // Each turn is a round trip: the other connection's commands are on their way.
+    // Each iteration is a round trip, while the other connection's commands are in transit.
   }
   await redis.stop();
 });
@@ -146,7 +146,7 @@ Deno.test("MemoryRedis.restart() forgets loaded scripts, as Redis does", async (
   );
 });
 
-Deno.test("MemoryRedis lets keys go when their time is up", async () => {
+Deno.test("MemoryRedis expires keys", async () => {
   const now = Date.now;
   try {
     let time = now();
@@ -172,14 +172,14 @@ Deno.test("MemoryRedis lets keys go when their time is up", async () => {
   }
 });
 
-Deno.test("MemoryRedis queues a message before it answers whoever published it", async () => {
+Deno.test("MemoryRedis sends a message before it replies to its publisher", async () => {
   await using redis = await MemoryRedis.start();
   await using publisher = await connect(redis.url);
   await using subscriber = await connect(redis.url);
   await subscriber.send("SUBSCRIBE", "a");
   for (let round = 0; round < 500; round++) {
     await publisher.send("PUBLISH", "a", round);
-    // Sent after the message was queued: so its answer comes after the message.
+    // Sent after the message was queued, so its reply follows the message.
     await subscriber.send("PING", round);
     assertEquals(subscriber.messages.all.length, round + 1);
   }
@@ -204,7 +204,7 @@ Deno.test("MemoryRedis answers pipelined commands of any piece size in order", a
   );
 });
 
-Deno.test("MemoryRedis stores 20 MB and gives it back", async () => {
+Deno.test("MemoryRedis stores and returns 20 MB", async () => {
   await using redis = await MemoryRedis.start();
   await using client = await connect(redis.url, { as: "bytes" });
   const value = crypto.getRandomValues(new Uint8Array(65_536));
@@ -217,7 +217,7 @@ Deno.test("MemoryRedis stores 20 MB and gives it back", async () => {
   assert(stored.every((byte, index) => byte === big[index]));
 });
 
-Deno.test("MemoryRedis delivers 100,000 messages without losing one or their order", async () => {
+Deno.test("MemoryRedis delivers 100,000 messages in order, without losing one", async () => {
   await using redis = await MemoryRedis.start();
   await using subscriber = await connect(redis.url);
   await subscriber.send("SUBSCRIBE", "a");
@@ -226,7 +226,7 @@ Deno.test("MemoryRedis delivers 100,000 messages without losing one or their ord
     { length: count },
     (_, index) => `PUBLISH a ${index}\r\n`,
   );
-  // Raw: a promise for each command would be most of the time.
+  // Raw, because a promise per command would take most of the time.
   using raw = await Deno.connect({
     hostname: redis.hostname,
     port: redis.port,
@@ -252,7 +252,7 @@ Deno.test("MemoryRedis answers inline commands", async () => {
   );
 });
 
-Deno.test("MemoryRedis hangs up on what is not Redis's protocol, with Redis's words", async () => {
+Deno.test("MemoryRedis disconnects after a protocol error, with Redis's message", async () => {
   await using redis = await MemoryRedis.start();
   const cases: [string, string][] = [
     ["*1\r\n+PING\r\n", "expected '$', got '+'"],
@@ -270,7 +270,7 @@ Deno.test("MemoryRedis hangs up on what is not Redis's protocol, with Redis's wo
     );
   }
   assertEquals(await exchange(redis, "*0\r\n*-1\r\nPING\r\n"), "+PONG\r\n");
-  // What came before, in the same packet, is answered.
+  // Earlier commands in the same packet are answered.
   assertEquals(
     await exchange(redis, "PING\r\n*x\r\nPING\r\n"),
     "+PONG\r\n-ERR Protocol error: invalid multibulk length\r\n",
@@ -278,7 +278,7 @@ Deno.test("MemoryRedis hangs up on what is not Redis's protocol, with Redis's wo
   assertEquals(redis.connections, 0);
 });
 
-Deno.test("MemoryRedis knows no HELLO, so that clients fall back to RESP2", async () => {
+Deno.test("MemoryRedis does not know HELLO, so clients fall back to RESP2", async () => {
   await using redis = await MemoryRedis.start();
   await using client = await connect(redis.url);
   await assertRejects(
@@ -288,7 +288,7 @@ Deno.test("MemoryRedis knows no HELLO, so that clients fall back to RESP2", asyn
   );
 });
 
-Deno.test("MemoryRedis numbers connections, and kills them by number and by type", async () => {
+Deno.test("MemoryRedis assigns ids to connections, and kills them by id and by type", async () => {
   await using redis = await MemoryRedis.start();
   await using one = await connect(redis.url);
   await using two = await connect(redis.url);
@@ -331,7 +331,7 @@ Deno.test("MemoryRedis rejects a Lua script that it does not know", async () => 
   );
 });
 
-Deno.test("MemoryRedis tells about itself as much as clients ask on connecting", async () => {
+Deno.test("MemoryRedis answers what clients ask when they connect", async () => {
   await using redis = await MemoryRedis.start();
   await using client = await connect(redis.url);
   await client.send("SETEX", "key", 100, "value");

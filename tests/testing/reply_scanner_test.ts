@@ -53,7 +53,7 @@ Deno.test("ReplyScanner.scan() finds the same frames in pieces of any size", () 
   }
 });
 
-Deno.test("ReplyScanner.mayBeReply tells an unfinished message once its head is there", () => {
+Deno.test("ReplyScanner.mayBeReply recognizes an unfinished message by its head", () => {
   const scanner = new ReplyScanner();
   scanner.scan(encoder.encode("*3\r\n$7\r\nmess"));
   assertEquals(scanner.isBetweenFrames, false);
@@ -62,7 +62,7 @@ Deno.test("ReplyScanner.mayBeReply tells an unfinished message once its head is 
   assertEquals(scanner.mayBeReply, false);
 });
 
-Deno.test("ReplyScanner.scan() throws where this is not Redis's protocol", () => {
+Deno.test("ReplyScanner.scan() throws if the input is not Redis's protocol", () => {
   assertThrows(
     () => new ReplyScanner().scan(encoder.encode("HTTP/1.1 200 OK\r\n")),
     SyntaxError,
