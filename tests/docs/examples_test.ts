@@ -1,5 +1,5 @@
 /**
- * Runs the examples and the demo as a reader does.
+ * Runs the examples and the demo as a user would.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import { freePort } from "../support/redis_server.ts";
 
 const root = `${import.meta.dirname}/../..`;
 
-/** Starts an example with only the permissions that it says it needs. */
+/** Starts an example with no more permissions than it says it needs. */
 function start(
   example: string,
   redisUrl: string,
@@ -47,18 +47,18 @@ Deno.test("examples/await_one.ts prints a result and an error", async () => {
   ]);
 });
 
-Deno.test("examples/stream_many.ts prints results as they come", async () => {
+Deno.test("examples/stream_many.ts prints results as they complete", async () => {
   await using redis = await MemoryRedis.start();
   await using child = start("stream_many.ts", redis.url);
   const lines = await child.end();
   assertEquals(lines.pop(), "all done");
-  // On a slow machine, some results are stored before they are awaited.
+  // On a slow machine, some are stored before they are awaited.
   const came = lines.map((line) => line.replace(/ (live|snapshot)$/, ""));
   assertEquals(came.sort(), ["0", "1", "16", "4", "9"]);
   assert(lines.includes("0 snapshot"), lines.join());
 });
 
-Deno.test("examples/pipe.ts prints the result of each id that it pipes", async () => {
+Deno.test("examples/pipe.ts prints the result of each piped id", async () => {
   await using redis = await MemoryRedis.start();
   await using child = start("pipe.ts", redis.url);
   const lines = await child.end();
@@ -82,7 +82,7 @@ Deno.test("examples/progress.ts follows a task in two ways", async () => {
   assertEquals(lines.at(-1), "a picture");
 });
 
-Deno.test("examples/status.ts reports the backend's status, even when it is disconnected", async () => {
+Deno.test("examples/status.ts shows the connection's status, also when it is cut", async () => {
   await using redis = await MemoryRedis.start();
   await using proxy = await FaultProxy.start(redis.url);
   await using child = start("status.ts", proxy.url);
@@ -96,7 +96,7 @@ Deno.test("examples/status.ts reports the backend's status, even when it is disc
     "connected",
   ]);
   assertMatch(lines[3] ?? "", /^disconnected: \w/);
-  // Between them there may be more than one attempt.
+  // There may be several attempts in between.
   assertEquals(lines.slice(-4), [
     "connected",
     "resynced: 1 awaited results read again",
@@ -116,7 +116,7 @@ Deno.test("examples/store.ts stores what another program reads", async () => {
   assertEquals(await backend.result(id).get({ timeout: 0 }), 6);
 });
 
-Deno.test("examples/web_worker hands events to the main program", async () => {
+Deno.test("examples/web_worker posts events to the main program", async () => {
   await using redis = await MemoryRedis.start();
   await using child = start("web_worker/main.ts", redis.url, [
     "--unstable-worker-options",
@@ -131,7 +131,7 @@ interface DemoRun {
   output: string;
 }
 
-/** Runs the demo as a task whose output is not a terminal. */
+/** Runs the demo as a task, where its output is no terminal. */
 async function runDemo(
   redisUrl: string,
   onLine: (line: string) => void = () => {},
@@ -164,17 +164,17 @@ function row({ output }: DemoRun, heading: string): string {
   return found[1]!.replaceAll(/ +/g, " ");
 }
 
-// In parallel, because each takes a while.
+// In parallel, because each takes several seconds.
 Deno.test("deno task demo", async (t) => {
-  const inParallel = {
+  const sideBySide = {
     sanitizeExit: false,
     sanitizeOps: false,
     sanitizeResources: false,
   };
   await Promise.all([
     t.step({
-      ...inParallel,
-      name: "exits with 0 if every result arrives once",
+      ...sideBySide,
+      name: "exits with 0 if every result is delivered once",
       async fn() {
         const run = await runDemo("");
         assertEquals(run.code, 0, run.output);
@@ -187,12 +187,12 @@ Deno.test("deno task demo", async (t) => {
         assertMatch(row(run, "time to recover"), /^(-|[\d.]+ m?s)( .*m?s){4}$/);
         assertMatch(run.output, /cut +FAULT: cut \d+ connection/);
         assertMatch(run.output, /restart +FAULT: stopped the server/);
-        // No escape sequences, which only a terminal understands.
+        // No escape sequences or Unicode outside a terminal.
         assertMatch(run.output, /^[\n\x20-\x7e]*$/);
       },
     }),
     t.step({
-      ...inParallel,
+      ...sideBySide,
       name: "runs on the Redis at REDIS_URL, and leaves nothing there",
       async fn() {
         await using redis = await MemoryRedis.start();
@@ -206,13 +206,13 @@ Deno.test("deno task demo", async (t) => {
       },
     }),
     t.step({
-      ...inParallel,
+      ...sideBySide,
       name: "exits with 1 if results are lost",
       async fn() {
         await using redis = await MemoryRedis.start();
         await using client = await connect(redis.url);
         let timer: ReturnType<typeof setInterval> | undefined;
-        // Results stored during the silence are gone before the reader can read them.
+        // Results stored during the silence are deleted before the reader can read them.
         const run = await runDemo(redis.url, (line) => {
           if (line.includes("FAULT: silenced")) {
             timer = setInterval(() => client.send("FLUSHDB"), 5);
@@ -224,8 +224,8 @@ Deno.test("deno task demo", async (t) => {
       },
     }),
     t.step({
-      ...inParallel,
-      name: "exits with 1 without a Redis",
+      ...sideBySide,
+      name: "exits with 1 if there is no Redis",
       async fn() {
         const { code, output } = await runDemo(
           `redis://127.0.0.1:${freePort()}`,
@@ -254,7 +254,7 @@ function event(taskId: string, outcome: Outcome): OutcomeEvent {
   return { ...fields, state, result };
 }
 
-Deno.test("the demo's Ledger counts lost and repeated results", () => {
+Deno.test("the demo's Ledger counts lost and repeated outcomes", () => {
   const ledger = new Ledger();
   const good: Outcome = { state: "SUCCESS", result: { n: 1 } };
   const bad: Outcome = { state: "FAILURE", excType: "E", message: "no" };

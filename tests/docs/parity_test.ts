@@ -1,5 +1,6 @@
-// docs/celery-parity.md names a test for each feature that it claims, and covers
-// every known setting and every public name of Celery's classes.
+// docs/celery-parity.md names existing tests for everything that it says is
+// supported, and covers every known setting and every public name of Celery's
+// classes.
 
 import {
   RETRY_POLICY,
@@ -17,7 +18,7 @@ import {
 import { CELERY_PYTHON, needs } from "../support/needs.ts";
 
 const PAGE = new URL("../../docs/celery-parity.md", import.meta.url);
-/** A file and a title, each as code; double backticks enclose a title that has backticks. */
+/** A file and a title in code spans; a title with backticks has double ones. */
 const TEST = /`([\w/]+_test\.ts)`: (`{1,2})(.+?)\2(?!`)/g;
 /** Prints the public names of the classes, inherited ones included. */
 const NAMES = `
@@ -32,7 +33,7 @@ for cls in (
 `;
 
 interface Row {
-  /** The names in Celery; empty if the feature is this module's own. */
+  /** The name in Celery; empty if only this module has it. */
   celery: string;
   here: string;
   test: string;
@@ -52,13 +53,13 @@ function rowsOf(page: string): Row[] {
   return rows;
 }
 
-/** Whether a test of the file has the title, in which `...` stands for a template's placeholder. */
+/** Whether the file has a test with this title; `...` matches a template's expression. */
 function hasTitle(source: string, title: string): boolean {
   const pattern = title.split("...").map(RegExp.escape).join("\\$\\{[^}]*\\}");
   return new RegExp(`(?:\\(|name:)\\s*(["'\`])${pattern}\\1`).test(source);
 }
 
-Deno.test("each row of the parity page that claims a feature names existing tests", async () => {
+Deno.test("each supported row of the parity page names existing tests", async () => {
   const sources = new Map<string, string>();
   const rows = rowsOf(await Deno.readTextFile(PAGE));
   assert(rows.length > 200, `${rows.length} rows`);
@@ -76,7 +77,7 @@ Deno.test("each row of the parity page that claims a feature names existing test
   }
 });
 
-Deno.test("the parity page says what each setting becomes", async () => {
+Deno.test("the parity page says what becomes of each setting", async () => {
   const rows = rowsOf(await Deno.readTextFile(PAGE));
   const uses: Record<string, SettingUse> = {
     ...SETTINGS,
@@ -85,7 +86,7 @@ Deno.test("the parity page says what each setting becomes", async () => {
   };
   for (const [name, { becomes }] of Object.entries(uses)) {
     const row = rows.find(({ celery }) => celery.includes(`\`${name}\``));
-    assertExists(row, `No row for ${name}`);
+    assertExists(row, `There is no row for ${name}`);
     const here = row.here.replaceAll("`", "").toLowerCase();
     if (becomes === null) assertMatch(here, /^(no effect|refused)\b/, name);
     else assertStringIncludes(here, becomes.toLowerCase(), name);
@@ -93,10 +94,10 @@ Deno.test("the parity page says what each setting becomes", async () => {
 });
 
 Deno.test(needs("celery", {
-  name: "the parity page has a row for each public name of Celery's classes",
+  name: "the parity page lists each public name of Celery's classes",
   async fn() {
     const rows = rowsOf(await Deno.readTextFile(PAGE));
-    const told = new Set(
+    const listed = new Set(
       rows.flatMap(({ celery }) => celery.match(/\w+/g) ?? []),
     );
     const child = new Deno.Command(CELERY_PYTHON, { args: ["-c", NAMES] });
@@ -104,6 +105,6 @@ Deno.test(needs("celery", {
     assert(success, new TextDecoder().decode(stderr));
     const names = new TextDecoder().decode(stdout).trim().split(/\s+/);
     assert(names.length > 200, `${names.length} names`);
-    assertEquals(names.filter((name) => !told.has(name)), []);
+    assertEquals(names.filter((name) => !listed.has(name)), []);
   },
 }));

@@ -1,9 +1,9 @@
 /**
- * Checks the snippets in README.md and docs/: each is a whole program that
- * compiles when it is pasted, runs, and runs again on the same Redis.
+ * Checks the snippets of README.md and docs: each is a complete program that
+ * compiles when pasted, runs, and runs again on the same Redis.
  *
- * A fence is ` ```ts `, or ` ```ts no-run: REASON ` for a program that needs what
- * a test cannot provide; it must compile all the same.
+ * A fence is ` ```ts `, or ` ```ts no-run: REASON ` if the program needs something
+ * that a test cannot provide. It must still compile.
  *
  * @module
  */
@@ -15,26 +15,26 @@ import { needs } from "../support/needs.ts";
 import { startRedis } from "../support/redis_server.ts";
 
 const root = new URL("../../", import.meta.url);
-/** Where the snippets import the module from. */
+/** The URL that the snippets import the module from. */
 const PUBLISHED =
   `https://deno.land/x/celery_results@v${settings.version}/` as const;
-/** How many snippets may need `no-run`: README and docs should show what a reader can try. */
+/** How many snippets may be `no-run`: the docs should show what you can try. */
 const MAX_UNRUN = 5;
 
-/** A fenced program. */
+/** A fenced code block. */
 interface Snippet {
-  /** The file's name, and the line of the fence. */
+  /** The file, and the line of its first word. */
   place: string;
-  /** What follows the three backquotes. */
+  /** The text after the three backquotes. */
   info: string;
-  /** The program, padded so that its line numbers are those of the file. */
+  /** The program, padded so that its line numbers match the file's. */
   code: string;
 }
 
 const snippets = await readSnippets();
 const programs = snippets.filter(({ info }) => info === "ts");
 
-/** Reads every fence of TypeScript or JavaScript. */
+/** Reads every TypeScript or JavaScript fence. */
 async function readSnippets(): Promise<Snippet[]> {
   const names = ["README.md"];
   for await (const { name } of Deno.readDir(new URL("docs/", root))) {
@@ -43,7 +43,7 @@ async function readSnippets(): Promise<Snippet[]> {
   const found: Snippet[] = [];
   for (const name of names.sort()) {
     const text = await Deno.readTextFile(new URL(name, root));
-    // May be indented in a list; deno fmt normalizes every other form.
+    // Indented in lists. deno fmt allows no other form of fence.
     const fences =
       /^( *)```((?:ts|typescript|js|javascript)\b.*)\n([^]*?)^ *```$/gm;
     for (const { index, 2: info = "", 3: code = "" } of text.matchAll(fences)) {
@@ -58,7 +58,7 @@ async function readSnippets(): Promise<Snippet[]> {
   return found;
 }
 
-/** A folder with the snippets as programs, and an import map to this tree. */
+/** A folder with the snippets as programs, and an import map to this repository. */
 class Programs implements AsyncDisposable {
   readonly #dir: string;
 
@@ -92,7 +92,7 @@ class Programs implements AsyncDisposable {
     return written;
   }
 
-  /** Type-checks all programs. @throws {Error} With the compiler's messages. */
+  /** Type-checks all of them. @throws {Error} with the compiler's output. */
   async check(): Promise<void> {
     await using child = new ChildDeno(
       ["check", ...snippets.map(fileOf)],
@@ -101,7 +101,7 @@ class Programs implements AsyncDisposable {
     await child.end();
   }
 
-  /** Runs a snippet on the Redis at this port, and returns what it prints. */
+  /** Runs a snippet on the Redis at this port; returns the lines it prints. */
   async run(snippet: Snippet, port: number): Promise<string[]> {
     const file = `${port}.${fileOf(snippet)}`;
     await this.#write(file, snippet.code.replaceAll("6379", String(port)));
@@ -134,7 +134,7 @@ Deno.test("few snippets of README and docs need more than Redis", () => {
   assert(unrun.length <= MAX_UNRUN, unrun.map(({ place }) => place).join(", "));
 });
 
-Deno.test("every snippet of README and docs compiles as it is", async () => {
+Deno.test("every snippet of README and docs compiles unchanged", async () => {
   await using written = await Programs.write();
   await written.check();
 });
@@ -146,7 +146,7 @@ Deno.test(needs("redis-server", {
     await using written = await Programs.write();
     const failures: string[] = [];
     const queue = programs.values();
-    // One per processor, which each of them occupies while it starts.
+    // As many at a time as there are cores: starting one takes a core.
     const runners = Array.from(
       { length: navigator.hardwareConcurrency },
       async () => {

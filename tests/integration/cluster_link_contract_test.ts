@@ -51,7 +51,7 @@ async function clusterStage(
     client: () => redis.client(),
     program: `
       import { ClusterDriver } from ${
-      here("../../src/redis/cluster/cluster_driver.ts")
+      here("../../src/redis/cluster/driver.ts")
     };
       import { denoRuntime } from ${here("../../src/runtime.ts")};
       const driver = new ClusterDriver({
