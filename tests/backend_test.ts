@@ -15,7 +15,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "./support/assert.ts";
-import { BackendStage } from "./support/backend_stage.ts";
+import { BackendFixture } from "./support/backend_fixture.ts";
 import { inboxOf } from "./support/results.ts";
 
 Deno.test("what is no task id is refused in words: what it is, and what to hand over", async () => {
@@ -241,7 +241,7 @@ Deno.test("onRetry and status() say why where there was no connection yet, and t
 });
 
 Deno.test("a document in YAML says yaml.ts, to a backend that reads JSON or msgpack", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   // As PyYAML writes it, and with result_extended.
   const documents = [
     "children: []\ndate_done: null\nresult: 1\nstatus: SUCCESS\ntask_id: a\ntraceback: null\n",

@@ -13,11 +13,11 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "../support/assert.ts";
-import { BackendStage } from "../support/backend_stage.ts";
+import { BackendFixture } from "../support/backend_fixture.ts";
 import { collect, untilStatus } from "../support/results.ts";
 
 /** A group with a group in it. */
-function nested(stage: BackendStage): GroupResult {
+function nested(stage: BackendFixture): GroupResult {
   const group = stage.backend.fromTuple([
     ["g", null],
     ["a", [["h", null], ["b", "c"]], [["e", null], []]],
@@ -27,7 +27,7 @@ function nested(stage: BackendStage): GroupResult {
 }
 
 Deno.test("ResultSet keeps its ids as they were given", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   const set = backend.resultSet(["b", "a", "b"]);
   assertEquals(set.ids, ["b", "a", "b"]);
@@ -41,7 +41,7 @@ Deno.test("ResultSet keeps its ids as they were given", async () => {
 });
 
 Deno.test("ResultSet.get() resolves to the values in order, duplicates in each of their places", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const set = stage.backend.resultSet<number>(["c", "a", "c", "b"]);
   const wait = set.get();
   await stage.done("a", 1);
@@ -53,7 +53,7 @@ Deno.test("ResultSet.get() resolves to the values in order, duplicates in each o
 });
 
 Deno.test("ResultSet is ready, and [], where it is empty", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const set = stage.backend.resultSet([]);
   for (const options of [{}, { timeout: 0 }, { propagate: false }]) {
     assertEquals(await set.get(options), []);
@@ -70,7 +70,7 @@ Deno.test("ResultSet is ready, and [], where it is empty", async () => {
 });
 
 Deno.test("ResultSet.get() rejects as soon as one fails, while others are missing", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const set = stage.backend.resultSet(["a", "b", "c"]);
   const wait = assertRejects(() => set.get(), TaskError, "ValueError: boom");
   await untilStatus(stage.backend.status(), "connected");
@@ -81,7 +81,7 @@ Deno.test("ResultSet.get() rejects as soon as one fails, while others are missin
 });
 
 Deno.test("ResultSet.get() with propagate: false puts TaskErrors in their places", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   await stage.done("a", 1);
   await stage.failed("b");
   await stage.backend.markAsRevoked("c");
@@ -95,7 +95,7 @@ Deno.test("ResultSet.get() with propagate: false puts TaskErrors in their places
 });
 
 Deno.test("ResultSet.get() has one deadline for all, and says which are missing", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   await stage.done("a");
   await stage.backend.markAsStarted("c");
   const set = stage.backend.resultSet(["a", "c", "b"]);
@@ -113,7 +113,7 @@ Deno.test("ResultSet.get() has one deadline for all, and says which are missing"
 });
 
 Deno.test("ResultSet.get() ends by its signal, and when the backend closes", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const set = stage.backend.resultSet(["a", "b"]);
   const controller = new AbortController();
   const aborted = assertRejects(() => set.get(controller));
@@ -129,7 +129,7 @@ Deno.test("ResultSet.get() ends by its signal, and when the backend closes", asy
 });
 
 Deno.test("ResultSet.get() tells each event, and is not ended by a callback that throws", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const reported: unknown[] = [];
   const onError = (event: ErrorEvent): void => {
     event.preventDefault();
@@ -156,7 +156,7 @@ Deno.test("ResultSet.get() tells each event, and is not ended by a callback that
 });
 
 Deno.test("ResultSet rejects with DecodeError where a document is none", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   await stage.done("a");
   await stage.put("b", "no json");
   const set = stage.backend.resultSet(["a", "b"]);
@@ -184,7 +184,7 @@ Deno.test("ResultSet rejects with DecodeError where a document is none", async (
 // -- nested groups -----------------------------------------------------------------
 
 Deno.test("ResultSet.get() gives a list for a nested group, under the same deadline and propagation", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const group = nested(stage);
   assertEquals(group.ids, ["a", "h", "e"]);
   const late = await assertRejects(
@@ -207,7 +207,7 @@ Deno.test("ResultSet.get() gives a list for a nested group, under the same deadl
 });
 
 Deno.test("ResultSet counts members as Celery does", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const group = nested(stage);
   const asked = async (): Promise<unknown[]> => [
     await group.ready(),
@@ -234,7 +234,7 @@ Deno.test("ResultSet counts members as Celery does", async () => {
 // -- streams -------------------------------------------------------------------------
 
 Deno.test("ResultSet gives each task's outcome once, as they come, those in groups too", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const seen: OutcomeEvent[] = [];
   const iterated = (async () => {
     for await (const event of nested(stage)) seen.push(event);
@@ -257,7 +257,7 @@ Deno.test("ResultSet gives each task's outcome once, as they come, those in grou
 });
 
 Deno.test("ResultSet ends its subscriptions when the loop is left", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   await stage.done("a", 1);
   for await (const event of stage.backend.resultSet(["a", "b", "a"])) {
     assertEquals(event.taskId, "a");
@@ -269,7 +269,7 @@ Deno.test("ResultSet ends its subscriptions when the loop is left", async () => 
 // -- forget --------------------------------------------------------------------------
 
 Deno.test("ResultSet.forget() forgets the members and what came before them, but no chord, no saved group", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend, client } = stage;
   for (const id of ["a", "b", "p", "x"]) await stage.done(id);
   for (const part of [".j", ".s", ".t"]) {
@@ -290,7 +290,7 @@ Deno.test("ResultSet.forget() forgets the members and what came before them, but
 });
 
 Deno.test("ResultSet.forget() forgets any number of results", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const ids = Array.from({ length: 2500 }, (_, i) => `t${i}`);
   for (const id of ids) {
     stage.client.send("SET", `celery-task-meta-${id}`, "x");

@@ -16,13 +16,13 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "../support/assert.ts";
-import { BackendStage } from "../support/backend_stage.ts";
+import { BackendFixture } from "../support/backend_fixture.ts";
 import { untilStatus } from "../support/results.ts";
 
 // -- tuples --------------------------------------------------------------------
 
 Deno.test("AsyncResult.asTuple() and asList() tell the task and what came before it", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   const a = backend.result("a");
   const group = backend.fromTuple([["g", a.asTuple()], ["x", "y"]]);
@@ -36,7 +36,7 @@ Deno.test("AsyncResult.asTuple() and asList() tell the task and what came before
 });
 
 Deno.test("ResultBackend.fromTuple() makes tasks and groups of tuples, also of the older form", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   const tuple = [["c", [["g", [["a", null], null]], [["x", null]]]], null];
   const c = backend.fromTuple(tuple);
@@ -54,7 +54,7 @@ Deno.test("ResultBackend.fromTuple() makes tasks and groups of tuples, also of t
 });
 
 Deno.test("AsyncResult.toJSON() lets a result be stored as one, and among children", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   const child = backend.result("child", { parent: backend.result("parent") });
   const group = backend.fromTuple([["g", null], ["x"]]);
@@ -69,7 +69,7 @@ Deno.test("AsyncResult.toJSON() lets a result be stored as one, and among childr
 });
 
 Deno.test("AsyncResult.children() is null where nothing is known, and throws DecodeError where they are none", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   assertEquals(await backend.result("t").children(), null);
   await backend.markAsDone("t", 1);
@@ -89,7 +89,7 @@ Deno.test("AsyncResult.children() is null where nothing is known, and throws Dec
 });
 
 Deno.test("AsyncResult.id cannot be changed at run time, and is shown", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const result = stage.backend.result("a");
   assertThrows(() => Object.assign(result, { id: "b" }), TypeError);
   assertThrows(
@@ -101,7 +101,7 @@ Deno.test("AsyncResult.id cannot be changed at run time, and is shown", async ()
 });
 
 Deno.test("AsyncResult is nothing that await would wait for", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const result = stage.backend.result("t");
   assert(!("then" in result));
   assertStrictEquals(await result, result);
@@ -112,7 +112,7 @@ Deno.test("AsyncResult is nothing that await would wait for", async () => {
 // -- questions -------------------------------------------------------------------
 
 Deno.test("AsyncResult.exists() tells whether anything is stored", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const result = stage.backend.result("t");
   assertEquals(await result.exists(), false);
   await stage.backend.markAsStarted("t");
@@ -120,7 +120,7 @@ Deno.test("AsyncResult.exists() tells whether anything is stored", async () => {
 });
 
 Deno.test("AsyncResult.forget() forgets the parents, too, by one DEL, and nothing else", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend, client } = stage;
   for (const id of ["a", "x", "y", "c", "child", "other"]) {
     await stage.done(id, 1, id === "c" ? ["child"] : []);
@@ -140,7 +140,7 @@ Deno.test("AsyncResult.forget() forgets the parents, too, by one DEL, and nothin
 // -- waits -----------------------------------------------------------------------
 
 Deno.test("AsyncResult.get() rejects with the failure of a parent: one that stands, and one that comes", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   const parent = backend.result("parent", { parent: backend.result("root") });
   const result = backend.result("t", { parent });
@@ -171,7 +171,7 @@ Deno.test("AsyncResult.get() rejects with the failure of a parent: one that stan
 });
 
 Deno.test("AsyncResult.get() rejects with the first failure of the chain, where several stand", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   const root = backend.result("root");
   const parent = backend.result("parent", { parent: root });
@@ -190,7 +190,7 @@ Deno.test("AsyncResult.get() rejects with the first failure of the chain, where 
 });
 
 Deno.test("AsyncResult.get() goes on while parents succeed, and through the members of a group", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   const parent = backend.fromTuple([["g", ["a", null]], ["x", [["h", null], [
     "y",
@@ -210,7 +210,7 @@ Deno.test("AsyncResult.get() goes on while parents succeed, and through the memb
 });
 
 Deno.test("AsyncResult.get() times out for itself, whatever its parents do", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   const result = backend.result("t", { parent: backend.result("parent") });
   await backend.markAsStarted("parent");

@@ -3,7 +3,7 @@ import { MemoryRedis } from "../../testing.ts";
 import { connect, type TestClient } from "./client.ts";
 
 /** A backend on a MemoryRedis, and a client for the commands that a backend does not send. */
-export class BackendStage implements AsyncDisposable {
+export class BackendFixture implements AsyncDisposable {
   /** The server. */
   readonly redis: MemoryRedis;
   /** The backend under test. */
@@ -12,10 +12,10 @@ export class BackendStage implements AsyncDisposable {
   readonly client: TestClient;
 
   /** Starts the server, the client and the backend. */
-  static async start(options?: ResultBackendOptions): Promise<BackendStage> {
+  static async start(options?: ResultBackendOptions): Promise<BackendFixture> {
     const redis = await MemoryRedis.start();
     const client = await connect(redis.url);
-    return new BackendStage(redis, client, options);
+    return new BackendFixture(redis, client, options);
   }
 
   private constructor(

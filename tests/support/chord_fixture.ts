@@ -24,20 +24,20 @@ import { ResultSource } from "../../src/source/source.ts";
 import { StatusHub } from "../../src/status.ts";
 import { ResultStore } from "../../src/store/result_store.ts";
 
-/** What a {@linkcode ChordStage} can be told. */
-export interface ChordStageOptions extends ResultBackendOptions {
+/** What a {@linkcode ChordFixture} can be told. */
+export interface ChordFixtureOptions extends ResultBackendOptions {
   /** Stands for saved groups; none is saved by default. */
   restoreGroup?: ChordCompletionContext["restoreGroup"];
 }
 
 /** Chords as a backend has them, with saved groups that the test makes up. */
-export class ChordStage implements AsyncDisposable {
+export class ChordFixture implements AsyncDisposable {
   readonly chords: Chords;
   readonly source: ResultSource;
 
   constructor(
     url: string,
-    { restoreGroup, ...options }: ChordStageOptions = {},
+    { restoreGroup, ...options }: ChordFixtureOptions = {},
   ) {
     const settings = resolveOptions({
       reconnect: { minTimeout: 1, maxTimeout: 10 },

@@ -18,7 +18,7 @@ const NEEDS: readonly Need[] = ["redis-server", "celery"];
 const DEADLINE = 60_000;
 
 /** What a file's tests need. */
-export interface CeleryStageOptions {
+export interface CeleryFixtureOptions {
   /**
    * Whether a worker runs; the client alone can read and store results.
    *
@@ -34,14 +34,14 @@ export interface CeleryStageOptions {
 }
 
 /** A Redis server, a Celery client and perhaps a worker, shared by the tests of a file. */
-export class CeleryStage {
+export class CeleryFixture {
   readonly #needs: readonly Need[];
   #redis: RedisServer | undefined;
   #driver: CeleryDriver | undefined;
   #worker: CeleryWorker | undefined;
 
-  /** Describes a stage that is not up yet; {@linkcode celeryStage} makes one. */
-  constructor({ needs = [] }: CeleryStageOptions) {
+  /** Describes a fixture that is not up yet; {@linkcode celeryFixture} makes one. */
+  constructor({ needs = [] }: CeleryFixtureOptions) {
     this.#needs = [...NEEDS, ...needs];
   }
 
@@ -60,13 +60,13 @@ export class CeleryStage {
     return new ResultBackend(this.redis.url, options);
   }
 
-  /** A test that needs the stage, for `Deno.test`. */
+  /** A test that needs the fixture, for `Deno.test`. */
   test(name: string, fn: () => Promise<void>): Deno.TestDefinition {
     return needs(this.#needs, { name, fn });
   }
 
   /** Starts everything, or nothing. */
-  async start({ worker = false }: CeleryStageOptions): Promise<void> {
+  async start({ worker = false }: CeleryFixtureOptions): Promise<void> {
     if (!this.#needs.every(has)) return;
     try {
       const redis = this.#redis = await startRedis();
@@ -100,9 +100,11 @@ export class CeleryStage {
   }
 }
 
-/** A stage for the tests of this file. */
-export function celeryStage(options: CeleryStageOptions = {}): CeleryStage {
-  const stage = new CeleryStage(options);
+/** A fixture for the tests of this file. */
+export function celeryFixture(
+  options: CeleryFixtureOptions = {},
+): CeleryFixture {
+  const stage = new CeleryFixture(options);
   Deno.test.beforeAll(() => stage.start(options));
   Deno.test.afterAll(() => stage.end());
   return stage;
