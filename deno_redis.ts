@@ -5,8 +5,8 @@
  *
  * @example
  * ```ts
- * import { denoRedis, type DenoRedisConnect } from "./deno_redis.ts";
- * import { ResultBackend } from "./mod.ts";
+ * import { denoRedis, type DenoRedisConnect } from "https://deno.land/x/celery_results@v0.1.0/deno_redis.ts";
+ * import { ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
  *
  * // In a program, `connect` comes from "https://deno.land/x/redis@v0.41.2/mod.ts".
  * function openBackend(connect: DenoRedisConnect): ResultBackend {

@@ -11,8 +11,8 @@
  * @example A driver that reads documents from a map
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
- * import { type RedisDriver, RedisError } from "./driver.ts";
- * import { ResultBackend } from "./mod.ts";
+ * import { type RedisDriver, RedisError } from "https://deno.land/x/celery_results@v0.1.0/driver.ts";
+ * import { ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
  *
  * const documents = new Map([
  *   [

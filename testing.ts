@@ -1,20 +1,20 @@
 /**
- * For tests of programs that use this module: a Redis server within the
- * process, and a proxy that breaks connections on command. Both need the `net`
- * permission for 127.0.0.1, and nothing else.
+ * Tools for testing programs that use this module: a Redis server within the
+ * process, and a proxy that breaks connections on demand. Both need only the
+ * `net` permission for 127.0.0.1.
  *
- * @example A result that is lost on its way
+ * @example Lose a result in transit
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
- * import { ResultBackend } from "./mod.ts";
- * import { FaultProxy, MemoryRedis } from "./testing.ts";
+ * import { ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { FaultProxy, MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using proxy = await FaultProxy.start(redis.url);
  * await using backend = new ResultBackend(proxy.url, { heartbeat: 50 });
  * const result = backend.result("6f1c").get();
  * await proxy.seen("SUBSCRIBE");
- * // From now on it hears nothing, and nobody tells it so.
+ * // From now on it receives nothing, and the connection stays open.
  * proxy.silence("subscribed", { existingOnly: true });
  * await backend.markAsDone("6f1c", 42);
  * assertEquals(await result, 42);
@@ -36,5 +36,7 @@ export type {
   MemoryRedisOptions,
   MemoryRedisRestartOptions,
 } from "./src/testing/memory_redis.ts";
-export type { FaultTarget } from "./src/testing/proxy/target.ts";
-export type { FaultDirection } from "./src/testing/proxy/target.ts";
+export type {
+  FaultDirection,
+  FaultTarget,
+} from "./src/testing/proxy/target.ts";

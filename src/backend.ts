@@ -91,8 +91,8 @@ const CLOSE_OPTIONS: OptionNames = optionNames<CloseOptions>({ drain: true });
  * @example Stream the results of some tasks
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
- * import { ResultBackend } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url);
@@ -407,8 +407,8 @@ export class ResultBackend implements AsyncDisposable {
    *
    * @example Fail a task, and the rest of its chain
    * ```ts
-   * import { ResultBackend } from "./backend.ts";
-   * import { MemoryRedis } from "./testing/memory_redis.ts";
+   * import { ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+   * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
    *
    * await using redis = await MemoryRedis.start();
    * await using backend = new ResultBackend(redis.url);
@@ -530,7 +530,30 @@ export class ResultBackend implements AsyncDisposable {
    * workers do not know of claims: one that returns a part again during
    * completion may send the body as well.
    *
-   * @throws {TypeError} if an id, the place or the claim is malformed.
+   * @example The last part completes the chord
+   * ```ts
+   * import { ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+   * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
+   *
+   * await using redis = await MemoryRedis.start();
+   * await using backend = new ResultBackend(redis.url);
+   * const chord = { task: "tasks.total", options: { task_id: "body" } };
+   * await backend.setChordSize("group", 2);
+   * for (const [groupIndex, taskId] of ["first", "second"].entries()) {
+   *   const request = { taskId, groupId: "group", groupIndex, chord };
+   *   const outcome = await backend.chordPartReturn(request, "SUCCESS", 21, {
+   *     onComplete: async (values, { bodyId }) => {
+   *       // Here a worker sends the body; this one does its work.
+   *       const numbers = values.map(Number);
+   *       await backend.markAsDone(bodyId!, numbers.reduce((a, b) => a + b));
+   *     },
+   *   });
+   *   console.log(outcome.type); // waiting, then completed
+   * }
+   * console.log(await backend.result("body").get()); // 42
+   * ```
+   *
+   * @throws {TypeError} if an id, the place or the claim cannot be one.
    * @throws {ChordError} if the part cannot be encoded, the chord's parts are
    * of the other order, or Redis could not be reached. If it has a `claim`, the
    * next call can resume with it.

@@ -12,13 +12,15 @@
  * @example A URL with another scheme
  * ```ts
  * import { assertThrows } from "npm:deno-std@1.4.0/assert/throws.js";
- * import { ConfigurationError, ResultBackend } from "../mod.ts";
+ * import { ConfigurationError, ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
  *
  * assertThrows(
  *   () => new ResultBackend("amqp://localhost"),
  *   ConfigurationError,
  * );
  * ```
+ *
+ * @category Errors
  */
 export class ConfigurationError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
@@ -31,8 +33,8 @@ export class ConfigurationError extends Error {
  * @example A wait that closing the backend ends
  * ```ts
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { BackendClosedError, ResultBackend } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { BackendClosedError, ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * const backend = new ResultBackend(redis.url);
@@ -40,6 +42,8 @@ export class ConfigurationError extends Error {
  * backend.close();
  * await assertRejects(() => wait, BackendClosedError);
  * ```
+ *
+ * @category Errors
  */
 export class BackendClosedError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
@@ -69,8 +73,8 @@ const SCRIPT_CODE = /^ERR .*@user_script: ?\d+: -?([A-Z][A-Z0-9_]*) /;
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { RedisError, ResultBackend } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { RedisError, ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start({ password: "right" });
  * await using backend = new ResultBackend(redis.url, { password: "wrong" });
@@ -80,6 +84,8 @@ const SCRIPT_CODE = /^ERR .*@user_script: ?\d+: -?([A-Z][A-Z0-9_]*) /;
  * );
  * assertEquals(error.code, "WRONGPASS");
  * ```
+ *
+ * @category Errors
  */
 export class RedisError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
@@ -114,8 +120,8 @@ export class RedisError extends Error {
  *   RedisConnectionError,
  *   ResultBackend,
  *   ResultTimeoutError,
- * } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url);
@@ -126,6 +132,8 @@ export class RedisError extends Error {
  * );
  * assertInstanceOf(error.cause, RedisConnectionError);
  * ```
+ *
+ * @category Errors
  */
 export class RedisConnectionError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
@@ -143,8 +151,8 @@ export class RedisConnectionError extends Error {
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { ResultBackend, RetryLimitError } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { ResultBackend, RetryLimitError } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url, {
@@ -161,6 +169,8 @@ export class RedisConnectionError extends Error {
  * await backend.markAsDone("6f1c", 42);
  * assertEquals(await backend.result("6f1c").get(), 42);
  * ```
+ *
+ * @category Errors
  */
 export class RetryLimitError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
@@ -182,8 +192,8 @@ export class RetryLimitError extends Error {
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { BackendStoreError, ResultBackend } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { BackendStoreError, ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url, {
@@ -195,6 +205,8 @@ export class RetryLimitError extends Error {
  * );
  * assertEquals([error.taskId, error.state], ["6f1c", "SUCCESS"]);
  * ```
+ *
+ * @category Errors
  */
 export class BackendStoreError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
@@ -228,8 +240,8 @@ export class BackendStoreError extends Error {
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { BackendGetMetaError, ResultBackend } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { BackendGetMetaError, ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url, {
@@ -242,6 +254,8 @@ export class BackendStoreError extends Error {
  * );
  * assertEquals(error.taskId, "6f1c");
  * ```
+ *
+ * @category Errors
  */
 export class BackendGetMetaError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
@@ -263,7 +277,11 @@ export class BackendGetMetaError extends Error {
   }
 }
 
-/** Options of a {@linkcode ChordError}. */
+/**
+ * Options of a {@linkcode ChordError}.
+ *
+ * @category Errors
+ */
 export interface ChordErrorOptions extends ErrorOptions {
   /** The task whose part failed. */
   taskId?: string;
@@ -279,8 +297,8 @@ export interface ChordErrorOptions extends ErrorOptions {
  * @example A part that failed
  * ```ts
  * import { assertInstanceOf } from "npm:deno-std@1.4.0/assert/instance_of.js";
- * import { ChordError, ResultBackend } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { ChordError, ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url);
@@ -293,6 +311,8 @@ export interface ChordErrorOptions extends ErrorOptions {
  * );
  * assertInstanceOf(outcome.type === "failed" && outcome.error, ChordError);
  * ```
+ *
+ * @category Errors
  */
 export class ChordError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
@@ -329,8 +349,8 @@ export class ChordError extends Error {
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { DecodeError, ResultBackend } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { DecodeError, ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url);
@@ -345,6 +365,8 @@ export class ChordError extends Error {
  * );
  * assertEquals([error.taskId, error.text], ["6f1c", "nonsense"]);
  * ```
+ *
+ * @category Errors
  */
 export class DecodeError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
@@ -380,8 +402,8 @@ export class DecodeError extends Error {
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { ContentDisallowedError, ResultBackend } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { ContentDisallowedError, ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using writer = new ResultBackend(redis.url, { serializer: "msgpack" });
@@ -393,6 +415,8 @@ export class DecodeError extends Error {
  * );
  * assertEquals(error.serializer, "msgpack");
  * ```
+ *
+ * @category Errors
  */
 export class ContentDisallowedError extends DecodeError {
   /** The name of the class, so that it survives where `instanceof` does not. */
@@ -425,8 +449,8 @@ export class ContentDisallowedError extends DecodeError {
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { ResultBackend, ResultTimeoutError } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { ResultBackend, ResultTimeoutError } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url);
@@ -437,6 +461,8 @@ export class ContentDisallowedError extends DecodeError {
  * );
  * assertEquals([error.taskId, error.lastState], ["6f1c", "STARTED"]);
  * ```
+ *
+ * @category Errors
  */
 export class ResultTimeoutError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */
@@ -524,8 +550,8 @@ function listIds(
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { IncompleteStreamError, ResultBackend } from "../mod.ts";
- * import { MemoryRedis } from "../testing.ts";
+ * import { IncompleteStreamError, ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url);
@@ -535,6 +561,8 @@ function listIds(
  * );
  * assertEquals(error.id, "6f1c");
  * ```
+ *
+ * @category Errors
  */
 export class IncompleteStreamError extends Error {
   /** The name of the class, so that it survives where `instanceof` does not. */

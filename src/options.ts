@@ -22,7 +22,11 @@ import type { RetryNotice } from "./retry/listener.ts";
 import { denoRuntime, longTimers, type Runtime } from "./runtime.ts";
 import { resolveFormats, type SerializerOptions } from "./formats/options.ts";
 
-/** Options of a {@linkcode ResultBackend}. Durations are in milliseconds, except for `expires`. */
+/**
+ * Options of a {@linkcode ResultBackend}. Durations are in milliseconds, except for `expires`.
+ *
+ * @category Options
+ */
 export interface ResultBackendOptions extends SerializerOptions, RedisOptions {
   /**
    * The prefix of every key and channel. Celery: `global_keyprefix`, with the

@@ -1,6 +1,10 @@
 import { PullStream } from "./util/pull_stream.ts";
 
-/** A change in the state of a backend's connection to Redis. */
+/**
+ * A change in the state of a backend's connection to Redis.
+ *
+ * @category Backend
+ */
 export type StatusEvent =
   | {
     /** An attempt to connect starts. */

@@ -15,7 +15,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "./support/assert.ts";
-import { BackendStage } from "./support/backend_stage.ts";
+import { BackendFixture } from "./support/backend_fixture.ts";
 import { inboxOf } from "./support/results.ts";
 
 Deno.test("an argument that is not a task id is refused: the error says what it is, and what to pass", async () => {
@@ -243,7 +243,7 @@ Deno.test("onRetry and status() say why the first connection failed, or that a c
 });
 
 Deno.test("a backend without YAML names yaml.ts when it reads a YAML document", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   // As PyYAML writes it, and with result_extended.
   const documents = [
     "children: []\ndate_done: null\nresult: 1\nstatus: SUCCESS\ntask_id: a\ntraceback: null\n",

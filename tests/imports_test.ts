@@ -1,5 +1,5 @@
 // deno-lint-ignore-file no-console
-// Imports run one way: each folder knows only those below it, types included.
+// Imports point one way: each folder knows only the folders below it, types included.
 
 import { assertEquals } from "./support/assert.ts";
 import {
@@ -11,7 +11,7 @@ import {
 
 const BASE = ["util", "errors", "runtime", "deps"];
 
-/** What each part of `src/` may know, beside its own files: from the top down. */
+/** What each part of `src/` may import besides its own files, from the top down. */
 const MAY_KNOW: Record<string, readonly string[]> = {
   "backend": [
     "results",
@@ -143,7 +143,7 @@ Deno.test("the table of src/redis/ allows nothing that is not used", () => {
   assertEquals(unused, []);
 });
 
-Deno.test("the tables name parts in order: none knows one above it", () => {
+Deno.test("the tables of what each part may know have no circle", () => {
   for (const table of [MAY_KNOW, REDIS_MAY_KNOW]) {
     const edges = Object.entries(table).flatMap(([from, parts]) =>
       parts.map((to) => ({ from, to, line: 0 }))

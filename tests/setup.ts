@@ -22,7 +22,7 @@ const PACKAGES: Record<Installable, string[]> = {
   "openssl": ["openssl"],
 };
 
-/** Says to Debian's installation scripts which services may be started: none. */
+/** Tells Debian's installation scripts not to start services. */
 const POLICY_FILE = "/usr/sbin/policy-rc.d";
 const POLICY = "#!/bin/sh\nexit 101\n";
 
@@ -43,7 +43,7 @@ async function setUp(): Promise<void> {
       });
       return;
     } catch (error) {
-      // Not fatal: the tests say by name what they lack.
+      // Not fatal: each test names what it lacks.
       say(String(error));
     }
   }
@@ -57,7 +57,7 @@ async function canInstall(): Promise<boolean> {
     await exists("/usr/bin/apt-get");
 }
 
-/** Keeps Debian from starting a Redis on port 6379 for being installed. */
+/** Keeps Debian from starting a Redis on port 6379 during installation. */
 async function withoutServices(work: () => Promise<void>): Promise<void> {
   if (await exists(POLICY_FILE)) return await work();
   await Deno.writeTextFile(POLICY_FILE, POLICY, { mode: 0o755 });

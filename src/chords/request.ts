@@ -9,7 +9,11 @@ import type { ChordError } from "../errors.ts";
 import { type OptionNames, optionNames } from "../util/option_names.ts";
 import { STORE_OPTIONS, type StoreOptions } from "../store/result_store.ts";
 
-/** A task in a chord, as its worker knows it: Celery's `request`. */
+/**
+ * A task in a chord, as its worker knows it: Celery's `request`.
+ *
+ * @category Chords
+ */
 export interface ChordRequest {
   /** The task's id. Celery: `request.id`. */
   taskId: string;
@@ -27,7 +31,11 @@ export interface ChordRequest {
   chord?: Record<string, unknown> | null;
 }
 
-/** A task, and the tasks that wait for it, as in its message. Celery: `request`. */
+/**
+ * A task, and the tasks that wait for it, as in its message. Celery: `request`.
+ *
+ * @category Storing
+ */
 export interface TaskRequest extends ChordRequest {
   /**
    * The tasks that follow this one in its chain: the message's `embed.chain`,
@@ -37,7 +45,11 @@ export interface TaskRequest extends ChordRequest {
   chain?: readonly Record<string, unknown>[] | null;
 }
 
-/** Options for storing a failure. */
+/**
+ * Options for storing a failure.
+ *
+ * @category Storing
+ */
 export interface FailureOptions extends StoreOptions {
   /**
    * The request in the task's message. With it, the failure also reaches
@@ -56,7 +68,11 @@ export const FAILURE_OPTIONS: OptionNames = new Set([
   "request" satisfies keyof FailureOptions,
 ]);
 
-/** The chord whose values `onComplete` receives. */
+/**
+ * The chord whose values `onComplete` receives.
+ *
+ * @category Chords
+ */
 export interface ChordInfo {
   /** The id of the chord's header. */
   readonly groupId: string;
@@ -68,7 +84,11 @@ export interface ChordInfo {
   readonly claim: string;
 }
 
-/** Options for returning a part. */
+/**
+ * Options for returning a part.
+ *
+ * @category Chords
+ */
 export interface ChordPartOptions extends CallOptions {
   /**
    * Sends the body, with the values of all parts in the order of the header.
@@ -95,7 +115,11 @@ export const CHORD_PART_OPTIONS: OptionNames = optionNames<ChordPartOptions>({
   claim: true,
 });
 
-/** The outcome of returning a part. Redis counted the parts when it added this one. */
+/**
+ * The outcome of returning a part. Redis counted the parts when it added this one.
+ *
+ * @category Chords
+ */
 export type ChordOutcome =
   | {
     /** The request names no task or no group: nothing was done. */

@@ -100,8 +100,8 @@ export let openStream: <T, Custom extends CustomStates>(
  * @example As a transform: task ids in, events out
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
- * import { ResultBackend } from "../../mod.ts";
- * import { MemoryRedis } from "../../testing.ts";
+ * import { ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url);

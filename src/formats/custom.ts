@@ -10,7 +10,7 @@ import type { Format, ParseOptions } from "./types.ts";
  *
  * @example Base64 of JSON
  * ```ts
- * import type { Serializer } from "./custom.ts";
+ * import type { Serializer } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
  *
  * const serializer: Serializer = {
  *   name: "base64-json",
@@ -21,6 +21,8 @@ import type { Format, ParseOptions } from "./types.ts";
  *   },
  * };
  * ```
+ *
+ * @category Options
  */
 export interface Serializer {
   /** The format's name: any but kombu's own `json`, `msgpack` and `pickle`. */

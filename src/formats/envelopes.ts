@@ -42,6 +42,8 @@ const datetimeTexts = new WeakMap<Date, string>();
  * Only the decoded object itself has a text: not a copy, such as
  * `structuredClone()` and `postMessage()` make, and not a `Date` that was
  * changed since.
+ *
+ * @category Streams
  */
 export function datetimeText(date: Date): string | undefined {
   const text = datetimeTexts.get(date);

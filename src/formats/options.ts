@@ -6,7 +6,11 @@ import type { JsonTypes } from "./json/encode.ts";
 import { customFormat, type Serializer } from "./custom.ts";
 import type { Format } from "./types.ts";
 
-/** The options for the formats that results are stored in and read from. */
+/**
+ * The options for the formats that results are stored in and read from.
+ *
+ * @category Options
+ */
 export interface SerializerOptions {
   /**
    * The format that results are stored in: `"json"`, `"msgpack"`, or a custom

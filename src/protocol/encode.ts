@@ -7,7 +7,11 @@ import type { Format, StoredDocument } from "../formats/types.ts";
 import { encodeFailure } from "./exceptions.ts";
 import { EXCEPTION_STATES, isReady, type TaskState } from "./states.ts";
 
-/** The members of a document that describe the request. */
+/**
+ * The members of a document that describe the request.
+ *
+ * @category Storing
+ */
 export interface RequestFields {
   /**
    * The results of the tasks that this one sent, as Celery's nested lists, or

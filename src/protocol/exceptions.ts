@@ -4,7 +4,11 @@ import { toPlain } from "../formats/plain.ts";
 import type { Format } from "../formats/types.ts";
 import { memberOf } from "../util/member_of.ts";
 
-/** A Python exception, as a document describes it. */
+/**
+ * A Python exception, as a document describes it.
+ *
+ * @category Streams
+ */
 export interface TaskFailure {
   /** The exception's class, qualified if it is nested: `ValueError`, `Outer.Inner`. It is never resolved. */
   excType: string;
@@ -16,7 +20,11 @@ export interface TaskFailure {
   message: string;
 }
 
-/** An exception to store, in any form that has a class: a partial `TaskFailure`. */
+/**
+ * An exception to store, in any form that has a class: a partial `TaskFailure`.
+ *
+ * @category Storing
+ */
 export interface FailureLike {
   /** The exception's class: `ValueError`. */
   excType: string;

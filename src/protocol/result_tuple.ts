@@ -7,6 +7,8 @@ import type { ResultNode } from "./result_node.ts";
 /**
  * A result as Celery writes it into documents: its id, its parent, and the
  * members of a group, or null for a task. Celery: `as_tuple()`.
+ *
+ * @category Results
  */
 export type ResultTuple = [
   [id: string, parent: ResultTuple | null],

@@ -1,7 +1,11 @@
 import { describeValue } from "../formats/describe.ts";
 import { truncate } from "../util/truncate.ts";
 
-/** A state that Celery itself sets. */
+/**
+ * A state that Celery itself sets.
+ *
+ * @category Streams
+ */
 export type BuiltinState =
   | "PENDING"
   | "RECEIVED"
@@ -16,6 +20,8 @@ export type BuiltinState =
 /**
  * A task's state: one of Celery's own, or a custom one such as `PROGRESS`, which
  * is never ready.
+ *
+ * @category Streams
  */
 // `string & {}` keeps Celery's states in an editor's completion list.
 // deno-lint-ignore ban-types

@@ -1,7 +1,11 @@
 import type { TaskFailure } from "./exceptions.ts";
 import { EXCEPTION_STATES } from "./states.ts";
 
-/** The content of a `TaskError`. */
+/**
+ * The content of a `TaskError`.
+ *
+ * @category Errors
+ */
 export interface TaskErrorFields extends TaskFailure {
   /** The id of the task that raised. */
   taskId: string;
@@ -11,7 +15,11 @@ export interface TaskErrorFields extends TaskFailure {
   traceback: string | null;
 }
 
-/** The members of a meta or an event that `toTaskError()` reads. */
+/**
+ * The members of a meta or an event that `toTaskError()` reads.
+ *
+ * @category Errors
+ */
 export interface TaskErrorSource {
   /** The id of the task. */
   taskId: string;
@@ -30,7 +38,7 @@ export interface TaskErrorSource {
  * @example
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
- * import { TaskError } from "./task_error.ts";
+ * import { TaskError } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
  *
  * const error = new TaskError({
  *   taskId: "6f1c",
@@ -43,6 +51,8 @@ export interface TaskErrorSource {
  * });
  * assertEquals(error.message, "ValueError: boom");
  * ```
+ *
+ * @category Errors
  */
 export class TaskError extends Error {
   /** The name of the class, which survives where `instanceof` does not. */
@@ -79,8 +89,8 @@ export class TaskError extends Error {
  * @example A wait for a task that is revoked
  * ```ts
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { ResultBackend, TaskRevokedError } from "../../mod.ts";
- * import { MemoryRedis } from "../../testing.ts";
+ * import { ResultBackend, TaskRevokedError } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url);
@@ -92,6 +102,8 @@ export class TaskError extends Error {
  *   "terminated",
  * );
  * ```
+ *
+ * @category Errors
  */
 export class TaskRevokedError extends TaskError {
   /** The name of the class, which survives where `instanceof` does not. */
@@ -104,6 +116,8 @@ export class TaskRevokedError extends TaskError {
  * message says so.
  *
  * @throws {TypeError} If `meta` is in any other state.
+ *
+ * @category Errors
  */
 export function toTaskError(meta: TaskErrorSource): TaskError {
   const { taskId, state, traceback } = meta;

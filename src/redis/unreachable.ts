@@ -15,7 +15,7 @@ export class UnreachableNodeError extends RedisConnectionError {}
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
  * import { assertRejects } from "npm:deno-std@1.4.0/assert/rejects.js";
- * import { RedisConnectionError, UnreachableChannelsError } from "../../driver.ts";
+ * import { RedisConnectionError, UnreachableChannelsError } from "https://deno.land/x/celery_results@v0.1.0/driver.ts";
  *
  * // "a" is subscribed; the node of "b" is down.
  * function subscribe(_channels: readonly string[]): Promise<void> {

@@ -7,7 +7,11 @@ import { isRetriable } from "../redis/retriable.ts";
 import type { StatusHub } from "../status.ts";
 import { toError } from "../util/to_error.ts";
 
-/** What `onRetry` receives before each wait. */
+/**
+ * What `onRetry` receives before each wait.
+ *
+ * @category Options
+ */
 export interface RetryNotice {
   /** What is retried: the connection, or a command (a store or a read). */
   kind: "reconnect" | "command";

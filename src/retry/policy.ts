@@ -10,6 +10,8 @@ import {
  * wait after attempt `n` (0, 1, ...) is
  * `min(maxTimeout, minTimeout * multiplier ** n)`, of which `jitter` makes a
  * part random.
+ *
+ * @category Options
  */
 export interface RetryOptions {
   /**

@@ -10,7 +10,11 @@ import type { ResultSource } from "./source.ts";
 import { toError } from "../util/to_error.ts";
 import type { RetryPolicy } from "../retry/policy.ts";
 
-/** Options of a call to Redis. */
+/**
+ * Options of a call to Redis.
+ *
+ * @category Backend
+ */
 export interface CallOptions {
   /** Cancels the call, which rejects with the signal's reason. */
   signal?: AbortSignal;

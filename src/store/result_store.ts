@@ -27,7 +27,11 @@ import { isDocument, isSameDocument } from "./stored_document.ts";
 import type { StoredDocument } from "../formats/types.ts";
 import { toError } from "../util/to_error.ts";
 
-/** Options for storing a result. */
+/**
+ * Options for storing a result.
+ *
+ * @category Storing
+ */
 export interface StoreOptions extends CallOptions, RequestFields {
   /** The traceback of a failure, as text. */
   traceback?: string | null;

@@ -1,32 +1,32 @@
 /**
- * Finds the commands in what a Redis client sends.
+ * Parses what a Redis client sends into commands.
  *
  * @module
  */
 
-/** One command, as a client sent it. */
+/** One command, as the client sent it. */
 export interface Command {
-  /** The command's name in capitals; a container's subcommand is not part of it. */
+  /** The name in capitals, without a subcommand. */
   readonly name: string;
-  /** Name and arguments, as views into what the parser was given. */
+  /** The name and the arguments, as views into the parser's input. */
   readonly args: readonly Uint8Array[];
-  /** Where the command ends in its batch's `bytes`; it begins where the one before it ends. */
+  /** Where the command ends in the batch's `bytes`; it begins where the previous one ends. */
   readonly end: number;
 }
 
-/** The commands that one more piece of input completed. */
+/** The commands that a piece of input completed. */
 export interface CommandBatch {
   /** The commands, in order. */
   readonly commands: readonly Command[];
-  /** The bytes of these commands; with `error`, everything that came in after them, too. */
+  /** The bytes of these commands; with `error`, also everything received after them. */
   readonly bytes: Uint8Array;
-  /** Why the bytes behind the commands are not Redis's protocol. The parser is then of no more use. */
+  /** Why the bytes after the commands are not Redis's protocol. The parser cannot continue. */
   readonly error?: CommandSyntaxError;
 }
 
-/** Input that no Redis client sends. The message is what Redis answers before it hangs up. */
+/** A protocol error. Its message is the one that Redis sends before it disconnects. */
 export class CommandSyntaxError extends SyntaxError {
-  /** The name of the class, so that it survives where `instanceof` does not. */
+  /** The name of the class, which survives where `instanceof` does not. */
   override readonly name = "CommandSyntaxError";
 }
 
@@ -34,34 +34,34 @@ const CR = 13;
 const LF = 10;
 const ASTERISK = 42;
 const DOLLAR = 36;
-/** Redis's limits: a line without an end, the arguments of a command, a bulk string. */
-const MAX_LINE = 65_536;
+/** Redis's limits: of an unfinished line, of a command's arguments, of a bulk string. */
+const MAX_LINE_BYTES = 65_536;
 const MAX_ARGUMENTS = 1_048_576;
-const MAX_BULK = 536_870_912;
+const MAX_BULK_BYTES = 536_870_912;
 
 const EMPTY = new Uint8Array(0);
 const decoder = new TextDecoder();
 
 /**
- * Takes the bytes in pieces of any size and gives whole commands. A piece must
- * not be written to afterwards: the commands are views into it.
+ * Parses pieces of any size into whole commands. Do not write to a piece
+ * afterwards, because the commands are views into it.
  */
 export class CommandParser {
   #rest: Uint8Array = EMPTY;
   #pieces: Uint8Array[] = [];
   #size = 0;
-  /** No command is complete before there are this many bytes: spares a large one a look, and a copy, per piece. */
-  #wanted = 0;
-  /** The end of what was parsed last; a field, so that the parsing functions need no result objects. */
+  /** No command is complete with fewer bytes. Spares a large command a parse and a copy per piece. */
+  #neededSize = 0;
+  /** The parser's position; a field, so that the parsing methods need no result objects. */
   #at = 0;
 
-  /** Takes the next piece. */
+  /** Parses the next piece. */
   push(piece: Uint8Array): CommandBatch {
     this.#pieces.push(piece);
     this.#size += piece.length;
-    if (this.#size < this.#wanted) return { commands: [], bytes: EMPTY };
+    if (this.#size < this.#neededSize) return { commands: [], bytes: EMPTY };
     const buffer = this.#join();
-    this.#wanted = 0;
+    this.#neededSize = 0;
     const commands: Command[] = [];
     let end = 0;
     while (end < buffer.length) {
@@ -78,22 +78,22 @@ export class CommandParser {
       if (args === undefined) break;
       end = this.#at;
       const name = args[0];
-      // Empty lines and empty arrays are no commands; Redis skips them, too.
+      // Like Redis, skip empty lines and empty arrays.
       if (name === undefined) continue;
       commands.push({ name: upperCase(name), args, end });
     }
     this.#rest = buffer.subarray(end);
     this.#size = this.#rest.length;
-    this.#wanted = Math.max(0, this.#wanted - end);
+    this.#neededSize = Math.max(0, this.#neededSize - end);
     return { commands, bytes: buffer.subarray(0, end) };
   }
 
-  /** Hands over the bytes of a command that is not complete. */
+  /** Returns the bytes of an incomplete command, and drops them. */
   takeRest(): Uint8Array {
     const rest = this.#join();
     this.#rest = EMPTY;
     this.#size = 0;
-    this.#wanted = 0;
+    this.#neededSize = 0;
     return rest;
   }
 
@@ -123,12 +123,12 @@ export class CommandParser {
         const got = String.fromCharCode(buffer[this.#at] as number);
         throw new CommandSyntaxError(`expected '$', got '${got}'`);
       }
-      const length = this.#number(buffer, "bulk", MAX_BULK);
+      const length = this.#number(buffer, "bulk", MAX_BULK_BYTES);
       if (length === undefined) return undefined;
       const start = this.#at;
       const end = start + length;
       if (end + 2 > buffer.length) {
-        this.#wanted = end + 2;
+        this.#neededSize = end + 2;
         return undefined;
       }
       args.push(buffer.subarray(start, end));
@@ -145,16 +145,16 @@ export class CommandParser {
   ): number | undefined {
     let value = 0;
     let index = this.#at + 1;
-    // Redis takes a negative number of arguments for none.
-    const negative = what === "multibulk" && buffer[index] === 45;
-    if (negative) index++;
+    // Redis treats a negative number of arguments as zero.
+    const isNegative = what === "multibulk" && buffer[index] === 45;
+    if (isNegative) index++;
     for (; index < buffer.length; index++) {
       const byte = buffer[index] as number;
       if (byte === CR) {
         if (index + 1 >= buffer.length) return undefined;
         if (value > limit || index === this.#at + 1) break;
         this.#at = index + 2;
-        return negative ? 0 : value;
+        return isNegative ? 0 : value;
       }
       if (byte < 48 || byte > 57 || value > limit) break;
       value = value * 10 + byte - 48;
@@ -163,11 +163,11 @@ export class CommandParser {
     throw new CommandSyntaxError(`invalid ${what} length`);
   }
 
-  /** What somebody types into telnet: words in a line. */
+  /** An inline command: words in a line, as typed into telnet. */
   #inline(buffer: Uint8Array): Uint8Array[] | undefined {
     const end = buffer.indexOf(LF, this.#at);
     if (end < 0) {
-      if (buffer.length - this.#at <= MAX_LINE) return undefined;
+      if (buffer.length - this.#at <= MAX_LINE_BYTES) return undefined;
       throw new CommandSyntaxError("too big inline request");
     }
     const line = decoder.decode(buffer.subarray(this.#at, end)).trim();

@@ -1,5 +1,5 @@
 /**
- * A TCP proxy that breaks connections on command.
+ * A TCP proxy that breaks connections on demand.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export type FaultProxyTarget = string | URL | {
 /** Options of {@linkcode FaultProxy.start}. */
 export interface FaultProxyOptions {
   /**
-   * The port of 127.0.0.1 to listen on; 0: a free one.
+   * The port of 127.0.0.1 to listen on; 0 picks a free one.
    *
    * @default {0}
    */
@@ -31,17 +31,16 @@ export interface FaultProxyOptions {
 /** Options of {@linkcode FaultProxy.silence}. */
 export interface SilenceOptions {
   /**
-   * Whether only connections that are up now fall silent. Otherwise those made
-   * afterwards do as well, until {@linkcode FaultProxy.heal}: in the case of
-   * `"subscribed"` and `"command"`, with the first command that shows which of
-   * the two they are.
+   * Whether only existing connections fall silent. Otherwise new ones do, too,
+   * until {@linkcode FaultProxy.heal}: with `"subscribed"` and `"command"`, at
+   * the first command that shows which of the two they are.
    *
    * @default {false}
    */
   existingOnly?: boolean;
 }
 
-/** A wait for a command: how many of its kind, and by whom. */
+/** A wait for the nth command of a name. */
 interface SeenWaiter {
   name: string;
   times: number;
@@ -49,19 +48,19 @@ interface SeenWaiter {
 }
 
 /**
- * A TCP proxy between a client and a Redis server, with faults on command. It
- * understands as much of Redis's protocol as it takes to tell a connection that
- * subscribed from one that did not, and one command or reply from the next.
- * Other protocols, TLS among them, pass; there, commands are neither seen nor
- * held, and every connection counts as `"command"`.
+ * A TCP proxy between a client and a Redis server, which injects faults on
+ * demand. It understands just enough of Redis's protocol to recognize subscribed
+ * connections, and the bounds of commands and replies. Other protocols, such as
+ * TLS, pass through; their commands are neither seen nor held, and every
+ * connection counts as `"command"`.
  *
  * Disposal closes all connections and ends all faults.
  *
- * @example A connection that is cut before its MGET is answered
+ * @example Cut a connection before its MGET is answered
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
- * import { ResultBackend } from "../../mod.ts";
- * import { FaultProxy, MemoryRedis } from "../../testing.ts";
+ * import { ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { FaultProxy, MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using proxy = await FaultProxy.start(redis.url);
@@ -90,12 +89,17 @@ export class FaultProxy implements AsyncDisposable {
   #accepting: Promise<void> = Promise.resolve();
   #isStopped = false;
 
-  /** Listens on a free port of 127.0.0.1, and connects to `target` for each client. */
+  /**
+   * Starts a proxy on 127.0.0.1 that connects each client to `target`.
+   *
+   * @throws {TypeError} If `target` is not a URL.
+   * @throws {Deno.errors.AddrInUse} If `port` is in use.
+   */
   static start(
     target: FaultProxyTarget,
     options: FaultProxyOptions = {},
   ): Promise<FaultProxy> {
-    // In a promise: a wrong target or a port in use is to reject, not to throw.
+    // In a promise, so that errors reject instead of being thrown.
     return Promise.resolve().then(() => new FaultProxy(target, options));
   }
 
@@ -103,8 +107,8 @@ export class FaultProxy implements AsyncDisposable {
     target: FaultProxyTarget,
     { port = 0 }: FaultProxyOptions,
   ) {
-    this.#url = urlOf(target);
-    this.#target = addressOf(this.#url);
+    this.#url = toUrl(target);
+    this.#target = toAddress(this.#url);
     const listener = listenOnLoopback(port);
     this.#port = listener.addr.port;
     this.#accepting = this.#accept(listener);
@@ -112,7 +116,7 @@ export class FaultProxy implements AsyncDisposable {
     this.#url.port = String(this.#port);
   }
 
-  /** Where to connect instead of the server: its URL with the proxy's address. */
+  /** The URL to connect to instead: the server's, with the proxy's address. */
   get url(): string {
     return this.#url.href;
   }
@@ -122,49 +126,49 @@ export class FaultProxy implements AsyncDisposable {
     return LOOPBACK;
   }
 
-  /** The port that the proxy listens on; {@linkcode FaultProxy.accept} keeps it. */
+  /** The port that the proxy listens on, also after {@linkcode FaultProxy.accept}. */
   get port(): number {
     return this.#port;
   }
 
-  /** How many connections are up, silent ones included. */
+  /** How many connections are open, silent ones included. */
   get connections(): number {
     return this.#connections.size;
   }
 
-  /** How many connections there have been, those that are up included. */
+  /** How many connections were accepted since the start. */
   get accepted(): number {
     return this.#accepted;
   }
 
-  /** How many commands of each name, in capitals, came in, whether or not they were passed on. */
+  /** How many commands were received by name, in capitals, passed on or not. */
   get commands(): ReadonlyMap<string, number> {
     return this.#commands;
   }
 
-  /** Resolves once `times` commands of this name have come in since the start. */
+  /** Resolves once `times` commands of this name were received since the start. */
   seen(command: string, times = 1): Promise<void> {
     const name = command.toUpperCase();
     const done = new Latch();
     if ((this.#commands.get(name) ?? 0) >= times) {
-      done.happen();
+      done.resolve();
     } else if (this.#isStopped) {
-      done.giveUp(`Cannot wait for ${name}: the proxy is stopped`);
+      done.reject(`Cannot wait for ${name}: the proxy is stopped`);
     } else {
       this.#waiters.add({ name, times, done });
     }
     return done.promise;
   }
 
-  /** Connects clients that come from now on to another server. */
+  /** Connects new clients to another server from now on. */
   retarget(target: FaultProxyTarget): void {
-    this.#target = addressOf(urlOf(target));
+    this.#target = toAddress(toUrl(target));
   }
 
   /**
-   * Closes connections in good order: what the proxy has read is passed on
-   * first, except what a hold keeps back. Resolves with their number once they
-   * are closed; a peer that does not read holds that up.
+   * Closes connections gracefully: everything that the proxy has read is passed
+   * on first, except what is held. Resolves with their number once they are
+   * closed; a peer that does not read delays that.
    */
   async cut(which: FaultTarget = "all"): Promise<number> {
     const connections = this.#select(which);
@@ -173,12 +177,13 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   /**
-   * Closes connections at once, and loses what is on its way; gives their number.
+   * Closes connections at once, and loses what is in transit. Returns their
+   * number.
    *
    * Deno has no abortive close: it ends the stream (FIN) before it closes the
    * socket. So the peer reads the end of the stream, perhaps within a reply,
-   * and not `ConnectionReset`; but what it still writes is answered with RST,
-   * and its next write fails with `ConnectionReset` or `BrokenPipe`.
+   * instead of `ConnectionReset`. The peer's next write is answered with RST,
+   * and the one after that fails with `ConnectionReset` or `BrokenPipe`.
    */
   reset(which: FaultTarget = "all"): number {
     const connections = this.#select(which);
@@ -187,18 +192,18 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   /**
-   * Makes connections half-open: TCP stays up, and what either side sends is
-   * swallowed. A connection that fell silent stays so to its end, also after
-   * {@linkcode FaultProxy.heal}: bytes were lost that cannot be made good.
+   * Makes connections half-open: TCP stays up, but what either side sends is
+   * dropped. A silent connection stays silent until it ends, even after
+   * {@linkcode FaultProxy.heal}, because its lost bytes cannot be recovered.
    */
   silence(which: FaultTarget = "all", options: SilenceOptions = {}): void {
     if (options.existingOnly !== true) this.#faults.silence = which;
-    for (const connection of this.#select(which)) connection.silence();
+    for (const connection of this.#select(which)) connection.fallSilent();
   }
 
   /**
-   * Keeps what goes in one direction for `ms` milliseconds, in order; bytes
-   * that follow each other closely are not slowed down any further. 0 ends it.
+   * Delays everything in one direction by `ms` milliseconds, in order. Bytes in
+   * quick succession are delayed together, not one after the other. 0 ends it.
    */
   delay(
     direction: FaultDirection,
@@ -209,16 +214,16 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   /**
-   * Writes single bytes, in both directions, so that whoever reads them without
-   * a pause gets them one by one. That takes about 50 microseconds a byte.
+   * Writes byte by byte in both directions, so that each read of a prompt reader
+   * returns one byte. That takes about 50 microseconds per byte.
    */
   split(which: FaultTarget = "all"): void {
     this.#faults.split = which;
   }
 
   /**
-   * Passes half of the next frame that the server sends on such a connection,
-   * reply or message, and then closes the connection. Resolves when it is done.
+   * Passes on half of the next frame, reply or message, that the server sends on
+   * such a connection, and then closes the connection. Resolves once that is done.
    */
   truncate(which: FaultTarget = "all"): Promise<void> {
     const done = new Latch();
@@ -226,11 +231,11 @@ export class FaultProxy implements AsyncDisposable {
     return done.promise;
   }
 
-  /** Stops listening: new connections are refused, those that are up stay. */
+  /** Stops listening: new connections are refused, existing ones stay open. */
   async refuse(): Promise<void> {
     this.#listener?.close();
     this.#listener = undefined;
-    // The port is free only when the last accept has ended.
+    // The port is free only after the last accept has ended.
     await this.#accepting;
   }
 
@@ -238,14 +243,14 @@ export class FaultProxy implements AsyncDisposable {
   async accept(): Promise<void> {
     if (this.#listener !== undefined) return;
     await this.#accepting;
-    // Another call may have been quicker.
+    // A concurrent call may have listened already.
     if (this.#listener !== undefined || this.#isStopped) return;
     this.#accepting = this.#accept(listenOnLoopback(this.#port));
   }
 
   /**
-   * Holds the next `command`, with everything behind it on its connection,
-   * before it reaches the server.
+   * Holds the next `command` before it reaches the server, with everything
+   * behind it on its connection.
    */
   hold(command: string, options: HoldOptions = {}): Hold {
     return this.#addHold(this.#faults.holds, command, options);
@@ -253,21 +258,21 @@ export class FaultProxy implements AsyncDisposable {
 
   /**
    * Holds the reply to the next `command`, with everything behind it on its
-   * connection: the server has done its work, and the client does not know.
-   * Of several replies, as to SUBSCRIBE, the first is meant.
+   * connection: the server ran the command, but the client does not know. If
+   * there are several replies, as to SUBSCRIBE, holds the first.
    */
   holdReply(command: string, options: HoldOptions = {}): Hold {
     return this.#addHold(this.#faults.replyHolds, command, options);
   }
 
-  /** Ends all faults: releases what is held at once, and listens again. */
+  /** Ends all faults: releases all holds at once, and listens again. */
   async heal(): Promise<void> {
     this.#faults.heal();
     for (const connection of this.#connections) connection.releaseHolds();
     await this.accept();
   }
 
-  /** Closes all connections and refuses new ones, for good. Idempotent. */
+  /** Closes all connections and refuses new ones permanently. Idempotent. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     const refused = this.refuse();
@@ -275,21 +280,21 @@ export class FaultProxy implements AsyncDisposable {
     for (const connection of connections) connection.reset();
     this.#faults.heal();
     for (const { name, done } of this.#waiters) {
-      done.giveUp(`Too few ${name} came in before the proxy was stopped`);
+      done.reject(`Too few ${name} were received before the proxy was stopped`);
     }
     this.#waiters.clear();
     await refused;
     await Promise.all(connections.map((connection) => connection.closed));
   }
 
-  /** Closes all connections and refuses new ones, for good. */
+  /** Closes all connections and refuses new ones permanently. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
 
   #select(which: FaultTarget): ProxiedConnection[] {
     return [...this.#connections].filter((connection) =>
-      connection.isFor(which)
+      connection.matches(which)
     );
   }
 
@@ -306,7 +311,7 @@ export class FaultProxy implements AsyncDisposable {
   async #accept(listener: Deno.TcpListener): Promise<void> {
     this.#listener = listener;
     for await (const client of listener) {
-      // It came in while refuse() was being called.
+      // It was accepted while refuse() was being called.
       if (this.#listener !== listener) client.close();
       else this.#serve(client);
     }
@@ -317,7 +322,7 @@ export class FaultProxy implements AsyncDisposable {
     const connection = new ProxiedConnection(client, {
       faults: this.#faults,
       dial: (signal) => Deno.connect({ ...this.#target, signal }),
-      sawCommand: (name) => this.#count(name),
+      onCommand: (name) => this.#count(name),
     });
     this.#connections.add(connection);
     connection.closed.then(() => this.#connections.delete(connection));
@@ -329,12 +334,12 @@ export class FaultProxy implements AsyncDisposable {
     for (const waiter of this.#waiters) {
       if (waiter.name !== name || waiter.times > count) continue;
       this.#waiters.delete(waiter);
-      waiter.done.happen();
+      waiter.done.resolve();
     }
   }
 }
 
-function urlOf(target: FaultProxyTarget): URL {
+function toUrl(target: FaultProxyTarget): URL {
   if (typeof target === "string" || target instanceof URL) {
     return new URL(target);
   }
@@ -343,7 +348,7 @@ function urlOf(target: FaultProxyTarget): URL {
   return new URL(`redis://${host}:${port}`);
 }
 
-function addressOf(url: URL): { hostname: string; port: number } {
+function toAddress(url: URL): { hostname: string; port: number } {
   return {
     hostname: url.hostname.replace(/^\[|\]$/g, "") || LOOPBACK,
     port: Number(url.port || 6379),

@@ -1,28 +1,29 @@
 /**
- * A Redis server in the test's own process.
+ * A Redis server within the test's own process.
  *
  * @module
  */
 
 import { listenOnLoopback, LOOPBACK } from "./loopback.ts";
 import { MemoryClient } from "./memory/client.ts";
+import { commands } from "./memory/commands.ts";
 import { ScriptCache } from "./memory/script_cache.ts";
 import { MemoryServer } from "./memory/server.ts";
 
 /** Options of {@linkcode MemoryRedis.start}. */
 export interface MemoryRedisOptions {
   /**
-   * The port of 127.0.0.1 to listen on; 0: a free one.
+   * The port of 127.0.0.1 to listen on; 0 picks a free one.
    *
    * @default {0}
    */
   port?: number;
   /**
-   * The one user that may connect, with `password`. Redis's own user without a
-   * name, `default`, is then disabled.
+   * The only user that may connect, with `password`. Redis's own user,
+   * `default`, is then disabled.
    */
   username?: string;
-  /** The password that clients have to authenticate with; none: they need not. */
+  /** The password that clients must authenticate with; without it, they need not. */
   password?: string;
   /**
    * How many numbered databases there are.
@@ -35,7 +36,7 @@ export interface MemoryRedisOptions {
 /** Options of {@linkcode MemoryRedis.restart}. */
 export interface MemoryRedisRestartOptions {
   /**
-   * Whether the data survive, as with an append-only file. Subscriptions and
+   * Whether the data survives, as with an append-only file. Subscriptions and
    * loaded scripts never do.
    *
    * @default {true}
@@ -44,18 +45,21 @@ export interface MemoryRedisRestartOptions {
 }
 
 /**
- * A Redis server within the process, for tests on machines that have none. It
- * listens on a port of its own on 127.0.0.1, and answers, as Redis 7.0 does in
- * RESP2, the commands that this module and Celery's Redis backend send: strings,
+ * A Redis server within the process, for tests on machines without Redis. It
+ * listens on a port of 127.0.0.1, and answers like Redis 7.0 in RESP2. It knows
+ * the commands that this module and Celery's Redis backend send: strings,
  * expiry, transactions, pub/sub, and the lists and sorted sets of chords. It
- * runs no Lua, except this module's own script, which it knows by its text. It
- * sets no limits to memory or to output waiting for slow subscribers.
+ * cannot run Lua, except for this module's own scripts, which it recognizes by
+ * their text. It limits neither its memory nor the output that waits for slow
+ * subscribers.
  *
- * @example A test without a server to install
+ * Disposal stops the server.
+ *
+ * @example Test without installing a server
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
- * import { ResultBackend } from "../../mod.ts";
- * import { MemoryRedis } from "../../testing.ts";
+ * import { ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { MemoryRedis } from "https://deno.land/x/celery_results@v0.1.0/testing.ts";
  *
  * await using redis = await MemoryRedis.start();
  * await using backend = new ResultBackend(redis.url);
@@ -66,19 +70,19 @@ export interface MemoryRedisRestartOptions {
  * ```
  */
 export class MemoryRedis implements AsyncDisposable {
-  readonly #server: MemoryServer;
+  readonly #server: MemoryServer<MemoryClient>;
   readonly #port: number;
   #listener: Deno.TcpListener | undefined;
   #accepting: Promise<void> = Promise.resolve();
-  /** stop() and restart() take turns. */
-  #turn: Promise<void> = Promise.resolve();
+  /** Makes stop() and restart() wait for each other. */
+  #previous: Promise<void> = Promise.resolve();
 
   /**
    * Starts a server.
    *
    * @throws {RangeError} If `databases` is not a whole number of at least 1.
-   * @throws {TypeError} If there is a user without a password.
-   * @throws {Deno.errors.AddrInUse} If somebody else listens on `port`.
+   * @throws {TypeError} If there is a `username` without a `password`.
+   * @throws {Deno.errors.AddrInUse} If `port` is in use.
    */
   static async start(options: MemoryRedisOptions = {}): Promise<MemoryRedis> {
     const { port = 0, databases = 16, username = "default", password } =
@@ -98,18 +102,21 @@ export class MemoryRedis implements AsyncDisposable {
       : { username, password };
     const scripts = await ScriptCache.create();
     return new MemoryRedis(
-      new MemoryServer(databases, credentials, scripts),
+      new MemoryServer({ databases, commands, scripts, credentials }),
       listenOnLoopback(port),
     );
   }
 
-  private constructor(server: MemoryServer, listener: Deno.TcpListener) {
+  private constructor(
+    server: MemoryServer<MemoryClient>,
+    listener: Deno.TcpListener,
+  ) {
     this.#server = server;
     this.#port = listener.addr.port;
     this.#listen(listener);
   }
 
-  /** The URL of db 0, with the username and password if there are any. */
+  /** The URL of database 0, with the username and password if there are any. */
   get url(): string {
     const url = new URL(`redis://${LOOPBACK}:${this.#port}/0`);
     const { credentials } = this.#server;
@@ -131,24 +138,24 @@ export class MemoryRedis implements AsyncDisposable {
     return this.#port;
   }
 
-  /** How many connections are up. */
+  /** How many connections are open. */
   get connections(): number {
-    return this.#server.clients.size;
+    return this.#server.sessions.size;
   }
 
-  /** Closes all connections and refuses new ones; keeps the data. Idempotent. */
+  /** Closes all connections and refuses new ones, but keeps the data. Idempotent. */
   stop(): Promise<void> {
-    return this.#inTurn(() => this.#stop());
+    return this.#serialize(() => this.#stop());
   }
 
   /**
-   * Stops the server if it runs, and starts it again on the same port.
+   * Stops the server if it is running, and starts it again on the same port.
    *
-   * @throws {Deno.errors.AddrInUse} If somebody else listens there by now.
+   * @throws {Deno.errors.AddrInUse} If another process has taken the port.
    */
   restart(options: MemoryRedisRestartOptions = {}): Promise<void> {
     const { keepData = true } = options;
-    return this.#inTurn(async () => {
+    return this.#serialize(async () => {
       await this.#stop();
       if (!keepData) {
         for (const database of this.#server.databases) database.clear();
@@ -164,18 +171,18 @@ export class MemoryRedis implements AsyncDisposable {
     await this.stop();
   }
 
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const turn = this.#turn.then(work);
-    this.#turn = turn.catch(() => {});
-    return turn;
+  #serialize(work: () => Promise<void>): Promise<void> {
+    const done = this.#previous.then(work);
+    this.#previous = done.catch(() => {});
+    return done;
   }
 
   async #stop(): Promise<void> {
     this.#listener?.close();
     this.#listener = undefined;
-    // The port is free only when the last accept has ended.
+    // The port is free only after the last accept has ended.
     await this.#accepting;
-    const clients = [...this.#server.clients.values()];
+    const clients = [...this.#server.sessions.values()];
     for (const client of clients) client.close();
     await Promise.all(clients.map((client) => client.closed));
   }
@@ -187,7 +194,7 @@ export class MemoryRedis implements AsyncDisposable {
 
   async #accept(listener: Deno.TcpListener): Promise<void> {
     for await (const conn of listener) {
-      // It came in while stop() was being called.
+      // It was accepted while stop() was being called.
       if (this.#listener !== listener) conn.close();
       else new MemoryClient(conn, this.#server);
     }

@@ -2,12 +2,12 @@
 // is replaced, and different databases.
 
 import { ResultBackend, TaskError, TaskRevokedError } from "../../mod.ts";
-import { FaultProxy } from "../../testing.ts";
 import {
   assertEquals,
   assertInstanceOf,
   assertRejects,
 } from "../support/assert.ts";
+import { startFixture, startProxiedFixture } from "../support/fixture.ts";
 import { needs } from "../support/needs.ts";
 import { startRedis } from "../support/redis_server.ts";
 import { inboxOf, taskIds } from "../support/results.ts";
@@ -20,11 +20,9 @@ Deno.test(needs("redis-server", {
   name:
     "400,000 awaited tasks are resubscribed after a lost connection, within Redis's output buffer limit, and none is lost",
   async fn() {
-    await using redis = await startRedis();
+    await using fixture = await startProxiedFixture({ reconcile: 0 });
+    const { redis, proxy, backend, writer } = fixture;
     await using client = await redis.client();
-    await using proxy = await FaultProxy.start(redis.url);
-    await using backend = new ResultBackend(proxy.url, { reconcile: 0 });
-    await using writer = new ResultBackend(redis.url);
     const ids = taskIds(MANY);
     await using consumer = backend.consumer<string>();
     const status = inboxOf(backend.status());
@@ -53,9 +51,8 @@ Deno.test(needs("redis-server", {
   name:
     "waits that saw a FAILURE keep it when a SUCCESS replaces it; the next wait gets the SUCCESS",
   async fn() {
-    await using redis = await startRedis();
-    await using backend = new ResultBackend(redis.url, { reconcile: 0 });
-    await using writer = new ResultBackend(redis.url);
+    await using fixture = await startFixture({ reconcile: 0 });
+    const { backend, writer } = fixture;
     const [id] = taskIds(1) as [string];
     await using consumer = backend.consumer();
     await consumer.add(id);
@@ -83,9 +80,8 @@ Deno.test(needs("redis-server", {
   name:
     "waits that saw a REVOKED keep it when a SUCCESS replaces it; the next wait gets the SUCCESS",
   async fn() {
-    await using redis = await startRedis();
-    await using backend = new ResultBackend(redis.url, { reconcile: 0 });
-    await using writer = new ResultBackend(redis.url);
+    await using fixture = await startFixture({ reconcile: 0 });
+    const { backend, writer } = fixture;
     const [id] = taskIds(1) as [string];
     await writer.markAsStarted(id);
     await using consumer = backend.consumer();

@@ -3,7 +3,7 @@
 
 import { ResultBackend, type ResultBackendOptions } from "../../mod.ts";
 import { assert, assertEquals } from "../support/assert.ts";
-import { Completions, requestsOf } from "../support/chord_stage.ts";
+import { Completions, requestsOf } from "../support/chord_fixture.ts";
 import { needs } from "../support/needs.ts";
 import { type RedisCluster, startCluster } from "../support/redis_cluster.ts";
 import type { RedisServer } from "../support/redis_server.ts";

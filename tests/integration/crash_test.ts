@@ -2,6 +2,7 @@
 
 import { ResultBackend } from "../../mod.ts";
 import { assertEquals } from "../support/assert.ts";
+import { startFixture } from "../support/fixture.ts";
 import { needs } from "../support/needs.ts";
 import { startRedis } from "../support/redis_server.ts";
 import {
@@ -117,9 +118,8 @@ Deno.test(needs("redis-server", {
   name:
     "a result of 40 MB, for which Redis disconnects the subscriber, arrives, and the stream continues",
   async fn() {
-    await using redis = await startRedis();
-    await using backend = new ResultBackend(redis.url);
-    await using writer = new ResultBackend(redis.url);
+    await using fixture = await startFixture();
+    const { backend, writer } = fixture;
     const [large, small] = taskIds(2) as [string, string];
     const status = inboxOf(backend.status());
     const reader = backend.stream([large, small]).getReader();

@@ -1,10 +1,8 @@
 // A half-open connection: nothing arrives, and nothing reports it.
 
-import { ResultBackend } from "../../mod.ts";
-import { FaultProxy } from "../../testing.ts";
 import { assert, assertEquals } from "../support/assert.ts";
+import { startProxiedFixture } from "../support/fixture.ts";
 import { needs } from "../support/needs.ts";
-import { startRedis } from "../support/redis_server.ts";
 import { inboxOf, taskIds } from "../support/results.ts";
 import { within } from "../support/until.ts";
 
@@ -15,13 +13,11 @@ for (const which of ["all", "subscribed", "command"] as const) {
     name:
       `a silent connection (${which}) is detected within two heartbeats, and results stored meanwhile arrive`,
     async fn() {
-      await using redis = await startRedis();
-      await using proxy = await FaultProxy.start(redis.url);
-      await using backend = new ResultBackend(proxy.url, {
+      await using fixture = await startProxiedFixture({
         heartbeat: HEARTBEAT,
         reconcile: 0,
       });
-      await using writer = new ResultBackend(redis.url);
+      const { proxy, backend, writer } = fixture;
       const [id] = taskIds(1) as [string];
       const status = inboxOf(backend.status());
 
@@ -49,13 +45,11 @@ for (const which of ["all", "subscribed", "command"] as const) {
 Deno.test(needs("redis-server", {
   name: "a wait survives a dead command connection while messages still arrive",
   async fn() {
-    await using redis = await startRedis();
-    await using proxy = await FaultProxy.start(redis.url);
-    await using backend = new ResultBackend(proxy.url, {
+    await using fixture = await startProxiedFixture({
       heartbeat: HEARTBEAT,
       reconcile: 0,
     });
-    await using writer = new ResultBackend(redis.url);
+    const { proxy, backend, writer } = fixture;
     const [busy, id] = taskIds(2) as [string, string];
     const status = inboxOf(backend.status());
     const events = backend.stream(busy).getReader();

@@ -8,6 +8,7 @@ import {
   assertThrows,
 } from "../support/assert.ts";
 import { ChildDeno } from "../support/child_deno.ts";
+import { startFixture } from "../support/fixture.ts";
 import { needs } from "../support/needs.ts";
 import { startRedis } from "../support/redis_server.ts";
 import { collect, taskIds, untilStatus } from "../support/results.ts";
@@ -63,10 +64,9 @@ Deno.test(needs("redis-server", {
   name:
     "no channel stays subscribed after results, timeouts, aborts, forget and cancel",
   async fn() {
-    await using redis = await startRedis();
+    await using fixture = await startFixture();
+    const { redis, backend, writer } = fixture;
     await using client = await redis.client();
-    await using backend = new ResultBackend(redis.url);
-    await using writer = new ResultBackend(redis.url);
     const ids = taskIds(50);
     const gets = ids.map((id) => backend.result(id).get());
     await untilStatus(backend.status(), "connected");

@@ -6,9 +6,9 @@ import {
   ResultBackend,
   RetryLimitError,
 } from "../../mod.ts";
-import { FaultProxy } from "../../testing.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import type { TestClient } from "../support/client.ts";
+import { startFixture, startProxiedFixture } from "../support/fixture.ts";
 import { needs } from "../support/needs.ts";
 import { startRedis } from "../support/redis_server.ts";
 import { taskIds, untilStatus } from "../support/results.ts";
@@ -25,10 +25,9 @@ Deno.test(needs("redis-server", {
   name:
     "ResultSet.get() attaches to 20,000 results once, and puts each in its place",
   async fn() {
-    await using redis = await startRedis();
+    await using fixture = await startFixture();
+    const { redis, backend, writer } = fixture;
     await using client = await redis.client();
-    await using backend = new ResultBackend(redis.url);
-    await using writer = new ResultBackend(redis.url);
     const ids = taskIds(20_000);
     const half = ids.length / 2;
     await Promise.all(
@@ -74,10 +73,9 @@ Deno.test(needs("redis-server", {
   name:
     "AsyncResult.get() subscribes to its parents, and unsubscribes when it ends",
   async fn() {
-    await using redis = await startRedis();
+    await using fixture = await startFixture({ reconcile: 0 });
+    const { redis, backend, writer } = fixture;
     await using client = await redis.client();
-    await using backend = new ResultBackend(redis.url, { reconcile: 0 });
-    await using writer = new ResultBackend(redis.url);
     const parent = backend.fromTuple([["g", "root"], ["x", "y"]]);
     const result = backend.result("t", { parent });
     const wait = result.get();
@@ -102,13 +100,11 @@ Deno.test(needs("redis-server", {
   name:
     "ResultSet.get() and AsyncResult.collect() survive lost connections, and lose and repeat nothing",
   async fn() {
-    await using redis = await startRedis();
-    await using proxy = await FaultProxy.start(redis.url);
-    await using backend = new ResultBackend(proxy.url, {
+    await using fixture = await startProxiedFixture({
       reconcile: 0,
       reconnect: { minTimeout: 1, maxTimeout: 20 },
     });
-    await using writer = new ResultBackend(redis.url);
+    const { proxy, backend, writer } = fixture;
     const ids = taskIds(500);
     const outcomes = new Map<string, number>();
     const values = backend.resultSet<number>(ids).get({
@@ -161,12 +157,11 @@ Deno.test(needs("redis-server", {
   name:
     "ResultBackend.saveGroup() stores the group even if a reply is lost, or rejects",
   async fn() {
-    await using redis = await startRedis();
-    await using proxy = await FaultProxy.start(redis.url);
-    await using backend = new ResultBackend(proxy.url, {
+    await using fixture = await startProxiedFixture({
       retry: { maxAttempts: 3, minTimeout: 1, maxTimeout: 1 },
       reconnect: { minTimeout: 1, maxTimeout: 1 },
     });
+    const { redis, proxy, backend } = fixture;
     await backend.exists("connect");
     using hold = proxy.holdReply("EXEC");
     const saved = backend.saveGroup("g", ["a"]);

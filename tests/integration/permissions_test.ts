@@ -1,5 +1,5 @@
-// What a program may do with `net` to its Redis and nothing else, in the main
-// program and in a Worker; and what it is told where that is missing.
+// What a program can do with only `net` access to its Redis, in the main program
+// and in a Worker, and the error it gets without.
 
 import {
   assert,
@@ -50,12 +50,12 @@ const WORK = `
   }
 `;
 
-/** Runs in the main program or in a Worker: what each call fails with. */
+/** Runs in the main program or in a Worker: prints the error of each call. */
 const FAIL = `
   import { ResultBackend } from ${JSON.stringify(mod.href)};
 
   export async function* work(url: string): AsyncGenerator<string> {
-    // Retried without end, if it were retried.
+    // Endless, if the call were retried.
     await using backend = new ResultBackend(url, {
       reconnect: { maxAttempts: Infinity },
       retry: { maxAttempts: Infinity },
@@ -88,7 +88,7 @@ const WORKER = `
   };
 `;
 
-/** Starts the Worker with `net` to these alone. */
+/** Starts the Worker with `net` access to one host. */
 const STARTER = `
   const [url, net] = Deno.args;
   const worker = new Worker(new URL("worker.ts", import.meta.url), {
@@ -99,8 +99,8 @@ const STARTER = `
   worker.postMessage(url);
 `;
 
-/** The lines that the program writes, with `net` to one host, and nothing else. */
-async function linesOf(
+/** Runs a program with only `net` access to one host, and returns the lines that it prints. */
+async function runProgram(
   where: "main program" | "Worker",
   program: string,
   url: string,
@@ -120,7 +120,7 @@ async function linesOf(
       )
       : new ChildDeno([
         ...["run", "--no-prompt", "--unstable-worker-options"],
-        // The main program's, to start a Worker from a file.
+        // For the main program, which starts a Worker from a file.
         ...["--allow-read", "--allow-net", "starter.ts", url, net],
       ], folder);
     return await within(child.end(), { what: "the child" });
@@ -132,10 +132,10 @@ async function linesOf(
 for (const where of ["main program", "Worker"] as const) {
   Deno.test(needs("redis-server", {
     name:
-      `net to Redis alone is enough to store, await, stream and complete a chord: ${where}`,
+      `net access to Redis is enough to store, await, stream and complete a chord: ${where}`,
     async fn() {
       await using redis = await startRedis();
-      const lines = await linesOf(
+      const lines = await runProgram(
         where,
         WORK,
         redis.url,
@@ -145,7 +145,7 @@ for (const where of ["main program", "Worker"] as const) {
     },
   }));
 
-  Deno.test(`net to another host ends every call at once, and the error names the permission: ${where}`, async () => {
+  Deno.test(`without net access to Redis every call fails at once, and the error names the permission: ${where}`, async () => {
     const port = freePort();
     const net = `127.0.0.1:${port}`;
     const cases: [url: string, words: string[]][] = [
@@ -169,13 +169,13 @@ for (const where of ["main program", "Worker"] as const) {
       ]],
     ];
     for (const [url, words] of cases) {
-      const lines = await linesOf(where, FAIL, url, "example.com");
+      const lines = await runProgram(where, FAIL, url, "example.com");
       assertEquals(lines.length, 5);
       for (const line of lines) {
         assert(line.startsWith("ConfigurationError: "), line);
         assert(!line.includes("S3CRET"), line);
         for (const each of words) {
-          // The flag is named everywhere, a Worker's own permissions in one.
+          // Both errors name the flag; only a Worker's names its permissions option.
           if (where === "main program" && each.includes(': ["')) {
             assert(!line.includes(each), line);
           } else {
@@ -187,7 +187,7 @@ for (const where of ["main program", "Worker"] as const) {
   });
 }
 
-/** Waits for a task; in between, the permission is revoked. */
+/** Revokes the permission while it waits for a task. */
 const REVOKED = `
   import { ResultBackend } from ${JSON.stringify(mod.href)};
 
@@ -197,7 +197,7 @@ const REVOKED = `
   await backend.markAsStarted("never");
   console.log((await reader.read()).value?.state);
   await Deno.permissions.revoke({ name: "net", host });
-  // The connection that there is goes on.
+  // The existing connection keeps working.
   await backend.markAsDone("other", 1);
   console.log(await backend.result("other").get());
   console.log(await reader.read().then(String, (error) => error.name + ": " + error.message));
@@ -212,7 +212,7 @@ async function untilSubscribed(redis: RedisServer): Promise<void> {
 
 Deno.test(needs("redis-server", {
   name:
-    "a permission that is revoked later ends what waits when the connection is lost, and the error names it",
+    "once a permission is revoked, a lost connection ends all waits, and the error names the permission",
   async fn() {
     await using redis = await startRedis();
     const host = `127.0.0.1:${redis.port}`;

@@ -1,20 +1,16 @@
 // The race that Celery loses: a result that is stored between the read of its
 // key and the subscription to its channel.
 
-import { ResultBackend } from "../../mod.ts";
-import { FaultProxy } from "../../testing.ts";
 import { assertEquals } from "../support/assert.ts";
+import { startProxiedFixture } from "../support/fixture.ts";
 import { needs } from "../support/needs.ts";
-import { startRedis } from "../support/redis_server.ts";
 import { taskIds, untilStatus } from "../support/results.ts";
 
 Deno.test(needs("redis-server", {
   name: "a result stored while the first SUBSCRIBE is in flight is delivered",
   async fn() {
-    await using redis = await startRedis();
-    await using proxy = await FaultProxy.start(redis.url);
-    await using backend = new ResultBackend(proxy.url, { reconcile: 0 });
-    await using writer = new ResultBackend(redis.url);
+    await using fixture = await startProxiedFixture({ reconcile: 0 });
+    const { proxy, backend, writer } = fixture;
     const [id] = taskIds(1) as [string];
 
     using hold = proxy.hold("SUBSCRIBE");
@@ -30,10 +26,8 @@ Deno.test(needs("redis-server", {
 Deno.test(needs("redis-server", {
   name: "a result stored while the read is in flight is delivered once",
   async fn() {
-    await using redis = await startRedis();
-    await using proxy = await FaultProxy.start(redis.url);
-    await using backend = new ResultBackend(proxy.url, { reconcile: 0 });
-    await using writer = new ResultBackend(redis.url);
+    await using fixture = await startProxiedFixture({ reconcile: 0 });
+    const { proxy, backend, writer } = fixture;
     const [id] = taskIds(1) as [string];
 
     using hold = proxy.hold("MGET");
@@ -55,10 +49,8 @@ Deno.test(needs("redis-server", {
   name:
     "a read that is older than the messages after it delivers nothing twice",
   async fn() {
-    await using redis = await startRedis();
-    await using proxy = await FaultProxy.start(redis.url);
-    await using backend = new ResultBackend(proxy.url, { reconcile: 0 });
-    await using writer = new ResultBackend(redis.url);
+    await using fixture = await startProxiedFixture({ reconcile: 0 });
+    const { proxy, backend, writer } = fixture;
     const [id] = taskIds(1) as [string];
 
     // The reply of the read is held back, while newer states are published.
@@ -91,10 +83,8 @@ Deno.test(needs("redis-server", {
   name:
     "a result stored while the SUBSCRIBE of a reconnect is in flight is delivered",
   async fn() {
-    await using redis = await startRedis();
-    await using proxy = await FaultProxy.start(redis.url);
-    await using backend = new ResultBackend(proxy.url, { reconcile: 0 });
-    await using writer = new ResultBackend(redis.url);
+    await using fixture = await startProxiedFixture({ reconcile: 0 });
+    const { proxy, backend, writer } = fixture;
     const [id] = taskIds(1) as [string];
 
     const result = backend.result(id).get({ timeout: 60_000 });

@@ -1,25 +1,24 @@
 // The retry limit ends what waits, but not the backend.
 
-import { ResultBackend, RetryLimitError } from "../../mod.ts";
+import { RetryLimitError } from "../../mod.ts";
 import {
   assert,
   assertEquals,
   assertInstanceOf,
   assertRejects,
 } from "../support/assert.ts";
+import { startFixture } from "../support/fixture.ts";
 import { needs } from "../support/needs.ts";
-import { startRedis } from "../support/redis_server.ts";
 import { inboxOf, taskIds, untilStatus } from "../support/results.ts";
 
 Deno.test(needs("redis-server", {
   name:
     "at the retry limit, streams and waits end with RetryLimitError; once Redis is back, the same backend works again",
   async fn() {
-    await using redis = await startRedis();
-    await using backend = new ResultBackend(redis.url, {
+    await using fixture = await startFixture({
       reconnect: { maxAttempts: 3, minTimeout: 10, maxTimeout: 20 },
     });
-    await using writer = new ResultBackend(redis.url);
+    const { redis, backend, writer } = fixture;
     const [done, pending] = taskIds(2) as [string, string];
     const status = inboxOf(backend.status());
 

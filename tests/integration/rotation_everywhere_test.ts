@@ -1,5 +1,5 @@
-// Credentials that run out, where there is more than one server: every node
-// gets them, and fail-overs and moving slots fall into the change of links.
+// Credentials expire with more than one server: every node gets the new ones, even
+// while fail-overs and moving slots coincide with new links.
 
 import {
   type RedisCredentials,
@@ -21,9 +21,9 @@ const USER = [
   ...["~*", "&*", "+@all"],
 ] as const;
 
-/** A token service that refuses whoever asks while it answers another. */
+/** A token service that rejects concurrent requests. */
 class Tokens {
-  /** How often it was asked. */
+  /** How many tokens were requested. */
   asked = 0;
   #isBusy = false;
 
@@ -52,7 +52,7 @@ function backendOf(
     retry: { maxTimeout: 100, maxAttempts: 1000 },
     runtime: {
       setTimer: (callback, ms, persistent) =>
-        // No other timer is as long.
+        // No other timer is this long.
         denoRuntime.setTimer(
           callback,
           ms > 30_000 && ms <= 60_000 ? 50 : ms,
@@ -84,7 +84,7 @@ async function streamThrough(
       if (event.ready) outcomes.push(event.taskId);
     }
   })();
-  // Where the test fails before it is awaited.
+  // In case the test fails before it awaits this.
   reading.catch(() => {});
   await status.until(({ type }) => type === "connected");
   let isMoving = true;
@@ -103,7 +103,7 @@ async function streamThrough(
   };
   do await storeAll("PROGRESS"); while (isMoving);
   await moved;
-  // However fast this machine is, some links go by behind the move.
+  // On any machine, several links are replaced after the move.
   const seen = tokens.asked;
   await until(() => tokens.asked >= seen + 20, { what: "new links" });
   await storeAll("SUCCESS");
@@ -136,7 +136,7 @@ Deno.test(needs(["redis-server", "redis-cli"], {
 
 Deno.test(needs(["redis-server", "redis-sentinel"], {
   name:
-    "while links to a master are replaced and the Sentinels choose another, each outcome comes once",
+    "while links to a master are replaced and the Sentinels elect another, each outcome arrives once",
   async fn() {
     await using set = await startSentinels();
     for (const server of set.servers) {

@@ -1,4 +1,4 @@
-// Credentials that run out: connections change, and nobody notices.
+// Credentials expire: connections are replaced without a reader noticing.
 
 import {
   type RedisCredentials,
@@ -17,11 +17,11 @@ import { until, within } from "../support/until.ts";
 const TASKS = 2000;
 const REPORTS = 3;
 
-/** A token service: each password that it gives is the only one that counts. */
+/** A token service: each new password replaces the previous one. */
 class Tokens {
-  /** How often it was asked. */
+  /** How many tokens it has issued. */
   asked = 0;
-  /** The most connections of the user that there were when it was asked. */
+  /** The highest number of the user's connections when it issued a token. */
   mostConnections = 0;
   readonly #client: TestClient;
   readonly #user: string;
@@ -73,7 +73,7 @@ function backendOf(
     reconcile: 0,
     runtime: {
       setTimer: (callback, ms, persistent) =>
-        // No other timer is as long.
+        // No other timer is this long.
         denoRuntime.setTimer(callback, ms > 30_000 ? 50 : ms, persistent),
     },
     ...options,
@@ -123,7 +123,7 @@ Deno.test(needs("redis-server", {
           ),
         );
       }
-      // However fast this machine is, some links go by.
+      // On any machine, several links are replaced.
       if (number === REPORTS) break;
       const seen = tokens.asked;
       await until(() => tokens.asked >= seen + 8, { what: "four new links" });
@@ -139,7 +139,7 @@ Deno.test(needs("redis-server", {
     assertEquals(told.slice(0, 3), ["disconnected", "connecting", "connected"]);
     assert(told.length > 10, String(told));
     assertEquals(new Set(told.slice(3)), new Set(["resynced"]));
-    // The old pair was there when the second connection of the new one was made.
+    // The old pair was open when the new one's second connection was made.
     assert(tokens.mostConnections >= 3, `${tokens.mostConnections}`);
     assertEquals(retries, []);
     await backend.close();
@@ -151,7 +151,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "an idle link is closed before its credentials expire, and made anew when it is used",
+    "an idle link is closed before its credentials expire, and redialled when it is next used",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -168,7 +168,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "a refused password is asked for again; without credentials() it is the end, with the line that sets it",
+    "a rejected password is requested again; without credentials(), it ends every wait with the option to set",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -204,7 +204,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "connections that the server closes at the end of a token are made anew with the next",
+    "connections that the server closes when a token expires are redialled with the next token",
   async fn() {
     await using redis = await startRedis();
     await using client = await redis.client();
@@ -230,7 +230,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "a script that awaits nothing more ends, although fresh credentials are to be asked for again",
+    "a program that awaits nothing ends, although credentials are about to be renewed",
   async fn() {
     await using redis = await startRedis();
     const program = `
@@ -241,7 +241,7 @@ Deno.test(needs("redis-server", {
       let asked = 0;
       const backend = new ResultBackend(${JSON.stringify(redis.url)}, {
         credentials() {
-          // Two for the link, and the next for the one that is to take its place.
+          // Two for the first link, and the third for its successor.
           if (++asked < 3) {
             const expiresAt = new Date(Date.now() + 2000);
             return { username: "default", password: "", expiresAt };

@@ -1,18 +1,15 @@
 // A reader that joins a task which another already awaits.
 
-import { ResultBackend } from "../../mod.ts";
-import { FaultProxy } from "../../testing.ts";
 import { assertEquals } from "../support/assert.ts";
+import { startFixture, startProxiedFixture } from "../support/fixture.ts";
 import { needs } from "../support/needs.ts";
-import { startRedis } from "../support/redis_server.ts";
 import { collect, taskIds, untilStatus } from "../support/results.ts";
 
 Deno.test(needs("redis-server", {
   name: "a second reader joins a task in progress and sees its present state",
   async fn() {
-    await using redis = await startRedis();
-    await using backend = new ResultBackend(redis.url);
-    await using writer = new ResultBackend(redis.url);
+    await using fixture = await startFixture();
+    const { backend, writer } = fixture;
     const [id] = taskIds(1) as [string];
     await writer.storeResult(id, 1, "PROGRESS");
     const first = backend.stream(id).getReader();
@@ -33,10 +30,8 @@ Deno.test(needs("redis-server", {
   name:
     "a second reader that joins while the last message is in flight gets the outcome",
   async fn() {
-    await using redis = await startRedis();
-    await using proxy = await FaultProxy.start(redis.url);
-    await using backend = new ResultBackend(proxy.url, { reconcile: 0 });
-    await using writer = new ResultBackend(redis.url);
+    await using fixture = await startProxiedFixture({ reconcile: 0 });
+    const { proxy, backend, writer } = fixture;
     const [id] = taskIds(1) as [string];
     const first = backend.result(id).get({ timeout: 60_000 });
     await untilStatus(backend.status(), "connected");
@@ -52,10 +47,8 @@ Deno.test(needs("redis-server", {
 Deno.test(needs("redis-server", {
   name: "a second reader does not get an outcome from before it began to wait",
   async fn() {
-    await using redis = await startRedis();
-    await using proxy = await FaultProxy.start(redis.url);
-    await using backend = new ResultBackend(proxy.url, { reconcile: 0 });
-    await using writer = new ResultBackend(redis.url);
+    await using fixture = await startProxiedFixture({ reconcile: 0 });
+    const { proxy, backend, writer } = fixture;
     const [id] = taskIds(1) as [string];
     const options = { timeout: 10_000, propagate: false };
     const first = backend.result(id).get(options);
@@ -81,10 +74,8 @@ Deno.test(needs("redis-server", {
   name:
     "a second reader that joins while the UNSUBSCRIBE is queued or in flight gets the outcome",
   async fn() {
-    await using redis = await startRedis();
-    await using proxy = await FaultProxy.start(redis.url);
-    await using backend = new ResultBackend(proxy.url, { reconcile: 0 });
-    await using writer = new ResultBackend(redis.url);
+    await using fixture = await startProxiedFixture({ reconcile: 0 });
+    const { backend, writer } = fixture;
     const [id] = taskIds(1) as [string];
     // FAILURE, because it may be overwritten: the next outcome is a new one.
     for (let round = 0; round < 20; round++) {
@@ -113,9 +104,8 @@ Deno.test(needs("redis-server", {
   name:
     "when one of two waits for a task is aborted, the other gets the result",
   async fn() {
-    await using redis = await startRedis();
-    await using backend = new ResultBackend(redis.url, { reconcile: 0 });
-    await using writer = new ResultBackend(redis.url);
+    await using fixture = await startFixture({ reconcile: 0 });
+    const { backend, writer } = fixture;
     const [id] = taskIds(1) as [string];
     const abort = new AbortController();
     const first = backend.result(id).get({ signal: abort.signal });
@@ -133,9 +123,8 @@ Deno.test(needs("redis-server", {
 Deno.test(needs("redis-server", {
   name: "readers that join and leave at any moment all get the outcome, once",
   async fn() {
-    await using redis = await startRedis();
-    await using backend = new ResultBackend(redis.url, { reconcile: 0 });
-    await using writer = new ResultBackend(redis.url);
+    await using fixture = await startFixture({ reconcile: 0 });
+    const { backend, writer } = fixture;
     const ids = taskIds(200);
     const streams = Array.from(
       { length: 5 },

@@ -7,12 +7,12 @@ import {
   ResultBackend,
   type StatusEvent,
 } from "../../mod.ts";
-import { FaultProxy } from "../../testing.ts";
 import {
   assertEquals,
   assertRejects,
   assertStringIncludes,
 } from "../support/assert.ts";
+import { startProxiedFixture } from "../support/fixture.ts";
 import { needs } from "../support/needs.ts";
 import { type RedisServer, startRedis } from "../support/redis_server.ts";
 import { inboxOf, taskIds } from "../support/results.ts";
@@ -194,13 +194,12 @@ Deno.test(needs("redis-server", {
     "stores of one task keep their call order, even if the first is delayed and retried",
   async fn() {
     let wait = 100;
-    await using redis = await startRedis();
-    await using proxy = await FaultProxy.start(redis.url);
-    await using backend = new ResultBackend(proxy.url, {
+    await using fixture = await startProxiedFixture({
       reconnect: { minTimeout: 1, maxTimeout: 10 },
       // Without the order, a later failure would be stored first.
       retry: { delay: () => Math.max(0, wait -= 20) },
     });
+    const { redis, proxy, backend } = fixture;
     await using reader = new ResultBackend(redis.url);
     const [id] = taskIds(1) as [string];
     await backend.getMeta(id);
@@ -231,12 +230,11 @@ Deno.test(needs("redis-server", {
 Deno.test(needs("redis-server", {
   name: "a store whose reply is lost is sent again, and resolves to true",
   async fn() {
-    await using redis = await startRedis();
-    await using proxy = await FaultProxy.start(redis.url);
-    await using backend = new ResultBackend(proxy.url, {
+    await using fixture = await startProxiedFixture({
       reconnect: { minTimeout: 1, maxTimeout: 10 },
       retry: { minTimeout: 1, maxTimeout: 10 },
     });
+    const { proxy, backend } = fixture;
     // Caches the script, so that the first EVALSHA succeeds.
     await backend.markAsStarted("other");
     using hold = proxy.holdReply("EVALSHA");

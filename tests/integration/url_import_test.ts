@@ -1,6 +1,6 @@
 /**
- * The module as its users have it: imported by URL, with no configuration of
- * ours, and with no more permissions than it says it needs.
+ * The module as its users import it: by URL, without this repository's
+ * configuration, and with only the permissions that it documents.
  *
  * @module
  */
@@ -13,9 +13,9 @@ import { type RedisServer, startRedis } from "../support/redis_server.ts";
 
 const root = new URL("../../", import.meta.url);
 
-/** Serves the module's files as any static server would; nothing else of the repository. */
+/** A static server for the module's files, and nothing else of the repository. */
 class StaticServer implements AsyncDisposable {
-  /** What was asked for and is not one of the module's files. */
+  /** The requested paths that are not files of the module. */
   readonly strays: string[] = [];
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
@@ -26,7 +26,7 @@ class StaticServer implements AsyncDisposable {
     );
   }
 
-  /** `host:port`, as permissions name it. */
+  /** The `host:port` for permission flags. */
   get host(): string {
     return `127.0.0.1:${this.#server.addr.port}`;
   }
@@ -51,7 +51,7 @@ class StaticServer implements AsyncDisposable {
 
 function doNothing(): void {}
 
-/** A user's folder, far from ours. */
+/** A user's project, outside of this repository. */
 class Project implements AsyncDisposable {
   readonly #folder: string;
 
@@ -59,7 +59,7 @@ class Project implements AsyncDisposable {
     this.#folder = folder;
   }
 
-  /** Makes a folder with these files. */
+  /** Creates a folder with these files. */
   static async create(files: Record<string, string>): Promise<Project> {
     const folder = await Deno.makeTempDir({ prefix: "project_" });
     for (const [name, text] of Object.entries(files)) {
@@ -77,8 +77,8 @@ class Project implements AsyncDisposable {
   }
 }
 
-/** What may be imported, freshly, and reached. */
-function grants(server: StaticServer, redis: RedisServer): string[] {
+/** The flags that allow imports from the server, and connections to Redis. */
+function permissionFlags(server: StaticServer, redis: RedisServer): string[] {
   return [
     `--reload=http://${server.host}`,
     `--allow-import=${server.host}`,
@@ -86,7 +86,7 @@ function grants(server: StaticServer, redis: RedisServer): string[] {
   ];
 }
 
-/** Stores a result of its own, then writes the events of a task, a line each. */
+/** Stores a result, and then prints the events of a task, one per line. */
 function mainProgram(host: string): string {
   return `
     import { ResultBackend, type ResultEvent } from "http://${host}/mod.ts";
@@ -103,7 +103,7 @@ function mainProgram(host: string): string {
   `;
 }
 
-/** Posts what it may do beyond `net`, then the events of a task. */
+/** Posts its permissions other than `net`, and then the events of a task. */
 function workerProgram(host: string): string {
   return `
     /// <reference lib="deno.worker" />
@@ -124,7 +124,7 @@ function workerProgram(host: string): string {
   `;
 }
 
-/** Starts worker.ts with `net` to Redis only, and writes what it posts, a line each. */
+/** Starts worker.ts with only `net` access to Redis, and prints its messages, one per line. */
 function workerStarter(redisPort: number): string {
   return `
     const worker = new Worker(new URL("worker.ts", import.meta.url), {
@@ -138,7 +138,7 @@ function workerStarter(redisPort: number): string {
 
 Deno.test(needs("redis-server", {
   name:
-    "mod.ts, imported by URL, streams a result with net to Redis only, and lets the program end",
+    "mod.ts, imported by URL, streams a result with only net access to Redis, and lets the program end",
   fn: async () => {
     await using redis = await startRedis();
     await using server = new StaticServer();
@@ -148,7 +148,7 @@ Deno.test(needs("redis-server", {
     await using backend = new ResultBackend(redis.url);
     await backend.markAsStarted("from-parent");
     await using child = project.run([
-      ...["--check", ...grants(server, redis)],
+      ...["--check", ...permissionFlags(server, redis)],
       ...["main.ts", redis.url],
     ]);
     assertEquals(await child.line(), "STARTED snapshot");
@@ -161,7 +161,7 @@ Deno.test(needs("redis-server", {
 
 Deno.test(needs("redis-server", {
   name:
-    "mod.ts, imported by URL in a Worker that may use nothing but net to Redis, streams a result",
+    "mod.ts, imported by URL in a Worker with only net access to Redis, streams a result",
   fn: async () => {
     await using redis = await startRedis();
     await using server = new StaticServer();
@@ -173,9 +173,9 @@ Deno.test(needs("redis-server", {
     await backend.markAsStarted("from-parent");
     await using child = project.run([
       "--unstable-worker-options",
-      // The main program's, to start a Worker from a file.
+      // For the main program, which starts a Worker from a file.
       "--allow-read=worker.ts",
-      ...grants(server, redis),
+      ...permissionFlags(server, redis),
       ...["main.ts", redis.url],
     ]);
     assertEquals(JSON.parse(await child.line()), [], "granted beyond net");
@@ -189,7 +189,7 @@ Deno.test(needs("redis-server", {
   },
 }));
 
-/** Stores a result in YAML, and reads it again. */
+/** Stores a result in YAML, and reads it back. */
 function yamlProgram(host: string): string {
   return `
     import { ResultBackend } from "http://${host}/mod.ts";
@@ -204,8 +204,7 @@ function yamlProgram(host: string): string {
 }
 
 Deno.test(needs("redis-server", {
-  name:
-    "yaml.ts, imported by URL beside mod.ts, needs no permission beyond its net to Redis",
+  name: "yaml.ts, imported by URL, needs no more permissions than mod.ts",
   fn: async () => {
     await using redis = await startRedis();
     await using server = new StaticServer();
@@ -213,7 +212,7 @@ Deno.test(needs("redis-server", {
       "main.ts": yamlProgram(server.host),
     });
     await using child = project.run([
-      ...["--check", "--no-prompt", ...grants(server, redis)],
+      ...["--check", "--no-prompt", ...permissionFlags(server, redis)],
       ...["main.ts", redis.url],
     ]);
     assertEquals(await child.end(), [
@@ -223,14 +222,14 @@ Deno.test(needs("redis-server", {
   },
 }));
 
-/** What `deno info` says of a module. */
+/** A module in the output of `deno info`. */
 interface ModuleInfo {
   specifier: string;
   error?: string;
 }
 
-/** The modules that `entry` reaches, with no configuration that could help. */
-async function graphOf(entry: string): Promise<ModuleInfo[]> {
+/** Lists the modules that `entry` reaches, without any configuration. */
+async function listModules(entry: string): Promise<ModuleInfo[]> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--no-config", "--no-lock", "--json", entry],
     cwd: root,
@@ -239,8 +238,8 @@ async function graphOf(entry: string): Promise<ModuleInfo[]> {
   return JSON.parse(new TextDecoder().decode(stdout)).modules;
 }
 
-Deno.test("mod.ts reaches files of src/ and full npm: specifiers, and nothing else", async () => {
-  const modules = await graphOf("mod.ts");
+Deno.test("mod.ts reaches only files of src/ and full npm: specifiers", async () => {
+  const modules = await listModules("mod.ts");
   assert(modules.length > 1);
   for (const { specifier, error } of modules) {
     assertEquals(error, undefined, `${specifier}: ${error}`);
@@ -252,12 +251,12 @@ Deno.test("mod.ts reaches files of src/ and full npm: specifiers, and nothing el
 });
 
 Deno.test("mod.ts does not reach the YAML parser", async () => {
-  const files = (await graphOf("mod.ts")).map(({ specifier }) => specifier);
+  const files = (await listModules("mod.ts")).map(({ specifier }) => specifier);
   assertEquals(files.filter((file) => file.includes("yaml")), []);
 });
 
-Deno.test("mod.ts does not reach what serves tests only", async () => {
-  const files = (await graphOf("mod.ts")).map(({ specifier }) => specifier);
+Deno.test("mod.ts does not reach src/testing/", async () => {
+  const files = (await listModules("mod.ts")).map(({ specifier }) => specifier);
   const testing = new URL("src/testing/", root).href;
   assertEquals(files.filter((file) => file.startsWith(testing)), []);
 });

@@ -10,13 +10,13 @@ import { encodeJson } from "../../src/formats/json/encode.ts";
 import { parseJson } from "../../src/formats/json/parse.ts";
 import { pythonRepr } from "../../src/protocol/python_repr.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
-import { celeryStage } from "../support/celery_stage.ts";
-import { Completions } from "../support/chord_stage.ts";
+import { celeryFixture } from "../support/celery_fixture.ts";
+import { Completions } from "../support/chord_fixture.ts";
 import { connect, type TestClient } from "../support/client.ts";
 import { taskMessage } from "../support/task_message.ts";
 import { until } from "../support/until.ts";
 
-const stage = celeryStage({ worker: true });
+const stage = celeryFixture({ worker: true });
 /** A queue without Celery workers. */
 const QUEUE = "deno";
 

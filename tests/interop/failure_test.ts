@@ -8,13 +8,13 @@
 import type { ResultTuple, TaskRequest } from "../../mod.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import type { CanvasElement, PythonWait } from "../support/celery_driver.ts";
-import { celeryStage } from "../support/celery_stage.ts";
-import { Completions } from "../support/chord_stage.ts";
+import { celeryFixture } from "../support/celery_fixture.ts";
+import { Completions } from "../support/chord_fixture.ts";
 import { connect } from "../support/client.ts";
 import { taskMessage } from "../support/task_message.ts";
 import { until } from "../support/until.ts";
 
-const stage = celeryStage({ worker: true });
+const stage = celeryFixture({ worker: true });
 /** A queue without Celery workers. */
 const QUEUE = "deno";
 const HERE: CanvasElement = { task: "tasks.add", args: [1, 2], queue: QUEUE };

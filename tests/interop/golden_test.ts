@@ -8,10 +8,10 @@
 import { encodeJson } from "../../src/formats/json/encode.ts";
 import { parseJson } from "../../src/formats/json/parse.ts";
 import { assertEquals } from "../support/assert.ts";
-import { celeryStage } from "../support/celery_stage.ts";
+import { celeryFixture } from "../support/celery_fixture.ts";
 import { seededRandom } from "../support/seeded_random.ts";
 
-const stage = celeryStage();
+const stage = celeryFixture();
 
 /** How many random values each seed yields. */
 const COUNT = 500;

@@ -21,10 +21,10 @@ import {
   assertStrictEquals,
   assertStringIncludes,
 } from "../support/assert.ts";
-import { celeryStage } from "../support/celery_stage.ts";
+import { celeryFixture } from "../support/celery_fixture.ts";
 import { timeZone } from "../support/time_zone.ts";
 
-const stage = celeryStage({ worker: true });
+const stage = celeryFixture({ worker: true });
 
 /** Collects the events of a task, from before it was sent to its outcome. */
 async function eventsOf(

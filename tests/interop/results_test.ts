@@ -19,9 +19,9 @@ import {
   assertInstanceOf,
   assertRejects,
 } from "../support/assert.ts";
-import { celeryStage } from "../support/celery_stage.ts";
+import { celeryFixture } from "../support/celery_fixture.ts";
 
-const stage = celeryStage({ worker: true });
+const stage = celeryFixture({ worker: true });
 
 /** Reads what is stored at a group's key. */
 async function documentOf(groupId: string): Promise<unknown> {

@@ -8,11 +8,11 @@ import { datetimeText, TaskError, toJsonSafe } from "../../mod.ts";
 import type { ResultBackendOptions } from "../../mod.ts";
 import { yaml } from "../../yaml.ts";
 import { assertEquals, assertInstanceOf } from "../support/assert.ts";
-import { celeryStage } from "../support/celery_stage.ts";
+import { celeryFixture } from "../support/celery_fixture.ts";
 import { digestOf } from "../support/redis_server.ts";
 import { collect } from "../support/results.ts";
 
-const stage = celeryStage({ needs: ["python msgpack", "python yaml"] });
+const stage = celeryFixture({ needs: ["python msgpack", "python yaml"] });
 
 const OPTIONS = {
   msgpack: { serializer: "msgpack" },

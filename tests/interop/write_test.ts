@@ -11,9 +11,9 @@ import {
   assertMatch,
 } from "../support/assert.ts";
 import type { PythonOutcome } from "../support/celery_driver.ts";
-import { celeryStage } from "../support/celery_stage.ts";
+import { celeryFixture } from "../support/celery_fixture.ts";
 
-const stage = celeryStage();
+const stage = celeryFixture();
 
 /** The document at a task's key. */
 async function documentOf(taskId: string): Promise<string> {

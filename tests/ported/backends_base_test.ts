@@ -28,12 +28,12 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "../support/assert.ts";
-import { celeryStage } from "../support/celery_stage.ts";
+import { celeryFixture } from "../support/celery_fixture.ts";
 import { channelsOf, newChannels } from "../support/channels.ts";
 import { inboxOf, taskIds } from "../support/results.ts";
 
 const KEY = "celery-task-meta-";
-const stage = celeryStage({ needs: ["python msgpack", "python yaml"] });
+const stage = celeryFixture({ needs: ["python msgpack", "python yaml"] });
 
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test(stage.test(name, fn));

@@ -19,7 +19,7 @@ import type {
   SentGroup,
   Signature,
 } from "../support/celery_driver.ts";
-import { celeryStage } from "../support/celery_stage.ts";
+import { celeryFixture } from "../support/celery_fixture.ts";
 import {
   channelsOf,
   subscriptionsSettled,
@@ -27,7 +27,7 @@ import {
 } from "../support/channels.ts";
 
 const KEY = "celery-task-meta-";
-const stage = celeryStage({ worker: true });
+const stage = celeryFixture({ worker: true });
 
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test(stage.test(name, fn));

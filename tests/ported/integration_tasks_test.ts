@@ -15,12 +15,12 @@ import {
   TaskRevokedError,
 } from "../../mod.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
-import { celeryStage } from "../support/celery_stage.ts";
+import { celeryFixture } from "../support/celery_fixture.ts";
 import { channelsOf, newChannels, untilChannels } from "../support/channels.ts";
 import { taskIds } from "../support/results.ts";
 
 const KEY = "celery-task-meta-";
-const stage = celeryStage({ worker: true });
+const stage = celeryFixture({ worker: true });
 
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test(stage.test(name, fn));

@@ -23,11 +23,11 @@ import {
   assertRejects,
   assertStrictEquals,
 } from "../support/assert.ts";
-import { celeryStage } from "../support/celery_stage.ts";
+import { celeryFixture } from "../support/celery_fixture.ts";
 import { taskIds } from "../support/results.ts";
 import { timeZone } from "../support/time_zone.ts";
 
-const stage = celeryStage();
+const stage = celeryFixture();
 
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test(stage.test(name, fn));

@@ -9,10 +9,10 @@
 
 import type { TaskState } from "../../mod.ts";
 import { assertEquals } from "../support/assert.ts";
-import { celeryStage } from "../support/celery_stage.ts";
+import { celeryFixture } from "../support/celery_fixture.ts";
 import { taskIds } from "../support/results.ts";
 
-const stage = celeryStage();
+const stage = celeryFixture();
 
 /** By Celery's name: a state, and what is compared with it. */
 const pairs: [name: string, state: TaskState, other: TaskState][] = [

@@ -11,12 +11,12 @@ import {
   assertInstanceOf,
   assertRejects,
 } from "../support/assert.ts";
-import { BackendStage } from "../support/backend_stage.ts";
+import { BackendFixture } from "../support/backend_fixture.ts";
 
 const KEY = "celery-taskset-meta-g";
 
 Deno.test("ResultBackend.saveGroup() saves ids, tasks, groups and a parent as Celery does", async () => {
-  await using stage = await BackendStage.start({ expires: 100 });
+  await using stage = await BackendFixture.start({ expires: 100 });
   const { backend, client } = stage;
   const parent = backend.result("before");
   const inner = backend.fromTuple([["h", null], ["b"]]);
@@ -46,7 +46,7 @@ Deno.test("ResultBackend.saveGroup() saves ids, tasks, groups and a parent as Ce
 });
 
 Deno.test("ResultBackend.saveGroup() treats a string as one id, and replaces the saved group", async () => {
-  await using stage = await BackendStage.start({ expires: null });
+  await using stage = await BackendFixture.start({ expires: null });
   const { backend, client } = stage;
   await backend.saveGroup("g", ["x", "x"]);
   assertEquals((await backend.restoreGroup("g"))?.ids, ["x", "x"]);
@@ -58,7 +58,7 @@ Deno.test("ResultBackend.saveGroup() treats a string as one id, and replaces the
 });
 
 Deno.test("ResultBackend.saveGroup() refuses invalid members", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   await assertRejects(() => backend.saveGroup("", ["a"]), TypeError);
   await assertRejects(() => backend.saveGroup("g", ["a", ""]), TypeError);
@@ -68,7 +68,7 @@ Deno.test("ResultBackend.saveGroup() refuses invalid members", async () => {
 });
 
 Deno.test("GroupResult.save() and delete() save and delete the group, and leave its members", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   const group = backend.fromTuple<number>([["g", ["p", null]], ["a", "b"]]);
   assertInstanceOf(group, GroupResult);
@@ -88,7 +88,7 @@ Deno.test("GroupResult.save() and delete() save and delete the group, and leave 
 });
 
 Deno.test("GroupResult.save() refuses a group that is too large", async () => {
-  await using stage = await BackendStage.start({ maxResultBytes: 100 });
+  await using stage = await BackendFixture.start({ maxResultBytes: 100 });
   const ids = Array.from({ length: 10 }, () => crypto.randomUUID());
   const error = await assertRejects(
     () => stage.backend.saveGroup("g", ids),
@@ -99,7 +99,7 @@ Deno.test("GroupResult.save() refuses a group that is too large", async () => {
 });
 
 Deno.test("ResultBackend.restoreGroup() refuses a document that is not a group", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend, client } = stage;
   await client.send("RPUSH", KEY, "x");
   const error = await assertRejects(
@@ -127,7 +127,7 @@ Deno.test("ResultBackend.restoreGroup() refuses a document that is not a group",
 });
 
 Deno.test("ResultBackend stores groups under the key prefix", async () => {
-  await using stage = await BackendStage.start({ keyPrefix: "my" });
+  await using stage = await BackendFixture.start({ keyPrefix: "my" });
   await stage.backend.saveGroup("g", "a");
   assertEquals(await stage.keys(), [`my_${KEY}`]);
   assertEquals((await stage.backend.restoreGroup("g"))?.ids, ["a"]);

@@ -13,11 +13,11 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "../support/assert.ts";
-import { BackendStage } from "../support/backend_stage.ts";
+import { BackendFixture } from "../support/backend_fixture.ts";
 import { collect, untilStatus } from "../support/results.ts";
 
 /** A group with a group in it. */
-function nested(stage: BackendStage): GroupResult {
+function nested(stage: BackendFixture): GroupResult {
   const group = stage.backend.fromTuple([
     ["g", null],
     ["a", [["h", null], ["b", "c"]], [["e", null], []]],
@@ -27,7 +27,7 @@ function nested(stage: BackendStage): GroupResult {
 }
 
 Deno.test("ResultSet keeps its ids in the order given", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   const set = backend.resultSet(["b", "a", "b"]);
   assertEquals(set.ids, ["b", "a", "b"]);
@@ -41,7 +41,7 @@ Deno.test("ResultSet keeps its ids in the order given", async () => {
 });
 
 Deno.test("ResultSet.get() resolves to the values in order, and repeats those of duplicates", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const set = stage.backend.resultSet<number>(["c", "a", "c", "b"]);
   const wait = set.get();
   await stage.done("a", 1);
@@ -53,7 +53,7 @@ Deno.test("ResultSet.get() resolves to the values in order, and repeats those of
 });
 
 Deno.test("ResultSet is ready and resolves to [] if it is empty", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const set = stage.backend.resultSet([]);
   for (const options of [{}, { timeout: 0 }, { propagate: false }]) {
     assertEquals(await set.get(options), []);
@@ -70,7 +70,7 @@ Deno.test("ResultSet is ready and resolves to [] if it is empty", async () => {
 });
 
 Deno.test("ResultSet.get() rejects as soon as one fails, while others are missing", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const set = stage.backend.resultSet(["a", "b", "c"]);
   const wait = assertRejects(() => set.get(), TaskError, "ValueError: boom");
   await untilStatus(stage.backend.status(), "connected");
@@ -81,7 +81,7 @@ Deno.test("ResultSet.get() rejects as soon as one fails, while others are missin
 });
 
 Deno.test("ResultSet.get() with propagate: false puts TaskErrors in the places of values", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   await stage.done("a", 1);
   await stage.failed("b");
   await stage.backend.markAsRevoked("c");
@@ -95,7 +95,7 @@ Deno.test("ResultSet.get() with propagate: false puts TaskErrors in the places o
 });
 
 Deno.test("ResultSet.get() has one deadline for all members, and names those without an outcome", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   await stage.done("a");
   await stage.backend.markAsStarted("c");
   const set = stage.backend.resultSet(["a", "c", "b"]);
@@ -113,7 +113,7 @@ Deno.test("ResultSet.get() has one deadline for all members, and names those wit
 });
 
 Deno.test("ResultSet.get() rejects when its signal aborts, and when the backend closes", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const set = stage.backend.resultSet(["a", "b"]);
   const controller = new AbortController();
   const aborted = assertRejects(() => set.get(controller));
@@ -129,7 +129,7 @@ Deno.test("ResultSet.get() rejects when its signal aborts, and when the backend 
 });
 
 Deno.test("ResultSet.get() reports each event, and survives a callback that throws", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const reported: unknown[] = [];
   const onError = (event: ErrorEvent): void => {
     event.preventDefault();
@@ -156,7 +156,7 @@ Deno.test("ResultSet.get() reports each event, and survives a callback that thro
 });
 
 Deno.test("ResultSet rejects with DecodeError if a document cannot be decoded", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   await stage.done("a");
   await stage.put("b", "no json");
   const set = stage.backend.resultSet(["a", "b"]);
@@ -184,7 +184,7 @@ Deno.test("ResultSet rejects with DecodeError if a document cannot be decoded", 
 // -- nested groups -----------------------------------------------------------------
 
 Deno.test("ResultSet.get() resolves nested groups to lists, with the same deadline and propagation", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const group = nested(stage);
   assertEquals(group.ids, ["a", "h", "e"]);
   const late = await assertRejects(
@@ -207,7 +207,7 @@ Deno.test("ResultSet.get() resolves nested groups to lists, with the same deadli
 });
 
 Deno.test("ResultSet counts members as Celery does", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const group = nested(stage);
   const asked = async (): Promise<unknown[]> => [
     await group.ready(),
@@ -234,7 +234,7 @@ Deno.test("ResultSet counts members as Celery does", async () => {
 // -- streams -------------------------------------------------------------------------
 
 Deno.test("ResultSet yields each task's outcome once, as it arrives, including those in groups", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const seen: OutcomeEvent[] = [];
   const iterated = (async () => {
     for await (const event of nested(stage)) seen.push(event);
@@ -257,7 +257,7 @@ Deno.test("ResultSet yields each task's outcome once, as it arrives, including t
 });
 
 Deno.test("ResultSet unsubscribes when the loop is left", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   await stage.done("a", 1);
   for await (const event of stage.backend.resultSet(["a", "b", "a"])) {
     assertEquals(event.taskId, "a");
@@ -269,7 +269,7 @@ Deno.test("ResultSet unsubscribes when the loop is left", async () => {
 // -- forget --------------------------------------------------------------------------
 
 Deno.test("ResultSet.forget() removes the members and what came before them, but no chord and no saved group", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend, client } = stage;
   for (const id of ["a", "b", "p", "x"]) await stage.done(id);
   for (const part of [".j", ".s", ".t"]) {
@@ -290,7 +290,7 @@ Deno.test("ResultSet.forget() removes the members and what came before them, but
 });
 
 Deno.test("ResultSet.forget() removes any number of results", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const ids = Array.from({ length: 2500 }, (_, i) => `t${i}`);
   for (const id of ids) {
     stage.client.send("SET", `celery-task-meta-${id}`, "x");

@@ -15,13 +15,13 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "../support/assert.ts";
-import { BackendStage } from "../support/backend_stage.ts";
+import { BackendFixture } from "../support/backend_fixture.ts";
 import { untilStatus } from "../support/results.ts";
 
 // -- tuples --------------------------------------------------------------------
 
 Deno.test("AsyncResult.asTuple() and asList() describe the task and what came before it", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   const a = backend.result("a");
   const group = backend.fromTuple([["g", a.asTuple()], ["x", "y"]]);
@@ -35,7 +35,7 @@ Deno.test("AsyncResult.asTuple() and asList() describe the task and what came be
 });
 
 Deno.test("ResultBackend.fromTuple() makes tasks and groups from tuples, including the older form", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   const tuple = [["c", [["g", [["a", null], null]], [["x", null]]]], null];
   const c = backend.fromTuple(tuple);
@@ -53,7 +53,7 @@ Deno.test("ResultBackend.fromTuple() makes tasks and groups from tuples, includi
 });
 
 Deno.test("AsyncResult.toJSON() lets a result be stored as a value, and among children", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   const child = backend.result("child", { parent: backend.result("parent") });
   const group = backend.fromTuple([["g", null], ["x"]]);
@@ -68,7 +68,7 @@ Deno.test("AsyncResult.toJSON() lets a result be stored as a value, and among ch
 });
 
 Deno.test("AsyncResult.children() is null if nothing is known, and throws DecodeError if they are malformed", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   assertEquals(await backend.result("t").children(), null);
   await backend.markAsDone("t", 1);
@@ -88,7 +88,7 @@ Deno.test("AsyncResult.children() is null if nothing is known, and throws Decode
 });
 
 Deno.test("AsyncResult.id cannot be assigned at run time, and console.log() shows it", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const result = stage.backend.result("a");
   assertThrows(() => Object.assign(result, { id: "b" }), TypeError);
   assertEquals(result.id, "a");
@@ -96,7 +96,7 @@ Deno.test("AsyncResult.id cannot be assigned at run time, and console.log() show
 });
 
 Deno.test("AsyncResult is not a thenable", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const result = stage.backend.result("t");
   assert(!("then" in result));
   assertStrictEquals(await result, result);
@@ -107,7 +107,7 @@ Deno.test("AsyncResult is not a thenable", async () => {
 // -- reads -------------------------------------------------------------------
 
 Deno.test("AsyncResult.exists() reads whether anything is stored", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const result = stage.backend.result("t");
   assertEquals(await result.exists(), false);
   await stage.backend.markAsStarted("t");
@@ -115,7 +115,7 @@ Deno.test("AsyncResult.exists() reads whether anything is stored", async () => {
 });
 
 Deno.test("AsyncResult.forget() removes the parents as well, with one DEL, and nothing else", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend, client } = stage;
   for (const id of ["a", "x", "y", "c", "child", "other"]) {
     await stage.done(id, 1, id === "c" ? ["child"] : []);
@@ -135,7 +135,7 @@ Deno.test("AsyncResult.forget() removes the parents as well, with one DEL, and n
 // -- waits -----------------------------------------------------------------------
 
 Deno.test("AsyncResult.get() rejects with the failure of a parent: one stored before, and one during the wait", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   const parent = backend.result("parent", { parent: backend.result("root") });
   const result = backend.result("t", { parent });
@@ -166,7 +166,7 @@ Deno.test("AsyncResult.get() rejects with the failure of a parent: one stored be
 });
 
 Deno.test("AsyncResult.get() rejects with the first failure of the chain if there are several", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   const root = backend.result("root");
   const parent = backend.result("parent", { parent: root });
@@ -185,7 +185,7 @@ Deno.test("AsyncResult.get() rejects with the first failure of the chain if ther
 });
 
 Deno.test("AsyncResult.get() continues while parents and the members of parent groups succeed", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   const parent = backend.fromTuple([["g", ["a", null]], ["x", [["h", null], [
     "y",
@@ -205,7 +205,7 @@ Deno.test("AsyncResult.get() continues while parents and the members of parent g
 });
 
 Deno.test("AsyncResult.get() times out whatever its parents do", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   const result = backend.result("t", { parent: backend.result("parent") });
   await backend.markAsStarted("parent");

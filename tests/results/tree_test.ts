@@ -11,7 +11,7 @@ import {
   assertRejects,
   assertStrictEquals,
 } from "../support/assert.ts";
-import { BackendStage } from "../support/backend_stage.ts";
+import { BackendFixture } from "../support/backend_fixture.ts";
 import { untilStatus } from "../support/results.ts";
 
 type Pairs = AsyncIterable<[AsyncResult | GroupResult, unknown]>;
@@ -33,7 +33,7 @@ async function walked(root: AsyncResult, intermediate = false) {
 }
 
 /** root -> (a -> c), group g of (b, group h of (d)). */
-async function plant(stage: BackendStage): Promise<AsyncResult> {
+async function plant(stage: BackendFixture): Promise<AsyncResult> {
   await stage.done("root", 0, [
     [["a", null], null],
     [["g", null], [[["b", null], null], [["h", null], [[["d", null], null]]]]],
@@ -46,7 +46,7 @@ async function plant(stage: BackendStage): Promise<AsyncResult> {
 }
 
 Deno.test("AsyncResult.collect() yields each result and its value, level by level", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const root = await plant(stage);
   const all = [
     ["root", 0],
@@ -68,7 +68,7 @@ Deno.test("AsyncResult.collect() yields each result and its value, level by leve
 });
 
 Deno.test("AsyncResult.collect() waits for each result, including those that it learns of later", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const pairs = stage.backend.result("root").collect({ intermediate: true });
   const ids: string[] = [];
   const done = (async () => {
@@ -84,7 +84,7 @@ Deno.test("AsyncResult.collect() waits for each result, including those that it 
 });
 
 Deno.test("AsyncResult.collect() throws what get() throws", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const root = await plant(stage);
   await stage.backend.forget("b");
   await stage.failed("d");
@@ -125,7 +125,7 @@ Deno.test("AsyncResult.collect() throws what get() throws", async () => {
 });
 
 Deno.test("AsyncResult.collect() yields the members of a group even if they are forgotten meanwhile", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const root = await plant(stage);
   const ids: string[] = [];
   for await (const [result] of root.collect()) {
@@ -137,7 +137,7 @@ Deno.test("AsyncResult.collect() yields the members of a group even if they are 
 
 Deno.test("AsyncResult.collect() has one deadline for the whole walk", async () => {
   let passed = 0;
-  await using stage = await BackendStage.start({
+  await using stage = await BackendFixture.start({
     runtime: { now: () => performance.now() + passed },
   });
   await stage.done("root", 0, ["a"]);
@@ -152,7 +152,7 @@ Deno.test("AsyncResult.collect() has one deadline for the whole walk", async () 
 });
 
 Deno.test("AsyncResult.collect() throws the failure of a parent, whose child will never run", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const { backend } = stage;
   const last = backend.result("last", { parent: backend.result("first") });
   const failing = assertRejects(() => collected(last.collect()), TaskError);
@@ -167,7 +167,7 @@ Deno.test("AsyncResult.collect() throws the failure of a parent, whose child wil
 });
 
 Deno.test("AsyncResult.collect() ends when its signal aborts, and when the loop is left", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   await stage.done("root", 0, ["a", "b"]);
   const root = stage.backend.result("root");
   const controller = new AbortController();
@@ -189,7 +189,7 @@ Deno.test("AsyncResult.collect() ends when its signal aborts, and when the loop 
 });
 
 Deno.test("AsyncResult.collect(), dependencies() and graph() visit each result once if documents form a cycle", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   await stage.done("root", 0, ["a", "a", [["g", null], ["a", "root", "b"]]]);
   await stage.done("a", 1, ["root", "a"]);
   await stage.done("b", 2, ["a", [["g", null], ["root"]]]);
@@ -215,7 +215,7 @@ Deno.test("AsyncResult.collect(), dependencies() and graph() visit each result o
 });
 
 Deno.test("AsyncResult.dependencies() yields each result with the one that led to it", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const root = await plant(stage);
   assertEquals(await walked(root), [
     "- > root",
@@ -229,7 +229,7 @@ Deno.test("AsyncResult.dependencies() yields each result with the one that led t
 });
 
 Deno.test("AsyncResult.dependencies() throws IncompleteStreamError after a level that is not ready, or skips what is below", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const root = stage.backend.result("root");
   assertEquals(await walked(root, true), ["- > root"]);
   const seen: string[] = [];
@@ -257,7 +257,7 @@ Deno.test("AsyncResult.dependencies() throws IncompleteStreamError after a level
 });
 
 Deno.test("AsyncResult.dependencies() never finds a result that was awaited in the loop not ready", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const root = stage.backend.result("root");
   const ids: string[] = [];
   const done = (async () => {
@@ -275,7 +275,7 @@ Deno.test("AsyncResult.dependencies() never finds a result that was awaited in t
 });
 
 Deno.test("AsyncResult.graph() is plain data", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const root = await plant(stage);
   await stage.failed("c");
   await stage.backend.forget("d");
@@ -303,7 +303,7 @@ Deno.test("AsyncResult.graph() is plain data", async () => {
 });
 
 Deno.test("AsyncResult.dependencies() and graph() throw DecodeError if a document or its children are malformed", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   await stage.done("root", 0, ["a"]);
   const root = stage.backend.result("root");
   await stage.put("a", "no json");
@@ -326,7 +326,7 @@ Deno.test("AsyncResult.dependencies() and graph() throw DecodeError if a documen
 });
 
 Deno.test("AsyncResult.collect() walks a wide tree and a deep one", async () => {
-  await using stage = await BackendStage.start();
+  await using stage = await BackendFixture.start();
   const ids = Array.from({ length: 3000 }, (_, i) => `t${i}`);
   await stage.done("wide", 0, ids);
   await Promise.all(ids.map((id) => stage.done(id, id)));

@@ -3,7 +3,7 @@
 
 import { ChordError, RedisConnectionError } from "../../src/errors.ts";
 import { assert, assertEquals } from "../support/assert.ts";
-import { ChordStage, requestsOf } from "../support/chord_stage.ts";
+import { ChordFixture, requestsOf } from "../support/chord_fixture.ts";
 import { FakeRuntime } from "../support/fake_runtime.ts";
 import { seededRandom } from "../support/seeded_random.ts";
 import { SimulatedCommands } from "../support/simulated_commands.ts";
@@ -38,7 +38,7 @@ class Simulation {
   readonly #random: () => number;
   readonly #faults: number;
   readonly #isOrdered: boolean;
-  readonly #workers: ChordStage[];
+  readonly #workers: ChordFixture[];
   // What bodies that are being sent wait for.
   readonly #sending: (() => void)[] = [];
   readonly #failures: unknown[] = [];
@@ -65,7 +65,7 @@ class Simulation {
     this.#workers = Array.from(
       { length: WORKERS },
       () =>
-        new ChordStage("redis://simulated", {
+        new ChordFixture("redis://simulated", {
           driver: redis,
           runtime: this.runtime,
           retry: {

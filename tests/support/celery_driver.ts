@@ -1,6 +1,6 @@
 /**
- * A real Celery client, driven from a test: tests/interop/driver.py, one
- * process for many calls.
+ * A real Celery client that a test drives: tests/interop/driver.py, one process
+ * for many calls.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export interface PythonOutcome {
   timeout?: true;
 }
 
-/** What Celery's AsyncResult tells of a task. */
+/** A task, as Celery's AsyncResult sees it. */
 export interface PythonResult {
   state: string;
   ready: boolean;
@@ -73,7 +73,7 @@ export interface SentChord extends SentGroup {
   groupId: string;
 }
 
-/** What Celery's `request` tells of a chord's part. */
+/** The `request` of a chord's part. */
 export interface PythonRequest {
   id: string;
   group: string;
@@ -81,7 +81,7 @@ export interface PythonRequest {
   chord: Record<string, unknown>;
 }
 
-/** What Celery's GroupResult tells of its members. */
+/** The members of a group, as Celery's GroupResult sees them. */
 export interface PythonGroup {
   successful: boolean;
   failed: boolean;
@@ -96,9 +96,9 @@ export type Signature = [task: string, args?: unknown[]];
 /** The format that a Celery application has its results in: its result_serializer. */
 export type PythonSerializer = "json" | "msgpack" | "yaml";
 
-/** Python's get(), under way. */
+/** A pending get() in Python. */
 export interface PythonWait {
-  /** Resolves once it looked, found nothing, and listens. */
+  /** Resolves once it has found nothing, and listens. */
   readonly waiting: Promise<void>;
   /** What it returned or raised. */
   readonly outcome: Promise<PythonOutcome>;
@@ -129,7 +129,7 @@ export class CeleryDriver implements AsyncDisposable {
     this.#process = new PythonProcess(["driver.py"], redisUrl);
   }
 
-  /** The versions of Celery and what it stands on. */
+  /** The versions of Celery and its dependencies. */
   versions(): Promise<Versions> {
     return this.#call("versions");
   }
@@ -226,7 +226,7 @@ export class CeleryDriver implements AsyncDisposable {
     return this.#call("wait_at_gate", { name });
   }
 
-  /** All that AsyncResult tells without waiting. */
+  /** The state of an AsyncResult, without waiting. */
   read(
     taskId: string,
     options: { serializer?: PythonSerializer } = {},
@@ -251,12 +251,12 @@ export class CeleryDriver implements AsyncDisposable {
     return this.#call("get_group", { group_id: groupId });
   }
 
-  /** All that a saved GroupResult tells without waiting. */
+  /** The state of a saved GroupResult, without waiting. */
   readGroup(groupId: string): Promise<PythonGroup> {
     return this.#call("read_group", { group_id: groupId });
   }
 
-  /** AsyncResult.get(), in a thread: it waits while other calls go on. */
+  /** AsyncResult.get() in a thread, so that other calls can run meanwhile. */
   wait(
     taskId: string,
     options: { serializer?: PythonSerializer } = {},
@@ -267,7 +267,7 @@ export class CeleryDriver implements AsyncDisposable {
       { task_id: taskId, ...options },
       waiting.resolve,
     );
-    // A failure is told by `outcome`; nobody need await both.
+    // `outcome` reports a failure, too; a test need not await both.
     outcome.catch(waiting.reject);
     waiting.promise.catch(() => {});
     return { waiting: waiting.promise, outcome };
@@ -305,7 +305,7 @@ export class CeleryDriver implements AsyncDisposable {
     return this.#call("store_value", { task_id: taskId, kind, serializer });
   }
 
-  /** Celery's store_result of the result that a tuple stands for, as a SUCCESS without children. */
+  /** Celery's store_result of the result that a tuple describes, as a SUCCESS without children. */
   storeTuple(taskId: string, result: ResultTuple): Promise<void> {
     return this.#call("store_tuple", { task_id: taskId, result });
   }
@@ -332,7 +332,7 @@ export class CeleryDriver implements AsyncDisposable {
     return this.#call("store_group", { group_id: groupId, task_ids: taskIds });
   }
 
-  /** GroupResult.save() of what a tuple stands for. */
+  /** GroupResult.save() of the result that a tuple describes. */
   saveTuple(result: ResultTuple): Promise<void> {
     return this.#call("save_tuple", { result });
   }
@@ -395,7 +395,7 @@ export class CeleryDriver implements AsyncDisposable {
     return await promise as T;
   }
 
-  /** Reads for as long as a request waits: between tests no read is under way. */
+  /** Reads only while a request waits, so that no read is pending between tests. */
   async #readReplies(): Promise<void> {
     this.#reading = true;
     try {

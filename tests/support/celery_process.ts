@@ -1,9 +1,9 @@
 /**
- * What the Celery worker and the Celery client of the tests share: a Python
- * process that speaks in lines.
+ * What the tests' Celery worker and Celery client have in common: a Python process
+ * that communicates by lines.
  *
- * Output is read only while a caller waits for a line, so that no read of a
- * process shared by several tests is under way when one of them ends.
+ * Output is read only while a caller waits for a line: no read of a process that
+ * several tests share is pending when one of them ends.
  *
  * @module
  */
@@ -52,7 +52,7 @@ export class PythonProcess implements AsyncDisposable {
     await this.#input.write(new TextEncoder().encode(line + "\n"));
   }
 
-  /** The next line of its output; null when it ended. */
+  /** Reads the next line of output; null at its end. */
   async readLine(): Promise<string | null> {
     while (this.#lines.length === 0) {
       const { value, done } = await this.#output.read();
@@ -72,7 +72,7 @@ export class PythonProcess implements AsyncDisposable {
     return text;
   }
 
-  /** Kills it with every process that it started, and waits until it is gone. */
+  /** Kills the process and all its children, and waits for their end. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       Deno.kill(-this.#child.pid, "SIGKILL");
@@ -80,7 +80,7 @@ export class PythonProcess implements AsyncDisposable {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
     await this.#child.status;
-    // Broken where the process ended before.
+    // Fails if the process has ended.
     await this.#input.close().catch(() => {});
     await this.#output.cancel();
     if (!this.#child.stderr.locked) await this.#child.stderr.cancel();

@@ -6,7 +6,7 @@
 
 import { PythonProcess } from "./celery_process.ts";
 
-/** How the worker is to run. */
+/** Options of a worker. */
 export interface WorkerOptions {
   /**
    * Celery's worker pool. Only `"prefork"` can terminate a task that runs.
@@ -23,16 +23,15 @@ export interface WorkerOptions {
   concurrency?: number;
 }
 
-/** A worker that takes the tasks of tests/interop/tasks.py. */
+/** A worker that runs the tasks of tests/interop/tasks.py. */
 export interface CeleryWorker extends AsyncDisposable {
-  /** What it logged so far: for the message of a test that failed. */
+  /** The log so far, for the message of a failed test. */
   log(): Promise<string>;
 }
 
 /**
- * Starts a Celery worker that stores results at `redisUrl`, and returns once it
- * takes tasks. Disposal ends it with all its processes at
- * once, whatever they are doing.
+ * Starts a Celery worker that stores results at `redisUrl`, and resolves once it
+ * accepts tasks. Disposal kills it and all its processes at once.
  */
 export async function startWorker(
   redisUrl: string,

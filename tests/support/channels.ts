@@ -1,5 +1,5 @@
 /**
- * Who is subscribed to what, as the server tells it.
+ * The subscriptions that a server has.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { ResultBackend } from "../../mod.ts";
 import type { TestClient } from "./client.ts";
 import { until } from "./until.ts";
 
-/** The channels that somebody is subscribed to, sorted. */
+/** The channels that have subscribers, sorted. */
 export async function channelsOf(client: TestClient): Promise<string[]> {
   const channels = await client.send("PUBSUB", "CHANNELS");
   return Array.isArray(channels) ? channels.map(String).sort() : [];
@@ -49,8 +49,8 @@ export async function untilChannels(
 }
 
 /**
- * Resolves when whatever the backend subscribed and unsubscribed up to now is
- * done: a subscription of its own was confirmed behind that.
+ * Resolves once all earlier subscriptions and unsubscriptions of the backend are
+ * done: the server has confirmed a later one.
  */
 export async function subscriptionsSettled(
   backend: ResultBackend,

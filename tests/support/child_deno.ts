@@ -1,11 +1,11 @@
 /**
- * A Deno of its own, as a resource of a test: for what depends on permissions,
- * on the configuration, or on where a program is imported from.
+ * A Deno process as a resource of a test: for what depends on permissions, on the
+ * configuration, or on where a program is imported from.
  *
  * @module
  */
 
-/** A Deno process; its output comes in lines. */
+/** A Deno process whose output is read by lines. */
 export class ChildDeno implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #lines: AsyncGenerator<string, void>;
@@ -25,14 +25,14 @@ export class ChildDeno implements AsyncDisposable {
     this.#errors = new Response(this.#child.stderr).text();
   }
 
-  /** The next line of its output. @throws {Error} with its error output, if it ended. */
+  /** Reads the next line of output. @throws {Error} With the error output, if the process ended. */
   async line(): Promise<string> {
     const { value, done } = await this.#lines.next();
     if (!done) return value;
     throw new Error(`The child ended early:\n${await this.#errors}`);
   }
 
-  /** Waits for its end, and returns the lines not read so far. @throws {Error} unless it succeeded. */
+  /** Waits for the process to end, and returns the unread lines. @throws {Error} Unless it succeeded. */
   async end(): Promise<string[]> {
     const lines = await Array.fromAsync(this.#lines);
     const { code, signal } = await this.#child.status;
@@ -41,12 +41,12 @@ export class ChildDeno implements AsyncDisposable {
     throw new Error(`The child ended with ${signal ?? code}:\n${text}`);
   }
 
-  /** Kills it, unless it ended. */
+  /** Kills the process, unless it has ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       this.#child.kill("SIGKILL");
     } catch (error) {
-      // It ended by itself.
+      // It has ended by itself.
       if (!(error instanceof TypeError)) throw error;
     }
     await this.#child.status;

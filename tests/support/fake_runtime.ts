@@ -2,22 +2,22 @@ import FakeTimers from "npm:@sinonjs/fake-timers@15.5.0";
 import type { Address, Runtime, Timer, Transport } from "../../src/runtime.ts";
 import { turn } from "./turn.ts";
 
-/** What a {@linkcode FakeRuntime} replaces. */
+/** Options of {@linkcode FakeRuntime}. */
 export interface FakeRuntimeOptions {
   /**
-   * Whether the global timers and dates stand still too: std's `retry` and
-   * `delay` use those.
+   * Whether to replace the global timers and dates, too, which std's `retry` and
+   * `delay` use.
    *
    * @default {false}
    */
   global?: boolean;
-  /** Makes connections; without it nothing can be dialled. */
+  /** Makes connections; without it, dialling fails. */
   dial?: Runtime["dial"];
 }
 
-/** A world in which time moves only when the test says so. */
+/** A runtime in which time moves only when the test advances it. */
 export class FakeRuntime implements Runtime, Disposable {
-  /** What `random` gives. */
+  /** What `random` returns. */
   chance = 0.5;
   /** How many timers were set to keep the process alive. */
   persistentTimers = 0;
@@ -45,19 +45,19 @@ export class FakeRuntime implements Runtime, Disposable {
     return this.#clock.countTimers();
   }
 
-  /** Moves time on; timers fire at their time, and what they set off happens in between. */
+  /** Advances time. Timers fire in order, and what they trigger happens in between. */
   async advance(ms: number): Promise<void> {
     await turn();
     await this.#clock.tickAsync(ms);
     await turn();
   }
 
-  /** Moves time on at once: what timers set off happens while the test awaits something. */
+  /** Advances time at once: what timers trigger happens at the test's next await. */
   pass(ms: number): void {
     this.#clock.tick(ms);
   }
 
-  /** Moves time on as a blocked event loop does: timers fire once it is over, and so too late. */
+  /** Advances time like a blocked event loop: timers fire afterwards, and so too late. */
   async block(ms: number): Promise<void> {
     await turn();
     this.#clock.jump(ms);
@@ -87,7 +87,7 @@ export class FakeRuntime implements Runtime, Disposable {
 
   setTimer(callback: () => void, ms: number, persistent: boolean): Timer {
     if (persistent) this.persistentTimers++;
-    // An id, where the real one is an id too.
+    // An id, like the real one.
     return this.#clock.setTimeout(callback, ms) as unknown as Timer;
   }
 
@@ -95,7 +95,7 @@ export class FakeRuntime implements Runtime, Disposable {
     this.#clock.clearTimeout(timer as never);
   }
 
-  /** Puts the global timers back. */
+  /** Restores the global timers. */
   [Symbol.dispose](): void {
     this.#uninstall?.();
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** One import of a file of this module by another. */
+/** One file's import of another. */
 export interface Import {
   /** The importing file, such as `source/delivery.ts`. */
   readonly from: string;
@@ -58,8 +58,8 @@ async function* sourceFiles(
 }
 
 /**
- * The files of a circle of imports, the first repeated at the end; undefined
- * where imports form no circle.
+ * Finds a circle of imports: its files, with the first repeated at the end;
+ * undefined if there is no circle.
  */
 export function findCircle(
   { files, imports }: ImportGraph,
@@ -87,7 +87,7 @@ export function findCircle(
   return undefined;
 }
 
-/** On how many layers of imports the files of a graph without circles lie. */
+/** Counts the layers of imports in a graph without circles. */
 export function countLayers(
   nodes: Iterable<string>,
   edges: Iterable<{ readonly from: string; readonly to: string }>,

@@ -1,8 +1,8 @@
 /**
- * Tests that need more than Deno: what the machine lacks is named, and the test
- * counts as ignored. Each need is checked by using it: a name in a list of
- * packages says nothing about what a machine has for other reasons. Under `CI=true`, where nothing may be lacking, it fails;
- * but for what is marked as optional.
+ * Tests that need more than Deno. On a machine that lacks something, such a test
+ * is ignored, and its name says what is missing. With `CI=true` it fails instead,
+ * unless the need is optional. Each need is probed by running it, because it may
+ * come from elsewhere than a package.
  *
  * @module
  */
@@ -19,25 +19,25 @@ export type Need =
   | "DENO_REDIS_MODULE";
 
 /**
- * The Python that has Celery: the one that apt's `python3-celery` is for, unless
- * `CELERY_PYTHON` names another, of a virtual environment, say.
+ * The Python that has Celery: `CELERY_PYTHON`, for a virtual environment, or the
+ * one that apt's `python3-celery` belongs to.
  */
 export const CELERY_PYTHON: string = Deno.env.get("CELERY_PYTHON") ??
   "/usr/bin/python3";
 
 /**
  * The module of deno.land/x/redis to test with, such as
- * `https://deno.land/x/redis@v0.41.2/mod.ts`; none, and those tests are ignored.
+ * `https://deno.land/x/redis@v0.41.2/mod.ts`. Without it, those tests are ignored.
  */
 export const DENO_REDIS_MODULE: string | undefined =
   Deno.env.get("DENO_REDIS_MODULE") || undefined;
 
 interface Probe {
-  /** A command that succeeds where there is what is needed; or whether there is. */
+  /** A command that succeeds if the need is met; or whether it is met. */
   found: [string, ...string[]] | boolean;
-  /** Whether CI, too, may lack it. */
+  /** Whether even CI may lack it. */
   isOptional?: boolean;
-  /** How to get it. */
+  /** How to install it. */
   advice: string;
 }
 
@@ -86,7 +86,7 @@ const probes: Record<Need, Probe> = {
 
 const found = new Map<Need, boolean>();
 
-/** Whether the machine has it. Asked once. */
+/** Whether the machine has it. Probes it once. */
 export function has(need: Need): boolean {
   const known = found.get(need);
   if (known !== undefined) return known;
@@ -96,13 +96,13 @@ export function has(need: Need): boolean {
   return isThere;
 }
 
-/** How to get what is lacking. */
+/** How to install what is missing. */
 export function adviceFor(need: Need): string {
   return probes[need].advice;
 }
 
 /**
- * A test that needs something of the machine.
+ * Declares a test that needs something besides Deno.
  *
  * ```ts ignore
  * Deno.test(needs("redis-server", {

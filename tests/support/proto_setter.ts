@@ -1,7 +1,7 @@
 /**
- * Runs `test` while `__proto__` works as it does outside of Deno, where
- * assigning to it changes an object's prototype. Deno takes the accessor away,
- * unless it is started with `--unstable-unsafe-proto`.
+ * Runs `test` while `__proto__` works as outside of Deno, where assigning to it
+ * changes an object's prototype. Deno removes the accessor, unless it is started
+ * with `--unstable-unsafe-proto`.
  */
 export function withProtoSetter(test: () => void): void {
   const before = Object.getOwnPropertyDescriptor(Object.prototype, "__proto__");

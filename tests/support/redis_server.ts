@@ -18,18 +18,18 @@ export interface StartRedisOptions {
   appendonly?: boolean;
   /** Require this password (`requirepass`); it becomes part of the URL. */
   password?: string;
-  /** Listen with TLS, too, with this certificate; the authority's file makes clients show one. */
+  /** Also listen with TLS, with this certificate; with an authority, clients must present one, too. */
   tls?: { server: CertificateFiles; authority?: CertificateFiles };
   /** More arguments for redis-server, such as `["--maxmemory", "2mb"]`. */
   args?: string[];
 }
 
-/** How often another port is tried where somebody else was quicker. */
+/** How many ports to try if another process takes them first. */
 const PORT_ATTEMPTS = 20;
 /** How much of the server's output is kept for error messages. */
 const OUTPUT_LIMIT = 65_536;
 
-/** The SHA-1 of the bytes at a key: the client's replies are text, which not all bytes are. */
+/** The SHA-1 of the bytes at a key: the client decodes replies as text, which not all bytes are. */
 export async function digestOf(
   client: TestClient,
   key: string,
@@ -67,7 +67,7 @@ export async function startRedis(
   }
 }
 
-/** Waits for the end of its input, which is the end of the test process; then cleans up. */
+/** Waits for the end of its input, which means that the test process ended, and then cleans up. */
 const GUARD_SCRIPT = 'read -r _; kill -9 "$1"; rm -rf -- "$2"';
 
 /** A redis-server that the test may kill, restart and pause. */
@@ -76,7 +76,7 @@ export class RedisServer implements AsyncDisposable {
   readonly hostname = "127.0.0.1";
   /** The server's port; a restart keeps it. */
   readonly port: number;
-  /** Where it listens with TLS, if it was asked to. */
+  /** The port for TLS, if that is on. */
   readonly tlsPort: number;
   /** Its Unix socket. */
   readonly socketPath: string;
@@ -89,7 +89,7 @@ export class RedisServer implements AsyncDisposable {
   #ended: Promise<unknown> = Promise.resolve();
   #output = "";
 
-  /** Describes a server that is not running yet; {@linkcode startRedis} makes one. */
+  /** Describes a server that is not running yet; use {@linkcode startRedis}. */
   constructor(port: number, dir: string, options: StartRedisOptions) {
     this.port = port;
     this.tlsPort = freePort();
@@ -156,8 +156,8 @@ export class RedisServer implements AsyncDisposable {
   }
 
   /**
-   * Ends the server at once, as `kill -9` does, and resolves when it is gone.
-   * With another signal it may finish first what that signal lets it.
+   * Kills the server, as `kill -9` does, and resolves once it has ended. With
+   * another signal, the server may shut down gracefully.
    */
   async kill(signal: Deno.Signal = "SIGKILL"): Promise<void> {
     this.#signal(signal);
@@ -170,12 +170,12 @@ export class RedisServer implements AsyncDisposable {
     await this.start();
   }
 
-  /** Stops the process as it is: its connections stay up, and nobody answers. */
+  /** Suspends the process: its connections stay open, but nothing answers. */
   pause(): void {
     this.#signal("SIGSTOP");
   }
 
-  /** Lets the process go on after {@linkcode RedisServer.pause}. */
+  /** Resumes the process after {@linkcode RedisServer.pause}. */
   resume(): void {
     this.#signal("SIGCONT");
   }
@@ -193,7 +193,7 @@ export class RedisServer implements AsyncDisposable {
     });
   }
 
-  /** Starts what ends the server if the test process is killed before it can. */
+  /** Starts a process that ends the server if the test process is killed. */
   #startGuard(pid: number): Deno.ChildProcess {
     return new Deno.Command("sh", {
       args: ["-c", GUARD_SCRIPT, "sh", String(pid), this.dir],
@@ -207,7 +207,7 @@ export class RedisServer implements AsyncDisposable {
     try {
       this.#process?.kill(signal);
     } catch (error) {
-      // It ended by itself a moment ago, which is what kill() is after anyway.
+      // It has just ended by itself.
       if (!(error instanceof TypeError)) throw error;
     }
   }
@@ -236,7 +236,7 @@ function tlsArguments(
   ];
 }
 
-/** Ends a guard without letting it do its work. */
+/** Ends a guard before it cleans up. */
 async function endGuard(guard: Deno.ChildProcess): Promise<void> {
   guard.kill("SIGKILL");
   await guard.status;
@@ -244,10 +244,9 @@ async function endGuard(guard: Deno.ChildProcess): Promise<void> {
 }
 
 /**
- * A port that nobody listens on, outside the range that systems take the ports
- * of outgoing connections from. One of those could take it while the server is
- * down, and, worse, a client that redials a port of that range while nobody
- * listens there may get through to itself.
+ * A free port below the ephemeral range, from which systems take the ports of
+ * outgoing connections. While a server is down, such a connection could take an
+ * ephemeral port; worse, a client that redials it can connect to itself.
  */
 export function freePort(): number {
   for (;;) {

@@ -1,4 +1,4 @@
-/** Numbers from 0 to just below 1 that look random, and are the same in every run (mulberry32). */
+/** Creates a generator of reproducible pseudo-random numbers from 0 (inclusive) to 1 (exclusive): mulberry32. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -18,7 +18,7 @@ import type {
 } from "../../src/redis/link.ts";
 import type { RespValue } from "../../src/redis/wire/resp.ts";
 import { MemoryClient } from "../../src/testing/memory/client.ts";
-import { findCommand } from "../../src/testing/memory/command.ts";
+import { commands } from "../../src/testing/memory/commands.ts";
 import {
   type Reply,
   ReplyError,
@@ -141,7 +141,12 @@ export class SimulatedCommands implements RedisDriver {
 
   /** A server without data; as a cluster, each key has its own slot. */
   static async create(isCluster = false): Promise<SimulatedCommands> {
-    const server = new MemoryServer(1, undefined, await ScriptCache.create());
+    const server = new MemoryServer<MemoryClient>({
+      databases: 1,
+      commands,
+      scripts: await ScriptCache.create(),
+      credentials: undefined,
+    });
     const client = new MemoryClient(deadSocket(), server);
     return new SimulatedCommands(client, isCluster);
   }
@@ -166,9 +171,7 @@ export class SimulatedCommands implements RedisDriver {
     const args = command.map((word) =>
       word instanceof Uint8Array ? word : encoder.encode(String(word))
     );
-    const { commands } = this.#client.server;
-    const { spec } = findCommand(commands, String(command[0]), args);
-    return valueOf(this.#client.run(spec, args));
+    return valueOf(this.#client.execute({ name: String(command[0]), args }));
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * What a worker reads of a task that Celery has put in a Redis queue.
+ * The message of a task that Celery has put in a Redis queue.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export interface TaskMessage {
   };
 }
 
-/** Reads what BRPOP replied. */
+/** Parses the reply of BRPOP. */
 export function taskMessage(popped: Reply): TaskMessage {
   assert(Array.isArray(popped), "no task came");
   const { body, headers } = JSON.parse(String(popped[1]));

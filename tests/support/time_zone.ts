@@ -1,4 +1,4 @@
-/** Another time zone than UTC, until disposal: Celery before 5.5 writes times without one. */
+/** Sets a time zone other than UTC until disposal: Celery before 5.5 writes times without a zone. */
 export function timeZone(name: string): Disposable {
   const before = Deno.env.get("TZ");
   Deno.env.set("TZ", name);

@@ -1,9 +1,9 @@
-// Taken before any test puts a fake in its place.
+// Saved before any test replaces it with a fake.
 const realSetTimeout = globalThis.setTimeout;
 
 /**
- * Resolves in the next turn of the event loop: whatever waits for nothing but
- * promises has happened by then. No time has to pass for it.
+ * Resolves in the next turn of the event loop, after everything that waits only
+ * for promises. Needs no time to pass.
  */
 export function turn(): Promise<void> {
   return new Promise((resolve) => void realSetTimeout(resolve, 0));

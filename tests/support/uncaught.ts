@@ -1,6 +1,6 @@
 /**
- * A program that dies of an uncaught error: which one, and of which call, say
- * its arguments. Each call is on a line of its own, marked with its name.
+ * A program that dies of an uncaught error. Its arguments select the error and the
+ * call. Each call is on its own line, marked with its name.
  *
  * @module
  */
@@ -28,7 +28,7 @@ const options = error === "ResultTimeoutError" ? { timeout: 50 } : {};
 const result = backend.result("a");
 const set = backend.resultSet(["a", "b"]);
 
-/** A function of the caller's between the call and the top. */
+/** A caller's function between the call and the top level. */
 async function asUsersDo(): Promise<void> {
   await result.get(options); // get
 }

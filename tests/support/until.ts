@@ -1,6 +1,5 @@
 /**
- * Waits that end. Where something tells when it happened, await that; these
- * are for the rest.
+ * Waits with a limit, for what has no event to await.
  *
  * @module
  */
@@ -8,25 +7,24 @@
 /** How long to wait. */
 export interface UntilOptions {
   /**
-   * In milliseconds; then the wait rejects. It keeps a test from hanging, and
-   * measures nothing: a busy machine must not get there.
+   * The limit in milliseconds, after which the wait rejects. It keeps a test from
+   * hanging, and must be long enough for a busy machine.
    *
    * @default {60000}
    */
   timeout?: number;
   /** Ends the wait; it rejects with the signal's reason. */
   signal?: AbortSignal;
-  /** What is waited for, for the error's text. */
+  /** What the test waits for, for the error message. */
   what?: string;
 }
 
-/** Between two looks at what gives no notice. */
+/** How long to wait between two polls. */
 const POLL_INTERVAL = 10;
 
 /**
- * Resolves once `condition` holds. This asks again and again: it is for
- * processes that are not ours and offer no event, such as a replica that
- * catches up, and for nothing else.
+ * Resolves once `condition` holds. It polls, and is only for other processes that
+ * offer no event, such as a replica that catches up.
  *
  * ```ts ignore
  * await until(async () => await client.send("DBSIZE") === 3, {
@@ -47,8 +45,8 @@ export async function until(
 }
 
 /**
- * Passes on what `promise` settles with. If that takes too long, rejects and
- * says what was waited for: a test then fails with a reason and does not hang.
+ * Settles like `promise`. If that takes too long, rejects with what the test waited
+ * for: a test then fails with a reason instead of hanging.
  *
  * ```ts ignore
  * await within(hold.reached, { what: "the MGET after the reconnect" });

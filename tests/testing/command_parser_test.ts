@@ -7,7 +7,7 @@ import { assertEquals, assertInstanceOf } from "../support/assert.ts";
 
 const encoder = new TextEncoder();
 
-/** Feeds text in pieces of `size`; gives what was parsed, and the bytes of the batches. */
+/** Parses text in pieces of `size`; returns the commands, and the bytes of the batches. */
 function parse(
   text: string,
   size: number,
@@ -46,7 +46,7 @@ Deno.test("CommandParser.push() finds the same commands in pieces of any size", 
   }
 });
 
-Deno.test("CommandParser.push() says where each command ends", () => {
+Deno.test("CommandParser.push() returns the end of each command", () => {
   const parser = new CommandParser();
   const { commands, bytes } = parser.push(
     encoder.encode("*1\r\n$4\r\nPING\r\nECHO x\r\n*1\r\n$4\r\nQU"),
@@ -55,7 +55,7 @@ Deno.test("CommandParser.push() says where each command ends", () => {
   assertEquals(bytes.length, 22);
 });
 
-Deno.test("CommandParser.push() keeps the beginning of a command for later", () => {
+Deno.test("CommandParser.push() keeps an incomplete command for the next call", () => {
   assertEquals(parse("*2\r\n$4\r\nECHO\r\n$5\r\nhel", 5).words, []);
 });
 
@@ -71,7 +71,7 @@ Deno.test("CommandParser.push() copies a large command a few times at most", () 
   assertEquals(performance.now() - start < 5_000, true);
 });
 
-Deno.test("CommandParser.push() gives an error, and loses nothing, where this is not Redis's protocol", () => {
+Deno.test("CommandParser.push() returns an error and all bytes if the input is not Redis's protocol", () => {
   for (
     const text of [
       "*1\r\n+PING\r\n",
@@ -94,7 +94,7 @@ Deno.test("CommandParser.push() gives an error, and loses nothing, where this is
   }
 });
 
-Deno.test("CommandParser.push() gives the commands before what is not Redis's protocol", () => {
+Deno.test("CommandParser.push() returns the commands before a protocol error", () => {
   const { commands, error } = new CommandParser().push(
     encoder.encode("PING\r\nGET k\r\n*x\r\nPING\r\n"),
   );
@@ -102,7 +102,7 @@ Deno.test("CommandParser.push() gives the commands before what is not Redis's pr
   assertInstanceOf(error, CommandSyntaxError);
 });
 
-Deno.test("CommandParser.takeRest() hands over what is not complete, once", () => {
+Deno.test("CommandParser.takeRest() returns the bytes of an incomplete command, once", () => {
   const parser = new CommandParser();
   parser.push(encoder.encode("PING\r\n*2\r\n$4\r\nEC"));
   parser.push(encoder.encode("HO\r\n"));

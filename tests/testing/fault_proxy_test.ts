@@ -7,6 +7,7 @@ import {
   assertRejects,
 } from "../support/assert.ts";
 import { connect, type TestClient } from "../support/client.ts";
+import { assertRefused, withFreshPorts } from "../support/fresh_ports.ts";
 import { within } from "../support/until.ts";
 
 interface Bench extends AsyncDisposable {
@@ -38,7 +39,7 @@ async function bench(): Promise<Bench> {
   };
 }
 
-/** A connection without any logic of its own, for what a client would hide. */
+/** A bare connection, for what a client would hide. */
 async function rawThrough(proxy: FaultProxy): Promise<Deno.TcpConn> {
   return await Deno.connect({ hostname: proxy.hostname, port: proxy.port });
 }
@@ -76,7 +77,7 @@ Deno.test("FaultProxy passes commands, replies and messages, and counts them", a
   );
 });
 
-Deno.test("FaultProxy.url keeps what is not an address in the target's URL", async () => {
+Deno.test("FaultProxy.url keeps everything but the address of the target's URL", async () => {
   await using proxy = await FaultProxy.start("redis://us%40er:pw@localhost/3");
   assertEquals(proxy.url, `redis://us%40er:pw@127.0.0.1:${proxy.port}/3`);
   await using other = await FaultProxy.start({ hostname: "::1", port: 1 });
@@ -84,7 +85,7 @@ Deno.test("FaultProxy.url keeps what is not an address in the target's URL", asy
   await assertRejects(() => FaultProxy.start("not a URL"), TypeError);
 });
 
-Deno.test("FaultProxy hangs up on a client whose server is not there", async () => {
+Deno.test("FaultProxy disconnects a client if the server cannot be reached", async () => {
   await using proxy = await FaultProxy.start({
     hostname: "127.0.0.1",
     port: 1,
@@ -113,7 +114,7 @@ Deno.test("FaultProxy passes bytes that are not Redis's protocol", async () => {
   assertEquals(proxy.commands.size, 0);
 });
 
-/** What a server receives that a client sends in these pieces through a proxy. */
+/** Sends these pieces through a proxy, and returns what the server receives. */
 async function received(pieces: readonly string[]): Promise<string> {
   using server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   await using proxy = await FaultProxy.start({
@@ -128,7 +129,7 @@ async function received(pieces: readonly string[]): Promise<string> {
   for (const [index, piece] of pieces.entries()) {
     await client.write(new TextEncoder().encode(piece));
     if (index === pieces.length - 1) break;
-    // What is passed on of this piece shows that the proxy has read it.
+    // The part of this piece that is passed on shows that the proxy has read it.
     const count = await peer.read(buffer) ?? 0;
     text += new TextDecoder().decode(buffer.subarray(0, count));
   }
@@ -136,7 +137,7 @@ async function received(pieces: readonly string[]): Promise<string> {
   return text + await readAll(peer);
 }
 
-Deno.test("FaultProxy passes on what it kept of a command that turns out to be none", async () => {
+Deno.test("FaultProxy passes on the bytes it kept when they turn out not to be a command", async () => {
   const pieces = ["PING\r\n*2\r\n$3\r\nGET\r\n", "XYZ\r\n"];
   assertEquals(await received(pieces), pieces.join(""));
 });
@@ -162,7 +163,7 @@ Deno.test("FaultProxy.cut() passes on half a command that was read", async () =>
   assertEquals(await readAll(peer), half);
 });
 
-Deno.test("FaultProxy sees and holds the commands before what is not Redis's protocol", async () => {
+Deno.test("FaultProxy sees and holds the commands before a protocol error", async () => {
   using server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   await using proxy = await FaultProxy.start({
     hostname: "127.0.0.1",
@@ -181,7 +182,7 @@ Deno.test("FaultProxy sees and holds the commands before what is not Redis's pro
   assertEquals(await readAll(peer), "GET a\r\n*x\r\n");
 });
 
-Deno.test("FaultProxy passes on the end of one direction and goes on in the other", async () => {
+Deno.test("FaultProxy passes on the end of one direction and keeps the other open", async () => {
   using server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   await using proxy = await FaultProxy.start({
     hostname: "127.0.0.1",
@@ -198,7 +199,7 @@ Deno.test("FaultProxy passes on the end of one direction and goes on in the othe
   assertEquals(await readAll(client), "+PONG\r\n");
 });
 
-Deno.test("FaultProxy.cut() closes the connections of the kind it is told", async () => {
+Deno.test("FaultProxy.cut() closes the connections of the given kind", async () => {
   await using env = await bench();
   const { proxy } = env;
   const client = await env.client();
@@ -212,7 +213,7 @@ Deno.test("FaultProxy.cut() closes the connections of the kind it is told", asyn
   assertEquals(await proxy.cut(), 0);
 });
 
-Deno.test("FaultProxy.cut() passes on first what was delayed", async () => {
+Deno.test("FaultProxy.cut() first passes on what was delayed", async () => {
   await using env = await bench();
   const client = await env.client();
   env.proxy.delay("toServer", 3_600_000);
@@ -257,7 +258,7 @@ Deno.test("FaultProxy.reset() closes at once, and the peer's writes fail", async
   );
 });
 
-Deno.test("FaultProxy.silence() swallows both directions of what is up and of what comes", async () => {
+Deno.test("FaultProxy.silence() drops both directions of existing and new connections", async () => {
   await using env = await bench();
   const { proxy } = env;
   const subscriber = await env.subscriber("a");
@@ -267,7 +268,7 @@ Deno.test("FaultProxy.silence() swallows both directions of what is up and of wh
   await late.write(new TextEncoder().encode("ECHO late\r\n"));
   await within(proxy.seen("ECHO"));
   assertEquals(proxy.connections, 2);
-  // The server delivers it, the subscriber will never know.
+  // The server sends the message, but the subscriber never receives it.
   assertEquals(await direct.send("PUBLISH", "a", "lost"), 1);
   const ping = subscriber.send("PING");
   await within(proxy.seen("PING"));
@@ -294,7 +295,7 @@ Deno.test("FaultProxy.silence() with existingOnly leaves new connections alone",
   await assertRejects(() => unanswered);
 });
 
-Deno.test("FaultProxy.silence() for one kind takes new connections as they show it", async () => {
+Deno.test("FaultProxy.silence() for one kind applies to new connections once their kind is known", async () => {
   await using env = await bench();
   const { proxy } = env;
   proxy.silence("subscribed");
@@ -315,13 +316,13 @@ Deno.test("FaultProxy.silence() for one kind takes new connections as they show 
   await assertRejects(() => reading);
 });
 
-Deno.test("FaultProxy.silence() keeps a client that the server leaves", async () => {
+Deno.test("FaultProxy.silence() keeps the client's connection when the server disconnects", async () => {
   await using env = await bench();
   const client = await env.client();
   await client.send("PING");
   env.proxy.silence();
   await env.redis.stop();
-  // By the time that this has come in, so has the end of the server's stream.
+  // Once this has arrived, so has the end of the server's stream.
   using other = await rawThrough(env.proxy);
   await other.write(new TextEncoder().encode("GET key\r\n"));
   await within(env.proxy.seen("GET"));
@@ -333,7 +334,7 @@ Deno.test("FaultProxy.silence() keeps a client that the server leaves", async ()
   await assertRejects(() => echo);
 });
 
-Deno.test("FaultProxy.delay() keeps one direction's bytes for a while, in order", async () => {
+Deno.test("FaultProxy.delay() delays the bytes of one direction, in order", async () => {
   await using env = await bench();
   const client = await env.client();
   await client.send("PING");
@@ -377,7 +378,7 @@ Deno.test("FaultProxy.split() writes single bytes", async () => {
   assertEquals(reads, 1_009);
 });
 
-Deno.test("FaultProxy.truncate() passes half a frame and closes", async () => {
+Deno.test("FaultProxy.truncate() passes on half a frame and closes", async () => {
   await using env = await bench();
   const { proxy } = env;
   const subscriber = await env.subscriber("a");
@@ -392,22 +393,20 @@ Deno.test("FaultProxy.truncate() passes half a frame and closes", async () => {
   assertEquals(proxy.connections, 1);
 });
 
-Deno.test("FaultProxy.refuse() refuses until accept(), on the same port", async () => {
-  await using env = await bench();
-  const { proxy } = env;
-  const client = await env.client();
-  await Promise.all([proxy.refuse(), proxy.refuse()]);
-  await assertRejects(
-    () => rawThrough(proxy),
-    Deno.errors.ConnectionRefused,
-  );
-  assertEquals(await client.send("PING"), "PONG");
-  await Promise.all([proxy.accept(), proxy.accept()]);
-  await proxy.accept();
-  assertEquals(await (await env.client()).send("PING"), "PONG");
-});
+Deno.test("FaultProxy.refuse() refuses until accept(), on the same port", () =>
+  withFreshPorts(async () => {
+    await using env = await bench();
+    const { proxy } = env;
+    const client = await env.client();
+    await Promise.all([proxy.refuse(), proxy.refuse()]);
+    await assertRefused(proxy);
+    assertEquals(await client.send("PING"), "PONG");
+    await Promise.all([proxy.accept(), proxy.accept()]);
+    await proxy.accept();
+    assertEquals(await (await env.client()).send("PING"), "PONG");
+  }));
 
-Deno.test("FaultProxy.hold() holds a command and what follows it", async () => {
+Deno.test("FaultProxy.hold() holds a command and everything behind it", async () => {
   await using env = await bench();
   const { proxy } = env;
   const client = await env.client();
@@ -422,7 +421,7 @@ Deno.test("FaultProxy.hold() holds a command and what follows it", async () => {
   await within(hold.reached);
   assertEquals(await direct.send("MGET", "before", "after"), ["1", null]);
   await direct.send("SET", "meanwhile", 2);
-  // One hold holds one command; other connections go on.
+  // A hold holds one command, and only its connection.
   assertEquals(await other.send("MGET", "before"), ["1"]);
   hold.release();
   hold.release();
@@ -458,7 +457,7 @@ Deno.test("FaultProxy.hold() chooses by connection, argument and number", async 
   await subscribing;
 });
 
-Deno.test("FaultProxy.hold() passes over a silent connection", async () => {
+Deno.test("FaultProxy.hold() ignores silent connections", async () => {
   await using env = await bench();
   const { proxy } = env;
   const client = await env.client();
@@ -473,7 +472,7 @@ Deno.test("FaultProxy.hold() passes over a silent connection", async () => {
   assertEquals(await ping, "PONG");
 });
 
-Deno.test("FaultProxy.hold() rejects what it promised when its connection goes", async () => {
+Deno.test("FaultProxy.hold() rejects `reached` when its connection ends", async () => {
   await using env = await bench();
   const { proxy } = env;
   const client = await env.client();
@@ -485,7 +484,7 @@ Deno.test("FaultProxy.hold() rejects what it promised when its connection goes",
   await assertRejects(() => replyHold.reached, Error, "GET was not held");
 });
 
-Deno.test("FaultProxy.holdReply() holds a reply after the server did its work", async () => {
+Deno.test("FaultProxy.holdReply() holds a reply after the server ran the command", async () => {
   await using env = await bench();
   const { proxy } = env;
   const client = await env.client();
@@ -502,7 +501,7 @@ Deno.test("FaultProxy.holdReply() holds a reply after the server did its work", 
   assertEquals(await Promise.all([second, third]), ["OK", "PONG"]);
 });
 
-Deno.test("FaultProxy.holdReply() lets messages pass that come before the reply", async () => {
+Deno.test("FaultProxy.holdReply() passes on the messages before the reply", async () => {
   await using env = await bench();
   const { proxy } = env;
   const subscriber = await env.subscriber("a", "b");
@@ -522,7 +521,7 @@ Deno.test("FaultProxy.holdReply() lets messages pass that come before the reply"
   assertEquals((await subscriber.messages.next()).payload, "behind");
 });
 
-Deno.test("FaultProxy.holdReply() counts the replies of the commands before", async () => {
+Deno.test("FaultProxy.holdReply() counts the replies to earlier commands", async () => {
   await using env = await bench();
   const client = await env.client();
   using hold = env.proxy.holdReply("PING");
@@ -538,7 +537,7 @@ Deno.test("FaultProxy.holdReply() counts the replies of the commands before", as
   assertEquals(await ping, ["pong", "x"]);
 });
 
-Deno.test("FaultProxy.holdReply() tells messages from replies", async () => {
+Deno.test("FaultProxy.holdReply() distinguishes messages from replies", async () => {
   using server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   await using proxy = await FaultProxy.start({
     hostname: "127.0.0.1",
@@ -583,7 +582,7 @@ Deno.test("FaultProxy.heal() ends every fault", async () => {
   }
 });
 
-Deno.test("FaultProxy.seen() resolves when a command has come in often enough", async () => {
+Deno.test("FaultProxy.seen() resolves once a command was received often enough", async () => {
   await using env = await bench();
   const client = await env.client();
   const twice = env.proxy.seen("ping", 2);
@@ -600,7 +599,7 @@ Deno.test("FaultProxy.seen() resolves when a command has come in often enough", 
   await assertRejects(() => never, Error, "Too few PING");
 });
 
-Deno.test("FaultProxy.retarget() sends new connections elsewhere", async () => {
+Deno.test("FaultProxy.retarget() connects new clients to another server", async () => {
   await using env = await bench();
   await using other = await MemoryRedis.start();
   const before = await env.client();
@@ -610,22 +609,27 @@ Deno.test("FaultProxy.retarget() sends new connections elsewhere", async () => {
   assertEquals(await before.send("GET", "key"), "first");
 });
 
-Deno.test("FaultProxy.stop() is idempotent and ends holds, delays and silence", async () => {
-  await using env = await bench();
-  const { proxy } = env;
-  const clients = [await env.client(), await env.client(), await env.client()];
-  const hold = proxy.hold("GET");
-  const gets = clients.map((client) => client.send("GET", "key"));
-  await within(hold.reached);
-  proxy.delay("toServer", 3_600_000);
-  const pings = clients.map((client) => client.send("PING"));
-  await within(proxy.seen("PING", 3));
-  proxy.silence("all");
-  await Promise.all([proxy.stop(), proxy.stop()]);
-  await proxy.stop();
-  assertEquals(proxy.connections, 0);
-  await Promise.allSettled([...gets, ...pings]);
-  await Promise.all(clients.map((client) => client.closed));
-  await proxy.accept();
-  await assertRejects(() => rawThrough(proxy), Deno.errors.ConnectionRefused);
-});
+Deno.test("FaultProxy.stop() is idempotent and ends holds, delays and silence", () =>
+  withFreshPorts(async () => {
+    await using env = await bench();
+    const { proxy } = env;
+    const clients = [
+      await env.client(),
+      await env.client(),
+      await env.client(),
+    ];
+    const hold = proxy.hold("GET");
+    const gets = clients.map((client) => client.send("GET", "key"));
+    await within(hold.reached);
+    proxy.delay("toServer", 3_600_000);
+    const pings = clients.map((client) => client.send("PING"));
+    await within(proxy.seen("PING", 3));
+    proxy.silence("all");
+    await Promise.all([proxy.stop(), proxy.stop()]);
+    await proxy.stop();
+    assertEquals(proxy.connections, 0);
+    await Promise.allSettled([...gets, ...pings]);
+    await Promise.all(clients.map((client) => client.closed));
+    await proxy.accept();
+    await assertRefused(proxy);
+  }));

@@ -49,20 +49,20 @@ Deno.test("ReplyScanner.scan() finds the same frames in pieces of any size", () 
       }
     }
     assertEquals(found, expected);
-    assertEquals(scanner.betweenFrames, true);
+    assertEquals(scanner.isBetweenFrames, true);
   }
 });
 
-Deno.test("ReplyScanner.mayBeReply tells an unfinished message once its head is there", () => {
+Deno.test("ReplyScanner.mayBeReply recognizes an unfinished message by its head", () => {
   const scanner = new ReplyScanner();
   scanner.scan(encoder.encode("*3\r\n$7\r\nmess"));
-  assertEquals(scanner.betweenFrames, false);
+  assertEquals(scanner.isBetweenFrames, false);
   assertEquals(scanner.mayBeReply, true);
   scanner.scan(encoder.encode("age\r\n$1\r\na\r\n$100\r\nbegun"));
   assertEquals(scanner.mayBeReply, false);
 });
 
-Deno.test("ReplyScanner.scan() throws where this is not Redis's protocol", () => {
+Deno.test("ReplyScanner.scan() throws if the input is not Redis's protocol", () => {
   assertThrows(
     () => new ReplyScanner().scan(encoder.encode("HTTP/1.1 200 OK\r\n")),
     SyntaxError,

@@ -1,6 +1,10 @@
 import { datetimeText, MAX_READ_DEPTH } from "../envelopes.ts";
 
-/** A value that `JSON.stringify()` writes without loss, and every JSON parser reads. */
+/**
+ * A value that `JSON.stringify()` writes without loss, and every JSON parser reads.
+ *
+ * @category Streams
+ */
 export type JsonValue =
   | null
   | boolean
@@ -26,7 +30,7 @@ export type JsonValue =
  * @example
  * ```ts
  * import { assertEquals } from "npm:deno-std@1.4.0/assert/equals.js";
- * import { toJsonSafe } from "./json_safe.ts";
+ * import { toJsonSafe } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
  *
  * assertEquals(toJsonSafe({ n: 2n ** 64n, at: new Date(0), x: NaN }), {
  *   n: "18446744073709551616",
@@ -36,6 +40,8 @@ export type JsonValue =
  * ```
  *
  * @throws {TypeError} If `value` is nested more than 2,000 levels deep, or contains itself.
+ *
+ * @category Streams
  */
 export function toJsonSafe(value: unknown): JsonValue {
   return convert(value, 0) ?? null;

@@ -20,8 +20,8 @@ const MAX_YAML_DEPTH = 200;
  *
  * @example
  * ```ts ignore
- * import { ResultBackend } from "./mod.ts";
- * import { yaml } from "./yaml.ts";
+ * import { ResultBackend } from "https://deno.land/x/celery_results@v0.1.0/mod.ts";
+ * import { yaml } from "https://deno.land/x/celery_results@v0.1.0/yaml.ts";
  *
  * await using backend = new ResultBackend(url, { serializer: yaml });
  * ```

@@ -6,7 +6,11 @@ import {
 } from "../../util/option_names.ts";
 import type { TlsOptions } from "../tls/tls.ts";
 
-/** What a `sentinel://` URL does not say about the Sentinels. */
+/**
+ * What a `sentinel://` URL does not say about the Sentinels.
+ *
+ * @category Options
+ */
 export interface SentinelOptions {
   /**
    * The name under which the Sentinels watch the master. Optional where they

@@ -2,7 +2,11 @@ import { abortable } from "../../util/abortable.ts";
 import { ConfigurationError, RedisConnectionError } from "../../errors.ts";
 import type { Runtime } from "../../runtime.ts";
 
-/** How to log in to a Redis server, for a while. */
+/**
+ * How to log in to a Redis server, for a while.
+ *
+ * @category Options
+ */
 export interface RedisCredentials {
   /** The ACL user; if not given, the default user. */
   username?: string | undefined;
@@ -21,6 +25,8 @@ export interface RedisCredentials {
  * two per server, and in a cluster two per node. Cache credentials that are
  * expensive to get while they are valid. Calls do not overlap: connections
  * opened at the same time share one call.
+ *
+ * @category Options
  */
 export type CredentialsProvider = () =>
   | RedisCredentials

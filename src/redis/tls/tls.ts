@@ -8,7 +8,11 @@ import type { Runtime, TlsSettings } from "../../runtime.ts";
 import { grantAdvice } from "../../util/deno_permission.ts";
 import type { TlsQuery } from "./query.ts";
 
-/** Certificates for TLS, as PEM texts. */
+/**
+ * Certificates for TLS, as PEM texts.
+ *
+ * @category Options
+ */
 export interface TlsOptions {
   /** Certificate authorities to trust besides those that Deno trusts. Celery: `ssl_ca_certs`. */
   caCerts?: readonly string[];

@@ -1,5 +1,5 @@
 /**
- * Bytes as keys of a Map, and as numbers.
+ * Conversions of bytes: to keys of a Map, and to numbers.
  *
  * @module
  */
@@ -8,8 +8,8 @@ import { ReplyError } from "./reply.ts";
 
 const decoder = new TextDecoder();
 
-/** A text with one character for each byte: equal for equal bytes, and in their order. */
-export function keyOf(bytes: Uint8Array): string {
+/** Converts bytes to a string of one character per byte, which compares as they do. */
+export function bytesToKey(bytes: Uint8Array): string {
   let key = "";
   for (let index = 0; index < bytes.length; index++) {
     key += String.fromCharCode(bytes[index] as number);
@@ -17,8 +17,8 @@ export function keyOf(bytes: Uint8Array): string {
   return key;
 }
 
-/** The bytes that {@linkcode keyOf} made `key` of. */
-export function bytesOf(key: string): Uint8Array {
+/** The inverse of {@linkcode bytesToKey}. */
+export function keyToBytes(key: string): Uint8Array {
   const bytes = new Uint8Array(key.length);
   for (let index = 0; index < key.length; index++) {
     bytes[index] = key.charCodeAt(index);
@@ -26,22 +26,22 @@ export function bytesOf(key: string): Uint8Array {
   return bytes;
 }
 
-/** Bytes as text, for words and numbers. */
+/** Decodes words and numbers. */
 export function bytesToText(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
-/** The smallest integer of 64 bits. */
+/** The smallest 64-bit integer. */
 export const MIN_INTEGER: bigint = -(2n ** 63n);
-/** The largest integer of 64 bits. */
+/** The largest 64-bit integer. */
 export const MAX_INTEGER: bigint = 2n ** 63n - 1n;
 
 /**
- * An integer of 64 bits as Redis reads it: no plus, no space, no leading zero.
+ * Parses a 64-bit integer as strictly as Redis: no plus, no space, no leading zero.
  *
- * @throws {ReplyError} If this is none.
+ * @throws {ReplyError} With `message`, if it is not such an integer.
  */
-export function bigintOf(
+export function parseBigint(
   bytes: Uint8Array,
   message = "ERR value is not an integer or out of range",
 ): bigint {
@@ -53,7 +53,7 @@ export function bigintOf(
   return value;
 }
 
-/** Adds within 64 bits. @throws {ReplyError} If the sum does not fit. */
+/** Adds two integers. @throws {ReplyError} If the sum does not fit into 64 bits. */
 export function addWithin64Bits(one: bigint, other: bigint): bigint {
   const sum = one + other;
   if (sum < MIN_INTEGER || sum > MAX_INTEGER) {
@@ -63,23 +63,23 @@ export function addWithin64Bits(one: bigint, other: bigint): bigint {
 }
 
 /**
- * As {@linkcode bigintOf}, for counts and indices, where nobody needs more than
- * a number holds.
+ * Like {@linkcode parseBigint}, for counts and indices, for which a number's
+ * precision suffices.
  *
- * @throws {ReplyError} If this is no integer.
+ * @throws {ReplyError} With `message`, if it is not such an integer.
  */
-export function integerOf(bytes: Uint8Array, message?: string): number {
-  return Number(bigintOf(bytes, message));
+export function parseInteger(bytes: Uint8Array, message?: string): number {
+  return Number(parseBigint(bytes, message));
 }
 
-/** What C's strtod() reads, from the first character to the last. */
+/** What C's strtod() accepts as a whole. */
 const FLOAT =
   /^[+-]?(?:inf(?:inity)?|0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?[0-9]+)?|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)$/;
 
-/** A score. @throws {ReplyError} If this is no number, or not one that a double holds. */
-export function scoreOf(bytes: Uint8Array): number {
-  const text = keyOf(bytes).toLowerCase();
-  const value = doubleOf(text);
+/** Parses a score. @throws {ReplyError} If it is not a number, or not in the range of a double. */
+export function parseScore(bytes: Uint8Array): number {
+  const text = bytesToKey(bytes).toLowerCase();
+  const value = parseDouble(text);
   const isOutOfRange = Math.abs(value ?? 0) === Infinity
     ? !text.includes("inf")
     : value === 0 && /[1-9a-f]/.test(text.replace(/^[+-]?0x|[ep].*/g, ""));
@@ -90,39 +90,39 @@ export function scoreOf(bytes: Uint8Array): number {
 }
 
 /**
- * A bound of a range of scores, read as Redis does, which is less strict here:
- * spaces may come before the number, anything may follow a zero byte, nothing
- * at all is 0, and what is out of range is infinite or 0.
+ * Parses a bound of a range of scores. Redis is less strict here: spaces may
+ * precede the number, anything may follow a zero byte, an empty bound is 0, and
+ * a number out of range becomes infinite or 0.
  *
- * @throws {ReplyError} If this is no number.
+ * @throws {ReplyError} If it is not a number.
  */
-export function boundOf(bytes: Uint8Array): number {
-  const [text = ""] = keyOf(bytes).toLowerCase().split("\0", 1);
-  const value = text === "" ? 0 : doubleOf(text.replace(/^[\t-\r ]+/, ""));
+export function parseBound(bytes: Uint8Array): number {
+  const [text = ""] = bytesToKey(bytes).toLowerCase().split("\0", 1);
+  const value = text === "" ? 0 : parseDouble(text.replace(/^[\t-\r ]+/, ""));
   if (value === undefined) {
     throw new ReplyError("ERR min or max is not a float");
   }
   return value;
 }
 
-/** The number that a text in small letters says, as a whole. */
-function doubleOf(text: string): number | undefined {
+/** Parses a number in lower case. */
+function parseDouble(text: string): number | undefined {
   if (!FLOAT.test(text)) return undefined;
   const sign = text.startsWith("-") ? -1 : 1;
   const digits = text.replace(/^[+-]/, "");
   if (digits.startsWith("inf")) return sign * Infinity;
-  return sign * (digits.startsWith("0x") ? hexOf(digits) : Number(digits));
+  return sign * (digits.startsWith("0x") ? parseHex(digits) : Number(digits));
 }
 
-/** `0x1.8p3`: hexadecimal digits, and an exponent of two. */
-function hexOf(text: string): number {
+/** Parses a hexadecimal float, such as `0x1.8p3`. */
+function parseHex(text: string): number {
   const [mantissa = "", exponent = "0"] = text.slice(2).split("p");
   const [whole = "", fraction = ""] = mantissa.split(".");
   const scale = Number(exponent) - 4 * fraction.length;
   return Number(`0x${whole}${fraction}`) * 2 ** scale;
 }
 
-/** A score as Redis prints it: C's `%.17g`. */
+/** Formats a score as Redis does: C's `%.17g`. */
 export function formatScore(value: number): string {
   if (value === Infinity) return "inf";
   if (value === -Infinity) return "-inf";
@@ -133,7 +133,18 @@ export function formatScore(value: number): string {
   return `${withoutZeros(mantissa)}e${power < 0 ? "-" : "+"}${digits}`;
 }
 
-/** A decimal fraction without the zeros at its end. */
+/** Drops the trailing zeros of a decimal fraction. */
 function withoutZeros(text: string): string {
   return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+}
+
+/** Slices by two indices that are both included; negative ones count from the end. */
+export function sliceInclusive<T>(
+  items: readonly T[],
+  start: number,
+  end: number,
+): T[] {
+  const from = start < 0 ? Math.max(0, items.length + start) : start;
+  const to = end < 0 ? items.length + end : end;
+  return items.slice(from, Math.max(from, to + 1));
 }

@@ -1,49 +1,46 @@
 /**
- * How a command of the memory Redis is described, found, and refused.
+ * How a command of the memory Redis is described, looked up, and rejected.
  *
  * @module
  */
 
-import { bytesToText } from "./bytes.ts";
-import type { MemoryClient } from "./client.ts";
+import { bytesToKey, bytesToText } from "./bytes.ts";
 import { type Reply, ReplyError } from "./reply.ts";
-
-/** A command's name and arguments, as the client sent them. */
-export type Arguments = readonly Uint8Array[];
+import type { Arguments, Session } from "./session.ts";
 
 /** A command. */
 export interface CommandSpec {
-  /** How many words it has, its name included; negative: at least so many. */
+  /** How many words it has, its name included; negative: at least that many. */
   readonly arity: number;
-  /** Does the work. @throws {ReplyError} Where that cannot be done. */
-  run(client: MemoryClient, args: Arguments): Reply;
+  /** Runs the command. @throws {ReplyError} If it fails. */
+  run(session: Session, args: Arguments): Reply;
   /** Whether it may run before AUTH. */
-  readonly beforeAuth?: boolean;
-  /** Whether it may run while subscribed. */
-  readonly whileSubscribed?: boolean;
+  readonly isAllowedBeforeAuth?: boolean;
+  /** Whether it may run while the connection is subscribed. */
+  readonly isAllowedWhileSubscribed?: boolean;
   /** Whether it runs at once after MULTI, instead of being queued. */
-  readonly unqueued?: boolean;
+  readonly isNeverQueued?: boolean;
   /** Whether scripts may not call it. */
-  readonly notInScripts?: boolean;
-  /** The commands whose second word tells them apart, such as CLIENT ID. */
+  readonly isForbiddenInScripts?: boolean;
+  /** The commands that the second word selects, as in CLIENT ID. */
   readonly subcommands?: CommandTable;
 }
 
-/** Commands by their names, in capitals. */
+/** Commands by name, in capitals. */
 export type CommandTable = ReadonlyMap<string, CommandSpec>;
 
-/** A command, with the name that error messages give it. */
+/** A command, with the name that error messages use for it. */
 export interface FoundCommand {
   /** The command. */
   readonly spec: CommandSpec;
-  /** Its name in small letters; `client|id` where there is a subcommand. */
+  /** Its name in lower case; `client|id` for a subcommand. */
   readonly fullName: string;
 }
 
 /**
- * Finds a command.
+ * Looks up a command by its name, in capitals, and its subcommand.
  *
- * @throws {ReplyError} If there is none of this name, or not with so many words.
+ * @throws {ReplyError} If the command is unknown, or has the wrong number of words.
  */
 export function findCommand(
   table: CommandTable,
@@ -59,7 +56,7 @@ export function findCommand(
     spec = spec.subcommands.get(word.toUpperCase());
     if (spec === undefined) {
       throw new ReplyError(
-        `ERR unknown subcommand '${quotable(word)}'. Try ${name} HELP.`,
+        `ERR unknown subcommand '${toQuotable(word)}'. Try ${name} HELP.`,
       );
     }
     fullName += `|${word.toLowerCase()}`;
@@ -71,26 +68,36 @@ export function findCommand(
   return { spec, fullName };
 }
 
-/** The error for a number of words that a command does not take. */
+/** The word at `index`, which the command's arity guarantees to exist. */
+export function argumentAt(args: Arguments, index: number): Uint8Array {
+  return args[index] as Uint8Array;
+}
+
+/** The key at `index`, which the command's arity guarantees to exist. */
+export function keyAt(args: Arguments, index: number): string {
+  return bytesToKey(argumentAt(args, index));
+}
+
+/** The error for a wrong number of words. */
 export function wrongArity(fullName: string): ReplyError {
   return new ReplyError(
     `ERR wrong number of arguments for '${fullName}' command`,
   );
 }
 
-/** The error for words that a command does not know. */
+/** The error for options that a command does not know. */
 export function syntaxError(): ReplyError {
   return new ReplyError("ERR syntax error");
 }
 
-/** A word in capitals, for comparing. */
-export function wordOf(bytes: Uint8Array): string {
+/** A word in capitals, for comparison. */
+export function bytesToWord(bytes: Uint8Array): string {
   return bytesToText(bytes).toUpperCase();
 }
 
-/** Redis cuts the words that it quotes, and so does this. */
+/** Redis truncates the words that it quotes, and so does this. */
 function unknownCommand(args: Arguments): ReplyError {
-  const [name = "", ...rest] = args.map((arg) => quotable(bytesToText(arg)));
+  const [name = "", ...rest] = args.map((arg) => toQuotable(bytesToText(arg)));
   let quoted = "";
   for (const arg of rest) {
     if (quoted.length >= 128) break;
@@ -102,6 +109,6 @@ function unknownCommand(args: Arguments): ReplyError {
 }
 
 /** As much of a word as C prints of it. */
-function quotable(word: string): string {
+function toQuotable(word: string): string {
   return (word.split("\0", 1)[0] ?? "").slice(0, 128);
 }

@@ -4,28 +4,28 @@
  * @module
  */
 
-import { keyOf } from "./bytes.ts";
+import { bytesToKey } from "./bytes.ts";
 
-/** A class such as `[a-c]`: whether a character is in it, and where it ends. */
+/** Whether a class such as `[a-c]` contains a character, and where the class ends. */
 interface ClassMatch {
   readonly matches: boolean;
   readonly end: number;
 }
 
 /**
- * Makes a test of {@linkcode keyOf} texts of a pattern: `*`, `?`, `[a-c]`,
- * `[^a]`, and a backslash before what is meant literally. What is unfinished
- * means what it means to Redis: no pattern is an error.
+ * Compiles a pattern to a test of {@linkcode bytesToKey} strings. A pattern may
+ * contain `*`, `?`, `[a-c]`, `[^a]`, and a backslash before a literal character.
+ * As in Redis, every pattern is valid, even an unfinished class.
  */
-export function globOf(pattern: Uint8Array): (text: string) => boolean {
-  const glob = keyOf(pattern);
+export function compileGlob(pattern: Uint8Array): (text: string) => boolean {
+  const glob = bytesToKey(pattern);
   return (text) => matchesGlob(glob, text);
 }
 
 function matchesGlob(glob: string, text: string): boolean {
   let at = 0;
   let index = 0;
-  /** Where to go on when what follows the last `*` does not match. */
+  /** Where to continue if the part after the last `*` does not match. */
   let retry: { at: number; index: number } | undefined;
   while (at < glob.length && index < text.length) {
     if (glob[at] === "*") {
@@ -34,7 +34,7 @@ function matchesGlob(glob: string, text: string): boolean {
       retry = { at, index };
       continue;
     }
-    const end = elementEnd(glob, at, text[index] as string);
+    const end = matchElement(glob, at, text[index] as string);
     if (end !== undefined) {
       at = end;
       index++;
@@ -46,13 +46,13 @@ function matchesGlob(glob: string, text: string): boolean {
     retry.index++;
     ({ at, index } = retry);
   }
-  // Redis lets a star match nothing at the end of a text, but not all of an empty one.
+  // In Redis, a star matches nothing at the end of a string, but not an empty string.
   if (text !== "") { while (glob[at] === "*") at++; }
   return at === glob.length && index === text.length;
 }
 
-/** Where the element of `glob` at `at` ends; undefined if it is not for `char`. */
-function elementEnd(
+/** The end of the element of `glob` at `at`; undefined if it does not match `char`. */
+function matchElement(
   glob: string,
   at: number,
   char: string,
@@ -82,7 +82,7 @@ function matchClass(glob: string, begin: number, char: string): ClassMatch {
     } else if (glob[at + 1] === "-" && at + 2 < glob.length) {
       last = glob[at += 2] as string;
     }
-    // A range may be written from its end.
+    // The ends of a range may be swapped.
     matches ||= first <= char && char <= last || last <= char && char <= first;
     at++;
   }

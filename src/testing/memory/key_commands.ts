@@ -1,23 +1,24 @@
 /**
- * The memory Redis's commands on keys, whatever they hold.
+ * The memory Redis's commands on keys, of whatever type.
  *
  * @module
  */
 
-import { bytesOf, keyOf } from "./bytes.ts";
-import type { MemoryClient } from "./client.ts";
+import { bytesToKey, keyToBytes } from "./bytes.ts";
 import {
-  type Arguments,
+  argumentAt,
+  bytesToWord,
   type CommandSpec,
   type CommandTable,
+  keyAt,
   syntaxError,
-  wordOf,
 } from "./command.ts";
-import { globOf } from "./glob.ts";
+import { compileGlob } from "./glob.ts";
 import { OK, type Reply, ReplyError, Status } from "./reply.ts";
-import { argumentAt, keyAt, timeOf } from "./string_commands.ts";
+import { parseTime } from "./expiry.ts";
+import type { Arguments, Session } from "./session.ts";
 
-/** Keys. */
+/** Key commands. */
 export const keyCommands: CommandTable = new Map<string, CommandSpec>([
   ["DEL", { arity: -2, run: del }],
   ["UNLINK", { arity: -2, run: del }],
@@ -34,34 +35,36 @@ export const keyCommands: CommandTable = new Map<string, CommandSpec>([
   ["FLUSHALL", { arity: -1, run: flushall }],
 ]);
 
-function del({ database }: MemoryClient, args: Arguments): Reply {
-  return args.slice(1).filter((arg) => database.delete(keyOf(arg))).length;
+function del({ database }: Session, args: Arguments): Reply {
+  return args.slice(1).filter((arg) => database.delete(bytesToKey(arg))).length;
 }
 
-function exists({ database }: MemoryClient, args: Arguments): Reply {
-  return args.slice(1).filter((arg) => database.get(keyOf(arg)) !== undefined)
+function exists({ database }: Session, args: Arguments): Reply {
+  return args.slice(1).filter((arg) =>
+    database.get(bytesToKey(arg)) !== undefined
+  )
     .length;
 }
 
-function expire(client: MemoryClient, args: Arguments): Reply {
-  return expireIn(client, args, "seconds", "expire");
+function expire(session: Session, args: Arguments): Reply {
+  return expireIn(session, args, "seconds", "expire");
 }
 
-function pexpire(client: MemoryClient, args: Arguments): Reply {
-  return expireIn(client, args, "milliseconds", "pexpire");
+function pexpire(session: Session, args: Arguments): Reply {
+  return expireIn(session, args, "milliseconds", "pexpire");
 }
 
 function expireIn(
-  { database }: MemoryClient,
+  { database }: Session,
   args: Arguments,
   unit: "seconds" | "milliseconds",
   command: string,
 ): Reply {
   const options = new Set<string>();
   for (const arg of args.slice(3)) {
-    const word = wordOf(arg);
+    const word = bytesToWord(arg);
     if (!["NX", "XX", "GT", "LT"].includes(word)) {
-      throw new ReplyError(`ERR Unsupported option ${keyOf(arg)}`);
+      throw new ReplyError(`ERR Unsupported option ${bytesToKey(arg)}`);
     }
     options.add(word);
   }
@@ -75,7 +78,7 @@ function expireIn(
       "ERR GT and LT options at the same time are not compatible",
     );
   }
-  const at = timeOf(argumentAt(args, 2), unit, "now", command);
+  const at = parseTime(argumentAt(args, 2), unit, "now", command);
   const key = keyAt(args, 1);
   const old = database.expiry(key);
   if (
@@ -90,7 +93,7 @@ function expireIn(
   return 1;
 }
 
-function persist({ database }: MemoryClient, args: Arguments): Reply {
+function persist({ database }: Session, args: Arguments): Reply {
   const key = keyAt(args, 1);
   const expiry = database.expiry(key);
   if (expiry === undefined || expiry === Infinity) return 0;
@@ -98,51 +101,53 @@ function persist({ database }: MemoryClient, args: Arguments): Reply {
   return 1;
 }
 
-function ttl(client: MemoryClient, args: Arguments): Reply {
-  const left = timeLeft(client, args);
+function ttl(session: Session, args: Arguments): Reply {
+  const left = timeLeft(session, args);
   return left < 0 ? left : Math.round(left / 1_000);
 }
 
-function pttl(client: MemoryClient, args: Arguments): Reply {
-  return timeLeft(client, args);
+function pttl(session: Session, args: Arguments): Reply {
+  return timeLeft(session, args);
 }
 
-/** In milliseconds; -1: for ever, -2: there is no such key. */
-function timeLeft({ database }: MemoryClient, args: Arguments): number {
+/** In milliseconds; -1: the key never expires, -2: it does not exist. */
+function timeLeft({ database }: Session, args: Arguments): number {
   const expiry = database.expiry(keyAt(args, 1));
   if (expiry === undefined) return -2;
   return expiry === Infinity ? -1 : Math.max(0, expiry - Date.now());
 }
 
-function type({ database }: MemoryClient, args: Arguments): Reply {
+function type({ database }: Session, args: Arguments): Reply {
   return new Status(database.get(keyAt(args, 1))?.type ?? "none");
 }
 
-function keys({ database }: MemoryClient, args: Arguments): Reply {
+function keys({ database }: Session, args: Arguments): Reply {
   const pattern = argumentAt(args, 1);
-  // Redis lets this one alone match the empty key, too.
-  const matches = keyOf(pattern) === "*" ? () => true : globOf(pattern);
-  return database.keys().filter(matches).map(bytesOf);
+  // In Redis, this is the only pattern that matches the empty key.
+  const matches = bytesToKey(pattern) === "*"
+    ? () => true
+    : compileGlob(pattern);
+  return database.keys().filter(matches).map(keyToBytes);
 }
 
-function dbsize({ database }: MemoryClient): Reply {
+function dbsize({ database }: Session): Reply {
   return database.keys().length;
 }
 
-function flushdb({ database }: MemoryClient, args: Arguments): Reply {
+function flushdb({ database }: Session, args: Arguments): Reply {
   checkFlush(args);
   database.clear();
   return OK;
 }
 
-function flushall({ server }: MemoryClient, args: Arguments): Reply {
+function flushall({ server }: Session, args: Arguments): Reply {
   checkFlush(args);
   for (const database of server.databases) database.clear();
   return OK;
 }
 
 function checkFlush(args: Arguments): void {
-  const [, option, ...rest] = args.map(wordOf);
+  const [, option, ...rest] = args.map(bytesToWord);
   const isKnown = [undefined, "SYNC", "ASYNC"].includes(option);
   if (!isKnown || rest.length > 0) throw syntaxError();
 }

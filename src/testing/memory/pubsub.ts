@@ -1,30 +1,30 @@
 /**
- * Who subscribed to what at the memory Redis.
+ * The subscriptions at the memory Redis.
  *
  * @module
  */
 
-import { bytesOf, keyOf } from "./bytes.ts";
-import { globOf } from "./glob.ts";
+import { bytesToKey, keyToBytes } from "./bytes.ts";
+import { compileGlob } from "./glob.ts";
 import { type Reply, ReplyBuffer } from "./reply.ts";
 
-/** One connection, as the hub sees it. */
+/** One connection, as {@linkcode PubSub} sees it. */
 export interface Subscriber {
-  /** Queues a copy of what is already in wire format. */
+  /** Queues a copy of bytes that are already in wire format. */
   push(bytes: Uint8Array): void;
 }
 
-/** The three kinds of subscription, by the word that their confirmations begin with. */
+/** The kinds of subscription, each named by the first word of its confirmation. */
 export type SubscriptionKind = "subscribe" | "psubscribe" | "ssubscribe";
 
 const encoder = new TextEncoder();
 const MESSAGE = encoder.encode("message");
 const PMESSAGE = encoder.encode("pmessage");
 const SMESSAGE = encoder.encode("smessage");
-/** Where a message is put into wire format, once for all who get it. */
+/** Encodes each message once for all its subscribers. */
 const scratch = new ReplyBuffer();
 
-/** Channels, patterns and shard channels, and their subscribers, in the order in which they came. */
+/** Channels, patterns and shard channels, with their subscribers in order of subscription. */
 export class PubSub {
   readonly #tables: Record<SubscriptionKind, Map<string, Set<Subscriber>>> = {
     subscribe: new Map(),
@@ -33,7 +33,7 @@ export class PubSub {
   };
   readonly #patterns = new Map<string, (channel: string) => boolean>();
 
-  /** Adds a subscription; without effect if there is one. */
+  /** Adds a subscription. Idempotent. */
   add(kind: SubscriptionKind, name: string, subscriber: Subscriber): void {
     const table = this.#tables[kind];
     const subscribers = table.get(name);
@@ -43,7 +43,7 @@ export class PubSub {
     }
     table.set(name, new Set([subscriber]));
     if (kind === "psubscribe") {
-      this.#patterns.set(name, globOf(bytesOf(name)));
+      this.#patterns.set(name, compileGlob(keyToBytes(name)));
     }
   }
 
@@ -57,43 +57,43 @@ export class PubSub {
     if (kind === "psubscribe") this.#patterns.delete(name);
   }
 
-  /** How many subscribe to `name`. */
+  /** How many connections subscribe to `name`. */
   count(kind: SubscriptionKind, name: string): number {
     return this.#tables[kind].get(name)?.size ?? 0;
   }
 
-  /** Everything that somebody subscribes to. */
+  /** The names that have subscribers. */
   names(kind: SubscriptionKind): string[] {
     return [...this.#tables[kind].keys()];
   }
 
-  /** Queues a message at all who want it; gives their number. */
+  /** Sends a message to all subscribers, and returns how many they are. */
   publish(channel: Uint8Array, payload: Uint8Array): number {
-    const name = keyOf(channel);
-    let count = send(
+    const name = bytesToKey(channel);
+    let count = sendTo(
       this.#tables.subscribe.get(name),
       [MESSAGE, channel, payload],
     );
     for (const [pattern, matches] of this.#patterns) {
       if (!matches(name)) continue;
-      count += send(
+      count += sendTo(
         this.#tables.psubscribe.get(pattern),
-        [PMESSAGE, bytesOf(pattern), channel, payload],
+        [PMESSAGE, keyToBytes(pattern), channel, payload],
       );
     }
     return count;
   }
 
-  /** As {@linkcode PubSub.publish}, for shard channels. */
+  /** Like {@linkcode PubSub.publish}, for shard channels. */
   publishSharded(channel: Uint8Array, payload: Uint8Array): number {
-    return send(
-      this.#tables.ssubscribe.get(keyOf(channel)),
+    return sendTo(
+      this.#tables.ssubscribe.get(bytesToKey(channel)),
       [SMESSAGE, channel, payload],
     );
   }
 }
 
-function send(
+function sendTo(
   subscribers: Set<Subscriber> | undefined,
   message: readonly Reply[],
 ): number {

@@ -4,17 +4,19 @@
  * @module
  */
 
-import { bytesOf, bytesToText, keyOf } from "./bytes.ts";
-import type { MemoryClient } from "./client.ts";
-import type { Arguments, CommandSpec, CommandTable } from "./command.ts";
-import { globOf } from "./glob.ts";
+import { bytesToKey, bytesToText, keyToBytes } from "./bytes.ts";
+import { argumentAt, type CommandSpec, type CommandTable } from "./command.ts";
+import { compileGlob } from "./glob.ts";
 import type { SubscriptionKind } from "./pubsub.ts";
 import { Replies, type Reply, ReplyError } from "./reply.ts";
-import { argumentAt } from "./string_commands.ts";
+import type { Arguments, Session } from "./session.ts";
 
-const subscriberCommand = { whileSubscribed: true, notInScripts: true };
+const subscriberCommand: Partial<CommandSpec> = {
+  isAllowedWhileSubscribed: true,
+  isForbiddenInScripts: true,
+};
 
-/** Pub/sub, plain and sharded. */
+/** Pub/sub commands, sharded ones included. */
 export const pubsubCommands: CommandTable = new Map<string, CommandSpec>([
   ["PUBLISH", { arity: 3, run: publish }],
   ["SPUBLISH", { arity: 3, run: spublish }],
@@ -37,88 +39,90 @@ export const pubsubCommands: CommandTable = new Map<string, CommandSpec>([
   }],
 ]);
 
-function publish({ server }: MemoryClient, args: Arguments): Reply {
+function publish({ server }: Session, args: Arguments): Reply {
   return server.pubsub.publish(argumentAt(args, 1), argumentAt(args, 2));
 }
 
-function spublish({ server }: MemoryClient, args: Arguments): Reply {
+function spublish({ server }: Session, args: Arguments): Reply {
   return server.pubsub.publishSharded(argumentAt(args, 1), argumentAt(args, 2));
 }
 
-function subscribe(client: MemoryClient, args: Arguments): Reply {
-  return add(client, "subscribe", args);
+function subscribe(session: Session, args: Arguments): Reply {
+  return subscribeTo(session, "subscribe", args);
 }
 
-function psubscribe(client: MemoryClient, args: Arguments): Reply {
-  return add(client, "psubscribe", args);
+function psubscribe(session: Session, args: Arguments): Reply {
+  return subscribeTo(session, "psubscribe", args);
 }
 
-function ssubscribe(client: MemoryClient, args: Arguments): Reply {
-  return add(client, "ssubscribe", args);
+function ssubscribe(session: Session, args: Arguments): Reply {
+  return subscribeTo(session, "ssubscribe", args);
 }
 
-function unsubscribe(client: MemoryClient, args: Arguments): Reply {
-  return remove(client, "subscribe", args);
+function unsubscribe(session: Session, args: Arguments): Reply {
+  return unsubscribeFrom(session, "subscribe", args);
 }
 
-function punsubscribe(client: MemoryClient, args: Arguments): Reply {
-  return remove(client, "psubscribe", args);
+function punsubscribe(session: Session, args: Arguments): Reply {
+  return unsubscribeFrom(session, "psubscribe", args);
 }
 
-function sunsubscribe(client: MemoryClient, args: Arguments): Reply {
-  return remove(client, "ssubscribe", args);
+function sunsubscribe(session: Session, args: Arguments): Reply {
+  return unsubscribeFrom(session, "ssubscribe", args);
 }
 
-function add(
-  client: MemoryClient,
+function subscribeTo(
+  session: Session,
   kind: SubscriptionKind,
   args: Arguments,
 ): Reply {
   return new Replies(
     args.slice(1).map((arg) => {
-      const name = keyOf(arg);
-      client.subscriptions[kind].add(name);
-      client.server.pubsub.add(kind, name, client);
-      return [kind, arg, countOf(client, kind)];
+      const name = bytesToKey(arg);
+      session.subscriptions[kind].add(name);
+      session.server.pubsub.add(kind, name, session);
+      return [kind, arg, countSubscriptions(session, kind)];
     }),
   );
 }
 
-function remove(
-  client: MemoryClient,
+function unsubscribeFrom(
+  session: Session,
   kind: SubscriptionKind,
   args: Arguments,
 ): Reply {
   const word = kind.replace("subscribe", "unsubscribe");
-  const own = client.subscriptions[kind];
-  const names = args.length > 1 ? args.slice(1).map(keyOf) : [...own];
-  if (names.length === 0) return [word, null, countOf(client, kind)];
+  const own = session.subscriptions[kind];
+  const names = args.length > 1 ? args.slice(1).map(bytesToKey) : [...own];
+  if (names.length === 0) {
+    return [word, null, countSubscriptions(session, kind)];
+  }
   return new Replies(
     names.map((name) => {
       own.delete(name);
-      client.server.pubsub.delete(kind, name, client);
-      return [word, bytesOf(name), countOf(client, kind)];
+      session.server.pubsub.delete(kind, name, session);
+      return [word, keyToBytes(name), countSubscriptions(session, kind)];
     }),
   );
 }
 
-/** Channels and patterns count together, shard channels by themselves. */
-function countOf(client: MemoryClient, kind: SubscriptionKind): number {
-  const { subscribe, psubscribe, ssubscribe } = client.subscriptions;
+/** Channels and patterns are counted together, shard channels separately. */
+function countSubscriptions(session: Session, kind: SubscriptionKind): number {
+  const { subscribe, psubscribe, ssubscribe } = session.subscriptions;
   return kind === "ssubscribe"
     ? ssubscribe.size
     : subscribe.size + psubscribe.size;
 }
 
-function channels({ server }: MemoryClient, args: Arguments): Reply {
-  return matching(server.pubsub.names("subscribe"), args);
+function channels({ server }: Session, args: Arguments): Reply {
+  return filterByPattern(server.pubsub.names("subscribe"), args);
 }
 
-function shardchannels({ server }: MemoryClient, args: Arguments): Reply {
-  return matching(server.pubsub.names("ssubscribe"), args);
+function shardchannels({ server }: Session, args: Arguments): Reply {
+  return filterByPattern(server.pubsub.names("ssubscribe"), args);
 }
 
-function matching(names: readonly string[], args: Arguments): Reply {
+function filterByPattern(names: readonly string[], args: Arguments): Reply {
   if (args.length > 3) {
     const word = bytesToText(argumentAt(args, 1));
     throw new ReplyError(
@@ -126,24 +130,24 @@ function matching(names: readonly string[], args: Arguments): Reply {
     );
   }
   const pattern = args[2];
-  const matches = pattern === undefined ? () => true : globOf(pattern);
-  return names.filter(matches).map(bytesOf);
+  const matches = pattern === undefined ? () => true : compileGlob(pattern);
+  return names.filter(matches).map(keyToBytes);
 }
 
-function numsub({ server }: MemoryClient, args: Arguments): Reply {
+function numsub({ server }: Session, args: Arguments): Reply {
   return args.slice(2).flatMap((arg) => [
     arg,
-    server.pubsub.count("subscribe", keyOf(arg)),
+    server.pubsub.count("subscribe", bytesToKey(arg)),
   ]);
 }
 
-function shardnumsub({ server }: MemoryClient, args: Arguments): Reply {
+function shardnumsub({ server }: Session, args: Arguments): Reply {
   return args.slice(2).flatMap((arg) => [
     arg,
-    server.pubsub.count("ssubscribe", keyOf(arg)),
+    server.pubsub.count("ssubscribe", bytesToKey(arg)),
   ]);
 }
 
-function numpat({ server }: MemoryClient): Reply {
+function numpat({ server }: Session): Reply {
   return server.pubsub.names("psubscribe").length;
 }

@@ -1,26 +1,26 @@
 /**
- * What the memory Redis answers, and how that is written to the wire.
+ * The memory Redis's replies, and their wire format.
  *
  * @module
  */
 
-/** A reply in a few words that are not data, such as `OK`. */
+/** A simple string, such as `OK`. */
 export class Status {
-  /** The words. */
+  /** The string. */
   readonly text: string;
 
-  /** Takes the words. */
+  /** Creates a simple string. */
   constructor(text: string) {
     this.text = text;
   }
 }
 
-/** Several replies to one command, as SUBSCRIBE has one a channel. */
+/** Several replies to one command: SUBSCRIBE has one per channel. */
 export class Replies {
   /** The replies, in order. */
   readonly items: readonly Reply[];
 
-  /** Takes the replies. */
+  /** Groups replies. */
   constructor(items: readonly Reply[]) {
     this.items = items;
   }
@@ -28,14 +28,14 @@ export class Replies {
 
 /** An error reply; commands throw it. */
 export class ReplyError extends Error {
-  /** The name of the class, so that it survives where `instanceof` does not. */
+  /** The name of the class, which survives where `instanceof` does not. */
   override readonly name = "ReplyError";
 }
 
-/** The array that is none: the reply of an EXEC whose watched keys changed. */
+/** The null array: the reply to an EXEC whose watched keys changed. */
 export const NULL_ARRAY: unique symbol = Symbol("null array");
 
-/** A reply: a string or bytes are a bulk string, numbers an integer, null the missing bulk string. */
+/** A reply. Strings and bytes are bulk strings, numbers are integers, and null is the null bulk string. */
 export type Reply =
   | Status
   | Replies
@@ -48,47 +48,47 @@ export type Reply =
   | typeof NULL_ARRAY
   | readonly Reply[];
 
-/** The reply to what went well and has nothing to say. */
+/** The reply of commands that succeed and have nothing to return. */
 export const OK: Status = new Status("OK");
 
-const INITIAL_SIZE = 4_096;
-const MAX_KEPT = 1_048_576;
+const INITIAL_BYTES = 4_096;
+const MAX_KEPT_BYTES = 1_048_576;
 const encoder = new TextEncoder();
 
-/** Replies in wire format, gathered until they are sent. */
+/** Collects replies in wire format until they are sent. */
 export class ReplyBuffer {
-  #bytes: Uint8Array = new Uint8Array(INITIAL_SIZE);
+  #bytes: Uint8Array = new Uint8Array(INITIAL_BYTES);
   #length = 0;
 
-  /** How many bytes there are. */
+  /** How many bytes are collected. */
   get length(): number {
     return this.#length;
   }
 
-  /** What was gathered, to be used before anything is added or cleared. */
+  /** The collected bytes; invalid once anything is added or cleared. */
   get view(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** Throws away what was gathered. */
+  /** Drops the collected bytes. */
   clear(): void {
-    // What one large reply needed is not kept for the small ones.
-    if (this.#bytes.length > MAX_KEPT) {
-      this.#bytes = new Uint8Array(INITIAL_SIZE);
+    // Do not keep the memory of one large reply.
+    if (this.#bytes.length > MAX_KEPT_BYTES) {
+      this.#bytes = new Uint8Array(INITIAL_BYTES);
     }
     this.#length = 0;
   }
 
-  /** Hands over what was gathered, and begins anew. */
+  /** Returns the collected bytes, and starts over. */
   take(): Uint8Array {
     const bytes = this.view;
-    // Not reused: whoever writes these bytes may take a while.
-    this.#bytes = new Uint8Array(INITIAL_SIZE);
+    // Not reused: the bytes may be written later.
+    this.#bytes = new Uint8Array(INITIAL_BYTES);
     this.#length = 0;
     return bytes;
   }
 
-  /** Adds bytes that are in wire format already. */
+  /** Adds bytes that are already in wire format. */
   addBytes(bytes: Uint8Array): void {
     this.#reserve(bytes.length);
     this.#bytes.set(bytes, this.#length);
@@ -108,7 +108,7 @@ export class ReplyBuffer {
     } else if (reply instanceof Status) {
       this.#line("+", reply.text);
     } else if (reply instanceof ReplyError) {
-      // A line end within would be taken for the reply's end.
+      // A line break would end the reply.
       this.#line("-", reply.message.replace(/[\r\n]/g, " "));
     } else if (reply === NULL_ARRAY) {
       this.#line("*", "-1");
@@ -129,10 +129,10 @@ export class ReplyBuffer {
   }
 
   #line(type: string, text: string): void {
-    // Three bytes a character at most, in UTF-8.
+    // UTF-8 needs at most three bytes per UTF-16 code unit.
     this.#reserve(3 * text.length + 3);
     this.#bytes[this.#length++] = type.charCodeAt(0);
-    // Lengths and numbers, nearly always: too short for an encoder to pay.
+    // Nearly always lengths and numbers: too short for an encoder to pay off.
     for (let index = 0; index < text.length; index++) {
       const code = text.charCodeAt(index);
       if (code > 127) {

@@ -1,5 +1,5 @@
 /**
- * EVAL and EVALSHA for scripts that are known by their text.
+ * The cache that EVAL and EVALSHA use, for scripts that are known by their text.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { ReplyError } from "./reply.ts";
 
 const encoder = new TextEncoder();
 
-/** Scripts by their SHA1, of those that the memory Redis knows. */
+/** The scripts that the memory Redis knows, by SHA-1. */
 let known: Promise<ReadonlyMap<string, MemoryScript>> | undefined;
 
 async function digestAll(): Promise<ReadonlyMap<string, MemoryScript>> {
@@ -21,7 +21,7 @@ async function digestAll(): Promise<ReadonlyMap<string, MemoryScript>> {
   return new Map(await Promise.all(entries));
 }
 
-/** The scripts that were loaded into one server since its start. */
+/** The scripts loaded into one server since it started. */
 export class ScriptCache {
   readonly #known: ReadonlyMap<string, MemoryScript>;
   readonly #loaded = new Set<string>();
@@ -30,17 +30,17 @@ export class ScriptCache {
     this.#known = known;
   }
 
-  /** An empty cache. */
+  /** Creates an empty cache. */
   static async create(): Promise<ScriptCache> {
-    // Digests take a promise; commands must not, or they would overtake each other.
+    // Hashing is asynchronous; commands must not be, or they would overtake each other.
     known ??= digestAll();
     return new ScriptCache(await known);
   }
 
   /**
-   * Loads a script, and gives its SHA1.
+   * Loads a script, and returns its SHA-1.
    *
-   * @throws {ReplyError} If it is not one of those that the memory Redis knows.
+   * @throws {ReplyError} If the memory Redis does not know it.
    */
   load(text: string): string {
     for (const [sha, script] of this.#known) {
@@ -49,19 +49,19 @@ export class ScriptCache {
       return sha;
     }
     throw new ReplyError(
-      "ERR MemoryRedis runs no Lua: it knows only this module's own scripts, and this is none of them",
+      "ERR MemoryRedis cannot run Lua: it supports only this module's own scripts, and this is not one of them",
     );
   }
 
-  /** Whether a script was loaded. */
+  /** Whether the script with this SHA-1 is loaded. */
   has(sha: string): boolean {
     return this.#loaded.has(sha.toLowerCase());
   }
 
   /**
-   * A script that was loaded.
+   * Returns the loaded script with this SHA-1.
    *
-   * @throws {ReplyError} If none with this SHA1 was.
+   * @throws {ReplyError} If it is not loaded.
    */
   get(sha: string): MemoryScript {
     const script = this.has(sha)
@@ -73,7 +73,7 @@ export class ScriptCache {
     return script;
   }
 
-  /** Forgets what was loaded. */
+  /** Unloads all scripts. */
   clear(): void {
     this.#loaded.clear();
   }

@@ -1,35 +1,33 @@
 /**
- * The Lua scripts that the memory Redis knows. It runs no Lua: it knows this
- * module's own scripts by their text, and does in TypeScript what each of them
- * says.
+ * The Lua scripts that the memory Redis knows. It cannot run Lua: it recognizes
+ * this module's own scripts by their text, and runs a TypeScript version of each.
  *
  * @module
  */
 
 import { CHORD_SCRIPT } from "../../chords/chord_script.ts";
 import { STORE_SCRIPT } from "../../store/store_script.ts";
-import { keyOf } from "./bytes.ts";
+import { bytesToKey } from "./bytes.ts";
 import type { Reply } from "./reply.ts";
 
 const EMPTY = new Uint8Array(0);
 
-/** What a script is given: Lua's `redis.call`. */
+/** What a script can use: Lua's `redis.call`. */
 export interface ScriptContext {
   /**
-   * Runs a command on the database of the script's caller, and gives its
-   * reply; what is missing is null. A script that ends by an error that this
-   * threw ends as a Lua script does.
+   * Runs a command on the database of the script's caller, and returns its
+   * reply. An error that the script does not catch ends it, as in Lua.
    *
-   * @throws {ReplyError} Where the command's reply is an error.
+   * @throws {ReplyError} If the command fails.
    */
-  call(command: string, ...args: (string | number | Uint8Array)[]): Reply;
+  call(...words: (string | number | Uint8Array)[]): Reply;
 }
 
-/** A script, twice. */
+/** A script in Lua and in TypeScript. */
 export interface MemoryScript {
-  /** The Lua text, to the byte: EVAL and EVALSHA find the script by it. */
+  /** The exact Lua text, by which EVAL and EVALSHA find the script. */
   readonly text: string;
-  /** The same in TypeScript. What it returns becomes the reply. */
+  /** The same in TypeScript; returns the reply. */
   run(
     context: ScriptContext,
     keys: readonly Uint8Array[],
@@ -43,13 +41,13 @@ export const scripts: readonly MemoryScript[] = [
   { text: CHORD_SCRIPT, run: returnPart },
 ];
 
-/** How a JSON document begins whose state needs no decoding; Lua's `%s` knows these spaces. */
+/** The start of a JSON document whose state needs no decoding; the spaces are those of Lua's `%s`. */
 const JSON_STATE =
   /^[ \t\n\v\f\r]*\{[ \t\n\v\f\r]*"status"[ \t\n\v\f\r]*:[ \t\n\v\f\r]*"([^"\\]*)"/;
-/** The same for a msgpack map, whose first key is `status`: the length of its value, and what follows. */
+/** The same for a msgpack map whose first key is `status`: the length of the value, and the rest. */
 const MSGPACK_STATE = /^[\x80-\x8f]\xa6status([\xa0-\xbf])([^]*)/;
 
-/** What {@linkcode STORE_SCRIPT} says, line by line. */
+/** {@linkcode STORE_SCRIPT}, line by line. */
 function store(
   { call }: ScriptContext,
   [key = EMPTY]: readonly Uint8Array[],
@@ -63,14 +61,14 @@ function store(
     const state = JSON_STATE.exec(head)?.[1] ?? msgpackState(head);
     if (state === undefined) return 2;
     if (state === "SUCCESS") {
-      const isOwn = keyOf(isRetry) === "1" &&
+      const isOwn = bytesToKey(isRetry) === "1" &&
         isEqual(call("GET", key), document);
       return isOwn ? 1 : 0;
     }
   }
-  if (keyOf(expires) === "0") call("SET", key, document);
+  if (bytesToKey(expires) === "0") call("SET", key, document);
   else call("SETEX", key, expires, document);
-  call(keyOf(publish), key, document);
+  call(bytesToKey(publish), key, document);
   return 1;
 }
 
@@ -81,7 +79,7 @@ function msgpackState(head: string): string | undefined {
     : rest?.slice(0, size.charCodeAt(0) - 160);
 }
 
-/** What {@linkcode CHORD_SCRIPT} says, line by line. */
+/** {@linkcode CHORD_SCRIPT}, line by line. */
 function returnPart(
   { call }: ScriptContext,
   keys: readonly Uint8Array[],
@@ -99,36 +97,36 @@ function returnPart(
     call("LREM", parts, 0, part);
     count = call("RPUSH", parts, part);
   } else {
-    if (keyOf(score) !== "+inf" && call("ZSCORE", parts, part) === null) {
-      const others = arrayOf(call("ZRANGEBYSCORE", parts, score, score));
+    if (bytesToKey(score) !== "+inf" && call("ZSCORE", parts, part) === null) {
+      const others = toArray(call("ZRANGEBYSCORE", parts, score, score));
       const isUnchanged = others.length === seen.length &&
         others.every((other, index) => isEqual(other, seen[index] ?? EMPTY));
       if (!isUnchanged) return ["conflict", ...others];
       for (const [index, other] of seen.entries()) {
-        if (keyOf(removals)[index] === "x") call("ZREM", parts, other);
+        if (bytesToKey(removals)[index] === "x") call("ZREM", parts, other);
       }
     }
-    if (keyOf(add) === "1") call("ZADD", parts, score, part);
+    if (bytesToKey(add) === "1") call("ZADD", parts, score, part);
     count = call("ZCOUNT", parts, "-inf", "+inf");
   }
   const extras = get(extra);
   const total = get(size);
-  if (keyOf(expires) !== "0") {
+  if (bytesToKey(expires) !== "0") {
     for (const key of keys.slice(0, 3)) call("EXPIRE", key, expires);
   }
-  // A list of Lua's ends with the first nil.
+  // In Lua, a list ends at its first nil.
   return keys.length === 1
     ? ["counted", count]
     : ["counted", count, extras, total, claimed];
 }
 
-function arrayOf(reply: Reply): readonly Reply[] {
+function toArray(reply: Reply): readonly Reply[] {
   return Array.isArray(reply) ? reply : [];
 }
 
-/** One character a byte: whether it is UTF-8 does not matter to Lua. */
+/** One character per byte, because Lua's strings are bytes. */
 function replyToText(reply: Reply): string {
-  return reply instanceof Uint8Array ? keyOf(reply) : "";
+  return reply instanceof Uint8Array ? bytesToKey(reply) : "";
 }
 
 function isEqual(reply: Reply, bytes: Uint8Array): boolean {

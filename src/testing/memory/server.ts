@@ -4,52 +4,53 @@
  * @module
  */
 
-import type { MemoryClient } from "./client.ts";
 import type { CommandTable } from "./command.ts";
-import { commands } from "./commands.ts";
+import { Database } from "./database.ts";
 import { PubSub } from "./pubsub.ts";
 import type { ScriptCache } from "./script_cache.ts";
-import { Database } from "./store.ts";
+import type { Credentials, ServerState, Session } from "./session.ts";
 
-/** The one user of a server that asks for a password. */
-export interface Credentials {
-  /** The user's name; `default` where AUTH takes a password alone. */
-  readonly username: string;
-  /** The password. */
-  readonly password: string;
+/** What a {@linkcode MemoryServer} is made of. */
+export interface MemoryServerOptions {
+  /** How many numbered databases it has. */
+  databases: number;
+  /** The commands it knows. */
+  commands: CommandTable;
+  /** The scripts it knows. */
+  scripts: ScriptCache;
+  /** The credentials it requires; undefined: none. */
+  credentials: Credentials | undefined;
 }
 
 /** Data, subscriptions and connections. */
-export class MemoryServer {
+export class MemoryServer<Client extends Session> implements ServerState {
   /** The numbered databases. */
   readonly databases: readonly Database[];
-  /** Who has to authenticate, and how; undefined: nobody. */
+  /** The credentials that AUTH checks; undefined: no password is required. */
   readonly credentials: Credentials | undefined;
   /** The commands that the server knows. */
-  readonly commands: CommandTable = commands;
-  /** Subscriptions. */
+  readonly commands: CommandTable;
+  /** The subscriptions. */
   readonly pubsub: PubSub = new PubSub();
-  /** The connections that are up, by their ids. */
-  readonly clients: Map<number, MemoryClient> = new Map();
-  /** Scripts that were loaded since the start. */
+  /** The open connections, by id. */
+  readonly sessions: Map<number, Client> = new Map();
+  /** The scripts loaded since the server started. */
   readonly scripts: ScriptCache;
-  /** When the server was started. */
+  /** When the server started, in milliseconds since 1970. */
   startedAt: number = Date.now();
-  #lastClientId = 0;
+  #lastSessionId = 0;
 
-  /** A server without data. */
-  constructor(
-    databases: number,
-    credentials: Credentials | undefined,
-    scripts: ScriptCache,
-  ) {
-    this.scripts = scripts;
+  /** Creates a server without data. */
+  constructor(options: MemoryServerOptions) {
+    const { databases, commands, scripts, credentials } = options;
     this.databases = Array.from({ length: databases }, () => new Database());
+    this.commands = commands;
+    this.scripts = scripts;
     this.credentials = credentials;
   }
 
-  /** A number that no connection has had. */
-  nextClientId(): number {
-    return ++this.#lastClientId;
+  /** An id that no connection has had. */
+  nextSessionId(): number {
+    return ++this.#lastSessionId;
   }
 }

@@ -1,33 +1,31 @@
 /**
- * The memory Redis's commands on strings.
+ * The string commands of the memory Redis.
  *
  * @module
  */
 
 import {
   addWithin64Bits,
-  bigintOf,
-  integerOf,
-  keyOf,
-  MAX_INTEGER,
+  bytesToKey,
   MIN_INTEGER,
+  parseBigint,
+  parseInteger,
 } from "./bytes.ts";
-import type { MemoryClient } from "./client.ts";
 import {
-  type Arguments,
+  argumentAt,
+  bytesToWord,
   type CommandSpec,
   type CommandTable,
+  keyAt,
   syntaxError,
-  wordOf,
 } from "./command.ts";
+import { type ExpiryOption, parseExpiry } from "./expiry.ts";
 import { OK, type Reply, ReplyError } from "./reply.ts";
+import type { Arguments, Session } from "./session.ts";
 
 const EMPTY = new Uint8Array(0);
 
-/** The words that say how a time is meant. */
-type Lifetime = "EX" | "PX" | "EXAT" | "PXAT";
-
-/** Strings. */
+/** String commands. */
 export const stringCommands: CommandTable = new Map<string, CommandSpec>([
   ["GET", { arity: 2, run: get }],
   ["MGET", { arity: -2, run: mget }],
@@ -43,67 +41,18 @@ export const stringCommands: CommandTable = new Map<string, CommandSpec>([
   ["DECRBY", { arity: 3, run: decrby }],
 ]);
 
-/** The word at `index`, which the arity vouches for. */
-export function argumentAt(args: Arguments, index: number): Uint8Array {
-  return args[index] as Uint8Array;
-}
-
-/** The key at `index`, which the arity vouches for. */
-export function keyAt(args: Arguments, index: number): string {
-  return keyOf(argumentAt(args, index));
-}
-
-/**
- * The milliseconds since 1970 at which a time ends that a command gives.
- *
- * @throws {ReplyError} If it is no integer, or 64 bits do not hold the milliseconds.
- */
-export function timeOf(
-  amount: Uint8Array,
-  unit: "seconds" | "milliseconds",
-  from: "now" | "1970",
-  command: string,
-): number {
-  const ms = bigintOf(amount) * (unit === "seconds" ? 1_000n : 1n);
-  const at = from === "now" ? ms + BigInt(Date.now()) : ms;
-  if ([ms, at].some((time) => time < MIN_INTEGER || time > MAX_INTEGER)) {
-    throw invalidExpire(command);
-  }
-  return Number(at);
-}
-
-/** As {@linkcode timeOf}, where the time must not be over. */
-function expiryOf(
-  amount: Uint8Array,
-  unit: Lifetime,
-  command: string,
-): number {
-  const at = timeOf(
-    amount,
-    unit.startsWith("EX") ? "seconds" : "milliseconds",
-    unit.endsWith("AT") ? "1970" : "now",
-    command,
-  );
-  if (bigintOf(amount) <= 0n) throw invalidExpire(command);
-  return at;
-}
-
-function invalidExpire(command: string): ReplyError {
-  return new ReplyError(`ERR invalid expire time in '${command}' command`);
-}
-
-function get({ database }: MemoryClient, args: Arguments): Reply {
+function get({ database }: Session, args: Arguments): Reply {
   return database.getAs(keyAt(args, 1), "string")?.bytes ?? null;
 }
 
-function mget({ database }: MemoryClient, args: Arguments): Reply {
+function mget({ database }: Session, args: Arguments): Reply {
   return args.slice(1).map((arg) => {
-    const value = database.get(keyOf(arg));
+    const value = database.get(bytesToKey(arg));
     return value?.type === "string" ? value.bytes : null;
   });
 }
 
-/** What the words after a SET's value ask for. */
+/** The options of SET. */
 interface SetOptions {
   expiresAt?: number;
   keepTtl?: boolean;
@@ -111,12 +60,12 @@ interface SetOptions {
   get?: boolean;
 }
 
-function setOptions(args: Arguments): SetOptions {
+function parseSetOptions(args: Arguments): SetOptions {
   const options: SetOptions = {};
-  let kind: Lifetime | "KEEPTTL" | undefined;
-  let expiry: { amount: Uint8Array; unit: Lifetime } | undefined;
+  let kind: ExpiryOption | "KEEPTTL" | undefined;
+  let expiry: { amount: Uint8Array; unit: ExpiryOption } | undefined;
   for (let index = 3; index < args.length; index++) {
-    const word = wordOf(argumentAt(args, index));
+    const word = bytesToWord(argumentAt(args, index));
     switch (word) {
       case "NX":
       case "XX":
@@ -148,16 +97,16 @@ function setOptions(args: Arguments): SetOptions {
         throw syntaxError();
     }
   }
-  // Last: Redis finds fault with the words before it looks at the number.
+  // Last: Redis rejects a wrong option before it reads the number.
   if (expiry !== undefined) {
-    options.expiresAt = expiryOf(expiry.amount, expiry.unit, "set");
+    options.expiresAt = parseExpiry(expiry.amount, expiry.unit, "set");
   }
   return options;
 }
 
-function set({ database }: MemoryClient, args: Arguments): Reply {
+function set({ database }: Session, args: Arguments): Reply {
   const key = keyAt(args, 1);
-  const options = setOptions(args);
+  const options = parseSetOptions(args);
   const old = options.get
     ? database.getAs(key, "string")?.bytes ?? null
     : undefined;
@@ -168,32 +117,32 @@ function set({ database }: MemoryClient, args: Arguments): Reply {
   return old === undefined ? OK : old;
 }
 
-function setex({ database }: MemoryClient, args: Arguments): Reply {
-  const expiresAt = expiryOf(argumentAt(args, 2), "EX", "setex");
+function setex({ database }: Session, args: Arguments): Reply {
+  const expiresAt = parseExpiry(argumentAt(args, 2), "EX", "setex");
   database.set(keyAt(args, 1), stringValue(argumentAt(args, 3)), expiresAt);
   return OK;
 }
 
-function psetex({ database }: MemoryClient, args: Arguments): Reply {
-  const expiresAt = expiryOf(argumentAt(args, 2), "PX", "psetex");
+function psetex({ database }: Session, args: Arguments): Reply {
+  const expiresAt = parseExpiry(argumentAt(args, 2), "PX", "psetex");
   database.set(keyAt(args, 1), stringValue(argumentAt(args, 3)), expiresAt);
   return OK;
 }
 
-function setnx({ database }: MemoryClient, args: Arguments): Reply {
+function setnx({ database }: Session, args: Arguments): Reply {
   const key = keyAt(args, 1);
   if (database.get(key) !== undefined) return 0;
   database.set(key, stringValue(argumentAt(args, 2)));
   return 1;
 }
 
-function strlen({ database }: MemoryClient, args: Arguments): Reply {
+function strlen({ database }: Session, args: Arguments): Reply {
   return database.getAs(keyAt(args, 1), "string")?.bytes.length ?? 0;
 }
 
-function getrange({ database }: MemoryClient, args: Arguments): Reply {
-  let start = integerOf(argumentAt(args, 2));
-  let end = integerOf(argumentAt(args, 3));
+function getrange({ database }: Session, args: Arguments): Reply {
+  let start = parseInteger(argumentAt(args, 2));
+  let end = parseInteger(argumentAt(args, 3));
   const bytes = database.getAs(keyAt(args, 1), "string")?.bytes ?? EMPTY;
   if (start < 0 && end < 0 && start > end) return EMPTY;
   if (start < 0) start = Math.max(0, bytes.length + start);
@@ -201,31 +150,31 @@ function getrange({ database }: MemoryClient, args: Arguments): Reply {
   return bytes.subarray(start, Math.max(start, end + 1));
 }
 
-function incr(client: MemoryClient, args: Arguments): Reply {
-  return add(client, args, 1n);
+function incr(session: Session, args: Arguments): Reply {
+  return add(session, args, 1n);
 }
 
-function incrby(client: MemoryClient, args: Arguments): Reply {
-  return add(client, args, bigintOf(argumentAt(args, 2)));
+function incrby(session: Session, args: Arguments): Reply {
+  return add(session, args, parseBigint(argumentAt(args, 2)));
 }
 
-function decr(client: MemoryClient, args: Arguments): Reply {
-  return add(client, args, -1n);
+function decr(session: Session, args: Arguments): Reply {
+  return add(session, args, -1n);
 }
 
-function decrby(client: MemoryClient, args: Arguments): Reply {
-  const by = bigintOf(argumentAt(args, 2));
+function decrby(session: Session, args: Arguments): Reply {
+  const by = parseBigint(argumentAt(args, 2));
   if (by === MIN_INTEGER) {
     throw new ReplyError("ERR decrement would overflow");
   }
-  return add(client, args, -by);
+  return add(session, args, -by);
 }
 
-function add({ database }: MemoryClient, args: Arguments, by: bigint): Reply {
+function add({ database }: Session, args: Arguments, by: bigint): Reply {
   const key = keyAt(args, 1);
   const value = database.getAs(key, "string");
   const sum = addWithin64Bits(
-    value === undefined ? 0n : bigintOf(value.bytes),
+    value === undefined ? 0n : parseBigint(value.bytes),
     by,
   );
   const bytes = new TextEncoder().encode(String(sum));
@@ -233,7 +182,7 @@ function add({ database }: MemoryClient, args: Arguments, by: bigint): Reply {
   return sum;
 }
 
-/** A copy: the bytes that came in are part of a larger buffer. */
+/** Copies the bytes: those received are part of a larger buffer. */
 function stringValue(bytes: Uint8Array): { type: "string"; bytes: Uint8Array } {
   return { type: "string", bytes: bytes.slice() };
 }

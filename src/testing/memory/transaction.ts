@@ -4,42 +4,40 @@
  * @module
  */
 
-import type { MemoryClient } from "./client.ts";
-import type { Arguments, CommandSpec } from "./command.ts";
+import type { Database, Watcher } from "./database.ts";
 import { NULL_ARRAY, type Reply, ReplyError, Status } from "./reply.ts";
-import type { Database, Watcher } from "./store.ts";
 
 const QUEUED = new Status("QUEUED");
 
-/** What is queued between MULTI and EXEC, and what is watched. */
+/** The commands queued between MULTI and EXEC, and the watched keys. */
 export class Transaction implements Watcher {
-  #queue: { spec: CommandSpec; args: Arguments }[] | undefined;
+  #queue: (() => Reply)[] | undefined;
   #hasFailed = false;
   #isStale = false;
   #watched: { database: Database; key: string }[] = [];
 
-  /** Whether MULTI was called and EXEC not yet. */
+  /** Whether MULTI was called, and EXEC not yet. */
   get isOpen(): boolean {
     return this.#queue !== undefined;
   }
 
-  /** MULTI. */
+  /** Starts queueing: MULTI. */
   begin(): void {
     this.#queue = [];
   }
 
-  /** Keeps a command for EXEC. */
-  queue(spec: CommandSpec, args: Arguments): Reply {
-    this.#queue?.push({ spec, args });
+  /** Queues a command for EXEC. */
+  queue(run: () => Reply): Reply {
+    this.#queue?.push(run);
     return QUEUED;
   }
 
-  /** A command was refused: EXEC will be, too. */
+  /** Makes EXEC fail, because a command was rejected. */
   fail(): void {
     if (this.isOpen) this.#hasFailed = true;
   }
 
-  /** EXEC itself was refused: what was queued is gone. */
+  /** Drops the queued commands, because EXEC itself was rejected. */
   abort(reason: ReplyError): ReplyError {
     this.end();
     return new ReplyError(
@@ -49,9 +47,9 @@ export class Transaction implements Watcher {
     );
   }
 
-  /** EXEC: all commands, none if one was refused or a watched key changed. */
-  execute(client: MemoryClient): Reply {
-    // A look at the watched keys makes those go whose time is up.
+  /** Runs all queued commands, or none if one was rejected or a watched key changed: EXEC. */
+  execute(): Reply {
+    // Reading the watched keys removes those that expired.
     for (const { database, key } of this.#watched) database.get(key);
     const queue = this.#queue ?? [];
     const hasFailed = this.#hasFailed;
@@ -63,28 +61,28 @@ export class Transaction implements Watcher {
       );
     }
     if (isStale) return NULL_ARRAY;
-    return queue.map(({ spec, args }) => client.run(spec, args));
+    return queue.map((run) => run());
   }
 
-  /** WATCH. */
+  /** Watches a key: WATCH. */
   watch(database: Database, key: string): void {
     database.watch(key, this);
     this.#watched.push({ database, key });
   }
 
-  /** UNWATCH. */
+  /** Stops watching all keys: UNWATCH. */
   unwatch(): void {
     for (const { database, key } of this.#watched) database.unwatch(key, this);
     this.#watched = [];
     this.#isStale = false;
   }
 
-  /** A watched key was changed. */
-  changed(): void {
+  /** Takes note that a watched key changed. */
+  onChange(): void {
     this.#isStale = true;
   }
 
-  /** DISCARD: forgets what was queued and watched. */
+  /** Drops the queued commands and the watched keys: DISCARD. */
   end(): void {
     this.#queue = undefined;
     this.#hasFailed = false;

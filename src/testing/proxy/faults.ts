@@ -1,6 +1,6 @@
 /**
- * The faults that stand or are armed on a {@linkcode FaultProxy}; its
- * connections look here at every command and every frame.
+ * The faults that are active or armed on a {@linkcode FaultProxy}. Its
+ * connections consult them for every command and every frame.
  *
  * @module
  */
@@ -9,46 +9,46 @@ import type { Command } from "../command_parser.ts";
 import type { HoldPoint, Latch } from "./hold.ts";
 import type { FaultDirection, FaultTarget } from "./target.ts";
 
-/** A truncation that waits for its frame. */
+/** A truncation that has not found its frame yet. */
 export interface Truncation {
-  /** Which connections it is for. */
+  /** Which connections it applies to. */
   readonly which: FaultTarget;
-  /** Tells the test. */
+  /** Resolves for the test once a frame was truncated. */
   readonly done: Latch;
 }
 
-/** What a proxy's connections have to suffer, as a whole. */
+/** The faults of all of a proxy's connections. */
 export class Faults {
-  /** Which connections fall silent as they come up. */
+  /** Which new connections fall silent. */
   silence: FaultTarget | undefined;
-  /** How long a direction's bytes are kept, in milliseconds. */
+  /** How long the bytes of each direction are delayed, in milliseconds. */
   readonly delays: {
     [direction in FaultDirection]?: { ms: number; which: FaultTarget };
   } = {};
-  /** Which connections get single bytes. */
+  /** Which connections are written to byte by byte. */
   split: FaultTarget | undefined;
-  /** Commands that are to be held. */
+  /** The commands to hold. */
   readonly holds: Set<HoldPoint> = new Set();
-  /** Commands whose replies are to be held. */
+  /** The commands whose replies to hold. */
   readonly replyHolds: Set<HoldPoint> = new Set();
-  /** Truncations that have not found their frame yet. */
+  /** The truncations that have not found their frame yet. */
   truncations: Truncation[] = [];
 
-  /** Takes a hold out of `holds`, if one of them is for this command. */
-  take(
+  /** Removes the first of `holds` that matches this command, and returns it. */
+  takeHold(
     holds: Set<HoldPoint>,
     command: Command,
     kind: FaultTarget,
   ): HoldPoint | undefined {
     for (const hold of holds) {
-      if (!hold.takes(command, kind)) continue;
+      if (!hold.matches(command, kind)) continue;
       holds.delete(hold);
       return hold;
     }
     return undefined;
   }
 
-  /** Takes a truncation, if one is for connections of this kind. */
+  /** Removes the first truncation for connections of this kind, and returns it. */
   takeTruncation(kind: FaultTarget): Truncation | undefined {
     const index = this.truncations.findIndex(({ which }) =>
       which === "all" || which === kind
@@ -56,7 +56,7 @@ export class Faults {
     return index < 0 ? undefined : this.truncations.splice(index, 1)[0];
   }
 
-  /** Ends everything that stands, and disarms the rest. */
+  /** Ends active faults, and disarms the others. */
   heal(): void {
     this.silence = undefined;
     this.split = undefined;
@@ -67,7 +67,7 @@ export class Faults {
       holds.clear();
     }
     for (const { done } of this.truncations.splice(0)) {
-      done.giveUp("No frame was truncated before the proxy was healed");
+      done.reject("No frame was truncated before the proxy was healed");
     }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Holding a command back, or its reply.
+ * Holds on a command or its reply.
  *
  * @module
  */
@@ -7,75 +7,75 @@
 import type { Command } from "../command_parser.ts";
 import type { FaultTarget } from "./target.ts";
 
-/** Which command to hold back. */
+/** Which command to hold. */
 export interface HoldOptions {
   /**
-   * Only a command on such a connection.
+   * Hold only a command on such a connection.
    *
    * @default {"all"}
    */
   which?: FaultTarget;
-  /** Only a command that has this among its arguments, such as a key. */
+  /** Hold only a command with this argument, such as a key. */
   argument?: string;
   /**
-   * How many such commands to let through first.
+   * How many matching commands to let pass first.
    *
    * @default {0}
    */
   skip?: number;
 }
 
-/** A command, or its reply, that is held back until the test lets it go. */
+/** A hold on a command or its reply, until the test releases it. Disposal releases it, too. */
 export interface Hold extends Disposable {
   /**
-   * Resolves once it is held. Rejects if that can no longer happen, because
-   * the hold was released or healed, or the proxy stopped, before.
+   * Resolves once the command or reply is held. Rejects if that can no longer
+   * happen, because the hold was released, or the proxy healed or stopped.
    */
   readonly reached: Promise<void>;
-  /** Lets it go on, with everything behind it. Idempotent. */
+  /** Passes it on, with everything behind it. Idempotent. */
   release(): void;
 }
 
-/** Something that a test waits for, and that may never happen. */
+/** An event that a test waits for, and that may never happen. */
 export class Latch {
-  /** Settles by one of the two methods. */
+  /** Settles when one of the two methods is called. */
   readonly promise: Promise<void>;
   readonly #resolve: () => void;
   readonly #reject: (reason: unknown) => void;
 
-  /** Nothing has happened yet. */
+  /** Creates an unsettled latch. */
   constructor() {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    // A test that does not look must not fail over it.
+    // A test that does not await it must not fail because of it.
     promise.catch(() => {});
     this.promise = promise;
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
-  /** It happened. */
-  happen(): void {
+  /** Resolves the promise. */
+  resolve(): void {
     this.#resolve();
   }
 
-  /** It will not happen any more; without effect if it did. */
-  giveUp(why: string): void {
-    this.#reject(new Error(why));
+  /** Rejects the promise, unless it is settled. */
+  reject(reason: string): void {
+    this.#reject(new Error(reason));
   }
 }
 
 /** The proxy's side of a {@linkcode Hold}. */
 export class HoldPoint implements Hold {
-  /** Whether the test let it go. */
-  released = false;
+  /** Whether the test released it. */
+  isReleased = false;
   readonly #command: string;
   readonly #argument: Uint8Array | undefined;
   readonly #which: FaultTarget;
   readonly #reached = new Latch();
-  readonly #freed = Promise.withResolvers<void>();
+  readonly #released = Promise.withResolvers<void>();
   #skip: number;
 
-  /** Takes the public method's parameters. */
+  /** Takes the parameters of {@linkcode FaultProxy.hold}. */
   constructor(command: string, options: HoldOptions = {}) {
     const { which = "all", argument, skip = 0 } = options;
     this.#command = command.toUpperCase();
@@ -86,45 +86,45 @@ export class HoldPoint implements Hold {
     }
   }
 
-  /** Resolves once it is held. */
+  /** Resolves once the command or reply is held. */
   get reached(): Promise<void> {
     return this.#reached.promise;
   }
 
-  /** Whether this command is the one, on a connection that counts as `kind`. */
-  takes(command: Command, kind: FaultTarget): boolean {
-    if (command.name !== this.#command || this.released) return false;
+  /** Whether to hold this command, on a connection of this kind. */
+  matches(command: Command, kind: FaultTarget): boolean {
+    if (command.name !== this.#command || this.isReleased) return false;
     if (this.#which !== "all" && this.#which !== kind) return false;
     const wanted = this.#argument;
     if (
       wanted !== undefined &&
-      !command.args.some((arg, index) => index > 0 && equal(arg, wanted))
+      !command.args.some((arg, index) => index > 0 && isEqual(arg, wanted))
     ) return false;
     return this.#skip-- <= 0;
   }
 
-  /** Tells the test that it is held; resolves when it may go on. */
-  arrive(): Promise<void> {
-    this.#reached.happen();
-    return this.#freed.promise;
+  /** Reports to the test that it is held; resolves once it is released. */
+  enter(): Promise<void> {
+    this.#reached.resolve();
+    return this.#released.promise;
   }
 
-  /** Lets it go on. */
+  /** Passes it on. */
   release(): void {
-    this.released = true;
-    this.#freed.resolve();
-    this.#reached.giveUp(
+    this.isReleased = true;
+    this.#released.resolve();
+    this.#reached.reject(
       `${this.#command} was not held before its hold was released`,
     );
   }
 
-  /** Lets it go on. */
+  /** Passes it on. */
   [Symbol.dispose](): void {
     this.release();
   }
 }
 
-function equal(one: Uint8Array, other: Uint8Array): boolean {
+function isEqual(one: Uint8Array, other: Uint8Array): boolean {
   return one.length === other.length &&
     one.every((byte, index) => byte === other[index]);
 }

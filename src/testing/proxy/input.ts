@@ -1,5 +1,5 @@
 /**
- * What a proxied connection makes of the bytes that it reads.
+ * Splits the bytes that a proxied connection reads into commands and replies.
  *
  * @module
  */
@@ -10,51 +10,51 @@ import type { HoldPoint } from "./hold.ts";
 import type { CommandPlan, Piece } from "./lane.ts";
 import { type FrameEnd, ReplyScanner } from "./reply_scanner.ts";
 
-/** Who wants to know of commands, and what is to happen to them. */
-export interface CommandWatcher {
+/** Observes commands, and decides on their faults. */
+export interface CommandObserver {
   /** The faults of all connections. */
   readonly faults: Faults;
-  /** A command came in, whether or not it will be passed on. */
-  sawCommand(name: string): void;
+  /** Called for each command received, whether or not it is passed on. */
+  onCommand(name: string): void;
 }
 
-/** What a client says before it shows what the connection is for. */
+/** The commands that do not show what a connection is for. */
 const SETUP = new Set(["AUTH", "HELLO", "SELECT", "CLIENT", "PING"]);
 
-/** Whether a connection counts as subscribed from this command on. */
+/** Whether this command makes a connection `"subscribed"`. */
 export function isSubscribe(command: Command): boolean {
   return /^[PS]?SUBSCRIBE$/.test(command.name);
 }
 
-/** A client's commands. */
+/** Reads a client's commands. */
 export class ClientInput {
-  /** The holds that this connection's commands ran into, until they are over. */
+  /** The holds on this connection's commands that have not ended. */
   readonly holds: Set<HoldPoint> = new Set();
-  readonly #watcher: CommandWatcher;
+  readonly #watcher: CommandObserver;
   #parser: CommandParser | undefined = new CommandParser();
   #isFirst = true;
   #isSubscribed = false;
   #isSilent: boolean;
 
-  /** `isSilent`: commands are counted and not passed on. */
-  constructor(watcher: CommandWatcher, isSilent: boolean) {
+  /** With `isSilent`, commands are counted but not passed on. */
+  constructor(watcher: CommandObserver, isSilent: boolean) {
     this.#watcher = watcher;
     this.#isSilent = isSilent;
   }
 
-  /** From now on commands are counted and not passed on, nor held. */
+  /** Counts commands from now on, but neither holds them nor passes them on. */
   silence(): void {
     this.#isSilent = true;
   }
 
-  /** Undefined where nothing is to be passed on. */
-  pieceOf(bytes: Uint8Array): Piece | undefined {
+  /** Parses bytes that were read; undefined if there is nothing to pass on. */
+  toPiece(bytes: Uint8Array): Piece | undefined {
     const at = performance.now();
     if (this.#isFirst && !looksLikeRedis(bytes)) this.#parser = undefined;
     this.#isFirst = false;
     if (this.#parser === undefined) return { bytes, at };
     const batch = this.#parser.push(bytes);
-    // Not Redis's protocol: passed on as it is from here on.
+    // Not Redis's protocol: pass everything on unparsed from here on.
     if (batch.error !== undefined) this.#parser = undefined;
     const wasSilent = this.#isSilent;
     const plans = this.#plan(batch.commands);
@@ -62,7 +62,7 @@ export class ClientInput {
     return wasSilent ? undefined : { bytes: passed, at, commands, plans };
   }
 
-  /** What was kept because its command was not complete, to be passed on when no more comes. */
+  /** Returns the bytes of an incomplete command, to be passed on at the end of the input. */
   takeRest(): Piece | undefined {
     if (this.#parser === undefined || this.#isSilent) return undefined;
     const bytes = this.#parser.takeRest();
@@ -70,8 +70,8 @@ export class ClientInput {
   }
 
   /**
-   * Decides what is to happen to commands, as they come in: a fault that is
-   * set or healed after a command was seen must not depend on how far it got.
+   * Decides on the faults of commands on arrival: a fault that the test sets or
+   * heals after a command was seen must not depend on how far the command got.
    */
   #plan(commands: readonly Command[]): Map<Command, CommandPlan> {
     const { faults } = this.#watcher;
@@ -80,8 +80,8 @@ export class ClientInput {
       if (!this.#isSilent) {
         this.#isSubscribed ||= isSubscribe(command);
         const kind = this.#isSubscribed ? "subscribed" : "command";
-        const hold = faults.take(faults.holds, command, kind);
-        const replyHold = faults.take(faults.replyHolds, command, kind);
+        const hold = faults.takeHold(faults.holds, command, kind);
+        const replyHold = faults.takeHold(faults.replyHolds, command, kind);
         this.#isSilent = faults.silence === "all" ||
           faults.silence === kind && !SETUP.has(command.name);
         if (this.#isSilent || hold !== undefined || replyHold !== undefined) {
@@ -90,31 +90,31 @@ export class ClientInput {
         if (hold !== undefined) this.holds.add(hold);
         if (replyHold !== undefined) this.holds.add(replyHold);
       }
-      this.#watcher.sawCommand(command.name);
+      this.#watcher.onCommand(command.name);
     }
     return plans;
   }
 }
 
-/** A server's replies and messages. */
+/** Reads a server's replies and messages. */
 export class ServerInput {
   #scanner: ReplyScanner | undefined = new ReplyScanner();
 
-  /** Finds the frames in what was read. */
-  pieceOf(bytes: Uint8Array): Piece {
+  /** Finds the frames in bytes that were read. */
+  toPiece(bytes: Uint8Array): Piece {
     const at = performance.now();
     const scanner = this.#scanner;
     if (scanner === undefined) return { bytes, at };
-    const beginsFrame = scanner.betweenFrames;
+    const beginsFrame = scanner.isBetweenFrames;
     let frames: FrameEnd[];
     try {
       frames = scanner.scan(bytes);
     } catch {
-      // Not Redis's protocol: passed on as it is from here on.
+      // Not Redis's protocol: pass everything on unparsed from here on.
       this.#scanner = undefined;
       return { bytes, at };
     }
-    const endsFrame = scanner.betweenFrames;
+    const endsFrame = scanner.isBetweenFrames;
     if (!endsFrame) {
       frames.push({ end: bytes.length, isReply: scanner.mayBeReply });
     }
@@ -122,7 +122,7 @@ export class ServerInput {
   }
 }
 
-/** Whether a connection that begins like this speaks RESP, or in lines; TLS does not. */
+/** Whether a connection that begins like this uses RESP or inline commands; TLS does neither. */
 function looksLikeRedis(bytes: Uint8Array): boolean {
   return /^[*A-Za-z]/.test(String.fromCharCode(bytes[0] as number));
 }

@@ -1,5 +1,6 @@
 /**
- * What one direction of a proxied connection has read and not yet passed on.
+ * The queue of bytes that one direction of a proxied connection has read but not
+ * yet passed on.
  *
  * @module
  */
@@ -8,13 +9,13 @@ import type { Command } from "../command_parser.ts";
 import type { HoldPoint } from "./hold.ts";
 import type { FrameEnd } from "./reply_scanner.ts";
 
-/** What is to happen to a command when its turn comes. */
+/** The faults of one command. */
 export interface CommandPlan {
-  /** The connection falls silent at this command. */
+  /** Whether the connection falls silent at this command. */
   readonly fallsSilent: boolean;
-  /** The command is held. */
+  /** The hold on the command. */
   readonly hold: HoldPoint | undefined;
-  /** Its reply is held. */
+  /** The hold on its reply. */
   readonly replyHold: HoldPoint | undefined;
 }
 
@@ -22,45 +23,45 @@ export interface CommandPlan {
 export interface Piece {
   /** The bytes. */
   readonly bytes: Uint8Array;
-  /** When they came in, on the clock of `performance.now()`. */
+  /** When they were read, by `performance.now()`. */
   readonly at: number;
-  /** The commands that they are; none where they are not Redis's protocol. */
+  /** The commands in them; undefined if they are not Redis's protocol. */
   readonly commands?: readonly Command[];
-  /** The commands to which something is to happen. */
+  /** The commands that have faults. */
   readonly plans?: ReadonlyMap<Command, CommandPlan>;
-  /** The frames that end in them; an unfinished one at the end is among them. */
+  /** The frames that end in them, and an unfinished one at their end. */
   readonly frames?: readonly FrameEnd[];
-  /** Whether their first byte begins a frame. */
+  /** Whether the first byte begins a frame. */
   readonly beginsFrame?: boolean;
-  /** Whether their last byte ends one. */
+  /** Whether the last byte ends a frame. */
   readonly endsFrame?: boolean;
 }
 
-/** Past this, the sender is held back as by a full socket. */
-const CAPACITY = 16_777_216;
+/** Beyond this, the sender is not read, as with a full socket. */
+const CAPACITY_BYTES = 16_777_216;
 
 /** A bounded queue with one reader and one writer. */
 export class ProxyLane {
   #pieces: Piece[] = [];
   #size = 0;
-  #ended = false;
+  #isEnded = false;
   #wakeReader: (() => void) | undefined;
   #wakeWriter: (() => void) | undefined;
 
-  /** Puts a piece in; resolves when there is room for another. */
+  /** Adds a piece; resolves when there is room for another. */
   async push(piece: Piece): Promise<void> {
-    if (this.#ended) return;
+    if (this.#isEnded) return;
     this.#pieces.push(piece);
     this.#size += piece.bytes.length;
     this.#wakeReader?.();
-    while (this.#size > CAPACITY && !this.#ended) {
+    while (this.#size > CAPACITY_BYTES && !this.#isEnded) {
       await new Promise<void>((resolve) => this.#wakeWriter = resolve);
     }
   }
 
-  /** The next piece; undefined once the lane has ended and is empty. */
-  async take(): Promise<Piece | undefined> {
-    while (this.#pieces.length === 0 && !this.#ended) {
+  /** Resolves with the next piece; with undefined once the lane has ended and is empty. */
+  async next(): Promise<Piece | undefined> {
+    while (this.#pieces.length === 0 && !this.#isEnded) {
       await new Promise<void>((resolve) => this.#wakeReader = resolve);
     }
     const piece = this.#pieces.shift();
@@ -69,14 +70,14 @@ export class ProxyLane {
     return piece;
   }
 
-  /** Nothing more comes; what is in can still be taken. */
+  /** Ends the lane; the pieces in it can still be read. */
   end(): void {
-    this.#ended = true;
+    this.#isEnded = true;
     this.#wakeReader?.();
     this.#wakeWriter?.();
   }
 
-  /** Throws away what is in. */
+  /** Drops all pieces. */
   clear(): void {
     this.#pieces = [];
     this.#size = 0;

@@ -1,5 +1,5 @@
 /**
- * A way to let sockets be read before more is written to them.
+ * Waits until sockets have been read, before more is written to them.
  *
  * @module
  */
@@ -7,11 +7,10 @@
 import { listenOnLoopback } from "../loopback.ts";
 
 /**
- * A socket that is connected to itself. Between two writes without a wait, a
- * reader in the same process hardly ever gets a turn, and reads what both wrote
- * as one; nor do timers of 0 ms help, for they take more than one. A byte on
- * its way through a socket does: when it has arrived, so has what was written
- * before it.
+ * A pair of connected sockets. Between two consecutive writes, a reader in the
+ * same process hardly ever gets a turn, and reads both as one; a timer of 0 ms
+ * takes longer than a millisecond. The round trip of a byte is faster: when it
+ * has arrived, everything written before it has arrived, too.
  */
 export class Pulse implements Disposable {
   readonly #near: Deno.TcpConn;
@@ -35,14 +34,14 @@ export class Pulse implements Disposable {
     return new Pulse(near, far);
   }
 
-  /** Resolves after every socket that could be read was read once. */
-  async beat(): Promise<void> {
+  /** Resolves after every readable socket was read once. */
+  async roundTrip(): Promise<void> {
     const arrived = this.#far.read(this.#byte);
     await this.#near.write(this.#byte);
     await arrived;
   }
 
-  /** Closes both ends; a beat under way rejects. */
+  /** Closes both ends; a pending round trip rejects. */
   [Symbol.dispose](): void {
     this.#near.close();
     this.#far.close();

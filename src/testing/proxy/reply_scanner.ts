@@ -1,5 +1,5 @@
 /**
- * Finds where replies end in what a Redis server sends, without reading them.
+ * Finds the ends of replies in what a Redis server sends, without decoding them.
  *
  * @module
  */
@@ -8,43 +8,43 @@
 export interface FrameEnd {
   /** The index after the frame's last byte, in the piece in which it ended. */
   readonly end: number;
-  /** False for a published message, which no command asked for. */
+  /** False for a published message, which answers no command. */
   readonly isReply: boolean;
 }
 
 const LF = 10;
-/** Enough of a frame to tell a message from a reply: type, length, type, length, `smessage`. */
-const HEAD_LENGTH = 24;
-/** The heads of what comes unasked, in RESP2 (`*`) and RESP3 (`>`). */
+/** Enough to tell a message from a reply: type, length, type, length, `smessage`. */
+const HEAD_BYTES = 24;
+/** The heads of unsolicited frames, in RESP2 (`*`) and RESP3 (`>`). */
 const MESSAGE =
   /^(?:[*>]3\r\n\$7\r\nmessage|[*>]4\r\n\$8\r\npmessage|[*>]3\r\n\$8\r\nsmessage|>2\r\n\$10\r\ninvalidate)/;
 
-/** Keeps its place in a stream of frames that comes in pieces of any size. */
+/** Scans a stream of frames that arrives in pieces of any size. */
 export class ReplyScanner {
-  /** Elements that each open aggregate still waits for, the outermost first. */
+  /** How many elements each open aggregate still lacks, the outermost first. */
   readonly #open: number[] = [];
-  /** Bytes of a bulk string, its line end included, that are still to come. */
+  /** How many bytes of a bulk string are missing, its line end included. */
   #skip = 0;
   #line = "";
   #head = "";
 
   /** Whether the next byte begins a frame. */
-  get betweenFrames(): boolean {
+  get isBetweenFrames(): boolean {
     return this.#head === "";
   }
 
   /**
-   * Whether a frame that has begun but not ended may be a reply: false only
-   * once enough of it is there to know a message.
+   * Whether an unfinished frame may be a reply: false only once enough of it has
+   * arrived to recognize a message.
    */
   get mayBeReply(): boolean {
     return !MESSAGE.test(this.#head);
   }
 
   /**
-   * Takes the next piece; gives the frames that end in it.
+   * Scans the next piece, and returns the frames that end in it.
    *
-   * @throws {SyntaxError} If this is not Redis's protocol.
+   * @throws {SyntaxError} If it is not Redis's protocol.
    */
   scan(piece: Uint8Array): FrameEnd[] {
     const ends: FrameEnd[] = [];
@@ -56,14 +56,14 @@ export class ReplyScanner {
         this.#skip -= skipped;
         index += skipped;
         if (this.#skip > 0) break;
-        if (!this.#closed()) continue;
+        if (!this.#endElement()) continue;
       } else {
         const newline = piece.indexOf(LF, index);
         const stop = newline < 0 ? piece.length : newline + 1;
         this.#line += latin1(piece, index, stop);
         index = stop;
         if (newline < 0) break;
-        if (!this.#lineRead()) continue;
+        if (!this.#endLine()) continue;
       }
       this.#addHead(piece, start, index);
       ends.push({ end: index, isReply: this.mayBeReply });
@@ -74,8 +74,8 @@ export class ReplyScanner {
     return ends;
   }
 
-  /** Takes note of a header line; true if it ended a frame. */
-  #lineRead(): boolean {
+  /** Processes a header line; true if it ends a frame. */
+  #endLine(): boolean {
     const line = this.#line;
     this.#line = "";
     const length = Number(line.slice(1));
@@ -87,18 +87,18 @@ export class ReplyScanner {
       case ",":
       case "#":
       case "(":
-        return this.#closed();
+        return this.#endElement();
       case "$":
       case "!":
       case "=":
-        if (length < 0) return this.#closed();
+        if (length < 0) return this.#endElement();
         this.#skip = length + 2;
         return false;
       case "*":
       case ">":
       case "~":
       case "%": {
-        if (length <= 0) return this.#closed();
+        if (length <= 0) return this.#endElement();
         this.#open.push(line[0] === "%" ? 2 * length : length);
         return false;
       }
@@ -109,8 +109,8 @@ export class ReplyScanner {
     }
   }
 
-  /** An element ended: so do the aggregates of which it was the last. */
-  #closed(): boolean {
+  /** Ends an element, and the aggregates whose last it was; true if that ends the frame. */
+  #endElement(): boolean {
     const open = this.#open;
     while (open.length > 0) {
       const left = (open[open.length - 1] as number) - 1;
@@ -124,7 +124,7 @@ export class ReplyScanner {
   }
 
   #addHead(piece: Uint8Array, start: number, end: number): void {
-    const missing = HEAD_LENGTH - this.#head.length;
+    const missing = HEAD_BYTES - this.#head.length;
     if (missing > 0) {
       this.#head += latin1(piece, start, Math.min(end, start + missing));
     }

@@ -1,9 +1,9 @@
 /**
- * Which connections a fault is for. A connection counts as `"subscribed"` once
- * a SUBSCRIBE, PSUBSCRIBE or SSUBSCRIBE passed through it, and as `"command"`
- * until then.
+ * Which connections a fault applies to. A connection is `"subscribed"` once a
+ * SUBSCRIBE, PSUBSCRIBE or SSUBSCRIBE passed through it, and `"command"` until
+ * then.
  */
 export type FaultTarget = "all" | "subscribed" | "command";
 
-/** The way that bytes take through the proxy. */
+/** The direction of bytes through the proxy. */
 export type FaultDirection = "toClient" | "toServer";

@@ -1,19 +1,11 @@
 import { decodeDocument } from "../../../src/protocol/decode.ts";
 import { hasEscapedKey } from "../../../src/formats/json/escaped_key.ts";
 import { parseJson } from "../../../src/formats/json/parse.ts";
-import { assertEquals, assertExists } from "../../support/assert.ts";
-import { ChildDeno } from "../../support/child_deno.ts";
+import { assertEquals } from "../../support/assert.ts";
 import { seededRandom } from "../../support/seeded_random.ts";
 
 const BIGINT = { integers: "bigint" } as const;
 const { raw } = String;
-
-/** Whether this V8 has the bug in `docs/v8-json-parse.md`. */
-function isV8Faulty(): boolean {
-  JSON.parse(raw`{"isV8Faulty":1,"caf\\":2}`);
-  const value = JSON.parse(raw`{"isV8Faulty":1,"caf\u00e9":3}`);
-  return !Object.hasOwn(value, "caf\u00e9");
-}
 
 Deno.test("hasEscapedKey() finds a backslash in a key", () => {
   for (
@@ -128,19 +120,4 @@ Deno.test("decodeDocument() reads a key correctly, whatever was parsed before", 
     price: 1,
     "caf\u00e9": 3,
   });
-});
-
-Deno.test({
-  name: "docs/v8-json-parse.md reproduces the bug in V8",
-  // Skipped once V8 is fixed.
-  ignore: !isV8Faulty(),
-  async fn() {
-    const report = await Deno.readTextFile(
-      new URL("../../../docs/v8-json-parse.md", import.meta.url),
-    );
-    const program = /```ts\n(.*?)```/s.exec(report)?.[1];
-    assertExists(program);
-    await using child = new ChildDeno(["eval", program], ".");
-    assertEquals(await child.end(), ["wrong"]);
-  },
 });

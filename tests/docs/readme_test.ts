@@ -8,13 +8,13 @@
  * @module
  */
 
-import settings from "../deno.json" with { type: "json" };
-import { assert, assertEquals, assertMatch } from "./support/assert.ts";
-import { ChildDeno } from "./support/child_deno.ts";
-import { needs } from "./support/needs.ts";
-import { startRedis } from "./support/redis_server.ts";
+import settings from "../../deno.json" with { type: "json" };
+import { assert, assertEquals, assertMatch } from "../support/assert.ts";
+import { ChildDeno } from "../support/child_deno.ts";
+import { needs } from "../support/needs.ts";
+import { startRedis } from "../support/redis_server.ts";
 
-const root = new URL("../", import.meta.url);
+const root = new URL("../../", import.meta.url);
 /** The URL that the snippets import the module from. */
 const PUBLISHED =
   `https://deno.land/x/celery_results@v${settings.version}/` as const;
@@ -68,7 +68,7 @@ class Programs implements AsyncDisposable {
 
   static async write(): Promise<Programs> {
     const written = new Programs(await Deno.makeTempDir({ prefix: "readme-" }));
-    const double = new URL("support/deno_redis_double.ts", import.meta.url);
+    const double = new URL("../support/deno_redis_double.ts", import.meta.url);
     await written.#write(
       "deno_redis.ts",
       `import { denoRedisDouble } from ${JSON.stringify(double.href)};\n` +

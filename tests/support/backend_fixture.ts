@@ -2,20 +2,20 @@ import { ResultBackend, type ResultBackendOptions } from "../../mod.ts";
 import { MemoryRedis } from "../../testing.ts";
 import { connect, type TestClient } from "./client.ts";
 
-/** A backend on a Redis of its own, within the process, and a second mouth to ask it. */
-export class BackendStage implements AsyncDisposable {
+/** A backend on a MemoryRedis, and a client for the commands that a backend does not send. */
+export class BackendFixture implements AsyncDisposable {
   /** The server. */
   readonly redis: MemoryRedis;
-  /** What is tested. */
+  /** The backend under test. */
   readonly backend: ResultBackend;
-  /** Speaks to the server past the backend. */
+  /** Connects to the server directly. */
   readonly client: TestClient;
 
-  /** Starts all of it. */
-  static async start(options?: ResultBackendOptions): Promise<BackendStage> {
+  /** Starts the server, the client and the backend. */
+  static async start(options?: ResultBackendOptions): Promise<BackendFixture> {
     const redis = await MemoryRedis.start();
     const client = await connect(redis.url);
-    return new BackendStage(redis, client, options);
+    return new BackendFixture(redis, client, options);
   }
 
   private constructor(
@@ -28,7 +28,7 @@ export class BackendStage implements AsyncDisposable {
     this.backend = new ResultBackend(redis.url, options);
   }
 
-  /** Stores SUCCESS, with the tasks that this one sent. */
+  /** Stores SUCCESS, with these children. */
   async done(
     taskId: string,
     result: unknown = null,
@@ -37,7 +37,7 @@ export class BackendStage implements AsyncDisposable {
     await this.backend.markAsDone(taskId, result, { children });
   }
 
-  /** Stores a ValueError, also where a SUCCESS stands. */
+  /** Stores a ValueError, even in place of a SUCCESS. */
   async failed(taskId: string): Promise<void> {
     await this.backend.forget(taskId);
     await this.backend.markAsFailure(taskId, {
@@ -52,13 +52,13 @@ export class BackendStage implements AsyncDisposable {
     await this.client.send("SET", `celery-task-meta-${taskId}`, document);
   }
 
-  /** The keys that there are, in order. */
+  /** All keys, sorted. */
   async keys(): Promise<string[]> {
     const keys = await this.client.send("KEYS", "*");
     return (keys as string[]).sort();
   }
 
-  /** How many channels are subscribed, once everything sent before is through. */
+  /** How many channels have subscribers, once all earlier commands are done. */
   async channels(): Promise<number> {
     await using fence = this.backend.consumer();
     await fence.add("fence");

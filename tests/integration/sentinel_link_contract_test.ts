@@ -3,16 +3,13 @@
 import {
   SentinelDriver,
   type SentinelDriverOptions,
-} from "../../../src/redis/sentinel/driver.ts";
-import { denoRuntime } from "../../../src/runtime.ts";
-import { connect } from "../../support/client.ts";
-import {
-  type DriverChange,
-  linkContract,
-} from "../../support/link_contract.ts";
-import { needs } from "../../support/needs.ts";
-import { startRedis } from "../../support/redis_server.ts";
-import { TcpSentinel } from "../../support/tcp_sentinel.ts";
+} from "../../src/redis/sentinel/driver.ts";
+import { denoRuntime } from "../../src/runtime.ts";
+import { connect } from "../support/client.ts";
+import { type DriverChange, linkContract } from "../support/link_contract.ts";
+import { needs } from "../support/needs.ts";
+import { startRedis } from "../support/redis_server.ts";
+import { TcpSentinel } from "../support/tcp_sentinel.ts";
 
 function here(path: string): string {
   return JSON.stringify(new URL(path, import.meta.url).href);
@@ -48,9 +45,9 @@ linkContract("SentinelDriver:", async () => {
     client: () => connect(redis.url.replace(/\/0$/, "/1")),
     program: `
       import { SentinelDriver } from ${
-      here("../../../src/redis/sentinel/driver.ts")
+      here("../../src/redis/sentinel/driver.ts")
     };
-      import { denoRuntime } from ${here("../../../src/runtime.ts")};
+      import { denoRuntime } from ${here("../../src/runtime.ts")};
       const options = ${JSON.stringify(optionsOf())};
       options.connection.runtime = denoRuntime;
       const driver = new SentinelDriver(options);

@@ -1,16 +1,16 @@
 // The contract of links, for a real cluster. It has one node, because the
 // contract inspects one server. cluster_test.ts covers several nodes.
 
-import { ClusterDriver } from "../../../src/redis/cluster/driver.ts";
-import { denoRuntime } from "../../../src/runtime.ts";
+import { ClusterDriver } from "../../src/redis/cluster/driver.ts";
+import { denoRuntime } from "../../src/runtime.ts";
 import {
   type DriverChange,
   linkContract,
   type LinkStage,
-} from "../../support/link_contract.ts";
-import { needs } from "../../support/needs.ts";
-import { type RedisServer, startRedis } from "../../support/redis_server.ts";
-import { until } from "../../support/until.ts";
+} from "../support/link_contract.ts";
+import { needs } from "../support/needs.ts";
+import { type RedisServer, startRedis } from "../support/redis_server.ts";
+import { until } from "../support/until.ts";
 
 /** Resolves once the node serves its slots. */
 async function untilOk(redis: RedisServer): Promise<void> {
@@ -51,9 +51,9 @@ async function clusterStage(
     client: () => redis.client(),
     program: `
       import { ClusterDriver } from ${
-      here("../../../src/redis/cluster/driver.ts")
+      here("../../src/redis/cluster/driver.ts")
     };
-      import { denoRuntime } from ${here("../../../src/runtime.ts")};
+      import { denoRuntime } from ${here("../../src/runtime.ts")};
       const driver = new ClusterDriver({
         ...${JSON.stringify({ ...options, seeds: [{ hostname, port }] })},
         runtime: denoRuntime,

@@ -24,20 +24,20 @@ import { ResultSource } from "../../src/source/source.ts";
 import { StatusHub } from "../../src/status.ts";
 import { ResultStore } from "../../src/store/result_store.ts";
 
-/** Options of a {@linkcode ChordStage}. */
-export interface ChordStageOptions extends ResultBackendOptions {
+/** Options of a {@linkcode ChordFixture}. */
+export interface ChordFixtureOptions extends ResultBackendOptions {
   /** Reads saved groups. By default, no group is saved. */
   restoreGroup?: ChordCompletionContext["restoreGroup"];
 }
 
 /** Chords as in a backend, with saved groups from the test. */
-export class ChordStage implements AsyncDisposable {
+export class ChordFixture implements AsyncDisposable {
   readonly chords: Chords;
   readonly source: ResultSource;
 
   constructor(
     url: string,
-    { restoreGroup, ...options }: ChordStageOptions = {},
+    { restoreGroup, ...options }: ChordFixtureOptions = {},
   ) {
     const settings = resolveOptions({
       reconnect: { minTimeout: 1, maxTimeout: 10 },

@@ -6,10 +6,10 @@
  * @module
  */
 
-import { assert, assertEquals } from "./support/assert.ts";
-import { ChildDeno } from "./support/child_deno.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import { ChildDeno } from "../support/child_deno.ts";
 
-const root = `${import.meta.dirname}/..`;
+const root = `${import.meta.dirname}/../..`;
 const ENTRIES = [
   "mod.ts",
   "deno_redis.ts",
@@ -21,7 +21,7 @@ const ENTRIES = [
 /** The name of a DOMException. It has no class of its own. */
 const ABORT = "AbortError";
 
-/** One exported name, as `deno doc --json` gives it: a tree of declarations. */
+/** An exported name in the output of `deno doc --json`: a tree of declarations. */
 interface PublicSymbol {
   name: string;
   declarations: unknown[];

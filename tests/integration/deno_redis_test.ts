@@ -7,16 +7,16 @@ import {
   type DenoRedisClient,
   type DenoRedisConnect,
   type DenoRedisOptions,
-} from "../../../deno_redis.ts";
-import type { RedisLink } from "../../../driver.ts";
+} from "../../deno_redis.ts";
+import type { RedisLink } from "../../driver.ts";
 import {
   ConfigurationError,
   RedisConnectionError,
   RedisError,
   ResultBackend,
   type ResultBackendOptions,
-} from "../../../mod.ts";
-import { FaultProxy, MemoryRedis } from "../../../testing.ts";
+} from "../../mod.ts";
+import { FaultProxy, MemoryRedis } from "../../testing.ts";
 import {
   assert,
   assertEquals,
@@ -25,26 +25,26 @@ import {
   assertStrictEquals,
   assertStringIncludes,
   assertThrows,
-} from "../../support/assert.ts";
-import { connect as connectClient } from "../../support/client.ts";
-import { denoRedisDouble } from "../../support/deno_redis_double.ts";
-import { FakeRuntime } from "../../support/fake_runtime.ts";
+} from "../support/assert.ts";
+import { connect as connectClient } from "../support/client.ts";
+import { denoRedisDouble } from "../support/deno_redis_double.ts";
+import { FakeRuntime } from "../support/fake_runtime.ts";
 import {
   type DriverChange,
   linkContract,
   type LinkStage,
-} from "../../support/link_contract.ts";
-import { DENO_REDIS_MODULE, needs } from "../../support/needs.ts";
-import type { Need } from "../../support/needs.ts";
-import { startRedis } from "../../support/redis_server.ts";
+} from "../support/link_contract.ts";
+import { DENO_REDIS_MODULE, needs } from "../support/needs.ts";
+import type { Need } from "../support/needs.ts";
+import { startRedis } from "../support/redis_server.ts";
 import {
   collect,
   countOutcomes,
   inboxOf,
   taskIds,
   untilStatus,
-} from "../../support/results.ts";
-import { until, within } from "../../support/until.ts";
+} from "../support/results.ts";
+import { until, within } from "../support/until.ts";
 
 /** A `connect` to test with. */
 interface Form {
@@ -55,8 +55,7 @@ interface Form {
   readonly program: string;
 }
 
-const DOUBLE =
-  new URL("../../support/deno_redis_double.ts", import.meta.url).href;
+const DOUBLE = new URL("../support/deno_redis_double.ts", import.meta.url).href;
 const FORMS: readonly Form[] = [
   ...(["0.32", "0.37", "0.41"] as const).map((version): Form => ({
     name: `denoRedis over a double of ${version}:`,
@@ -99,7 +98,7 @@ async function start(form: Form): Promise<LinkStage> {
     program: `
       ${form.program}
       import { denoRedis } from ${
-      JSON.stringify(new URL("../../../deno_redis.ts", import.meta.url).href)
+      JSON.stringify(new URL("../../deno_redis.ts", import.meta.url).href)
     };
       const driver = denoRedis(connect, ${JSON.stringify(options)});
     `,

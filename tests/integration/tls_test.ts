@@ -1,17 +1,14 @@
-import { ResultBackend } from "../../../mod.ts";
-import {
-  ConfigurationError,
-  RedisConnectionError,
-} from "../../../src/errors.ts";
-import type { ResultBackendOptions } from "../../../src/options.ts";
-import { assert, assertEquals, assertRejects } from "../../support/assert.ts";
-import { certificates } from "../../support/certificates.ts";
-import { ChildDeno } from "../../support/child_deno.ts";
-import { connect } from "../../support/client.ts";
-import { needs } from "../../support/needs.ts";
-import { freePort, startRedis } from "../../support/redis_server.ts";
-import { inboxOf } from "../../support/results.ts";
-import { within } from "../../support/until.ts";
+import { ResultBackend } from "../../mod.ts";
+import { ConfigurationError, RedisConnectionError } from "../../src/errors.ts";
+import type { ResultBackendOptions } from "../../src/options.ts";
+import { assert, assertEquals, assertRejects } from "../support/assert.ts";
+import { certificates } from "../support/certificates.ts";
+import { ChildDeno } from "../support/child_deno.ts";
+import { connect } from "../support/client.ts";
+import { needs } from "../support/needs.ts";
+import { freePort, startRedis } from "../support/redis_server.ts";
+import { inboxOf } from "../support/results.ts";
+import { within } from "../support/until.ts";
 
 /**
  * The error of a backend that cannot connect. A server that hangs up may cut off
@@ -370,7 +367,7 @@ test("missing permissions are named", async () => {
       ],
     ] as const
   ) {
-    const mod = new URL("../../../mod.ts", import.meta.url).href;
+    const mod = new URL("../../mod.ts", import.meta.url).href;
     const program = `
       import { ResultBackend } from ${JSON.stringify(mod)};
       const backend = new ResultBackend(${JSON.stringify(url)});
@@ -392,7 +389,7 @@ test("missing permissions are named", async () => {
 test("a process ends after close(), even if a handshake is never answered", async () => {
   const { client } = await certificates();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const mod = new URL("../../../mod.ts", import.meta.url).href;
+  const mod = new URL("../../mod.ts", import.meta.url).href;
   const file = await Deno.makeTempFile({ suffix: ".ts" });
   for (
     const query of [

@@ -8,20 +8,20 @@ import {
   Ledger,
   type Outcome,
   type OutcomeEvent,
-} from "../examples/demo/ledger.ts";
-import { ResultBackend } from "../mod.ts";
-import { FaultProxy, MemoryRedis } from "../testing.ts";
+} from "../../examples/demo/ledger.ts";
+import { ResultBackend } from "../../mod.ts";
+import { FaultProxy, MemoryRedis } from "../../testing.ts";
 import {
   assert,
   assertEquals,
   assertMatch,
   assertStringIncludes,
-} from "./support/assert.ts";
-import { ChildDeno } from "./support/child_deno.ts";
-import { connect } from "./support/client.ts";
-import { freePort } from "./support/redis_server.ts";
+} from "../support/assert.ts";
+import { ChildDeno } from "../support/child_deno.ts";
+import { connect } from "../support/client.ts";
+import { freePort } from "../support/redis_server.ts";
 
-const root = `${import.meta.dirname}/..`;
+const root = `${import.meta.dirname}/../..`;
 
 /** Starts an example with no more permissions than it says it needs. */
 function start(

@@ -6,42 +6,42 @@
 
 import { ReplyError } from "./reply.ts";
 
-/** What a key holds. */
+/** The value of a key. */
 export type Value =
   | { readonly type: "string"; bytes: Uint8Array }
   | { readonly type: "list"; readonly items: Uint8Array[] }
   /** Scores by member. */
   | { readonly type: "zset"; readonly scores: Map<string, number> };
 
-/** Somebody who WATCHes a key. */
+/** What WATCHes a key. */
 export interface Watcher {
-  /** The key was changed, or its time was up. */
-  changed(): void;
+  /** Called when the key changed or expired. */
+  onChange(): void;
 }
 
 interface Entry {
   value: Value;
-  /** Milliseconds since 1970; Infinity: for ever. */
+  /** In milliseconds since 1970; Infinity: never. */
   expiresAt: number;
 }
 
 /**
- * One numbered database. Keys are texts of one character a byte. Keys whose
- * time is up go when somebody looks at them.
+ * One numbered database. A key is a string of one character per byte. An
+ * expired key is removed when it is next accessed.
  */
 export class Database {
   readonly #entries = new Map<string, Entry>();
   readonly #watchers = new Map<string, Set<Watcher>>();
 
-  /** What `key` holds, if anything. */
+  /** The value of `key`, if it exists. */
   get(key: string): Value | undefined {
     return this.#entry(key)?.value;
   }
 
   /**
-   * What `key` holds, if it holds anything.
+   * The value of `key`, if it exists.
    *
-   * @throws {ReplyError} If it holds something of another type.
+   * @throws {ReplyError} If it is of another type.
    */
   getAs<Type extends Value["type"]>(
     key: string,
@@ -57,18 +57,18 @@ export class Database {
     return value;
   }
 
-  /** Puts a value at `key`, for ever unless `expiresAt` says otherwise. */
+  /** Sets the value of `key`, to expire at `expiresAt`. */
   set(key: string, value: Value, expiresAt = Infinity): void {
     this.#entries.set(key, { value, expiresAt });
     this.touch(key);
   }
 
-  /** Tells those who watch `key` that what it holds was changed. */
+  /** Notifies the watchers of `key` that its value changed. */
   touch(key: string): void {
-    for (const watcher of this.#watchers.get(key) ?? []) watcher.changed();
+    for (const watcher of this.#watchers.get(key) ?? []) watcher.onChange();
   }
 
-  /** Removes `key`; false if there is none. */
+  /** Removes `key`; false if it does not exist. */
   delete(key: string): boolean {
     if (this.#entry(key) === undefined) return false;
     this.#entries.delete(key);
@@ -76,12 +76,12 @@ export class Database {
     return true;
   }
 
-  /** When `key` goes: Infinity if never, undefined if there is none. */
+  /** When `key` expires: Infinity if never, undefined if it does not exist. */
   expiry(key: string): number | undefined {
     return this.#entry(key)?.expiresAt;
   }
 
-  /** Sets when `key` goes; without effect if there is none. */
+  /** Sets when `key` expires; without effect if it does not exist. */
   expire(key: string, expiresAt: number): void {
     const entry = this.#entry(key);
     if (entry === undefined) return;
@@ -96,19 +96,19 @@ export class Database {
     );
   }
 
-  /** Removes everything. */
+  /** Removes all keys. */
   clear(): void {
     for (const key of this.keys()) this.delete(key);
   }
 
-  /** Tells `watcher` when `key` changes. */
+  /** Notifies `watcher` when `key` changes or expires. */
   watch(key: string, watcher: Watcher): void {
     const watchers = this.#watchers.get(key);
     if (watchers === undefined) this.#watchers.set(key, new Set([watcher]));
     else watchers.add(watcher);
   }
 
-  /** Tells it no longer. */
+  /** Ends what {@linkcode Database.watch} began. */
   unwatch(key: string, watcher: Watcher): void {
     const watchers = this.#watchers.get(key);
     watchers?.delete(watcher);

@@ -1,6 +1,6 @@
 /**
- * Gives the same commands to the memory Redis and to a real one, and compares
- * what comes back, to the byte.
+ * Sends the same commands to MemoryRedis and to a real Redis, and compares the
+ * replies byte by byte.
  */
 
 import { CHORD_SCRIPT } from "../../src/chords/chord_script.ts";
@@ -19,11 +19,11 @@ type Step = readonly [string, ...Argument[]];
 
 interface Options {
   password?: string;
-  /** Makes equal what may differ in a reply. */
+  /** Removes permitted differences from a reply. */
   normalize?: (reply: string) => string;
 }
 
-/** Runs the steps one by one; gives each with its reply, as it came over the wire. */
+/** Runs the steps in order; returns each with its reply in wire format. */
 async function replies(
   url: string,
   steps: readonly Step[],
@@ -59,18 +59,18 @@ function differential(
   { password, normalize = (reply) => reply }: Options = {},
 ): void {
   Deno.test(needs("redis-server", {
-    name: `MemoryRedis answers as Redis does: ${name}`,
+    name: `MemoryRedis replies like Redis: ${name}`,
     fn: async () => {
       const options = password === undefined ? {} : { password };
       await using real = await startRedis(options);
       await using memory = await MemoryRedis.start(options);
-      // Without the password, which the steps are to give.
+      // Without the password, which the steps send.
       const [expected, actual] = await Promise.all(
         [real, memory].map(({ hostname, port }) =>
           replies(`redis://${hostname}:${port}`, steps, normalize)
         ),
       );
-      // From the first difference on, or thousands of lines hide it.
+      // Only from the first difference on, which thousands of lines would hide.
       const from = actual?.findIndex((line, at) => line !== expected?.[at]);
       assertEquals(actual?.length, expected?.length);
       if (from !== undefined && from >= 0) {
@@ -458,7 +458,7 @@ const ODD_PATTERNS = [
   ],
 ];
 
-/** One key at a time, since the order of several is anybody's guess. */
+/** One key at a time, because the order of several is undefined. */
 differential("odd patterns", [
   ...[
     "a",
@@ -785,7 +785,7 @@ differential("publishing and subscribing", [
   ["6:QUIT"],
 ]);
 
-/** Documents as they may stand at a key, from plain to what no script can tell. */
+/** Documents that a key may hold, from plain ones to some whose state the script cannot read. */
 const standing: readonly Argument[] = [
   '{"status": "SUCCESS", "result": 1}',
   '{"status": "FAILURE", "result": 1}',
@@ -867,7 +867,7 @@ differential("this module's store script", [
   ["SCRIPT", "FLUSH"],
   ["EVALSHA", STORE_SHA, 1, "k", "new", "100", "PUBLISH", "0"],
 ], {
-  // Redis names the line of the script; the memory Redis runs no Lua.
+  // Redis names the line of the script; the memory Redis cannot run Lua.
   normalize: (reply) => reply.replaceAll(/@user_script:\d+/g, "@user_script:?"),
 });
 
@@ -929,7 +929,7 @@ differential("this module's chord script", [
   ["TTL", "j"],
   ["TTL", "t"],
   ["TTL", "s"],
-  // At a place that is taken.
+  // With a score that is taken.
   part(0, "a", 0),
   part(0, "c", 0),
   part(0, "c", 0, "1", "x", "b"),
@@ -960,7 +960,7 @@ differential("this module's chord script", [
   ["DEL", "s", "j"],
   ["RPUSH", "s", "x"],
   part(1, "g", 100),
-  // Of a cluster: the parts' key alone.
+  // In a cluster: only the key of the parts.
   ["DEL", "j"],
   partAlone(0, "a", 100),
   partAlone(0, "a", 0),
@@ -983,15 +983,15 @@ function ascii(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-/** As many as find a difference, should there be one: measured with a command broken. */
+/** Enough to find a difference; measured with a broken command. */
 const RANDOM_COMMANDS = 4_000;
 
 differential("random commands on few keys", randomSteps(RANDOM_COMMANDS), {
-  // By the clock: a second may pass between the two.
+  // Depends on the clock: a second may pass between the two.
   normalize: (reply) => reply.replace(/^:(9[89]|100)\r\n$/, ":100\r\n"),
 });
 
-/** The same steps each time: from a generator of its own, with a fixed seed. */
+/** Reproducible random steps, from a fixed seed. */
 function randomSteps(count: number): Step[] {
   let seed = 20_201;
   function random(below: number): number {

@@ -17,7 +17,7 @@ import {
   assertRejects,
   assertStrictEquals,
 } from "../support/assert.ts";
-import { bodyOf, Completions, requestsOf } from "../support/chord_stage.ts";
+import { bodyOf, Completions, requestsOf } from "../support/chord_fixture.ts";
 import type { Reply, TestClient } from "../support/client.ts";
 import { needs } from "../support/needs.ts";
 import { type RedisServer, startRedis } from "../support/redis_server.ts";

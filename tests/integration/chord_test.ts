@@ -25,10 +25,10 @@ import {
 } from "../support/assert.ts";
 import {
   bodyOf,
-  ChordStage,
+  ChordFixture,
   Completions,
   requestsOf,
-} from "../support/chord_stage.ts";
+} from "../support/chord_fixture.ts";
 import type { Reply, TestClient } from "../support/client.ts";
 import { needs } from "../support/needs.ts";
 import { type RedisServer, startRedis } from "../support/redis_server.ts";
@@ -596,7 +596,7 @@ async function joining(
   join: SavedGroup["join"],
 ): Promise<ChordOutcome> {
   await stage.client.send("FLUSHALL");
-  await using saved = new ChordStage(stage.redis.url, {
+  await using saved = new ChordFixture(stage.redis.url, {
     chordJoinTimeout: 1234,
     restoreGroup: (groupId) =>
       Promise.resolve(groupId === "g" ? { join } : null),

@@ -7,17 +7,17 @@ import {
   SETTINGS,
   type SettingUse,
   TRANSPORT_OPTIONS,
-} from "../src/celery_config/settings.ts";
+} from "../../src/celery_config/settings.ts";
 import {
   assert,
   assertEquals,
   assertExists,
   assertMatch,
   assertStringIncludes,
-} from "./support/assert.ts";
-import { CELERY_PYTHON, needs } from "./support/needs.ts";
+} from "../support/assert.ts";
+import { CELERY_PYTHON, needs } from "../support/needs.ts";
 
-const PAGE = new URL("../docs/celery-parity.md", import.meta.url);
+const PAGE = new URL("../../docs/celery-parity.md", import.meta.url);
 /** A file and a title in code spans; a title with backticks has double ones. */
 const TEST = /`([\w/]+_test\.ts)`: (`{1,2})(.+?)\2(?!`)/g;
 /** Prints the public names of the classes, inherited ones included. */
@@ -70,7 +70,7 @@ Deno.test("each supported row of the parity page names existing tests", async ()
     assert(named.length > 0 || here.startsWith("no: "), celery);
     for (const [, file = "", , title = ""] of named) {
       const source = sources.get(file) ??
-        await Deno.readTextFile(new URL(file, import.meta.url));
+        await Deno.readTextFile(new URL(`../${file}`, import.meta.url));
       sources.set(file, source);
       assert(hasTitle(source, title), `${file} has no test ${title}`);
     }

@@ -1,6 +1,6 @@
 /**
- * What the interop tests of a file share, started before the first of them and
- * ended after the last: a Redis server, a Celery client, a Celery worker.
+ * The fixture that the interop tests of a file share, from the first to the last of
+ * them: a Redis server, a Celery client, a Celery worker.
  *
  * @module
  */
@@ -11,14 +11,14 @@ import { type CeleryWorker, startWorker } from "./celery_worker.ts";
 import { has, type Need, needs } from "./needs.ts";
 import { type RedisServer, startRedis } from "./redis_server.ts";
 
-/** Without these the tests of a file count as ignored, and nothing is started. */
+/** Without these, the tests of the file are ignored, and nothing starts. */
 const NEEDS: readonly Need[] = ["redis-server", "celery"];
 
-/** Longer than anything here takes, shorter than anyone likes to wait for a failure. */
+/** Longer than any test takes, but short enough to wait for a failure. */
 const DEADLINE = 60_000;
 
 /** What a file's tests need. */
-export interface CeleryStageOptions {
+export interface CeleryFixtureOptions {
   /**
    * Whether a worker runs; the client alone can read and store results.
    *
@@ -34,14 +34,14 @@ export interface CeleryStageOptions {
 }
 
 /** A Redis server, a Celery client and perhaps a worker, shared by the tests of a file. */
-export class CeleryStage {
+export class CeleryFixture {
   readonly #needs: readonly Need[];
   #redis: RedisServer | undefined;
   #driver: CeleryDriver | undefined;
   #worker: CeleryWorker | undefined;
 
-  /** Describes a stage that is not up yet; {@linkcode celeryStage} makes one. */
-  constructor({ needs = [] }: CeleryStageOptions) {
+  /** Describes a fixture that is not up yet; {@linkcode celeryFixture} makes one. */
+  constructor({ needs = [] }: CeleryFixtureOptions) {
     this.#needs = [...NEEDS, ...needs];
   }
 
@@ -60,13 +60,13 @@ export class CeleryStage {
     return new ResultBackend(this.redis.url, options);
   }
 
-  /** A test that needs the stage, for `Deno.test`. */
+  /** A test that needs the fixture, for `Deno.test`. */
   test(name: string, fn: () => Promise<void>): Deno.TestDefinition {
     return needs(this.#needs, { name, fn });
   }
 
-  /** Starts all of it, or nothing. */
-  async start({ worker = false }: CeleryStageOptions): Promise<void> {
+  /** Starts everything, or nothing. */
+  async start({ worker = false }: CeleryFixtureOptions): Promise<void> {
     if (!this.#needs.every(has)) return;
     try {
       const redis = this.#redis = await startRedis();
@@ -85,7 +85,7 @@ export class CeleryStage {
     await this.#redis?.[Symbol.asyncDispose]();
   }
 
-  /** Fails, with the worker's log, if `work` takes far too long: a test must not hang. */
+  /** Keeps a test from hanging: fails with the worker's log if `work` takes far too long. */
   async inTime<T>(work: Promise<T>): Promise<T> {
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(async () => {
@@ -100,9 +100,11 @@ export class CeleryStage {
   }
 }
 
-/** A stage for the tests of this file. */
-export function celeryStage(options: CeleryStageOptions = {}): CeleryStage {
-  const stage = new CeleryStage(options);
+/** A fixture for the tests of this file. */
+export function celeryFixture(
+  options: CeleryFixtureOptions = {},
+): CeleryFixture {
+  const stage = new CeleryFixture(options);
   Deno.test.beforeAll(() => stage.start(options));
   Deno.test.afterAll(() => stage.end());
   return stage;
