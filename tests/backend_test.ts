@@ -243,18 +243,18 @@ Deno.test("onRetry and status() say why the first connection failed, or that a c
 });
 
 Deno.test("a backend without YAML names yaml.ts when it reads a YAML document", async () => {
-  await using stage = await BackendFixture.start();
+  await using fixture = await BackendFixture.start();
   // As PyYAML writes it, and with result_extended.
   const documents = [
     "children: []\ndate_done: null\nresult: 1\nstatus: SUCCESS\ntask_id: a\ntraceback: null\n",
     "args: []\nchildren: []\nresult: {}\nstatus: SUCCESS\n",
   ];
-  await using msgpack = new ResultBackend(stage.redis.url, {
+  await using msgpack = new ResultBackend(fixture.redis.url, {
     serializer: "msgpack",
   });
   for (const document of documents) {
-    await stage.put("a", document);
-    for (const backend of [stage.backend, msgpack]) {
+    await fixture.put("a", document);
+    for (const backend of [fixture.backend, msgpack]) {
       const error = await assertRejects(
         () => backend.getMeta("a"),
         ContentDisallowedError,
@@ -267,8 +267,8 @@ Deno.test("a backend without YAML names yaml.ts when it reads a YAML document", 
   for (
     const document of ["status: ", "not found: x", '{"status":', "nonsense"]
   ) {
-    await stage.put("a", document);
-    const error = await assertRejects(() => stage.backend.getMeta("a"));
+    await fixture.put("a", document);
+    const error = await assertRejects(() => fixture.backend.getMeta("a"));
     const isYaml = document === "status: ";
     assertEquals(String(error).includes("YAML"), isYaml, document);
   }

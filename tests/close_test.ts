@@ -22,8 +22,8 @@ async function start() {
 }
 
 Deno.test("close({ drain }) lets waits and streams end by themselves, and then closes at once", async () => {
-  await using stage = await start();
-  const { backend, writer } = stage;
+  await using fixture = await start();
+  const { backend, writer } = fixture;
   const value = backend.result("a").get();
   const events = collect(backend.stream(["a", "b"]));
   const consumer = backend.consumer();
@@ -44,8 +44,8 @@ Deno.test("close({ drain }) lets waits and streams end by themselves, and then c
 });
 
 Deno.test("close({ drain }) ends with BackendClosedError what is left when the time is up", async () => {
-  await using stage = await start();
-  const { backend, writer } = stage;
+  await using fixture = await start();
+  const { backend, writer } = fixture;
   const wait = backend.result("never").get();
   const events = collect(backend.stream(["a", "never"]));
   const ended = Promise.all([
@@ -61,8 +61,8 @@ Deno.test("close({ drain }) ends with BackendClosedError what is left when the t
 });
 
 Deno.test("close({ drain }) lets a walk go on to its next level", async () => {
-  await using stage = await start();
-  const { backend, writer } = stage;
+  await using fixture = await start();
+  const { backend, writer } = fixture;
   await writer.markAsDone("child", 2);
   const leaf = backend.result("root").leaf();
   const closed = backend.close({ drain: 60_000 });
@@ -73,8 +73,8 @@ Deno.test("close({ drain }) lets a walk go on to its next level", async () => {
 });
 
 Deno.test("close() ends a drain, and is idempotent", async () => {
-  await using stage = await start();
-  const { backend } = stage;
+  await using fixture = await start();
+  const { backend } = fixture;
   const wait = backend.result("never").get();
   const ended = assertRejects(() => wait, BackendClosedError);
   const drained = backend.close({ drain: Infinity });
@@ -101,8 +101,8 @@ Deno.test("close() refuses a drain that is out of range", async () => {
 });
 
 Deno.test("close() errors the streams of a consumer that awaits nothing", async () => {
-  await using stage = await start();
-  const { backend } = stage;
+  await using fixture = await start();
+  const { backend } = fixture;
   const consumer = backend.consumer();
   const read = consumer.readable.getReader().read();
   const writer = consumer.writable.getWriter();

@@ -27,7 +27,7 @@ const PHRASES: readonly (readonly [RegExp, string])[] = [
   [/(?:SUCCESS|one|that) stood/, "was already stored"],
   [/in life/, "in practice, or in production"],
   [/that (?:is|are) none/, "that is not one, or invalid"],
-  [/there (?:is|are|was|were) none/, "none exists, or unknown"],
+  [/there (?:is|are|was|were) none of/, "unknown"],
   [
     /that (?:is|are) no(?! (?:better|fewer|later|less|longer|more|worse))/,
     "that is not a",
@@ -42,7 +42,7 @@ const PHRASES: readonly (readonly [RegExp, string])[] = [
   [/(?:take|takes|taking|took) (?:it|them|that) for/, "treats it as"],
   [/(?:is|are|was|were|be|been|being) taken for/, "is treated as"],
   [/(?:see|sees|saw|seeing) to it/, "ensures, or makes sure"],
-  [/one such/, "one"],
+  [/one such(?! as)/, "one"],
   [/(?:let|lets|letting) go of/, "releases, or closes"],
   [/no sooner/, "not before, or as soon as"],
   [/of (?:its|their) own accord/, "by itself, or unprompted"],

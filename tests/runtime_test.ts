@@ -17,7 +17,7 @@ const DAY = 86_400_000;
 const LONGEST = 2 ** 31 - 1;
 
 /** A backend in fake time, over a scripted driver. */
-class Stage {
+class Fixture {
   readonly driver = new FakeDriver();
   readonly runtime: FakeRuntime;
   readonly backend: ResultBackend;
@@ -88,10 +88,10 @@ Deno.test("the timers of denoRuntime do not fire at once where they are longer t
 
 Deno.test("get() can wait 40 days, not only 24.8", async () => {
   using runtime = new FakeRuntime();
-  const stage = new Stage(runtime);
+  const fixture = new Fixture(runtime);
   let isOver = false;
   const wait = assertRejects(
-    () => stage.backend.result("a").get({ timeout: 40 * DAY }),
+    () => fixture.backend.result("a").get({ timeout: 40 * DAY }),
     ResultTimeoutError,
     `after ${40 * DAY} ms`,
   ).finally(() => isOver = true);
@@ -99,12 +99,12 @@ Deno.test("get() can wait 40 days, not only 24.8", async () => {
   assertEquals(isOver, false);
   await runtime.advance(1);
   await wait;
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("a wait between two tries may be 40 days: of a read, of an attempt to connect, and after a short life", async () => {
   const delay = (): number => 40 * DAY;
-  const cases: Record<string, (stage: Stage) => Promise<unknown>> = {
+  const cases: Record<string, (fixture: Fixture) => Promise<unknown>> = {
     "a read": ({ backend, driver }) => {
       let calls = 0;
       driver.onLink = (link) =>
@@ -129,12 +129,12 @@ Deno.test("a wait between two tries may be 40 days: of a read, of an attempt to 
   };
   for (const [name, begin] of Object.entries(cases)) {
     using runtime = new FakeRuntime({ global: true });
-    const stage = new Stage(runtime, {
+    const fixture = new Fixture(runtime, {
       reconnect: { delay, maxAttempts: Infinity },
       retry: { delay },
     });
     let isOver = false;
-    const wait = begin(stage).finally(() => isOver = true);
+    const wait = begin(fixture).finally(() => isOver = true);
     await turn();
     await runtime.advance(40 * DAY - 1);
     assertEquals(isOver, false, name);
@@ -142,7 +142,7 @@ Deno.test("a wait between two tries may be 40 days: of a read, of an attempt to 
     await runtime.advance(2);
     assertEquals(isOver, true, name);
     await wait;
-    await stage.close();
+    await fixture.close();
   }
 });
 
@@ -163,11 +163,11 @@ Deno.test("past the runtime go the waits between two attempts to connect, and a 
   };
   try {
     const runtime = new FakeRuntime();
-    const stage = new Stage(runtime, {
+    const fixture = new Fixture(runtime, {
       reconnect: { minTimeout: 200, maxTimeout: 1000 },
       retry: { minTimeout: 40, maxAttempts: 5 },
     });
-    const { backend, driver } = stage;
+    const { backend, driver } = fixture;
     driver.onConnect = (attempt) =>
       attempt < 3 ? new RedisConnectionError("refused") : undefined;
     let commands = 0;
@@ -200,7 +200,7 @@ Deno.test("past the runtime go the waits between two attempts to connect, and a 
     assertEquals(await found, false);
     assertEquals([timers.splice(0), draws], [[0, 0], 2]);
     await results[Symbol.asyncDispose]();
-    await stage.close();
+    await fixture.close();
     assertEquals(timers, []);
   } finally {
     globalThis.setTimeout = real.setTimeout;

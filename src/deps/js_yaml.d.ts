@@ -1,4 +1,4 @@
-/** What js-yaml is told of a tag. */
+/** The options of a tag. */
 export interface TypeOptions {
   kind: "scalar" | "sequence" | "mapping";
   /** Whether data (of a scalar, its text) is of this type. */
@@ -7,12 +7,12 @@ export interface TypeOptions {
   construct?: (data: unknown) => unknown;
 }
 
-/** A tag, and what it stands for. */
+/** A tag and its meaning. */
 export class Type {
   constructor(tag: string, options: TypeOptions);
 }
 
-/** The tags that a document may have; the implicit ones are told by a plain scalar's text. */
+/** The tags that a document may have; implicit ones are recognized by a plain scalar's text. */
 export class Schema {
   extend(types: { implicit?: Type[]; explicit?: Type[] }): Schema;
 }

@@ -15,7 +15,7 @@ export type Refusal = readonly [what: string, advice: string];
  */
 export const MAX_WRITE_DEPTH = 800;
 
-/** Refuses objects that would be encoded as `{}`, or as one with numbered members. */
+/** Refuses objects that would be encoded as `{}`, or as an object with numbered members. */
 export function objectRefusal(value: object): Refusal | undefined {
   if (value instanceof Map) {
     return ["a Map", "use Object.fromEntries(map), or [...map]"];

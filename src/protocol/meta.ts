@@ -25,7 +25,7 @@ export interface MetaFields {
   children: unknown;
   /**
    * When the task got its outcome, to the millisecond; null before that, and
-   * when the document's text could not be read (it then stands in `extra`).
+   * when the document's text could not be read (`extra` then has it).
    */
   dateDone: Date | null;
   /**

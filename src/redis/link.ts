@@ -37,7 +37,7 @@ export interface LinkEvents {
 }
 
 /**
- * What a backend was told about its server, for its driver. Anything undefined
+ * The settings of a backend's server, for its driver. Anything undefined
  * was not given. Durations are milliseconds.
  */
 export interface DriverSettings {

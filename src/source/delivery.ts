@@ -121,7 +121,7 @@ export class Delivery {
 
   /**
    * Delivers a document to every reader whose wait began before tick `before`.
-   * It is decoded anew for each, since a reader may modify its event.
+   * It is decoded again for each, since a reader may modify its event.
    */
   #deliverToAll(
     watch: Watch,

@@ -271,7 +271,7 @@ export class Supervisor {
     this.#maintain(opened);
   }
 
-  /** Makes a link the active one, in the place of another if there is one. */
+  /** Makes a link the active one, instead of the current one if there is any. */
   #activate(next: SourceLink, subscriptions?: Subscriptions): Attachment {
     this.#active?.deactivate();
     this.#active = next;

@@ -27,7 +27,7 @@ import {
 } from "../support/source_fixture.ts";
 import { turn } from "../support/turn.ts";
 
-class Stage extends SourceFixture {
+class Fixture extends SourceFixture {
   readonly context: ConsumerContext = {
     source: this.source,
     highWaterMark: 16,
@@ -64,77 +64,77 @@ async function readAll(
 }
 
 Deno.test("ResultConsumer turns ids into events, and closes when each has its outcome", async () => {
-  using stage = new Stage();
+  using fixture = new Fixture();
   for (const id of ["a", "b", "c"]) {
-    stage.driver.store.set(keyOf(id), documentOf("SUCCESS", id));
+    fixture.driver.store.set(keyOf(id), documentOf("SUCCESS", id));
   }
   const { got } = await readAll(
-    ReadableStream.from(["a", "b", "c"]).pipeThrough(stage.consumer()),
+    ReadableStream.from(["a", "b", "c"]).pipeThrough(fixture.consumer()),
   );
   assertEquals(got.sort(), [
     "a SUCCESS a",
     "b SUCCESS b",
     "c SUCCESS c",
   ]);
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultConsumer closes at once when no id was ever written", async () => {
-  using stage = new Stage();
-  const consumer = stage.consumer();
+  using fixture = new Fixture();
+  const consumer = fixture.consumer();
   const piped = ReadableStream.from<string>([]).pipeTo(consumer.writable);
   assertEquals(await readAll(consumer.readable), { got: [] });
   await piped;
   await assertRejects(() => consumer.add("a"), DOMException);
-  assertEquals(stage.driver.attempts, 0);
-  await stage.close();
+  assertEquals(fixture.driver.attempts, 0);
+  await fixture.close();
 });
 
 Deno.test("ResultConsumer.writable closes without error if every outcome is already known", async () => {
-  using stage = new Stage();
-  const consumer = stage.consumer();
+  using fixture = new Fixture();
+  const consumer = fixture.consumer();
   const writer = consumer.writable.getWriter();
   await writer.write("a");
   await turn();
-  stage.publish("a", "SUCCESS", 1);
+  fixture.publish("a", "SUCCESS", 1);
   await writer.close();
   await writer.closed;
   assertEquals(await readAll(consumer.readable), { got: ["a SUCCESS 1"] });
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultConsumer.writable resolves a write once the id is queued, before it is attached", async () => {
-  using stage = new Stage();
-  stage.driver.isBlackHole = true;
-  const consumer = stage.consumer();
+  using fixture = new Fixture();
+  fixture.driver.isBlackHole = true;
+  const consumer = fixture.consumer();
   const writer = consumer.writable.getWriter();
   await writer.write("a");
   await writer.write("b");
   assertEquals(consumer.pending, 2);
   await writer.abort();
   assertEquals(consumer.pending, 0);
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultConsumer.writable applies backpressure at maxAttaching", async () => {
-  using stage = new Stage();
-  stage.driver.onLink = (link) => link.held.add("subscribe");
-  const consumer = stage.consumer({ maxAttaching: 2 });
+  using fixture = new Fixture();
+  fixture.driver.onLink = (link) => link.held.add("subscribe");
+  const consumer = fixture.consumer({ maxAttaching: 2 });
   const writer = consumer.writable.getWriter();
   await writer.write("a");
   let isWritten = false;
   const written = writer.write("b").then(() => isWritten = true);
   await turn();
   assert(!isWritten);
-  stage.driver.link.free("subscribe");
+  fixture.driver.link.free("subscribe");
   await written;
   await consumer[Symbol.asyncDispose]();
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultConsumer.writable applies backpressure at maxPending, until an outcome or remove()", async () => {
-  using stage = new Stage();
-  const consumer = stage.consumer({ maxPending: 2 });
+  using fixture = new Fixture();
+  const consumer = fixture.consumer({ maxPending: 2 });
   const writer = consumer.writable.getWriter();
   await writer.write("a");
   let written = 0;
@@ -143,10 +143,10 @@ Deno.test("ResultConsumer.writable applies backpressure at maxPending, until an 
   );
   await turn();
   assertEquals([written, consumer.pending], [0, 2]);
-  stage.publish("a", "STARTED");
+  fixture.publish("a", "STARTED");
   await turn();
   assertEquals([written, consumer.pending], [0, 2]);
-  stage.publish("a", "SUCCESS");
+  fixture.publish("a", "SUCCESS");
   await turn();
   assertEquals([written, consumer.pending], [1, 2]);
   consumer.remove("c");
@@ -155,14 +155,14 @@ Deno.test("ResultConsumer.writable applies backpressure at maxPending, until an 
   consumer.remove(["b", "d"]);
   await Promise.all(writes);
   await consumer[Symbol.asyncDispose]();
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultConsumer.writable can be aborted while a write is pending", async () => {
   for (const options of [{ maxPending: 1 }, { maxAttaching: 1 }]) {
-    using stage = new Stage();
-    stage.driver.onLink = (link) => link.held.add("read");
-    const consumer = stage.consumer(options);
+    using fixture = new Fixture();
+    fixture.driver.onLink = (link) => link.held.add("read");
+    const consumer = fixture.consumer(options);
     const writer = consumer.writable.getWriter();
     const reason = new Error("enough");
     const written = assertRejects(() => writer.write("a"));
@@ -175,7 +175,7 @@ Deno.test("ResultConsumer.writable can be aborted while a write is pending", asy
     assertEquals(consumer.pending, 0);
     assertStrictEquals((await readAll(consumer.readable)).error, reason);
     await aborted;
-    await stage.close();
+    await fixture.close();
   }
 });
 
@@ -195,14 +195,14 @@ Deno.test("ResultConsumer ends both streams and unsubscribes on cancel, abort, s
     "signal": [() => Promise.resolve(controller.abort(reason)), reason],
   };
   for (const [name, [end, expected]] of Object.entries(cases)) {
-    using stage = new Stage();
-    const consumer = stage.consumer({ signal: controller.signal });
+    using fixture = new Fixture();
+    const consumer = fixture.consumer({ signal: controller.signal });
     await consumer.add(["a", "b"]);
-    stage.publish("a", "SUCCESS");
+    fixture.publish("a", "SUCCESS");
     await end(consumer);
     await turn();
     assertEquals(consumer.pending, 0, name);
-    assertEquals(stage.driver.link.channels.size, 0);
+    assertEquals(fixture.driver.link.channels.size, 0);
     const { got, error } = await readAll(consumer.readable);
     assertEquals(got, []);
     if (expected === "AbortError") {
@@ -214,65 +214,65 @@ Deno.test("ResultConsumer ends both streams and unsubscribes on cancel, abort, s
     await assertRejects(() => consumer.add("c"));
     await assertRejects(() => consumer.writable.getWriter().write("c"));
     await consumer[Symbol.asyncDispose]();
-    await stage.close();
+    await fixture.close();
   }
 });
 
 Deno.test("ResultConsumer ends at once if its signal has already aborted", async () => {
-  using stage = new Stage();
+  using fixture = new Fixture();
   const reason = new Error("enough");
-  const consumer = stage.consumer({ signal: AbortSignal.abort(reason) });
+  const consumer = fixture.consumer({ signal: AbortSignal.abort(reason) });
   assertStrictEquals((await readAll(consumer.readable)).error, reason);
   assertStrictEquals(await assertRejects(() => consumer.add("a")), reason);
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultConsumer rejects a pending write when it ends", async () => {
-  using stage = new Stage();
-  const consumer = stage.consumer({ maxPending: 1 });
+  using fixture = new Fixture();
+  const consumer = fixture.consumer({ maxPending: 1 });
   const writer = consumer.writable.getWriter();
   const written = assertRejects(() => writer.write("a"));
   await turn();
   await consumer.readable.cancel();
   await written;
   await assertRejects(() => writer.closed);
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultConsumer.add() refuses an invalid id, and the consumer continues", async () => {
-  using stage = new Stage();
-  const consumer = stage.consumer();
+  using fixture = new Fixture();
+  const consumer = fixture.consumer();
   await assertRejects(() => consumer.add(["a", ""]), TypeError);
   await assertRejects(() => consumer.add(1 as never), TypeError);
   assertEquals(consumer.pending, 0);
   await consumer.add("a");
   assertThrows(() => consumer.remove(""), TypeError);
-  stage.publish("a", "SUCCESS", 1);
+  fixture.publish("a", "SUCCESS", 1);
   consumer.writable.close();
   assertEquals(await readAll(consumer.readable), { got: ["a SUCCESS 1"] });
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultConsumer.writable errors both streams at an invalid id", async () => {
-  using stage = new Stage();
-  const consumer = stage.consumer();
+  using fixture = new Fixture();
+  const consumer = fixture.consumer();
   const writer = consumer.writable.getWriter();
   writer.closed.catch(() => {});
   await writer.write("").catch(() => {});
   assertInstanceOf((await readAll(consumer.readable)).error, TypeError);
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultConsumer errors after its queued events when they exceed maxQueueBytes; others continue", async () => {
-  using stage = new Stage();
+  using fixture = new Fixture();
   const size = documentOf("SUCCESS", 1, "a").length;
   const [greedy, other] = [
-    stage.consumer({ maxQueueBytes: 2 * size }),
-    stage.consumer(),
+    fixture.consumer({ maxQueueBytes: 2 * size }),
+    fixture.consumer(),
   ];
   const ids = ["a", "b", "c", "d"];
   await Promise.all([greedy.add(ids), other.add(ids)]);
-  for (const id of ids) stage.publish(id, "SUCCESS", 1);
+  for (const id of ids) fixture.publish(id, "SUCCESS", 1);
   assertEquals([greedy.pending, other.pending], [0, 0]);
   other.writable.close();
   const { got, error } = await readAll(greedy.readable);
@@ -280,120 +280,120 @@ Deno.test("ResultConsumer errors after its queued events when they exceed maxQue
   assertInstanceOf(error, RangeError);
   assert(error.message.includes("maxQueueBytes"));
   assertEquals((await readAll(other.readable)).got.length, 4);
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultConsumer conflates large progress reports to stay within maxQueueBytes", async () => {
-  using stage = new Stage();
+  using fixture = new Fixture();
   for (const highWaterMark of [0, 16]) {
-    const consumer = stage.consumer({ highWaterMark, maxQueueBytes: 1e6 });
+    const consumer = fixture.consumer({ highWaterMark, maxQueueBytes: 1e6 });
     await consumer.add("a");
     const reports = ["x", "y", "z"].map((each) => each.repeat(600_000));
-    for (const report of reports) stage.publish("a", "PROGRESS", report);
+    for (const report of reports) fixture.publish("a", "PROGRESS", report);
     consumer.writable.close();
     const reader = consumer.readable.getReader();
     assertEquals((await reader.read()).value?.result, reports[2]);
-    stage.publish("a", "SUCCESS", 1);
+    fixture.publish("a", "SUCCESS", 1);
     assertEquals((await reader.read()).value?.result, 1);
     assertEquals((await reader.read()).done, true);
   }
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultConsumer awaits a task once, however often it is added, and resolves when it is attached", async () => {
-  using stage = new Stage();
-  stage.driver.onLink = (link) => link.held.add("subscribe");
-  const consumer = stage.consumer();
+  using fixture = new Fixture();
+  fixture.driver.onLink = (link) => link.held.add("subscribe");
+  const consumer = fixture.consumer();
   const first = consumer.add(["a", "a"]);
   let isAttached = false;
   const second = consumer.add("a").then(() => isAttached = true);
   await turn();
   assertEquals(consumer.pending, 1);
   assert(!isAttached);
-  stage.driver.link.free("subscribe");
+  fixture.driver.link.free("subscribe");
   await Promise.all([first, second]);
   await consumer.add("a");
-  assertEquals(stage.driver.link.sizes.subscribe, [1]);
-  stage.publish("a", "SUCCESS", 1);
+  assertEquals(fixture.driver.link.sizes.subscribe, [1]);
+  fixture.publish("a", "SUCCESS", 1);
   // After its outcome it is a new wait.
-  stage.driver.store.set(keyOf("a"), documentOf("SUCCESS", 2, "a"));
+  fixture.driver.store.set(keyOf("a"), documentOf("SUCCESS", 2, "a"));
   await consumer.add("a");
   consumer.writable.close();
   assertEquals(await readAll(consumer.readable), {
     got: ["a SUCCESS 1", "a SUCCESS 2"],
   });
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultConsumer errors with RetryLimitError after its queued events", async () => {
   // However the ids were added, and with one still in flight.
   for (const isWritten of [false, true]) {
-    using stage = new Stage({ reconnect: { maxAttempts: 2 } });
-    const consumer = stage.consumer();
+    using fixture = new Fixture({ reconnect: { maxAttempts: 2 } });
+    const consumer = fixture.consumer();
     const writer = consumer.writable.getWriter();
     writer.closed.catch(() => {});
     await consumer.add(["a", "b"]);
-    await stage.runtime.advance(2000);
-    stage.publish("a", "SUCCESS", 1);
-    stage.driver.onConnect = () => new RedisConnectionError("refused");
-    stage.driver.link.die();
+    await fixture.runtime.advance(2000);
+    fixture.publish("a", "SUCCESS", 1);
+    fixture.driver.onConnect = () => new RedisConnectionError("refused");
+    fixture.driver.link.die();
     await turn();
     const added = isWritten
       ? writer.write("c")
       : assertRejects(() => consumer.add("c"), RetryLimitError);
-    await stage.runtime.advance(1000);
+    await fixture.runtime.advance(1000);
     await added;
     const { got, error } = await readAll(consumer.readable);
     assertEquals(got, ["a SUCCESS 1"]);
     assertInstanceOf(error, RetryLimitError);
     await assertRejects(() => consumer.add("d"), RetryLimitError);
-    await stage.close();
+    await fixture.close();
   }
 });
 
 Deno.test("ResultConsumer errors with BackendClosedError when the backend closes, and afterwards", async () => {
-  using stage = new Stage();
-  const consumer = stage.consumer();
+  using fixture = new Fixture();
+  const consumer = fixture.consumer();
   await consumer.add(["a", "b"]);
-  stage.publish("a", "SUCCESS", 1);
-  await stage.close();
+  fixture.publish("a", "SUCCESS", 1);
+  await fixture.close();
   const { got, error } = await readAll(consumer.readable);
   assertEquals(got, ["a SUCCESS 1"]);
   assertInstanceOf(error, BackendClosedError);
   // An empty stream would look complete.
-  const late = stage.consumer();
+  const late = fixture.consumer();
   await assertRejects(() => late.add("a"), BackendClosedError);
-  const stream = openStream<unknown, never>(stage.context, ["a"]);
+  const stream = openStream<unknown, never>(fixture.context, ["a"]);
   assertInstanceOf((await readAll(stream)).error, BackendClosedError);
 });
 
 Deno.test("ResultConsumer errors at once with a permanent error", async () => {
-  using stage = new Stage();
+  using fixture = new Fixture();
   const refused = new RedisError("NOPERM no channel");
-  stage.driver.onConnect = () => refused;
-  const consumer = stage.consumer();
+  fixture.driver.onConnect = () => refused;
+  const consumer = fixture.consumer();
   const writer = consumer.writable.getWriter();
   writer.closed.catch(() => {});
   writer.write("a").catch(() => {});
   const { error } = await readAll(consumer.readable);
   assertInstanceOf(error, RedisError);
   assertEquals([error.message, error.code], [refused.message, refused.code]);
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultConsumer that is not read conflates, and does not delay another", async () => {
-  using stage = new Stage();
-  const slow = stage.consumer({ highWaterMark: 2 });
-  const fast = stage.consumer();
+  using fixture = new Fixture();
+  const slow = fixture.consumer({ highWaterMark: 2 });
+  const fast = fixture.consumer();
   await Promise.all([slow.add(["a", "b"]), fast.add(["a", "b"])]);
   const reading = readAll(fast.readable);
   for (let i = 0; i < 100; i++) {
-    stage.publish("a", "PROGRESS", i);
+    fixture.publish("a", "PROGRESS", i);
     await Promise.resolve();
     if (i % 10 === 0) await turn();
   }
-  stage.publish("b", "SUCCESS", 1);
-  stage.publish("a", "SUCCESS", 1);
+  fixture.publish("b", "SUCCESS", 1);
+  fixture.publish("a", "SUCCESS", 1);
   slow.writable.close();
   fast.writable.close();
   const { got } = await reading;
@@ -402,11 +402,11 @@ Deno.test("ResultConsumer that is not read conflates, and does not delay another
   assertEquals(await readAll(slow.readable), {
     got: ["a PROGRESS 0", "a PROGRESS 99", "b SUCCESS 1", "a SUCCESS 1"],
   });
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultConsumer leaves no listener on its signal", async () => {
-  using stage = new Stage();
+  using fixture = new Fixture();
   const controller = new AbortController();
   const { signal } = controller;
   let listeners = 0;
@@ -420,22 +420,22 @@ Deno.test("ResultConsumer leaves no listener on its signal", async () => {
     listeners--;
     remove(...args);
   };
-  const consumer = stage.consumer({ signal });
+  const consumer = fixture.consumer({ signal });
   assertEquals(listeners, 1);
   consumer.writable.close();
   assertEquals(await readAll(consumer.readable), { got: [] });
   assertEquals(listeners, 0);
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultConsumer refuses limits that are out of range", () => {
-  using stage = new Stage();
+  using fixture = new Fixture();
   for (const value of [0, -1, NaN]) {
-    assertThrows(() => stage.consumer({ maxPending: value }), RangeError);
-    assertThrows(() => stage.consumer({ maxAttaching: value }), RangeError);
-    assertThrows(() => stage.consumer({ maxQueueBytes: value }), RangeError);
+    assertThrows(() => fixture.consumer({ maxPending: value }), RangeError);
+    assertThrows(() => fixture.consumer({ maxAttaching: value }), RangeError);
+    assertThrows(() => fixture.consumer({ maxQueueBytes: value }), RangeError);
     if (value === 0) continue;
-    assertThrows(() => stage.consumer({ highWaterMark: value }), RangeError);
+    assertThrows(() => fixture.consumer({ highWaterMark: value }), RangeError);
   }
 });
 

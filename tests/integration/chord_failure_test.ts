@@ -50,7 +50,7 @@ const REQUEST: TaskRequest = {
 const WAITING = ["second", "third", "body-of-g", "body-of-outer"];
 
 /** A server, a client, a backend, and two chords of one part each. */
-class Stage extends AsyncDisposableStack {
+class Fixture extends AsyncDisposableStack {
   readonly redis: RedisServer;
   readonly client: TestClient;
   readonly backend: ResultBackend;
@@ -80,12 +80,12 @@ class Stage extends AsyncDisposableStack {
   }
 }
 
-async function start(): Promise<Stage> {
+async function start(): Promise<Fixture> {
   const redis = await startRedis();
-  const stage = new Stage(redis, await redis.client());
-  await stage.backend.setChordSize("g", 1);
-  await stage.backend.setChordSize("outer", 1);
-  return stage;
+  const fixture = new Fixture(redis, await redis.client());
+  await fixture.backend.setChordSize("g", 1);
+  await fixture.backend.setChordSize("outer", 1);
+  return fixture;
 }
 
 function test(name: string, fn: () => Promise<void>): void {
@@ -95,30 +95,33 @@ function test(name: string, fn: () => Promise<void>): void {
 const FAILED = WAITING.map(() => "FAILURE");
 
 test("ResultBackend.markAsFailure() reaches nothing else without a request", async () => {
-  await using stage = await start();
-  await stage.client.send("FLUSHALL");
-  await stage.backend.markAsFailure("first", new Error("x"));
-  assertEquals(await stage.client.send("KEYS", "*"), [
+  await using fixture = await start();
+  await fixture.client.send("FLUSHALL");
+  await fixture.backend.markAsFailure("first", new Error("x"));
+  assertEquals(await fixture.client.send("KEYS", "*"), [
     "celery-task-meta-first",
   ]);
 });
 
 test("ResultBackend.markAsFailure() with a request fails the chain and the chords, and may be called again", async () => {
-  await using stage = await start();
+  await using fixture = await start();
   const error = new RangeError("x");
   for (let i = 0; i < 2; i++) {
-    const stored = await stage.backend.markAsFailure("first", error, {
+    const stored = await fixture.backend.markAsFailure("first", error, {
       request: REQUEST,
       worker: "here",
     });
     assertEquals(stored, true);
-    assertEquals(await stage.states(["first", ...WAITING]), [
+    assertEquals(await fixture.states(["first", ...WAITING]), [
       "FAILURE",
       ...FAILED,
     ]);
-    assertEquals([await stage.parts("g"), await stage.parts("outer")], [1, 1]);
+    assertEquals([await fixture.parts("g"), await fixture.parts("outer")], [
+      1,
+      1,
+    ]);
   }
-  const [first, third, body] = await stage.backend.getMetas([
+  const [first, third, body] = await fixture.backend.getMetas([
     "first",
     "third",
     "body-of-outer",
@@ -138,9 +141,9 @@ test("ResultBackend.markAsFailure() with a request fails the chain and the chord
 });
 
 test("ResultBackend.markAsRevoked() with a request revokes the chain", async () => {
-  await using stage = await start();
-  await stage.backend.markAsRevoked("first", "expired", { request: REQUEST });
-  assertEquals(await stage.states(["first", ...WAITING]), [
+  await using fixture = await start();
+  await fixture.backend.markAsRevoked("first", "expired", { request: REQUEST });
+  assertEquals(await fixture.states(["first", ...WAITING]), [
     "REVOKED",
     "REVOKED",
     "REVOKED",
@@ -150,7 +153,7 @@ test("ResultBackend.markAsRevoked() with a request revokes the chain", async () 
 });
 
 test("a failure returns no part if the request has no chord", async () => {
-  await using stage = await start();
+  await using fixture = await start();
   for (
     const request of [
       { ...REQUEST, chord: null, chain: null },
@@ -158,22 +161,22 @@ test("a failure returns no part if the request has no chord", async () => {
       { taskId: "first" },
     ]
   ) {
-    await stage.backend.markAsFailure("first", "x", {
+    await fixture.backend.markAsFailure("first", "x", {
       request: request as TaskRequest,
     });
   }
-  assertEquals(await stage.states(), WAITING.map(() => "PENDING"));
-  assertEquals(await stage.parts("g"), 0);
+  assertEquals(await fixture.states(), WAITING.map(() => "PENDING"));
+  assertEquals(await fixture.parts("g"), 0);
 });
 
 test("after an earlier SUCCESS, the rest of the chain is left alone and the part is returned", async () => {
-  await using stage = await start();
-  await stage.backend.markAsDone("first", 1);
-  const stored = await stage.backend.markAsFailure("first", "x", {
+  await using fixture = await start();
+  await fixture.backend.markAsDone("first", 1);
+  const stored = await fixture.backend.markAsFailure("first", "x", {
     request: REQUEST,
   });
   assertEquals(stored, false);
-  assertEquals(await stage.states(), [
+  assertEquals(await fixture.states(), [
     "PENDING",
     "PENDING",
     "FAILURE",
@@ -182,8 +185,8 @@ test("after an earlier SUCCESS, the rest of the chain is left alone and the part
 });
 
 test("a failure fails a chord that another run's part completed", async () => {
-  await using stage = await start();
-  const { backend, client } = stage;
+  await using fixture = await start();
+  const { backend, client } = fixture;
   // Its worker died after the last part.
   await client.send(
     "ZADD",
@@ -201,8 +204,8 @@ test("a failure fails a chord that another run's part completed", async () => {
 });
 
 test("ResultBackend.markAsFailure() rejects an invalid request before sending anything", async () => {
-  await using stage = await start();
-  await stage.client.send("FLUSHALL");
+  await using fixture = await start();
+  await fixture.client.send("FLUSHALL");
   for (
     const [request, words] of [
       [null, "request of task first"],
@@ -218,35 +221,35 @@ test("ResultBackend.markAsFailure() rejects an invalid request before sending an
   ) {
     await assertRejects(
       () =>
-        stage.backend.markAsFailure("first", "x", {
+        fixture.backend.markAsFailure("first", "x", {
           request: request as never,
         }),
       TypeError,
       words,
     );
   }
-  assertEquals(await stage.client.send("DBSIZE"), 0);
+  assertEquals(await fixture.client.send("DBSIZE"), 0);
 });
 
 // -- errors on the way ---------------------------------------------------------
 
 /** A user who may store everything but one key. */
-async function without(stage: Stage, key: string): Promise<ResultBackend> {
+async function without(fixture: Fixture, key: string): Promise<ResultBackend> {
   const others = ["first", ...WAITING].map((id) => `celery-task-meta-${id}`)
     .filter((other) => other !== key);
-  await stage.client.send(
+  await fixture.client.send(
     ...["ACL", "SETUSER", "user", "reset", "on", ">secret", "+@all", "&*"],
     "~celery-taskset-meta-*",
     ...others.map((other) => `~${other}`),
   );
-  const url = `redis://user:secret@127.0.0.1:${stage.redis.port}/0`;
-  return stage.another({}, url);
+  const url = `redis://user:secret@127.0.0.1:${fixture.redis.port}/0`;
+  return fixture.another({}, url);
 }
 
 for (const refused of ["first", "second", "third"]) {
   test(`what can be done is done where ${refused} cannot be stored`, async () => {
-    await using stage = await start();
-    const backend = await without(stage, `celery-task-meta-${refused}`);
+    await using fixture = await start();
+    const backend = await without(fixture, `celery-task-meta-${refused}`);
     const error = new Error("x");
     await assertRejects(
       () => backend.markAsFailure("first", error, { request: REQUEST }),
@@ -255,17 +258,17 @@ for (const refused of ["first", "second", "third"]) {
     );
     const ids = ["first", ...WAITING];
     assertEquals(
-      await stage.states(ids),
+      await fixture.states(ids),
       ids.map((id) => id === refused ? "PENDING" : "FAILURE"),
     );
-    await stage.backend.markAsFailure("first", error, { request: REQUEST });
-    assertEquals(await stage.states(), FAILED);
+    await fixture.backend.markAsFailure("first", error, { request: REQUEST });
+    assertEquals(await fixture.states(), FAILED);
   });
 }
 
 test("the same call again completes a chord that it could not complete", async () => {
-  await using stage = await start();
-  const backend = await without(stage, "celery-task-meta-body-of-g");
+  await using fixture = await start();
+  const backend = await without(fixture, "celery-task-meta-body-of-g");
   const error = new Error("x");
   const { claim } = await assertRejects(
     () => backend.markAsFailure("first", error, { request: REQUEST }),
@@ -273,14 +276,14 @@ test("the same call again completes a chord that it could not complete", async (
     "Failed to complete chord g",
   );
   assertEquals(claim, "failure of task first");
-  assertEquals(await stage.states(), [
+  assertEquals(await fixture.states(), [
     "FAILURE",
     "FAILURE",
     "PENDING",
     "FAILURE",
   ]);
-  await stage.backend.markAsFailure("first", error, { request: REQUEST });
-  assertEquals(await stage.states(), FAILED);
+  await fixture.backend.markAsFailure("first", error, { request: REQUEST });
+  assertEquals(await fixture.states(), FAILED);
 });
 
 // The task's own, the two of the chain, two parts, two bodies.
@@ -288,12 +291,12 @@ for (let skip = 0; skip < 7; skip++) {
   for (const isReply of [false, true]) {
     const what = `${isReply ? "the reply to " : ""}script ${skip + 1}`;
     test(`a failure reaches all that waits where the connection dies with ${what}`, async () => {
-      await using stage = await start();
-      await using proxy = await FaultProxy.start(stage.redis.url);
-      const backend = stage.another({}, proxy.url);
+      await using fixture = await start();
+      await using proxy = await FaultProxy.start(fixture.redis.url);
+      const backend = fixture.another({}, proxy.url);
       // Caches the scripts, so that each store or part is one EVALSHA.
-      await stage.backend.markAsStarted("other");
-      await returnPart(stage.backend, "other");
+      await fixture.backend.markAsStarted("other");
+      await returnPart(fixture.backend, "other");
       using hold = isReply
         ? proxy.holdReply("EVALSHA", { skip })
         : proxy.hold("EVALSHA", { skip });
@@ -307,8 +310,8 @@ for (let skip = 0; skip < 7; skip++) {
       proxy.reset();
       hold.release();
       assertEquals(await failed, true);
-      assertEquals(await stage.states(), FAILED);
-      assertEquals([await stage.parts("g"), await stage.parts("outer")], [
+      assertEquals(await fixture.states(), FAILED);
+      assertEquals([await fixture.parts("g"), await fixture.parts("outer")], [
         1,
         1,
       ]);
@@ -317,10 +320,10 @@ for (let skip = 0; skip < 7; skip++) {
 }
 
 test("the same call again stores a failure that was interrupted", async () => {
-  await using stage = await start();
-  await using proxy = await FaultProxy.start(stage.redis.url);
-  const backend = stage.another({ retry: { maxAttempts: 1 } }, proxy.url);
-  await stage.backend.markAsStarted("other");
+  await using fixture = await start();
+  await using proxy = await FaultProxy.start(fixture.redis.url);
+  const backend = fixture.another({ retry: { maxAttempts: 1 } }, proxy.url);
+  await fixture.backend.markAsStarted("other");
   await backend.exists("first");
   const error = new Error("x");
   using hold = proxy.hold("EVALSHA");
@@ -334,17 +337,17 @@ test("the same call again stores a failure that was interrupted", async () => {
   proxy.reset();
   hold.release();
   assertInstanceOf((await failed).cause, RedisConnectionError);
-  assertEquals(await stage.states(), WAITING.map(() => "PENDING"));
+  assertEquals(await fixture.states(), WAITING.map(() => "PENDING"));
   await proxy.accept();
   await backend.markAsFailure("first", error, { request: REQUEST });
-  assertEquals(await stage.states(), FAILED);
+  assertEquals(await fixture.states(), FAILED);
 });
 
 test("ResultBackend.markAsFailure() with a request rejects with its signal's reason", async () => {
-  await using stage = await start();
-  await using proxy = await FaultProxy.start(stage.redis.url);
-  const backend = stage.another({}, proxy.url);
-  await stage.backend.markAsStarted("other");
+  await using fixture = await start();
+  await using proxy = await FaultProxy.start(fixture.redis.url);
+  const backend = fixture.another({}, proxy.url);
+  await fixture.backend.markAsStarted("other");
   const controller = new AbortController();
   using hold = proxy.hold("EVALSHA", { argument: "celery-task-meta-third" });
   const failed = backend.markAsFailure("first", "x", {
@@ -355,14 +358,14 @@ test("ResultBackend.markAsFailure() with a request rejects with its signal's rea
   controller.abort();
   const error = await assertRejects(() => failed);
   assertStrictEquals(error, controller.signal.reason);
-  assertEquals(await stage.states(["first"]), ["FAILURE"]);
+  assertEquals(await fixture.states(["first"]), ["FAILURE"]);
 });
 
 // -- bodies of several tasks ---------------------------------------------------
 
 for (const subtask_type of ["group", "chain"]) {
   test(`a chord whose body is a ${subtask_type} fails every task of it`, async () => {
-    await using stage = await start();
+    await using fixture = await start();
     const chord = {
       task: `celery.${subtask_type}`,
       kwargs: { tasks: [bodyOf("a"), bodyOf("b")] },
@@ -371,7 +374,7 @@ for (const subtask_type of ["group", "chain"]) {
     };
     const failure = { excType: "KeyError", excArgs: ["k"] };
     const [request] = requestsOf(1, "g");
-    const outcome = await stage.backend.chordPartReturn(
+    const outcome = await fixture.backend.chordPartReturn(
       { ...request!, chord },
       "FAILURE",
       failure,
@@ -382,7 +385,7 @@ for (const subtask_type of ["group", "chain"]) {
     assertEquals(outcome.error.message, message);
     const isGroup = subtask_type === "group";
     const ids = ["body-of-a", "body-of-b", ...isGroup ? ["the-group"] : []];
-    for (const { state, result } of await stage.backend.getMetas(ids)) {
+    for (const { state, result } of await fixture.backend.getMetas(ids)) {
       assertEquals(state, "FAILURE");
       const { excType, excArgs } = result as typeof failure;
       assertEquals(
@@ -394,7 +397,7 @@ for (const subtask_type of ["group", "chain"]) {
 }
 
 test("the tasks of a group get a ChordError if sending the body failed, and no task", async () => {
-  await using stage = await start();
+  await using fixture = await start();
   const chord = {
     kwargs: { tasks: [bodyOf("a")] },
     subtask_type: "group",
@@ -402,13 +405,13 @@ test("the tasks of a group get a ChordError if sending the body failed, and no t
   const completions = new Completions();
   completions.onCall = () => Promise.reject(new TypeError("no broker"));
   const [request] = requestsOf(1, "g");
-  await stage.backend.chordPartReturn(
+  await fixture.backend.chordPartReturn(
     { ...request!, chord },
     "SUCCESS",
     1,
     completions,
   );
-  const { state, result } = await stage.backend.getMeta("body-of-a");
+  const { state, result } = await fixture.backend.getMeta("body-of-a");
   assertEquals(state, "FAILURE");
   assertEquals(
     (result as { message: string }).message,
@@ -417,7 +420,7 @@ test("the tasks of a group get a ChordError if sending the body failed, and no t
 });
 
 test("a failed body returns its part to the chord that it belongs to", async () => {
-  await using stage = await start();
+  await using fixture = await start();
   const body = bodyOf("g");
   const chord = {
     ...body,
@@ -429,13 +432,13 @@ test("a failed body returns its part to the chord that it belongs to", async () 
     },
   };
   const [request] = requestsOf(1, "g");
-  await stage.backend.chordPartReturn(
+  await fixture.backend.chordPartReturn(
     { ...request!, chord },
     "FAILURE",
     "x",
     new Completions(),
   );
-  assertEquals(await stage.states(["body-of-g", "body-of-outer"]), [
+  assertEquals(await fixture.states(["body-of-g", "body-of-outer"]), [
     "FAILURE",
     "FAILURE",
   ]);

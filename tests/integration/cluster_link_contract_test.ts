@@ -6,7 +6,7 @@ import { denoRuntime } from "../../src/runtime.ts";
 import {
   type DriverChange,
   linkContract,
-  type LinkStage,
+  type LinkFixture,
 } from "../support/link_contract.ts";
 import { needs } from "../support/needs.ts";
 import { type RedisServer, startRedis } from "../support/redis_server.ts";
@@ -22,11 +22,11 @@ async function untilOk(redis: RedisServer): Promise<void> {
   );
 }
 
-/** A stage on a server that other stages share. */
-async function clusterStage(
+/** A fixture on a server that other fixtures share. */
+async function clusterFixture(
   redis: RedisServer,
   sharded: boolean,
-): Promise<LinkStage> {
+): Promise<LinkFixture> {
   await using client = await redis.client();
   await client.send("FLUSHALL");
   const { hostname, port, password } = {
@@ -87,7 +87,7 @@ for (const sharded of [false, true]) {
       }
       await untilOk(redis);
       const tests: Deno.TestDefinition[] = [];
-      linkContract("ClusterDriver:", () => clusterStage(redis, sharded), {
+      linkContract("ClusterDriver:", () => clusterFixture(redis, sharded), {
         register: (test) => tests.push(test),
         hasDatabases: false,
         sharded,

@@ -32,7 +32,7 @@ import { FakeRuntime } from "../support/fake_runtime.ts";
 import {
   type DriverChange,
   linkContract,
-  type LinkStage,
+  type LinkFixture,
 } from "../support/link_contract.ts";
 import { DENO_REDIS_MODULE, needs } from "../support/needs.ts";
 import type { Need } from "../support/needs.ts";
@@ -80,7 +80,7 @@ const FORMS: readonly Form[] = [
 ];
 
 /** A server with a password, and the driver on its db 1. */
-async function start(form: Form): Promise<LinkStage> {
+async function start(form: Form): Promise<LinkFixture> {
   const connect = await form.connect();
   const redis = await startRedis({ password: "s3cret" });
   const options: DenoRedisOptions = {
@@ -138,10 +138,10 @@ for (const form of FORMS) {
   Deno.test(needs(form.needs, {
     name: `${name} results are stored, read and streamed`,
     async fn() {
-      await using stage = await start(form);
-      await using client = await stage.client();
+      await using fixture = await start(form);
+      await using client = await fixture.client();
       await using backend = new ResultBackend(undefined, {
-        driver: stage.driver(),
+        driver: fixture.driver(),
       });
       const ids = taskIds(500);
       const events = collect(backend.stream(ids));
@@ -162,18 +162,18 @@ for (const form of FORMS) {
     name:
       `${name} 2,000 results arrive once each through 10 kills, with a password and a database`,
     async fn() {
-      await using stage = await start(form);
-      await using client = await stage.client();
+      await using fixture = await start(form);
+      await using client = await fixture.client();
       const reconnect = { maxTimeout: 50 };
       const retry = { maxTimeout: 50, maxAttempts: 1000 };
       await using backend = new ResultBackend(undefined, {
-        driver: stage.driver(),
+        driver: fixture.driver(),
         reconnect,
         // Only a reconcile would deliver a lost message, and too late.
         reconcile: 0,
       });
       await using writer = new ResultBackend(undefined, {
-        driver: stage.driver(),
+        driver: fixture.driver(),
         reconnect,
         retry,
       });
@@ -215,15 +215,15 @@ for (const form of FORMS) {
   Deno.test(needs(form.needs, {
     name: `${name} a stream survives a restart of the server`,
     async fn() {
-      await using stage = await start(form);
+      await using fixture = await start(form);
       await using backend = new ResultBackend(undefined, {
-        driver: stage.driver(),
+        driver: fixture.driver(),
         reconnect: { maxTimeout: 50 },
       });
       const ids = taskIds(20);
       const events = collect(backend.stream(ids));
       await untilStatus(backend.status(), "connected");
-      await stage.restart();
+      await fixture.restart();
       await Promise.all(ids.map((id) => backend.markAsDone(id, id)));
       assertEquals(
         countOutcomes(await events),

@@ -11,16 +11,16 @@ import { connect } from "../support/client.ts";
 import {
   type DriverChange,
   linkContract,
-  type LinkStage,
+  type LinkFixture,
 } from "../support/link_contract.ts";
 import { needs } from "../support/needs.ts";
 import { type RedisServer, startRedis } from "../support/redis_server.ts";
 
 /** The built-in driver, with a password and a database. */
-function tcpStage(
+function tcpFixture(
   serverUrl: string,
-  rest: Omit<LinkStage, "driver" | "client" | "program">,
-): LinkStage {
+  rest: Omit<LinkFixture, "driver" | "client" | "program">,
+): LinkFixture {
   const url = new URL(serverUrl);
   url.pathname = "/1";
   const { hostname, port, password, db } = parseRedisUrl(url);
@@ -57,11 +57,11 @@ function programOf(options: Omit<ConnectionOptions, "runtime">): string {
 }
 
 /** The built-in driver, over another kind of connection. */
-function reachedStage(
+function reachedFixture(
   redis: RedisServer,
   way: Pick<ConnectionOptions, "address" | "tls">,
-): LinkStage {
-  const stage = tcpStage(redis.url, {
+): LinkFixture {
+  const fixture = tcpFixture(redis.url, {
     restart: () => redis.restart(),
     pause: () => redis.pause(),
     resume: () => redis.resume(),
@@ -75,7 +75,7 @@ function reachedStage(
     ...way,
   };
   return {
-    ...stage,
+    ...fixture,
     driver: ({ port, ...change }: DriverChange = {}) =>
       new TcpDriver({
         ...options,
@@ -96,7 +96,7 @@ function here(path: string): string {
 
 linkContract("TcpDriver:", async () => {
   const redis = await startRedis({ password: "s3cret" });
-  return tcpStage(redis.url, {
+  return tcpFixture(redis.url, {
     restart: () => redis.restart(),
     pause: () => redis.pause(),
     resume: () => redis.resume(),
@@ -106,7 +106,7 @@ linkContract("TcpDriver:", async () => {
 
 linkContract("TcpDriver at MemoryRedis:", async () => {
   const redis = await MemoryRedis.start({ password: "s3cret" });
-  return tcpStage(redis.url, {
+  return tcpFixture(redis.url, {
     restart: () => redis.restart(),
     connections: () => redis.connections,
     [Symbol.asyncDispose]: () => redis[Symbol.asyncDispose](),
@@ -119,7 +119,7 @@ linkContract("TcpDriver over TLS:", async () => {
     password: "s3cret",
     tls: { server, authority },
   });
-  return reachedStage(redis, {
+  return reachedFixture(redis, {
     address: { hostname: "localhost", port: redis.tlsPort },
     tls: {
       caFile: authority.cert,
@@ -134,5 +134,5 @@ linkContract("TcpDriver over TLS:", async () => {
 
 linkContract("TcpDriver over a Unix socket:", async () => {
   const redis = await startRedis({ password: "s3cret" });
-  return reachedStage(redis, { address: { path: redis.socketPath } });
+  return reachedFixture(redis, { address: { path: redis.socketPath } });
 }, { needs: (test) => needs("redis-server", test) });

@@ -28,15 +28,15 @@ import { collect, taskIds } from "../support/results.ts";
 import { until } from "../support/until.ts";
 
 /** A test with its own fixture. */
-function staged(
+function withFixture(
   name: string,
-  fn: (stage: ResultFixture) => Promise<void>,
+  fn: (fixture: ResultFixture) => Promise<void>,
 ): void {
   Deno.test(needs("redis-server", {
     name,
     async fn() {
-      await using stage = await startResultFixture({ reconcile: 0 });
-      await fn(stage);
+      await using fixture = await startResultFixture({ reconcile: 0 });
+      await fn(fixture);
     },
   }));
 }
@@ -51,10 +51,10 @@ function countsOf(lines: Inbox<string>, from = 0): Record<string, number> {
   return counts;
 }
 
-staged(
+withFixture(
   "ten thousand get() calls in one turn take ten SUBSCRIBE commands, about as many MGETs, and as many UNSUBSCRIBEs",
-  async (stage) => {
-    const { backend, redis } = stage;
+  async (fixture) => {
+    const { backend, redis } = fixture;
     await using client = await redis.client();
     const lines = await client.monitor();
     for (const isFirst of [true, false]) {
@@ -66,8 +66,8 @@ staged(
       );
       // Added last, so attached last.
       await backend.consumer().add(ids.at(-1)!);
-      await stage.subscribed(10_000 + (isFirst ? 0 : 1));
-      await stage.client.send("ECHO", `attached ${isFirst}`);
+      await fixture.subscribed(10_000 + (isFirst ? 0 : 1));
+      await fixture.client.send("ECHO", `attached ${isFirst}`);
       await lines.until((line) => line.includes(`attached ${isFirst}`));
       const { SUBSCRIBE, MGET = 0, GET } = countsOf(lines, from);
       assertEquals([SUBSCRIBE, GET], [10, undefined]);
@@ -77,8 +77,8 @@ staged(
       const since = lines.all.length;
       abort.abort(new Error("enough"));
       await Promise.all(waits);
-      await stage.subscribed(isFirst ? 1 : 2);
-      await stage.client.send("ECHO", `left ${isFirst}`);
+      await fixture.subscribed(isFirst ? 1 : 2);
+      await fixture.client.send("ECHO", `left ${isFirst}`);
       await lines.until((line) => line.includes(`left ${isFirst}`));
       const { UNSUBSCRIBE = 0, ...others } = countsOf(lines, since);
       assert(UNSUBSCRIBE >= 10 && UNSUBSCRIBE <= 11, `${UNSUBSCRIBE}`);
@@ -87,10 +87,10 @@ staged(
   },
 );
 
-staged(
+withFixture(
   "ten thousand get() calls for one task share one channel, and each gets its own copy of the result",
-  async (stage) => {
-    const { backend, client, writer } = stage;
+  async (fixture) => {
+    const { backend, client, writer } = fixture;
     const gets = Array.from(
       { length: 10_000 },
       () => backend.result<{ n: number }>("a").get(),
@@ -104,14 +104,14 @@ staged(
     const results = await Promise.all(gets);
     assertEquals(new Set(results).size, 10_000);
     assert(results.every(({ n }) => n === 1));
-    await stage.subscribed(1);
+    await fixture.subscribed(1);
   },
 );
 
-staged(
+withFixture(
   "when one of several waits for a task ends early, by its signal or timeout, the channel is unsubscribed after the last",
-  async (stage) => {
-    const { backend, writer } = stage;
+  async (fixture) => {
+    const { backend, writer } = fixture;
     const abort = new AbortController();
     const aborted = assertRejects(() =>
       backend.result("a").get({ signal: abort.signal })
@@ -121,25 +121,25 @@ staged(
       ResultTimeoutError,
     );
     const other = backend.result("a").get();
-    await stage.subscribed(1);
+    await fixture.subscribed(1);
     abort.abort();
     await Promise.all([aborted, late]);
     // An UNSUBSCRIBE would have arrived by now.
     await backend.consumer().add("b");
-    await stage.subscribed(2);
+    await fixture.subscribed(2);
     await writer.markAsDone("a", "here");
     assertEquals(await other, "here");
-    await stage.subscribed(1);
+    await fixture.subscribed(1);
   },
 );
 
-staged(
+withFixture(
   "get() resolves to the first outcome that it sees; a later call reads the newest",
-  async (stage) => {
-    const { backend, writer } = stage;
+  async (fixture) => {
+    const { backend, writer } = fixture;
     const early = backend.result("a").get({ propagate: false });
     const stream = collect(backend.stream("a"));
-    await stage.subscribed(1);
+    await fixture.subscribed(1);
     await writer.markAsFailure("a", new RangeError("lost its worker"));
     assertInstanceOf(await early, TaskError);
     await assertRejects(() => backend.result("a").get(), TaskError);
@@ -161,19 +161,19 @@ staged(
   },
 );
 
-staged(
+withFixture(
   "get({ timeout }) rejects when the time is up, neither before nor a second later",
-  async (stage) => {
+  async (fixture) => {
     const runtime = new FakeRuntime({ dial: denoRuntime.dial });
-    await using backend = new ResultBackend(stage.redis.url, { runtime });
+    await using backend = new ResultBackend(fixture.redis.url, { runtime });
     let isOver = false;
     const seen = Promise.withResolvers<ResultEvent>();
     const wait = assertRejects(
       () => backend.result("a").get({ timeout: 200, onEvent: seen.resolve }),
       ResultTimeoutError,
     ).finally(() => isOver = true);
-    await stage.subscribed(1);
-    await stage.writer.storeResult("a", 5, "PROGRESS");
+    await fixture.subscribed(1);
+    await fixture.writer.storeResult("a", 5, "PROGRESS");
     await seen.promise;
     await runtime.advance(199);
     assert(!isOver);
@@ -181,11 +181,11 @@ staged(
     const error = await wait;
     assertEquals([error.taskId, error.lastState], ["a", "PROGRESS"]);
     assert(error.message.includes("200 ms"), error.message);
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
   },
 );
 
-staged(
+withFixture(
   "get({ timeout: 200 }) takes 200 ms of real time, and a long one as long as it says",
   async ({ backend }) => {
     await backend.getMeta("a");
@@ -211,10 +211,10 @@ staged(
   },
 );
 
-staged(
+withFixture(
   "get({ timeout: 0 }) reads once, and does not subscribe",
-  async (stage) => {
-    const { backend, writer } = stage;
+  async (fixture) => {
+    const { backend, writer } = fixture;
     const look = (): Promise<unknown> =>
       backend.result("a").get({ timeout: 0 });
     const missing = await assertRejects(look, ResultTimeoutError);
@@ -226,7 +226,7 @@ staged(
     );
     await writer.markAsDone("a", 1);
     assertEquals(await look(), 1);
-    assertEquals(await stage.channels(), 0);
+    assertEquals(await fixture.channels(), 0);
     for (const timeout of [-1, NaN]) {
       await assertRejects(
         () => backend.result("a").get({ timeout }),
@@ -236,15 +236,15 @@ staged(
   },
 );
 
-staged(
+withFixture(
   "a timeout during an outage rejects in time, and says why Redis is unreachable; one of 0 fails as a read does",
-  async (stage) => {
-    await using backend = new ResultBackend(stage.redis.url, {
+  async (fixture) => {
+    await using backend = new ResultBackend(fixture.redis.url, {
       reconnect: { minTimeout: 10, maxTimeout: 20 },
       retry: { maxAttempts: 2, minTimeout: 1 },
     });
     await backend.getMeta("a");
-    await stage.redis.kill();
+    await fixture.redis.kill();
     const error = await assertRejects(
       () => backend.result("a").get({ timeout: 1000 }),
       ResultTimeoutError,
@@ -256,44 +256,44 @@ staged(
       () => backend.result("a").get({ timeout: 0 }),
       BackendGetMetaError,
     );
-    await stage.redis.start();
+    await fixture.redis.start();
     const wait = backend.result("a").get();
-    await stage.done("a");
+    await fixture.done("a");
     assertEquals(await wait, "a");
   },
 );
 
-staged(
+withFixture(
   "get({ signal }) rejects with the signal's reason if it aborts before or during the wait, and not afterwards",
-  async (stage) => {
-    const { backend } = stage;
+  async (fixture) => {
+    const { backend } = fixture;
     const reason = new Error("changed my mind");
     const before = AbortSignal.abort(reason);
     for (const timeout of [0, 1000]) {
       const wait = backend.result("a").get({ signal: before, timeout });
       assertStrictEquals(await assertRejects(() => wait), reason);
     }
-    assertEquals(await stage.channels(), 0);
+    assertEquals(await fixture.channels(), 0);
     const abort = new AbortController();
     const { signal } = abort;
     const meanwhile = assertRejects(() => backend.result("a").get({ signal }));
-    await stage.subscribed(1);
+    await fixture.subscribed(1);
     abort.abort(reason);
     assertStrictEquals(await meanwhile, reason);
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
     const other = new AbortController();
     const after = backend.result("b").get({ signal: other.signal });
-    await stage.done("b");
+    await fixture.done("b");
     assertEquals(await after, "b");
     other.abort(reason);
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
   },
 );
 
-staged(
+withFixture(
   "an error that onEvent throws is reported, and ends neither this wait nor others",
-  async (stage) => {
-    const { backend, writer } = stage;
+  async (fixture) => {
+    const { backend, writer } = fixture;
     const errors: unknown[] = [];
     const listener = (event: ErrorEvent): void => {
       event.preventDefault();
@@ -311,7 +311,7 @@ staged(
       const other = backend.result("a").get({
         onEvent: ({ state }: ResultEvent) => seen.push(state),
       });
-      await stage.subscribed(1);
+      await fixture.subscribed(1);
       await backend.consumer().add("a");
       await writer.markAsStarted("a");
       await writer.markAsDone("a", 1);
@@ -327,9 +327,9 @@ staged(
 Deno.test(needs("redis-server", {
   name: "a get() in the same turn as close() rejects, on either side of it",
   async fn() {
-    await using stage = await startResultFixture();
+    await using fixture = await startResultFixture();
     for (const isUsed of [false, true]) {
-      await using backend = new ResultBackend(stage.redis.url);
+      await using backend = new ResultBackend(fixture.redis.url);
       if (isUsed) await backend.getMeta("a");
       const before = backend.result("a").get();
       const closed = backend.close();
@@ -340,15 +340,15 @@ Deno.test(needs("redis-server", {
       }
       await closed;
     }
-    assertEquals(await stage.channels(), 0);
+    assertEquals(await fixture.channels(), 0);
   },
 }));
 
 Deno.test(needs("redis-server", {
   name: "ten thousand waits survive a cut, and each ends once with its result",
   async fn() {
-    await using stage = await startResultFixture();
-    await using proxy = await FaultProxy.start(stage.redis.url);
+    await using fixture = await startResultFixture();
+    await using proxy = await FaultProxy.start(fixture.redis.url);
     await using backend = new ResultBackend(proxy.url, { reconcile: 0 });
     const ids = taskIds(10_000);
     const events = new Map<string, number>();
@@ -359,12 +359,12 @@ Deno.test(needs("redis-server", {
       })
     );
     await backend.consumer().add(ids.at(-1)!);
-    const storing = stage.done(...ids);
+    const storing = fixture.done(...ids);
     await until(() => events.size > 0, { what: "the first result" });
     proxy.reset();
     await storing;
     assertEquals(await Promise.all(gets), ids);
     assertEquals(Math.max(...events.values()), 1);
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
   },
 }));

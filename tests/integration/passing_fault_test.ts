@@ -65,7 +65,7 @@ const ANSWERS = {
 
 for (const [name, words] of Object.entries(ANSWERS)) {
   Deno.test(needs("redis-server", {
-    name: `${name} ends nothing that worked before, and is told once`,
+    name: `${name} ends nothing that worked before, and is reported once`,
     async fn() {
       await using redis = await startRedis();
       await using parrot = new Parrot(words);

@@ -53,8 +53,8 @@ Deno.test(needs("redis-server", {
   name:
     "100,000 reports to a reader that does not read cost no memory: it finds highWaterMark of them, with the newest last",
   async fn() {
-    await using stage = await startResultFixture({ highWaterMark: 8 });
-    const { backend, client } = stage;
+    await using fixture = await startResultFixture({ highWaterMark: 8 });
+    const { backend, client } = fixture;
     const unread = [backend.consumer(), backend.consumer({ highWaterMark: 0 })];
     for (const consumer of unread) {
       await consumer.add(["a", "b"]);
@@ -78,7 +78,7 @@ Deno.test(needs("redis-server", {
     }
     // If kept, they would take more than 100 MB for each reader.
     assert(most < 64 * 1024 * 1024, `The heap grew by ${most} bytes`);
-    await stage.done("a", "b");
+    await fixture.done("a", "b");
     await swift;
     assertEquals(seen, 100_001);
     const [one, other] = await Promise.all(
@@ -97,8 +97,8 @@ Deno.test(needs("redis-server", {
 Deno.test(needs("redis-server", {
   name: "a reader that does not read delays no other, and keeps every outcome",
   async fn() {
-    await using stage = await startResultFixture();
-    const { backend, client } = stage;
+    await using fixture = await startResultFixture();
+    const { backend, client } = fixture;
     const ids = taskIds(5000);
     const unread = backend.consumer();
     await unread.add(ids);
@@ -115,8 +115,8 @@ Deno.test(needs("redis-server", {
   name:
     "a reader that does not read errors beyond maxQueueBytes, after its queued events; others continue",
   async fn() {
-    await using stage = await startResultFixture({ maxQueueBytes: 1000 });
-    const { backend, writer } = stage;
+    await using fixture = await startResultFixture({ maxQueueBytes: 1000 });
+    const { backend, writer } = fixture;
     const ids = ["a", "b", "c"];
     const small = backend.stream(ids);
     const large = backend.stream(ids, { maxQueueBytes: 10_000 });
@@ -150,22 +150,22 @@ Deno.test(needs("redis-server", {
   name:
     "maxPending applies backpressure to an endless source of ids: each outcome admits one more",
   async fn() {
-    await using stage = await startResultFixture();
-    const { backend } = stage;
+    await using fixture = await startResultFixture();
+    const { backend } = fixture;
     const source = new EndlessIds();
     const consumer = backend.consumer({ maxPending: 100 });
     const events = source.readable.pipeThrough(consumer).getReader();
-    await stage.subscribed(100);
+    await fixture.subscribed(100);
     await turn();
     assertEquals([consumer.pending, source.taken], [100, 100]);
-    await stage.done("0", "1", "2");
+    await fixture.done("0", "1", "2");
     for (let i = 0; i < 3; i++) await events.read();
     await until(() => source.taken >= 103, { what: "three more ids" });
-    await stage.subscribed(100);
+    await fixture.subscribed(100);
     await turn();
     assertEquals([consumer.pending, source.taken], [100, 103]);
     await events.cancel();
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
   },
 }));
 
@@ -173,9 +173,9 @@ Deno.test(needs("redis-server", {
   name:
     "maxAttaching applies backpressure to an endless source of ids while Redis does not confirm, by default at 10,000",
   async fn() {
-    await using stage = await startResultFixture();
+    await using fixture = await startResultFixture();
     for (const maxAttaching of [50, undefined]) {
-      await using proxy = await FaultProxy.start(stage.redis.url);
+      await using proxy = await FaultProxy.start(fixture.redis.url);
       await using backend = new ResultBackend(proxy.url);
       const source = new EndlessIds();
       const consumer = backend.consumer(
@@ -199,7 +199,7 @@ Deno.test(needs("redis-server", {
       await assertRejects(() => consumer.add("a"), DOMException);
       await backend.close();
     }
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
   },
 }));
 
@@ -207,8 +207,8 @@ Deno.test(needs("redis-server", {
   name:
     "100,000 ids in one call yield 100,000 outcomes, once each, in one stream",
   async fn() {
-    await using stage = await startResultFixture();
-    const { backend, client } = stage;
+    await using fixture = await startResultFixture();
+    const { backend, client } = fixture;
     const ids = taskIds(100_000);
     const stream = backend.stream(ids);
     const reading = collect(stream);
@@ -227,6 +227,6 @@ Deno.test(needs("redis-server", {
         taskId === ids[i] && result === i + 1
       ),
     );
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
   },
 }));

@@ -19,13 +19,13 @@ import { collect } from "../support/results.ts";
 /** A test with its own fixture. */
 function staged(
   name: string,
-  fn: (stage: ResultFixture) => Promise<void>,
+  fn: (fixture: ResultFixture) => Promise<void>,
 ): void {
   Deno.test(needs("redis-server", {
     name,
     async fn() {
-      await using stage = await startResultFixture({ reconcile: 0 });
-      await fn(stage);
+      await using fixture = await startResultFixture({ reconcile: 0 });
+      await fn(fixture);
     },
   }));
 }
@@ -82,33 +82,33 @@ function idsOf(events: Iterable<ResultEvent>): string[] {
 
 staged(
   "a pipe from ids to a sink delivers each outcome once, closes the sink, and leaves nothing subscribed",
-  async (stage) => {
-    const { backend } = stage;
-    await stage.done("before");
+  async (fixture) => {
+    const { backend } = fixture;
+    await fixture.done("before");
     const sink = new Sink();
     const piped = ReadableStream.from(["before", "a", "b", "a"])
       .pipeThrough(backend.consumer())
       .pipeTo(sink.writable);
-    await stage.subscribed(2);
-    await stage.done("b", "a");
+    await fixture.subscribed(2);
+    await fixture.done("b", "a");
     await piped;
     assertEquals(sink.got, ["before", "b", "a"]);
     assertEquals(sink.end, "closed");
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
   },
 );
 
 staged(
   "ids may come from an async generator, which is asked for at most maxPending at a time",
-  async (stage) => {
-    const { backend } = stage;
+  async (fixture) => {
+    const { backend } = fixture;
     const sent: string[] = [];
     async function* sendTasks(): AsyncGenerator<string> {
       for (let i = 0; i < 50; i++) {
         sent.push(`${i}`);
         yield `${i}`;
         // A task finishes only once its id was taken.
-        await stage.done(`${i}`);
+        await fixture.done(`${i}`);
       }
     }
     const sink = new Sink((taskId) => {
@@ -119,20 +119,20 @@ staged(
       .pipeThrough(backend.consumer({ maxPending: 2 }))
       .pipeTo(sink.writable);
     assertEquals(sink.got.sort(), [...sent].sort());
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
   },
 );
 
 staged(
   "pipeTo({ preventClose }) leaves the sink open when all is done, and the consumer open when the ids end",
-  async (stage) => {
-    const { backend } = stage;
+  async (fixture) => {
+    const { backend } = fixture;
     const sink = new Sink();
     const consumer = backend.consumer();
     await ReadableStream.from(["a"])
       .pipeTo(consumer.writable, { preventClose: true });
     await ReadableStream.from(["b"]).pipeTo(consumer.writable);
-    await stage.done("a", "b");
+    await fixture.done("a", "b");
     await consumer.readable.pipeTo(sink.writable, { preventClose: true });
     assertEquals(sink.end, "none");
     await backend.stream("a").pipeTo(sink.writable);
@@ -143,8 +143,8 @@ staged(
 
 staged(
   "pipeTo({ preventAbort }) leaves the sink usable when the consumer fails, and the consumer when the ids fail",
-  async (stage) => {
-    const { backend } = stage;
+  async (fixture) => {
+    const { backend } = fixture;
     const broken = new Error("no more ids");
     const source = new ReadableStream<string>({
       start: (controller) => controller.enqueue("a"),
@@ -157,7 +157,7 @@ staged(
     await consumer.writable.close();
     const sink = new Sink();
     const all = consumer.readable.pipeTo(sink.writable);
-    await stage.done("a");
+    await fixture.done("a");
     await all;
     assertEquals(sink.got, ["a"]);
 
@@ -174,8 +174,8 @@ staged(
 
 staged(
   "pipeTo({ preventCancel }) keeps the consumer when the sink fails: another reader gets the remaining events",
-  async (stage) => {
-    const { backend } = stage;
+  async (fixture) => {
+    const { backend } = fixture;
     const full = new Error("disk full");
     const sink = new Sink(() => {
       if (sink.got.length === 2) throw full;
@@ -185,10 +185,10 @@ staged(
     const piped = consumer.readable.pipeTo(sink.writable, {
       preventCancel: true,
     });
-    for (const id of ["a", "b", "c"]) await stage.done(id);
+    for (const id of ["a", "b", "c"]) await fixture.done(id);
     assertStrictEquals(await assertRejects(() => piped), full);
     assertEquals(consumer.pending, 2);
-    await stage.done("d", "e");
+    await fixture.done("d", "e");
     await consumer.writable.close();
     // The third one is lost with the sink that refused it, as with any pipe.
     assertEquals([...sink.got, ...idsOf(await collect(consumer.readable))], [
@@ -199,8 +199,8 @@ staged(
 
 staged(
   "a sink that fails midway cancels the consumer, its subscriptions, and the source of the ids",
-  async (stage) => {
-    const { backend } = stage;
+  async (fixture) => {
+    const { backend } = fixture;
     const full = new Error("disk full");
     const sink = new Sink(() => {
       throw full;
@@ -209,18 +209,18 @@ staged(
     const piped = source.readable
       .pipeThrough(backend.consumer())
       .pipeTo(sink.writable);
-    await stage.subscribed(3);
-    await stage.done("b");
+    await fixture.subscribed(3);
+    await fixture.done("b");
     assertStrictEquals(await assertRejects(() => piped), full);
     assertStrictEquals(await source.canceled.promise, full);
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
   },
 );
 
 staged(
   "a signal given to pipeTo ends everything, on either side of the consumer",
-  async (stage) => {
-    const { backend } = stage;
+  async (fixture) => {
+    const { backend } = fixture;
     const reason = new Error("shutting down");
     for (const side of ["ids", "events"]) {
       const abort = new AbortController();
@@ -230,57 +230,60 @@ staged(
       const piped = source.readable
         .pipeThrough(backend.consumer(), side === "ids" ? { signal } : {})
         .pipeTo(sink.writable, side === "events" ? { signal } : {});
-      await stage.subscribed(2);
+      await fixture.subscribed(2);
       abort.abort(reason);
       assertStrictEquals(await assertRejects(() => piped), reason);
       assertStrictEquals(sink.end, reason);
       await source.canceled.promise;
-      await stage.subscribed(0);
+      await fixture.subscribed(0);
     }
   },
 );
 
-staged("the consumer's own signal ends a pipe at both ends", async (stage) => {
-  const { backend } = stage;
-  const reason = new Error("shutting down");
-  const abort = new AbortController();
-  const source = new IdSource("a");
-  const sink = new Sink();
-  const piped = source.readable
-    .pipeThrough(backend.consumer({ signal: abort.signal }))
-    .pipeTo(sink.writable);
-  await stage.subscribed(1);
-  abort.abort(reason);
-  assertStrictEquals(await assertRejects(() => piped), reason);
-  assertStrictEquals(await source.canceled.promise, reason);
-  assertStrictEquals(sink.end, reason);
-  await stage.subscribed(0);
-});
+staged(
+  "the consumer's own signal ends a pipe at both ends",
+  async (fixture) => {
+    const { backend } = fixture;
+    const reason = new Error("shutting down");
+    const abort = new AbortController();
+    const source = new IdSource("a");
+    const sink = new Sink();
+    const piped = source.readable
+      .pipeThrough(backend.consumer({ signal: abort.signal }))
+      .pipeTo(sink.writable);
+    await fixture.subscribed(1);
+    abort.abort(reason);
+    assertStrictEquals(await assertRejects(() => piped), reason);
+    assertStrictEquals(await source.canceled.promise, reason);
+    assertStrictEquals(sink.end, reason);
+    await fixture.subscribed(0);
+  },
+);
 
 staged(
   "a source of ids that fails midway errors the stream, and leaves nothing subscribed",
-  async (stage) => {
-    const { backend } = stage;
+  async (fixture) => {
+    const { backend } = fixture;
     const broken = new Error("the database of ids is gone");
     async function* ids(): AsyncGenerator<string> {
       yield "a";
       yield "b";
-      await stage.subscribed(2);
+      await fixture.subscribed(2);
       throw broken;
     }
     const events = ReadableStream.from(ids()).pipeThrough(backend.consumer());
     assertStrictEquals(await assertRejects(() => collect(events)), broken);
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
   },
 );
 
 staged(
   "an invalid id midway rejects its write and cancels the source; queued events are read before the error",
-  async (stage) => {
-    const { backend } = stage;
+  async (fixture) => {
+    const { backend } = fixture;
     const consumer = backend.consumer();
     await consumer.add(["a", "b", "c"]);
-    await stage.done("a", "b");
+    await fixture.done("a", "b");
     // Both are queued: they were published before this one.
     await backend.result("a").get();
     await backend.result("b").get();
@@ -295,9 +298,9 @@ staged(
     });
     assertStrictEquals(failure, error);
     assertEquals(got, ["a", "b"]);
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
     // The others are not lost either: awaiting them again delivers them.
-    await stage.done("c", "d");
+    await fixture.done("c", "d");
     assertEquals(idsOf(await collect(backend.stream(["c", "d"]))), ["c", "d"]);
   },
 );
@@ -311,43 +314,43 @@ staged("a write of a bad id rejects, and says why", async ({ backend }) => {
 
 staged(
   "tee gives every event to both branches, and cancels when both are canceled",
-  async (stage) => {
-    const { backend } = stage;
+  async (fixture) => {
+    const { backend } = fixture;
     const [one, two] = ReadableStream.from(["a", "b", "c"])
       .pipeThrough(backend.consumer()).tee();
-    await stage.subscribed(3);
-    await stage.writer.markAsStarted("a");
-    await stage.done("a", "b", "c");
+    await fixture.subscribed(3);
+    await fixture.writer.markAsStarted("a");
+    await fixture.done("a", "b", "c");
     const reading = collect(one);
     assertEquals(idsOf(await reading), ["a", "a", "b", "c"]);
     assertEquals(await collect(two), await reading);
 
     const [first, second] = backend.stream(["d", "e"]).tee();
-    await stage.subscribed(2);
+    await fixture.subscribed(2);
     const canceled = first.cancel("not interested");
-    assertEquals(await stage.channels(), 2);
-    await stage.done("d");
+    assertEquals(await fixture.channels(), 2);
+    await fixture.done("d");
     const reader = second.getReader();
     assertEquals((await reader.read()).value?.taskId, "d");
     await reader.cancel("nor this one");
     await canceled;
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
   },
 );
 
 staged(
   "a branch of tee that is not read buffers every event, where a consumer of its own conflates",
-  async (stage) => {
-    const { backend } = stage;
+  async (fixture) => {
+    const { backend } = fixture;
     const [read, unread] = backend.stream("a", { highWaterMark: 1 }).tee();
     const own = backend.stream("a", { highWaterMark: 1 });
     const states = read.getReader();
-    await stage.subscribed(1);
+    await fixture.subscribed(1);
     for (let i = 0; i < 100; i++) {
-      await stage.writer.storeResult("a", i, "PROGRESS");
+      await fixture.writer.storeResult("a", i, "PROGRESS");
       assertEquals((await states.read()).value?.result, i);
     }
-    await stage.done("a");
+    await fixture.done("a");
     assertEquals((await states.read()).value?.state, "SUCCESS");
     assertEquals((await collect(unread)).length, 101);
     const newest = await collect(own);
@@ -358,8 +361,8 @@ staged(
 
 staged(
   "leaving a for await loop, by break, throw or return, unsubscribes",
-  async (stage) => {
-    const { backend } = stage;
+  async (fixture) => {
+    const { backend } = fixture;
     async function leave(how: string): Promise<string> {
       for await (const event of backend.stream(["a", "b"])) {
         if (how === "break") break;
@@ -368,25 +371,25 @@ staged(
       }
       return "left";
     }
-    await stage.done("a");
+    await fixture.done("a");
     assertEquals(await leave("break"), "left");
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
     assertEquals(
       (await assertRejects(() => leave("throw"))) instanceof Error,
       true,
     );
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
     assertEquals(await leave("return"), "a");
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
   },
 );
 
 staged(
   "values({ preventCancel }) leaves the stream to the next loop, which continues where the last one stopped",
-  async (stage) => {
-    const { backend } = stage;
+  async (fixture) => {
+    const { backend } = fixture;
     const ids = Array.from({ length: 100 }, (_, i) => `${i}`);
-    await stage.done(...ids);
+    await fixture.done(...ids);
     const stream = backend.stream(ids);
     const got: string[] = [];
     while (got.length < 100) {
@@ -403,39 +406,39 @@ staged(
 
 staged(
   "a reader that releases its lock during a read loses nothing: the next one gets the event",
-  async (stage) => {
-    const { backend } = stage;
+  async (fixture) => {
+    const { backend } = fixture;
     const stream = backend.stream(["a", "b", "c"]);
     const first = stream.getReader();
     const waiting = first.read();
-    await stage.subscribed(3);
+    await fixture.subscribed(3);
     first.releaseLock();
     await assertRejects(() => waiting, TypeError);
-    await stage.done("a");
+    await fixture.done("a");
     await backend.result("a").get();
     const second = stream.getReader();
     assertEquals((await second.read()).value?.taskId, "a");
     second.releaseLock();
-    await stage.done("b", "c");
+    await fixture.done("b", "c");
     assertEquals(idsOf(await collect(stream)), ["b", "c"]);
   },
 );
 
 staged(
   "a reader that releases its lock loses nothing when the retry limit is reached",
-  async (stage) => {
-    await using backend = new ResultBackend(stage.redis.url, {
+  async (fixture) => {
+    await using backend = new ResultBackend(fixture.redis.url, {
       reconnect: { maxAttempts: 1 },
     });
     const stream = backend.stream(["a", "b"]);
     const first = stream.getReader();
     const waiting = first.read();
-    await stage.subscribed(2);
+    await fixture.subscribed(2);
     first.releaseLock();
     await assertRejects(() => waiting, TypeError);
-    await stage.done("a");
+    await fixture.done("a");
     await backend.result("a").get();
-    await stage.redis.kill();
+    await fixture.redis.kill();
     await assertRejects(() => backend.result("b").get());
     const got: string[] = [];
     await assertRejects(async () => {
@@ -447,36 +450,36 @@ staged(
 
 staged(
   "cancelling the readable errors the writable with its reason, rejects a pending write, and unsubscribes",
-  async (stage) => {
-    const { backend } = stage;
+  async (fixture) => {
+    const { backend } = fixture;
     for (const reason of [new Error("enough"), undefined]) {
       const consumer = backend.consumer({ maxPending: 2 });
       const writer = consumer.writable.getWriter();
       await writer.write("a");
       const rejected = [writer.write("b"), writer.write("c"), writer.closed]
         .map((promise) => assertRejects(() => promise));
-      await stage.subscribed(2);
+      await fixture.subscribed(2);
       await consumer.readable.cancel(reason);
       for (const error of await Promise.all(rejected)) {
         if (reason !== undefined) assertStrictEquals(error, reason);
         else assertInstanceOf(error, DOMException);
       }
       assertEquals(consumer.pending, 0);
-      await stage.subscribed(0);
+      await fixture.subscribed(0);
     }
   },
 );
 
 staged(
   "aborting the writable errors the readable with its reason, and unsubscribes",
-  async (stage) => {
-    const { backend } = stage;
+  async (fixture) => {
+    const { backend } = fixture;
     const consumer = backend.consumer();
     await consumer.add(["a", "b"]);
     const reason = new Error("never mind");
     const reading = assertRejects(() => collect(consumer.readable));
     await consumer.writable.abort(reason);
     assertStrictEquals(await reading, reason);
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
   },
 );

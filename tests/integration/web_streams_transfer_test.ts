@@ -91,21 +91,21 @@ Deno.test(needs("redis-server", {
   name:
     "a stream that is transferred to a Worker delivers every kind of value, and closes there",
   async fn() {
-    await using stage = await startResultFixture();
+    await using fixture = await startResultFixture();
     using worker = await StreamWorker.start();
-    await stage.writer.markAsStarted("a", VALUES);
-    worker.post({ readable: stage.backend.stream(["a", "b"]) });
+    await fixture.writer.markAsStarted("a", VALUES);
+    worker.post({ readable: fixture.backend.stream(["a", "b"]) });
     assertEquals((await worker.event()).result, VALUES);
-    await stage.writer.markAsDone("a", VALUES);
+    await fixture.writer.markAsDone("a", VALUES);
     const event = await worker.event();
     assertEquals([event.state, event.result], ["SUCCESS", VALUES]);
     assertInstanceOf(event.dateDone, Date);
-    await stage.writer.markAsFailure("b", new RangeError("no"));
+    await fixture.writer.markAsFailure("b", new RangeError("no"));
     const { state, result } = await worker.event();
     assertEquals(state, "FAILURE");
     assertEquals((result as { message: string }).message, "no");
     assertEquals(await worker.told.next(), { type: "closed" });
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
   },
 }));
 
@@ -113,17 +113,17 @@ Deno.test(needs("redis-server", {
   name:
     "a transferred stream requests an event only when its Worker does: unread events are conflated here",
   async fn() {
-    await using stage = await startResultFixture();
+    await using fixture = await startResultFixture();
     using worker = await StreamWorker.start();
-    const consumer = stage.backend.consumer({ highWaterMark: 1 });
+    const consumer = fixture.backend.consumer({ highWaterMark: 1 });
     await consumer.add("a");
     worker.post({ readable: consumer.readable, byStep: true });
-    await stage.writer.storeResult("a", 0, "PROGRESS");
+    await fixture.writer.storeResult("a", 0, "PROGRESS");
     assertEquals((await worker.event()).result, 0);
     for (let i = 1; i <= 200; i++) {
-      await stage.writer.storeResult("a", i, "PROGRESS");
+      await fixture.writer.storeResult("a", i, "PROGRESS");
     }
-    await stage.done("a");
+    await fixture.done("a");
     await consumer.writable.close();
     const results: unknown[] = [];
     for (;;) {
@@ -143,14 +143,14 @@ Deno.test(needs("redis-server", {
 Deno.test(needs("redis-server", {
   name: "a Worker that cancels a transferred stream unsubscribes",
   async fn() {
-    await using stage = await startResultFixture();
+    await using fixture = await startResultFixture();
     using worker = await StreamWorker.start();
-    worker.post({ readable: stage.backend.stream(["a", "b"]), take: 1 });
-    await stage.subscribed(2);
-    await stage.done("a");
+    worker.post({ readable: fixture.backend.stream(["a", "b"]), take: 1 });
+    await fixture.subscribed(2);
+    await fixture.done("a");
     assertEquals((await worker.event()).taskId, "a");
     assertEquals(await worker.told.next(), { type: "closed" });
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
   },
 }));
 
@@ -158,17 +158,17 @@ Deno.test(needs("redis-server", {
   name:
     "a Worker that is terminated does not cancel its stream: the consumer's signal ends it",
   async fn() {
-    await using stage = await startResultFixture();
+    await using fixture = await startResultFixture();
     using worker = await StreamWorker.start();
     const abort = new AbortController();
     const { signal } = abort;
-    worker.post({ readable: stage.backend.stream(["a", "b"], { signal }) });
-    await stage.subscribed(2);
-    await stage.done("a");
+    worker.post({ readable: fixture.backend.stream(["a", "b"], { signal }) });
+    await fixture.subscribed(2);
+    await fixture.done("a");
     await worker.event();
     worker.terminate();
     abort.abort();
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
   },
 }));
 
@@ -176,28 +176,28 @@ Deno.test(needs("redis-server", {
   name:
     "both ends of a consumer can be transferred: the Worker writes ids, and reads events",
   async fn() {
-    await using stage = await startResultFixture();
+    await using fixture = await startResultFixture();
     using worker = await StreamWorker.start();
     const ids = Array.from({ length: 100 }, (_, i) => `${i}`);
-    const { readable, writable } = stage.backend.consumer({ maxPending: 10 });
+    const { readable, writable } = fixture.backend.consumer({ maxPending: 10 });
     worker.post({ readable, writable, ids });
-    await stage.done(...ids);
+    await fixture.done(...ids);
     const got: string[] = [];
     while (got.length < ids.length) got.push((await worker.event()).taskId);
     assertEquals(got.sort(), ids.sort());
     assertEquals(await worker.told.next(), { type: "closed" });
-    await stage.subscribed(0);
+    await fixture.subscribed(0);
   },
 }));
 
 Deno.test(needs("redis-server", {
   name: "an error arrives in the Worker with its message",
   async fn() {
-    await using stage = await startResultFixture();
+    await using fixture = await startResultFixture();
     using worker = await StreamWorker.start();
-    worker.post({ readable: stage.backend.stream("a") });
-    await stage.subscribed(1);
-    await stage.backend.close();
+    worker.post({ readable: fixture.backend.stream("a") });
+    await fixture.subscribed(1);
+    await fixture.backend.close();
     const told = await worker.told.next();
     assert(told.type === "failed");
     assertInstanceOf(told.error, Error);
@@ -209,8 +209,8 @@ Deno.test(needs("redis-server", {
   name:
     "every kind of event survives structuredClone, and toJsonSafe survives JSON",
   async fn() {
-    await using stage = await startResultFixture();
-    const { writer, backend, client } = stage;
+    await using fixture = await startResultFixture();
+    const { writer, backend, client } = fixture;
     const options = {
       parentId: "p",
       groupId: "g",
@@ -251,7 +251,7 @@ Deno.test(needs("redis-server", {
       assertEquals(structuredClone(event), event);
       const safe = toJsonSafe(event);
       assertEquals(JSON.parse(JSON.stringify(safe)), safe);
-      // The dates of a copy have lost their text, which is made anew.
+      // The dates of a copy have lost their text, which is made again.
       assertEquals(
         JSON.parse(JSON.stringify(toJsonSafe(structuredClone(event)))).taskId,
         event.taskId,

@@ -16,17 +16,17 @@ import { connect, type TestClient } from "../support/client.ts";
 import { taskMessage } from "../support/task_message.ts";
 import { until } from "../support/until.ts";
 
-const stage = celeryFixture({ worker: true });
+const fixture = celeryFixture({ worker: true });
 /** A queue without Celery workers. */
 const QUEUE = "deno";
 
 function test(name: string, fn: () => Promise<void>): void {
-  Deno.test(stage.test(name, fn));
+  Deno.test(fixture.test(name, fn));
 }
 
 /** Takes the next task from the queue, as a worker does, and reads its request. */
 async function takeTask(): Promise<ChordRequest & { args: unknown[] }> {
-  await using broker = await connect(new URL("/1", stage.redis.url));
+  await using broker = await connect(new URL("/1", fixture.redis.url));
   const { headers, args, embed } = taskMessage(
     await broker.send("BRPOP", QUEUE, 20),
   );
@@ -45,14 +45,14 @@ class Sender extends Completions {
     super();
     this.onCall = async () => {
       const { chord } = this.infos.at(-1)!;
-      await stage.driver.sendBody(chord!, encodeJson(this.values.at(-1)));
+      await fixture.driver.sendBody(chord!, encodeJson(this.values.at(-1)));
     };
   }
 }
 
 /** Celery's workers are processes of their own: only what they store shows what they did. */
 async function untilParts(groupId: string, count: number): Promise<void> {
-  await using client = await stage.redis.client();
+  await using client = await fixture.redis.client();
   const key = `celery-taskset-meta-${groupId}.j`;
   await until(async () => await client.send("ZCARD", key) === count, {
     what: `${count} parts`,
@@ -68,8 +68,8 @@ async function keysOf(client: TestClient, groupId: string): Promise<unknown> {
 // -- chords with parts of both --------------------------------------------------
 
 test("a chord with parts of both is completed here, in the order of the header", async () => {
-  await using backend = stage.backend();
-  const { id, groupId } = await stage.driver.callCanvasChord([
+  await using backend = fixture.backend();
+  const { id, groupId } = await fixture.driver.callCanvasChord([
     { task: "tasks.add", args: [1, 2] },
     { task: "tasks.add", args: [3, 4], queue: QUEUE },
     { task: "tasks.value", args: ["nested"] },
@@ -96,18 +96,18 @@ test("a chord with parts of both is completed here, in the order of the header",
     "\xe9": {},
     "": 0,
   };
-  assertEquals(await stage.inTime(backend.result(id).get()), {
+  assertEquals(await fixture.inTime(backend.result(id).get()), {
     args: [[3, 7, nested, { b: "\u0142" }]],
     kwargs: {},
   });
   assertEquals(sender.infos[0]?.bodyId, id);
-  await using client = await stage.redis.client();
+  await using client = await fixture.redis.client();
   assertEquals(await keysOf(client, groupId), [`${groupId}.c`]);
 });
 
 test("a chord with parts of both is completed by Celery", async () => {
-  await using backend = stage.backend();
-  const { id, groupId, ids } = await stage.driver.callCanvasChord([
+  await using backend = fixture.backend();
+  const { id, groupId, ids } = await fixture.driver.callCanvasChord([
     { task: "tasks.add", args: [1, 2], queue: QUEUE },
     { task: "tasks.wait_for_gate" },
     { task: "tasks.add", args: [3, 4], queue: QUEUE },
@@ -123,19 +123,19 @@ test("a chord with parts of both is completed by Celery", async () => {
     );
     assertEquals(outcome.type, "waiting");
   }
-  await stage.driver.openGate(ids[1]!);
-  assertEquals(await stage.inTime(backend.result(id).get()), {
+  await fixture.driver.openGate(ids[1]!);
+  assertEquals(await fixture.inTime(backend.result(id).get()), {
     args: [[[1.5, null], "gate opened", "second"]],
     kwargs: {},
   });
-  await using client = await stage.redis.client();
+  await using client = await fixture.redis.client();
   await until(async () => (await keysOf(client, groupId) as []).length === 0);
   assertEquals(completions.values, []);
 });
 
 test("a chord with groups and chains in its header is completed here", async () => {
-  await using backend = stage.backend();
-  const { id, groupId } = await stage.driver.callCanvasChord([
+  await using backend = fixture.backend();
+  const { id, groupId } = await fixture.driver.callCanvasChord([
     {
       group: [
         { task: "tasks.add", args: [1, 2] },
@@ -162,22 +162,22 @@ test("a chord with groups and chains in its header is completed here", async () 
   // Celery unrolls a group in a group, and gives its second task the same index as
   // the second task of the header: their order is random, in Celery too.
   const body = backend.result<{ args: [number[]] }>(id);
-  const { args: [values] } = await stage.inTime(body.get());
+  const { args: [values] } = await fixture.inTime(body.get());
   assertEquals(values.toSorted((a, b) => a - b), [3, 7, 11, 24]);
 });
 
 test("a chord whose header Celery saved as a group gets the results, nested like the header", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const groupId = crypto.randomUUID();
   const ids = [0, 1, 2].map((index) => `${groupId}-task-${index}`);
-  await stage.driver.storeTree(groupId, [ids.slice(0, 2), ids[2]!]);
-  await stage.driver.setChordSize(groupId, 3);
+  await fixture.driver.storeTree(groupId, [ids.slice(0, 2), ids[2]!]);
+  await fixture.driver.setChordSize(groupId, 3);
   const completions = new Completions();
   for (const [groupIndex, taskId] of ids.entries()) {
     await backend.markAsDone(taskId, groupIndex);
     const request = { taskId, groupId, groupIndex, chord: {} };
     if (groupIndex === 0) {
-      await stage.driver.returnPart(pythonRequest(request), "SUCCESS", "0");
+      await fixture.driver.returnPart(pythonRequest(request), "SUCCESS", "0");
     } else {
       await backend.chordPartReturn(
         request,
@@ -191,8 +191,8 @@ test("a chord whose header Celery saved as a group gets the results, nested like
 });
 
 test("a chord that fails here fails as in Celery", async () => {
-  await using backend = stage.backend();
-  const { id, groupId } = await stage.driver.callCanvasChord([
+  await using backend = fixture.backend();
+  const { id, groupId } = await fixture.driver.callCanvasChord([
     { task: "tasks.fail_value_error" },
     { task: "tasks.add", args: [3, 4], queue: QUEUE },
   ], ["total"]);
@@ -207,7 +207,7 @@ test("a chord that fails here fails as in Celery", async () => {
   const repr =
     "ValueError('boom', 3, {'nested': ['\u0142', None]}, 9007199254740993)";
   const message = `Dependency ${outcome.error.taskId} raised ${repr}`;
-  const { raised } = await stage.driver.get(id);
+  const { raised } = await fixture.driver.get(id);
   assertEquals([raised?.type, raised?.module, raised?.text], [
     "ChordError",
     "celery.exceptions",
@@ -216,8 +216,8 @@ test("a chord that fails here fails as in Celery", async () => {
 });
 
 test("a part that fails here fails the chord that Celery completes", async () => {
-  await using backend = stage.backend();
-  const { id } = await stage.driver.callCanvasChord([
+  await using backend = fixture.backend();
+  const { id } = await fixture.driver.callCanvasChord([
     { task: "tasks.add", args: [1, 2], queue: QUEUE },
     { task: "tasks.add", args: [3, 4], queue: QUEUE },
   ], ["total"]);
@@ -227,9 +227,9 @@ test("a part that fails here fails the chord that Celery completes", async () =>
     excModule: "builtins",
     excArgs: ["it's"],
   }, new Sender());
-  await stage.driver.returnPart(pythonRequest(second), "SUCCESS", "7");
+  await fixture.driver.returnPart(pythonRequest(second), "SUCCESS", "7");
   const error = await assertRejects(
-    () => stage.inTime(backend.result(id).get()),
+    () => fixture.inTime(backend.result(id).get()),
     TaskError,
   );
   assertEquals(error.excType, "ChordError");
@@ -239,7 +239,7 @@ test("a part that fails here fails the chord that Celery completes", async () =>
 });
 
 test("Celery waits for the parts that addToChord() added", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const groupId = crypto.randomUUID();
   const id = crypto.randomUUID();
   await backend.setChordSize(groupId, 1);
@@ -253,22 +253,22 @@ test("Celery waits for the parts that addToChord() added", async () => {
     immutable: false,
   };
   const request = { group: groupId, chord };
-  await stage.driver.returnPart(
+  await fixture.driver.returnPart(
     { id: "one", group_index: 0, ...request },
     "SUCCESS",
     "1",
   );
-  await using client = await stage.redis.client();
+  await using client = await fixture.redis.client();
   assertEquals(
     await client.send("EXISTS", `celery-taskset-meta-${groupId}.s`),
     1,
   );
-  await stage.driver.returnPart(
+  await fixture.driver.returnPart(
     { id: "two", group_index: 1, ...request },
     "SUCCESS",
     "2",
   );
-  assertEquals(await stage.inTime(backend.result(id).get()), 3);
+  assertEquals(await fixture.inTime(backend.result(id).get()), 3);
 });
 
 // -- to the byte ---------------------------------------------------------------
@@ -283,17 +283,17 @@ function pythonRequest(request: ChordRequest) {
 }
 
 test("parts, sizes and expiries match Celery's byte for byte", async () => {
-  await using backend = stage.backend();
-  await using client = await stage.redis.client();
+  await using backend = fixture.backend();
+  await using client = await fixture.redis.client();
   const [ours, theirs] = [crypto.randomUUID(), crypto.randomUUID()];
   const texts = [
-    ...await stage.driver.writeJson(7, 50),
+    ...await fixture.driver.writeJson(7, 50),
     "null",
     '"\\u0142 \\"quoted\\" \\ud83d\\ude00"',
     '{"\\u00e9": [1.5, NaN, -Infinity, 1e+16, 123456789012345678901]}',
   ];
   await backend.setChordSize(ours, 1000);
-  await stage.driver.setChordSize(theirs, 1000);
+  await fixture.driver.setChordSize(theirs, 1000);
   const chord = {};
   for (const [index, text] of texts.entries()) {
     const taskId = `task-\u0142-"${index}"`;
@@ -305,7 +305,7 @@ test("parts, sizes and expiries match Celery's byte for byte", async () => {
       parseJson(text, { integers: "bigint" }),
       new Completions(),
     );
-    await stage.driver.returnPart(
+    await fixture.driver.returnPart(
       pythonRequest({ ...request, groupId: theirs }),
       "SUCCESS",
       text,
@@ -318,7 +318,7 @@ test("parts, sizes and expiries match Celery's byte for byte", async () => {
       excModule: "builtins",
       excArgs: ["a \u0142", 1, [null]],
     }, new Completions());
-    await stage.driver.returnPart(
+    await fixture.driver.returnPart(
       pythonRequest({ ...request, groupId: theirs }),
       state,
       '["a \\u0142", 1, [null]]',
@@ -346,8 +346,8 @@ test("parts, sizes and expiries match Celery's byte for byte", async () => {
 });
 
 test("pythonRepr() writes random values as Python's repr() does", async () => {
-  const texts = await stage.driver.writeJson(11, 500);
-  const values = await stage.driver.readJson(texts);
+  const texts = await fixture.driver.writeJson(11, 500);
+  const values = await fixture.driver.readJson(texts);
   for (const [index, { value }] of values.entries()) {
     const parsed = parseJson(texts[index]!, { integers: "bigint" });
     assertEquals(pythonRepr(parsed), value);

@@ -14,7 +14,7 @@ import { connect } from "../support/client.ts";
 import { taskMessage } from "../support/task_message.ts";
 import { until } from "../support/until.ts";
 
-const stage = celeryFixture({ worker: true });
+const fixture = celeryFixture({ worker: true });
 /** A queue without Celery workers. */
 const QUEUE = "deno";
 const HERE: CanvasElement = { task: "tasks.add", args: [1, 2], queue: QUEUE };
@@ -28,12 +28,12 @@ const FAILURE = {
 };
 
 function test(name: string, fn: () => Promise<void>): void {
-  Deno.test(stage.test(name, fn));
+  Deno.test(fixture.test(name, fn));
 }
 
 /** Takes the next task from the queue, as a worker does. */
 async function takeTask(): Promise<TaskRequest> {
-  await using broker = await connect(new URL("/1", stage.redis.url));
+  await using broker = await connect(new URL("/1", fixture.redis.url));
   const { headers, embed } = taskMessage(
     await broker.send("BRPOP", QUEUE, 20),
   );
@@ -50,7 +50,7 @@ async function takeTask(): Promise<TaskRequest> {
 async function raised(
   waits: readonly PythonWait[],
 ): Promise<[type: string | undefined, text: string | undefined][]> {
-  const outcomes = await stage.inTime(
+  const outcomes = await fixture.inTime(
     Promise.all(waits.map(({ outcome }) => outcome)),
   );
   return outcomes.map(({ raised }) => [raised?.type, raised?.text]);
@@ -58,8 +58,8 @@ async function raised(
 
 /** Resolves when Python waits for these tasks, and has found no result. */
 async function waitFor(ids: readonly string[]): Promise<PythonWait[]> {
-  const waits = ids.map((id) => stage.driver.wait(id));
-  await stage.inTime(Promise.all(waits.map(({ waiting }) => waiting)));
+  const waits = ids.map((id) => fixture.driver.wait(id));
+  await fixture.inTime(Promise.all(waits.map(({ waiting }) => waiting)));
   return waits;
 }
 
@@ -76,9 +76,9 @@ function memberIds(member: ResultTuple): string[] {
 const BOOM: [string, string] = ["ValueError", "('boom', 3)"];
 
 test("a failure here fails the rest of its chain: Python's get() raises", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [third, second, first] = idsOf(
-    await stage.driver.callElement({ chain: [HERE, ADD, ADD] }),
+    await fixture.driver.callElement({ chain: [HERE, ADD, ADD] }),
   );
   const waits = await waitFor([third!, second!, first!]);
   const request = await takeTask();
@@ -88,9 +88,9 @@ test("a failure here fails the rest of its chain: Python's get() raises", async 
 });
 
 test("a revoked task here revokes the rest of its chain", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [second] = idsOf(
-    await stage.driver.callElement({ chain: [HERE, ADD] }),
+    await fixture.driver.callElement({ chain: [HERE, ADD] }),
   );
   const waits = await waitFor([second!]);
   const request = await takeTask();
@@ -99,9 +99,9 @@ test("a revoked task here revokes the rest of its chain", async () => {
 });
 
 test("a failure here fails a chord at the end of its chain, with every task in it", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const ids = idsOf(
-    await stage.driver.callElement({
+    await fixture.driver.callElement({
       chain: [HERE, { group: [ADD, ADD] }, TOTAL],
     }),
   );
@@ -115,9 +115,9 @@ test("a failure here fails a chord at the end of its chain, with every task in i
 });
 
 test("a failure here fails the tasks of a group at the end of its chain", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [, ...members] = idsOf(
-    await stage.driver.callElement({ chain: [HERE, { group: [ADD, ADD] }] }),
+    await fixture.driver.callElement({ chain: [HERE, { group: [ADD, ADD] }] }),
   );
   const waits = await waitFor(members);
   const request = await takeTask();
@@ -127,12 +127,12 @@ test("a failure here fails the tasks of a group at the end of its chain", async 
 
 for (const last of ["here", "by Celery"]) {
   test(`a chain in a chord's header that fails here at its first task fails the chord, completed ${last}`, async () => {
-    await using backend = stage.backend();
+    await using backend = fixture.backend();
     const other: CanvasElement = last === "here"
       ? { task: "tasks.value", args: ["float"] }
       : { task: "tasks.wait_for_gate" };
     const [body, group, member, before, otherId] = idsOf(
-      await stage.driver.callElement({
+      await fixture.driver.callElement({
         chord: [{ chain: [HERE, ADD] }, other],
         body: TOTAL,
       }),
@@ -143,7 +143,7 @@ for (const last of ["here", "by Celery"]) {
     assertEquals([request.chord, request.groupId], [null, null]);
     if (last === "here") await untilParts(group!, 1);
     await backend.markAsFailure(request.taskId, FAILURE, { request });
-    if (last !== "here") await stage.driver.openGate(otherId!);
+    if (last !== "here") await fixture.driver.openGate(otherId!);
     assertEquals(await raised(waits), [[
       "ChordError",
       `Dependency ${member} raised ValueError('boom', 3)`,
@@ -152,9 +152,9 @@ for (const last of ["here", "by Celery"]) {
 }
 
 test("a chain that ends in a group, in a chord's header, returns the part of each task", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [body] = idsOf(
-    await stage.driver.callElement({
+    await fixture.driver.callElement({
       chord: [{ chain: [HERE, { group: [ADD, ADD] }] }],
       body: TOTAL,
     }),
@@ -171,14 +171,14 @@ test("a chain that ends in a group, in a chord's header, returns the part of eac
 
 for (const where of ["before it", "in its header"]) {
   test(`a chord in a chord's header fails both if a task ${where} fails here`, async () => {
-    await using backend = stage.backend();
+    await using backend = fixture.backend();
     const isBefore = where === "before it";
     const [first, headed] = isBefore ? [HERE, ADD] : [
       { task: "tasks.identity", args: [1] },
       { task: "tasks.add", args: [1], queue: QUEUE },
     ];
     const [outer, , inner] = idsOf(
-      await stage.driver.callElement({
+      await fixture.driver.callElement({
         chord: [{ chain: [first!, { group: [headed!, ADD] }, TOTAL] }],
         body: TOTAL,
       }),
@@ -200,9 +200,9 @@ for (const where of ["before it", "in its header"]) {
 }
 
 test("a chord whose body is a group fails its tasks with the exception of the failed part", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [group, first, second] = idsOf(
-    await stage.driver.callElement({
+    await fixture.driver.callElement({
       chord: [HERE, HERE],
       body: { group: [ADD, { chain: [ADD, ADD] }] },
     }),
@@ -222,9 +222,9 @@ test("a chord whose body is a group fails its tasks with the exception of the fa
 });
 
 test("a chord whose body is a chain fails every task of it", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [body] = idsOf(
-    await stage.driver.callElement({
+    await fixture.driver.callElement({
       chord: [HERE, HERE],
       body: { chain: [TOTAL, ADD] },
     }),
@@ -240,8 +240,8 @@ test("a chord whose body is a chain fails every task of it", async () => {
 });
 
 test("a failure stores and returns the same as Celery's mark_as_failure()", async () => {
-  await using backend = stage.backend({ resultExtended: false });
-  await using client = await stage.redis.client();
+  await using backend = fixture.backend({ resultExtended: false });
+  await using client = await fixture.redis.client();
   const body = { task: "tasks.total", options: { task_id: "body" } };
   const chain = [
     {
@@ -276,7 +276,7 @@ test("a failure stores and returns the same as Celery's mark_as_failure()", asyn
         },
       });
     } else {
-      await stage.driver.storeFailure("first", FAILURE.excArgs, {
+      await fixture.driver.storeFailure("first", FAILURE.excArgs, {
         trace,
         request: {
           id: "first",
@@ -306,7 +306,7 @@ test("a failure stores and returns the same as Celery's mark_as_failure()", asyn
 
 /** Celery's workers are processes of their own: only what they store shows what they did. */
 async function untilParts(groupId: string, count: number): Promise<void> {
-  await using client = await stage.redis.client();
+  await using client = await fixture.redis.client();
   const key = `celery-taskset-meta-${groupId}.j`;
   await until(async () => await client.send("ZCARD", key) === count, {
     what: `${count} parts`,

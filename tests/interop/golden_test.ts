@@ -11,7 +11,7 @@ import { assertEquals } from "../support/assert.ts";
 import { celeryFixture } from "../support/celery_fixture.ts";
 import { seededRandom } from "../support/seeded_random.ts";
 
-const stage = celeryFixture();
+const fixture = celeryFixture();
 
 /** How many random values each seed yields. */
 const COUNT = 500;
@@ -60,9 +60,9 @@ const values: [value: unknown, repr: string][] = [
 ];
 
 Deno.test(
-  stage.test("encodeJson() writes the same bytes as Python, which reads the same values", async () => {
+  fixture.test("encodeJson() writes the same bytes as Python, which reads the same values", async () => {
     const texts = values.map(([value]) => encodeJson(value));
-    const read = await stage.driver.readJson(texts);
+    const read = await fixture.driver.readJson(texts);
     assertEquals(
       read.map(({ value }) => value),
       values.map(([, repr]) => repr),
@@ -72,11 +72,11 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("encodeJson() nests as deep as Python's parser can read", async () => {
+  fixture.test("encodeJson() nests as deep as Python's parser can read", async () => {
     let value: unknown = "bottom";
     for (let depth = 0; depth < 800; depth++) value = [value];
     const text = encodeJson(value);
-    assertEquals((await stage.driver.readJson([text]))[0]?.text, text);
+    assertEquals((await fixture.driver.readJson([text]))[0]?.text, text);
   }),
 );
 
@@ -148,20 +148,20 @@ class RandomValues {
 
 for (const seed of SEEDS) {
   Deno.test(
-    stage.test(`encodeJson() writes the same bytes as Python for random values: seed ${seed}`, async () => {
+    fixture.test(`encodeJson() writes the same bytes as Python for random values: seed ${seed}`, async () => {
       const source = new RandomValues(seed);
       const texts = Array.from(
         { length: COUNT },
         () => encodeJson(source.next()),
       );
-      const read = await stage.driver.readJson(texts);
+      const read = await fixture.driver.readJson(texts);
       assertEquals(read.map(({ text }) => text), texts);
     }),
   );
 
   Deno.test(
-    stage.test(`parseJson() reads Python's random values, and encodeJson() writes the same bytes: seed ${seed}`, async () => {
-      const texts = await stage.driver.writeJson(seed, COUNT);
+    fixture.test(`parseJson() reads Python's random values, and encodeJson() writes the same bytes: seed ${seed}`, async () => {
+      const texts = await fixture.driver.writeJson(seed, COUNT);
       assertEquals(texts.length, COUNT);
       assertEquals(
         texts.map((text) =>

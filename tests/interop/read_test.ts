@@ -24,7 +24,7 @@ import {
 import { celeryFixture } from "../support/celery_fixture.ts";
 import { timeZone } from "../support/time_zone.ts";
 
-const stage = celeryFixture({ worker: true });
+const fixture = celeryFixture({ worker: true });
 
 /** Collects the events of a task, from before it was sent to its outcome. */
 async function eventsOf(
@@ -36,18 +36,18 @@ async function eventsOf(
   const consumer = backend.consumer();
   await consumer.add(taskId);
   await consumer.writable.close();
-  await stage.driver.callTask(name, args, {}, { task_id: taskId });
-  return await stage.inTime(Array.fromAsync(consumer.readable));
+  await fixture.driver.callTask(name, args, {}, { task_id: taskId });
+  return await fixture.inTime(Array.fromAsync(consumer.readable));
 }
 
 async function failureOf(
   name: string,
   args: unknown[] = [],
 ): Promise<TaskError> {
-  await using backend = stage.backend();
-  const taskId = await stage.driver.callTask(name, args);
+  await using backend = fixture.backend();
+  const taskId = await fixture.driver.callTask(name, args);
   const wait = backend.result(taskId).get();
-  const error = await assertRejects(() => stage.inTime(wait), TaskError);
+  const error = await assertRejects(() => fixture.inTime(wait), TaskError);
   assertEquals([error.taskId, error.state], [taskId, "FAILURE"]);
   return error;
 }
@@ -97,10 +97,10 @@ const values: Record<string, unknown> = {
 
 for (const [kind, expected] of Object.entries(values)) {
   Deno.test(
-    stage.test(`AsyncResult.get() resolves to what the task returned: ${kind}`, async () => {
-      await using backend = stage.backend();
-      const taskId = await stage.driver.callTask("value", [kind]);
-      const value = await stage.inTime(backend.result(taskId).get());
+    fixture.test(`AsyncResult.get() resolves to what the task returned: ${kind}`, async () => {
+      await using backend = fixture.backend();
+      const taskId = await fixture.driver.callTask("value", [kind]);
+      const value = await fixture.inTime(backend.result(taskId).get());
       // assertEquals does not distinguish 0 and -0.
       if (typeof expected === "number") assertStrictEquals(value, expected);
       else assertEquals(value, expected);
@@ -109,10 +109,10 @@ for (const [kind, expected] of Object.entries(values)) {
 }
 
 Deno.test(
-  stage.test("AsyncResult.get() resolves to what the task returned: nesting 200 levels deep", async () => {
-    await using backend = stage.backend();
-    const taskId = await stage.driver.callTask("value", ["deep"]);
-    let value = await stage.inTime(backend.result(taskId).get());
+  fixture.test("AsyncResult.get() resolves to what the task returned: nesting 200 levels deep", async () => {
+    await using backend = fixture.backend();
+    const taskId = await fixture.driver.callTask("value", ["deep"]);
+    let value = await fixture.inTime(backend.result(taskId).get());
     let depth = 0;
     for (; Array.isArray(value); depth++) value = value[0];
     assertEquals([depth, value], [200, "bottom"]);
@@ -120,15 +120,16 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() reads dates and times as this version of kombu writes them", async () => {
-    await using backend = stage.backend();
+  fixture.test("AsyncResult.get() reads dates and times as this version of kombu writes them", async () => {
+    await using backend = fixture.backend();
     const kinds = ["datetime", "date", "time"];
-    const [datetime, date, time] = await stage.inTime(Promise.all(
+    const [datetime, date, time] = await fixture.inTime(Promise.all(
       kinds.map(async (kind) =>
-        await backend.result(await stage.driver.callTask("value", [kind])).get()
+        await backend.result(await fixture.driver.callTask("value", [kind]))
+          .get()
       ),
     ));
-    const [major = 0, minor = 0] = (await stage.driver.versions()).kombu
+    const [major = 0, minor = 0] = (await fixture.driver.versions()).kombu
       .split(".").map(Number);
     assertEquals(time, "01:02:03");
     if (major > 5 || major === 5 && minor >= 3) {
@@ -144,26 +145,26 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() resolves while Celery's own client waits for the same task", async () => {
-    await using backend = stage.backend();
-    const taskId = await stage.driver.callTask("wait_for_gate");
-    const python = stage.driver.wait(taskId);
+  fixture.test("AsyncResult.get() resolves while Celery's own client waits for the same task", async () => {
+    await using backend = fixture.backend();
+    const taskId = await fixture.driver.callTask("wait_for_gate");
+    const python = fixture.driver.wait(taskId);
     const wait = backend.result(taskId).get();
-    await stage.inTime(python.waiting);
-    await stage.driver.openGate(taskId);
-    assertEquals(await stage.inTime(wait), "gate opened");
+    await fixture.inTime(python.waiting);
+    await fixture.driver.openGate(taskId);
+    assertEquals(await fixture.inTime(wait), "gate opened");
     assertEquals(await python.outcome, { value: "'gate opened'" });
   }),
 );
 
 Deno.test(
-  stage.test("AsyncResult.meta() has the time of the outcome, whatever the local time zone", async () => {
+  fixture.test("AsyncResult.meta() has the time of the outcome, whatever the local time zone", async () => {
     using _zone = timeZone("Asia/Kolkata");
-    await using backend = stage.backend();
+    await using backend = fixture.backend();
     const before = Date.now();
-    const taskId = await stage.driver.callTask("add", [1, 2]);
+    const taskId = await fixture.driver.callTask("add", [1, 2]);
     const result = backend.result<number>(taskId);
-    assertEquals(await stage.inTime(result.get()), 3);
+    assertEquals(await fixture.inTime(result.get()), 3);
     const meta = await result.meta();
     assertEquals([meta.state, meta.result, meta.ready], ["SUCCESS", 3, true]);
     assertEquals([meta.traceback, meta.children], [null, []]);
@@ -177,7 +178,7 @@ Deno.test(
 // -- failures ------------------------------------------------------------------
 
 Deno.test(
-  stage.test("AsyncResult.get() rejects with the exception's class, arguments and traceback", async () => {
+  fixture.test("AsyncResult.get() rejects with the exception's class, arguments and traceback", async () => {
     const error = await failureOf("fail_value_error");
     assertEquals([error.excType, error.excModule], ["ValueError", "builtins"]);
     assertEquals(error.excArgs, [
@@ -194,11 +195,11 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() resolves to the error if propagate is false", async () => {
-    await using backend = stage.backend();
-    const taskId = await stage.driver.callTask("fail_key_error");
+  fixture.test("AsyncResult.get() resolves to the error if propagate is false", async () => {
+    await using backend = fixture.backend();
+    const taskId = await fixture.driver.callTask("fail_key_error");
     const wait = backend.result(taskId).get({ propagate: false });
-    const error = await stage.inTime(wait);
+    const error = await fixture.inTime(wait);
     assertInstanceOf(error, TaskError);
     assertEquals(error.message, "KeyError: missing");
     assertEquals([error.excType, error.excArgs], ["KeyError", ["missing"]]);
@@ -206,7 +207,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() names a nested exception class by its qualified name", async () => {
+  fixture.test("AsyncResult.get() names a nested exception class by its qualified name", async () => {
     const error = await failureOf("fail_nested");
     assertEquals([error.excType, error.excModule], ["Outer.Inner", "tasks"]);
     assertEquals(error.excArgs, ["from inside", 7]);
@@ -214,14 +215,14 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() returns the repr of arguments that JSON cannot represent", async () => {
+  fixture.test("AsyncResult.get() returns the repr of arguments that JSON cannot represent", async () => {
     const error = await failureOf("fail_odd_args");
     assertEquals(error.excArgs, ["boom", 3, "<class 'tasks.Outer'>"]);
   }),
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() rejects with an exception that has no arguments", async () => {
+  fixture.test("AsyncResult.get() rejects with an exception that has no arguments", async () => {
     const error = await failureOf("fail_without_args");
     assertEquals([error.excType, error.excArgs], ["RuntimeError", []]);
     assertEquals(error.message, "RuntimeError");
@@ -229,7 +230,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() rejects with a traceback that includes the cause", async () => {
+  fixture.test("AsyncResult.get() rejects with a traceback that includes the cause", async () => {
     const { traceback } = await failureOf("fail_with_cause");
     assertExists(traceback);
     assertStringIncludes(traceback, "KeyError: 'the cause'");
@@ -238,7 +239,7 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() rejects if the task returned what JSON cannot represent", async () => {
+  fixture.test("AsyncResult.get() rejects if the task returned what JSON cannot represent", async () => {
     const error = await failureOf("value", ["no JSON"]);
     assertEquals(error.excModule, "kombu.exceptions");
     assertStringIncludes(error.message, "not JSON serializable");
@@ -246,8 +247,8 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultConsumer streams a failure if the worker does not know the task", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultConsumer streams a failure if the worker does not know the task", async () => {
+    await using backend = fixture.backend();
     const events = await eventsOf(backend, "no_such_task");
     const [event] = events;
     assert(event?.state === "FAILURE");
@@ -257,8 +258,8 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultConsumer streams an exception that cannot be pickled once, even if a worker stores a second failure", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultConsumer streams an exception that cannot be pickled once, even if a worker stores a second failure", async () => {
+    await using backend = fixture.backend();
     const events = await eventsOf(backend, "fail_unpicklable");
     assertEquals(statesOf(events), ["STARTED", "FAILURE"]);
     const [, event] = events;
@@ -270,12 +271,12 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() unwraps an exception that a worker could not pickle", async () => {
-    await using backend = stage.backend();
+  fixture.test("AsyncResult.get() unwraps an exception that a worker could not pickle", async () => {
+    await using backend = fixture.backend();
     const taskId = crypto.randomUUID();
-    await stage.driver.storeFailure(taskId, ["boom", 3], { wrapped: true });
+    await fixture.driver.storeFailure(taskId, ["boom", 3], { wrapped: true });
     const wait = backend.result(taskId).get({ propagate: false });
-    const error = await stage.inTime(wait);
+    const error = await fixture.inTime(wait);
     assertInstanceOf(error, TaskError);
     assertEquals([error.excType, error.excModule], ["ValueError", "builtins"]);
     assertEquals(error.excArgs, ["boom", 3]);
@@ -285,8 +286,8 @@ Deno.test(
 // -- intermediate states ---------------------------------------------------------
 
 Deno.test(
-  stage.test("ResultConsumer streams every state of a task in order, live", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultConsumer streams every state of a task in order, live", async () => {
+    await using backend = fixture.backend();
     const events = await eventsOf(backend, "report_progress", [5]);
     assertEquals(statesOf(events), [
       "STARTED",
@@ -309,14 +310,14 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.events() keeps up with a task that waits for its reader", async () => {
-    await using backend = stage.backend();
-    const taskId = await stage.driver.callTask("report_gated_progress", [3]);
+  fixture.test("AsyncResult.events() keeps up with a task that waits for its reader", async () => {
+    await using backend = fixture.backend();
+    const taskId = await fixture.driver.callTask("report_gated_progress", [3]);
     const steps: unknown[] = [];
     for await (const event of backend.result(taskId).events()) {
       if (event.state === "PROGRESS") {
         steps.push(event.result);
-        await stage.inTime(stage.driver.openGate(taskId));
+        await fixture.inTime(fixture.driver.openGate(taskId));
       } else if (event.ready) {
         assertEquals([event.state, event.result], ["SUCCESS", 3]);
       }
@@ -326,8 +327,8 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultConsumer streams equal progress reports separately", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultConsumer streams equal progress reports separately", async () => {
+    await using backend = fixture.backend();
     const report = ["PROGRESS", { current: 1 }];
     const events = await eventsOf(backend, "report_states", [
       [report, report, report],
@@ -343,8 +344,8 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultConsumer streams Celery's and custom states that are not outcomes", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultConsumer streams Celery's and custom states that are not outcomes", async () => {
+    await using backend = fixture.backend();
     const reports = [
       ["RECEIVED", null],
       ["REJECTED", "no"],
@@ -362,8 +363,8 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultConsumer streams each retry with its exception, then the success", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultConsumer streams each retry with its exception, then the success", async () => {
+    await using backend = fixture.backend();
     const events = await eventsOf(backend, "retry_until", [3]);
     assertEquals(statesOf(events), [
       ...["STARTED", "RETRY", "STARTED", "RETRY"],
@@ -388,8 +389,8 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultConsumer streams a retry without an exception as one without", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultConsumer streams a retry without an exception as one without", async () => {
+    await using backend = fixture.backend();
     const events = await eventsOf(backend, "retry_without_exception");
     assertEquals(statesOf(events), ["STARTED", "RETRY", "STARTED", "SUCCESS"]);
     assertEquals(events[1]?.result, null);
@@ -397,16 +398,16 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() rejects with the last exception if all retries failed", async () => {
+  fixture.test("AsyncResult.get() rejects with the last exception if all retries failed", async () => {
     const error = await failureOf("retry_in_vain");
     assertEquals([error.excType, error.excArgs], ["ValueError", ["never"]]);
   }),
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() calls onEvent for every state", async () => {
-    await using backend = stage.backend();
-    const taskId = await stage.driver.callTask("wait_for_gate");
+  fixture.test("AsyncResult.get() calls onEvent for every state", async () => {
+    await using backend = fixture.backend();
+    const taskId = await fixture.driver.callTask("wait_for_gate");
     const started = Promise.withResolvers<void>();
     const states: string[] = [];
     const wait = backend.result(taskId).get({
@@ -415,9 +416,9 @@ Deno.test(
         started.resolve();
       },
     });
-    await stage.inTime(started.promise);
-    await stage.driver.openGate(taskId);
-    await stage.inTime(wait);
+    await fixture.inTime(started.promise);
+    await fixture.driver.openGate(taskId);
+    await fixture.inTime(wait);
     assertEquals(states, ["STARTED", "SUCCESS"]);
   }),
 );
@@ -425,14 +426,14 @@ Deno.test(
 // -- revoked and ignored -----------------------------------------------------------
 
 Deno.test(
-  stage.test("AsyncResult.get() rejects with TaskRevokedError if the task was revoked before it ran", async () => {
-    await using backend = stage.backend();
+  fixture.test("AsyncResult.get() rejects with TaskRevokedError if the task was revoked before it ran", async () => {
+    await using backend = fixture.backend();
     const taskId = crypto.randomUUID();
-    await stage.driver.revoke(taskId);
-    await stage.driver.callTask("add", [1, 2], {}, { task_id: taskId });
+    await fixture.driver.revoke(taskId);
+    await fixture.driver.callTask("add", [1, 2], {}, { task_id: taskId });
     const wait = backend.result(taskId).get();
     const error = await assertRejects(
-      () => stage.inTime(wait),
+      () => fixture.inTime(wait),
       TaskRevokedError,
       "revoked",
     );
@@ -442,14 +443,14 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() rejects with TaskRevokedError if the task had expired", async () => {
-    await using backend = stage.backend();
-    const taskId = await stage.driver.callTask("add", [1, 2], {}, {
+  fixture.test("AsyncResult.get() rejects with TaskRevokedError if the task had expired", async () => {
+    await using backend = fixture.backend();
+    const taskId = await fixture.driver.callTask("add", [1, 2], {}, {
       expires: -1,
     });
     const wait = backend.result(taskId).get();
     const error = await assertRejects(
-      () => stage.inTime(wait),
+      () => fixture.inTime(wait),
       TaskRevokedError,
     );
     assertEquals(error.excArgs, ["expired"]);
@@ -457,10 +458,10 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.exists() is false for a task that ignores its result, and get() names that cause", async () => {
-    await using backend = stage.backend();
-    const taskId = await stage.driver.callTask("store_nothing");
-    await stage.inTime(stage.driver.waitAtGate(`ran-${taskId}`));
+  fixture.test("ResultBackend.exists() is false for a task that ignores its result, and get() names that cause", async () => {
+    await using backend = fixture.backend();
+    const taskId = await fixture.driver.callTask("store_nothing");
+    await fixture.inTime(fixture.driver.waitAtGate(`ran-${taskId}`));
     assertEquals(await backend.exists(taskId), false);
     assertEquals((await backend.getMeta(taskId)).state, "PENDING");
     await assertRejects(
@@ -471,13 +472,13 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() does not return what a task stored before Ignore", async () => {
-    await using backend = stage.backend();
-    const taskId = await stage.driver.callTask("ignore");
-    await stage.inTime(stage.driver.waitAtGate(`ran-${taskId}`));
+  fixture.test("AsyncResult.get() does not return what a task stored before Ignore", async () => {
+    await using backend = fixture.backend();
+    const taskId = await fixture.driver.callTask("ignore");
+    await fixture.inTime(fixture.driver.waitAtGate(`ran-${taskId}`));
     // The worker runs one task at a time: once the next is done, so is this one.
-    const next = await stage.driver.callTask("add", [1, 2]);
-    await stage.inTime(backend.result(next).get());
+    const next = await fixture.driver.callTask("add", [1, 2]);
+    await fixture.inTime(backend.result(next).get());
     const error = await assertRejects(
       () => backend.result(taskId).get({ timeout: 0 }),
       ResultTimeoutError,
@@ -487,12 +488,12 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.state() is PENDING after Python's forget()", async () => {
-    await using backend = stage.backend();
-    const taskId = await stage.driver.callTask("add", [1, 2]);
+  fixture.test("AsyncResult.state() is PENDING after Python's forget()", async () => {
+    await using backend = fixture.backend();
+    const taskId = await fixture.driver.callTask("add", [1, 2]);
     const result = backend.result(taskId);
-    assertEquals(await stage.inTime(result.get()), 3);
-    await stage.driver.forget(taskId);
+    assertEquals(await fixture.inTime(result.get()), 3);
+    await fixture.driver.forget(taskId);
     assertEquals(await result.state(), "PENDING");
   }),
 );
@@ -500,16 +501,16 @@ Deno.test(
 // -- tasks of tasks ------------------------------------------------------------------
 
 Deno.test(
-  stage.test("AsyncResult.meta() has the tasks that a task sent", async () => {
-    await using backend = stage.backend();
-    const taskId = await stage.driver.callTask("call_others", [3]);
+  fixture.test("AsyncResult.meta() has the tasks that a task sent", async () => {
+    await using backend = fixture.backend();
+    const taskId = await fixture.driver.callTask("call_others", [3]);
     const result = backend.result(taskId);
-    await stage.inTime(result.get());
+    await fixture.inTime(result.get());
     const { children } = await result.meta();
     const ids = (children as [[string, unknown], unknown][])
       .map(([[id]]) => id);
     assertEquals(ids.length, 3);
-    const events = await stage.inTime(Array.fromAsync(backend.stream(ids)));
+    const events = await fixture.inTime(Array.fromAsync(backend.stream(ids)));
     const outcomes = events.filter((event) => event.ready);
     assertEquals(
       new Map(outcomes.map((event) => [event.taskId, event.result])),
@@ -524,14 +525,14 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.getMetas() returns the tasks of a chain in order, each with its parent", async () => {
-    await using backend = stage.backend();
-    const ids = await stage.driver.callChain([
+  fixture.test("ResultBackend.getMetas() returns the tasks of a chain in order, each with its parent", async () => {
+    await using backend = fixture.backend();
+    const ids = await fixture.driver.callChain([
       ["add", [1, 2]],
       ["add", [10]],
       ["add", [100]],
     ]);
-    await stage.inTime(backend.result(ids[2]!).get());
+    await fixture.inTime(backend.result(ids[2]!).get());
     const metas = await backend.getMetas(ids);
     assertEquals(metas.map((meta) => meta.taskId), ids);
     assertEquals(metas.map((meta) => meta.result), [3, 13, 113]);
@@ -544,14 +545,14 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.stream() streams the members of a group, each with the group's id", async () => {
-    await using backend = stage.backend();
-    const { id, ids } = await stage.driver.callGroup([
+  fixture.test("ResultBackend.stream() streams the members of a group, each with the group's id", async () => {
+    await using backend = fixture.backend();
+    const { id, ids } = await fixture.driver.callGroup([
       ["add", [1, 1]],
       ["fail_key_error"],
       ["add", [3, 3]],
     ]);
-    const events = await stage.inTime(Array.fromAsync(backend.stream(ids)));
+    const events = await fixture.inTime(Array.fromAsync(backend.stream(ids)));
     const outcomes = events.filter((event) => event.ready);
     assertEquals(
       new Map(outcomes.map((event) => [event.taskId, event.state])),
@@ -566,25 +567,25 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() resolves to the result of a chord's body", async () => {
-    await using backend = stage.backend();
-    const { id } = await stage.driver.callChord(
+  fixture.test("AsyncResult.get() resolves to the result of a chord's body", async () => {
+    await using backend = fixture.backend();
+    const { id } = await fixture.driver.callChord(
       [["add", [1, 2]], ["add", [3, 4]], ["add", [5, 6]]],
       ["total"],
     );
-    assertEquals(await stage.inTime(backend.result(id).get()), 21);
+    assertEquals(await fixture.inTime(backend.result(id).get()), 21);
   }),
 );
 
 Deno.test(
-  stage.test("AsyncResult.get() rejects with ChordError if a part of the chord failed", async () => {
-    await using backend = stage.backend();
-    const { id, ids } = await stage.driver.callChord(
+  fixture.test("AsyncResult.get() rejects with ChordError if a part of the chord failed", async () => {
+    await using backend = fixture.backend();
+    const { id, ids } = await fixture.driver.callChord(
       [["add", [1, 2]], ["fail_key_error"]],
       ["total"],
     );
     const wait = backend.result(id).get();
-    const error = await assertRejects(() => stage.inTime(wait), TaskError);
+    const error = await assertRejects(() => fixture.inTime(wait), TaskError);
     assertEquals(error.excType, "ChordError");
     assertEquals(error.excArgs, [
       `Dependency ${ids[1]} raised KeyError('missing')`,
@@ -593,16 +594,16 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.stream() streams the outcome of each of 500 tasks once", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.stream() streams the outcome of each of 500 tasks once", async () => {
+    await using backend = fixture.backend();
     const ids = Array.from({ length: 500 }, () => crypto.randomUUID());
     const events = Array.fromAsync(backend.stream<number>(ids));
     await Promise.all(
       ids.map((task_id, index) =>
-        stage.driver.callTask("add", [index, index], {}, { task_id })
+        fixture.driver.callTask("add", [index, index], {}, { task_id })
       ),
     );
-    const outcomes = (await stage.inTime(events)).filter((event) =>
+    const outcomes = (await fixture.inTime(events)).filter((event) =>
       event.ready
     );
     assertEquals(outcomes.length, 500);
@@ -616,13 +617,13 @@ Deno.test(
 // -- result_extended -----------------------------------------------------------------
 
 Deno.test(
-  stage.test("AsyncResult.meta() describes the call if result_extended is on", async () => {
-    await using backend = stage.backend();
-    const taskId = await stage.driver.callTask("extended_add", [38], {
+  fixture.test("AsyncResult.meta() describes the call if result_extended is on", async () => {
+    await using backend = fixture.backend();
+    const taskId = await fixture.driver.callTask("extended_add", [38], {
       y: 4,
     });
     const result = backend.result(taskId);
-    assertEquals(await stage.inTime(result.get()), 42);
+    assertEquals(await fixture.inTime(result.get()), 42);
     const meta = await result.meta();
     assertEquals(meta.name, "tasks.extended_add");
     assertEquals(meta.args, [38]);
@@ -634,11 +635,11 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("AsyncResult.meta() describes the call that failed if result_extended is on", async () => {
-    await using backend = stage.backend();
-    const taskId = await stage.driver.callTask("extended_fail", ["why"]);
+  fixture.test("AsyncResult.meta() describes the call that failed if result_extended is on", async () => {
+    await using backend = fixture.backend();
+    const taskId = await fixture.driver.callTask("extended_fail", ["why"]);
     const wait = backend.result(taskId).get({ propagate: false });
-    assertInstanceOf(await stage.inTime(wait), TaskError);
+    assertInstanceOf(await fixture.inTime(wait), TaskError);
     const meta = await backend.result(taskId).meta();
     assertEquals([meta.state, meta.name], ["FAILURE", "tasks.extended_fail"]);
     assertEquals([meta.args, meta.kwargs], [["why"], {}]);
@@ -647,16 +648,19 @@ Deno.test(
 
 // Keep this last: the worker takes up to five seconds to replace the process that it ends.
 Deno.test(
-  stage.test("AsyncResult.get() rejects with TaskRevokedError if the task was terminated", async () => {
-    await using backend = stage.backend();
-    const taskId = await stage.driver.callTask("wait_for_gate");
+  fixture.test("AsyncResult.get() rejects with TaskRevokedError if the task was terminated", async () => {
+    await using backend = fixture.backend();
+    const taskId = await fixture.driver.callTask("wait_for_gate");
     const started = Promise.withResolvers<void>();
     const wait = backend.result(taskId).get({
       onEvent: (): void => started.resolve(),
     });
-    const rejected = assertRejects(() => stage.inTime(wait), TaskRevokedError);
-    await stage.inTime(started.promise);
-    await stage.driver.revoke(taskId, { terminate: true });
+    const rejected = assertRejects(
+      () => fixture.inTime(wait),
+      TaskRevokedError,
+    );
+    await fixture.inTime(started.promise);
+    await fixture.driver.revoke(taskId, { terminate: true });
     // Celery 5.6 stores "revoked" first, and "terminated" over it.
     const [reason] = (await rejected).excArgs;
     assertMatch(String(reason), /^(terminated|revoked)$/);

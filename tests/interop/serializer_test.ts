@@ -12,7 +12,7 @@ import { celeryFixture } from "../support/celery_fixture.ts";
 import { digestOf } from "../support/redis_server.ts";
 import { collect } from "../support/results.ts";
 
-const stage = celeryFixture({ needs: ["python msgpack", "python yaml"] });
+const fixture = celeryFixture({ needs: ["python msgpack", "python yaml"] });
 
 const OPTIONS = {
   msgpack: { serializer: "msgpack" },
@@ -52,10 +52,10 @@ const read: Record<string, unknown> = {
 for (const serializer of SERIALIZERS) {
   for (const [kind, expected] of Object.entries(read)) {
     Deno.test(
-      stage.test(`AsyncResult.get() reads what Celery stores in ${serializer}: ${kind}`, async () => {
-        await using backend = stage.backend(OPTIONS[serializer]);
+      fixture.test(`AsyncResult.get() reads what Celery stores in ${serializer}: ${kind}`, async () => {
+        await using backend = fixture.backend(OPTIONS[serializer]);
         const taskId = crypto.randomUUID();
-        await stage.driver.storeValue(taskId, kind, serializer);
+        await fixture.driver.storeValue(taskId, kind, serializer);
         assertEquals(await backend.result(taskId).get(), expected);
         const events = await collect(backend.stream(taskId));
         assertEquals(structuredClone(events), events);
@@ -66,8 +66,8 @@ for (const serializer of SERIALIZERS) {
 }
 
 Deno.test(
-  stage.test("AsyncResult.get() reads what only YAML has: dates, sets, integers of any size, keys of any type", async () => {
-    await using backend = stage.backend({ serializer: yaml });
+  fixture.test("AsyncResult.get() reads what only YAML has: dates, sets, integers of any size, keys of any type", async () => {
+    await using backend = fixture.backend({ serializer: yaml });
     const results: unknown[] = [];
     for (
       const kind of [
@@ -79,7 +79,7 @@ Deno.test(
       ]
     ) {
       const taskId = crypto.randomUUID();
-      await stage.driver.storeValue(taskId, kind, "yaml");
+      await fixture.driver.storeValue(taskId, kind, "yaml");
       results.push(await backend.result(taskId).get());
     }
     const [date, ...rest] = results;
@@ -148,11 +148,11 @@ const written: Record<string, [stored: unknown, repr: string]> = {
 for (const serializer of SERIALIZERS) {
   for (const [kind, [stored, repr]] of Object.entries(written)) {
     Deno.test(
-      stage.test(`ResultBackend.markAsDone() stores in ${serializer} what Celery reads: ${kind}`, async () => {
-        await using backend = stage.backend(OPTIONS[serializer]);
+      fixture.test(`ResultBackend.markAsDone() stores in ${serializer} what Celery reads: ${kind}`, async () => {
+        await using backend = fixture.backend(OPTIONS[serializer]);
         const taskId = crypto.randomUUID();
         await backend.markAsDone(taskId, stored);
-        const { value } = await stage.driver.get(taskId, { serializer });
+        const { value } = await fixture.driver.get(taskId, { serializer });
         // PyYAML sorts keys.
         const expected = serializer === "yaml" && kind === "objects"
           ? "{'': [None], 'a': {'b': [{'c': []}, {}]}}"
@@ -163,14 +163,14 @@ for (const serializer of SERIALIZERS) {
   }
 
   Deno.test(
-    stage.test(`ResultBackend.markAsDone() stores in ${serializer} a long key, a long text and a Date that Celery reads`, async () => {
-      await using backend = stage.backend(OPTIONS[serializer]);
+    fixture.test(`ResultBackend.markAsDone() stores in ${serializer} a long key, a long text and a Date that Celery reads`, async () => {
+      await using backend = fixture.backend(OPTIONS[serializer]);
       const taskId = crypto.randomUUID();
       const key = "k".repeat(3000);
       const text = "x y ".repeat(50_000);
       const at = new Date("2024-01-02T03:04:05.678Z");
       await backend.markAsDone(taskId, [{ [key]: { [key]: text } }, at]);
-      const { value } = await stage.driver.get(taskId, { serializer });
+      const { value } = await fixture.driver.get(taskId, { serializer });
       const date = serializer === "yaml"
         ? "datetime.datetime(2024, 1, 2, 3, 4, 5, 678000, tzinfo=datetime.timezone.utc)"
         : "'2024-01-02T03:04:05.678+00:00'";
@@ -179,10 +179,10 @@ for (const serializer of SERIALIZERS) {
   );
 
   Deno.test(
-    stage.test(`failures in ${serializer} pass from Celery to Celery unchanged`, async () => {
-      await using backend = stage.backend(OPTIONS[serializer]);
+    fixture.test(`failures in ${serializer} pass from Celery to Celery unchanged`, async () => {
+      await using backend = fixture.backend(OPTIONS[serializer]);
       const [first, second] = [crypto.randomUUID(), crypto.randomUUID()];
-      await stage.driver.storeFailure(first, ["boom", 3, [null]], {
+      await fixture.driver.storeFailure(first, ["boom", 3, [null]], {
         trace: "a traceback",
         serializer,
       });
@@ -194,16 +194,16 @@ for (const serializer of SERIALIZERS) {
       ]);
       await backend.markAsFailure(second, error);
       assertEquals(
-        await stage.driver.get(second, { serializer }),
-        await stage.driver.get(first, { serializer }),
+        await fixture.driver.get(second, { serializer }),
+        await fixture.driver.get(first, { serializer }),
       );
-      const read = await stage.driver.read(second, { serializer });
+      const read = await fixture.driver.read(second, { serializer });
       assertEquals([read.state, read.traceback], ["FAILURE", "a traceback"]);
     }),
   );
 
   Deno.test(
-    stage.test(`ResultBackend.storeResult() stores in ${serializer} the call, as with result_extended, unless resultExtended is false`, async () => {
+    fixture.test(`ResultBackend.storeResult() stores in ${serializer} the call, as with result_extended, unless resultExtended is false`, async () => {
       const call = {
         name: "tasks.add",
         args: [1, "\u0142"],
@@ -217,13 +217,13 @@ for (const serializer of SERIALIZERS) {
         parentId: "p",
       };
       for (const resultExtended of [true, false]) {
-        await using backend = stage.backend({
+        await using backend = fixture.backend({
           ...OPTIONS[serializer],
           resultExtended,
         });
         const taskId = crypto.randomUUID();
         await backend.markAsDone(taskId, 1, call);
-        const read = await stage.driver.read(taskId, { serializer });
+        const read = await fixture.driver.read(taskId, { serializer });
         assertEquals(read.children, ["child"]);
         assertEquals(
           [
@@ -256,39 +256,39 @@ for (const serializer of SERIALIZERS) {
   );
 
   Deno.test(
-    stage.test(`ResultBackend.markAsDone() wakes Celery's get() in ${serializer}, and the SUCCESS is final for both`, async () => {
-      await using backend = stage.backend(OPTIONS[serializer]);
+    fixture.test(`ResultBackend.markAsDone() wakes Celery's get() in ${serializer}, and the SUCCESS is final for both`, async () => {
+      await using backend = fixture.backend(OPTIONS[serializer]);
       const taskId = crypto.randomUUID();
-      await stage.driver.store(taskId, '"on its way"', "SUCCESS_SOON", {
+      await fixture.driver.store(taskId, '"on its way"', "SUCCESS_SOON", {
         serializer,
       });
-      const wait = stage.driver.wait(taskId, { serializer });
-      await stage.inTime(wait.waiting);
+      const wait = fixture.driver.wait(taskId, { serializer });
+      await fixture.inTime(wait.waiting);
       assertEquals(await backend.markAsDone(taskId, "woken"), true);
-      assertEquals(await stage.inTime(wait.outcome), { value: "'woken'" });
+      assertEquals(await fixture.inTime(wait.outcome), { value: "'woken'" });
       assertEquals(await backend.markAsDone(taskId, "again"), false);
-      await stage.driver.store(taskId, '"late"', "SUCCESS", { serializer });
+      await fixture.driver.store(taskId, '"late"', "SUCCESS", { serializer });
       assertEquals(await backend.result(taskId).get(), "woken");
 
       const other = crypto.randomUUID();
-      await stage.driver.store(other, '"first"', "SUCCESS", { serializer });
+      await fixture.driver.store(other, '"first"', "SUCCESS", { serializer });
       assertEquals(await backend.markAsDone(other, "second"), false);
-      assertEquals(await stage.driver.get(other, { serializer }), {
+      assertEquals(await fixture.driver.get(other, { serializer }), {
         value: "'first'",
       });
     }),
   );
 
   Deno.test(
-    stage.test(`AsyncResult.get() is woken by what Celery stores in ${serializer}`, async () => {
-      await using backend = stage.backend(OPTIONS[serializer]);
+    fixture.test(`AsyncResult.get() is woken by what Celery stores in ${serializer}`, async () => {
+      await using backend = fixture.backend(OPTIONS[serializer]);
       const taskId = crypto.randomUUID();
       const consumer = backend.consumer<number>();
       await consumer.add(taskId);
       await consumer.writable.close();
-      await stage.driver.store(taskId, "1", "PROGRESS", { serializer });
-      await stage.driver.store(taskId, "2", "SUCCESS", { serializer });
-      const events = await stage.inTime(collect(consumer.readable));
+      await fixture.driver.store(taskId, "1", "PROGRESS", { serializer });
+      await fixture.driver.store(taskId, "2", "SUCCESS", { serializer });
+      const events = await fixture.inTime(collect(consumer.readable));
       assertEquals(
         events.map(({ state, result, origin }) => [state, result, origin]),
         [["PROGRESS", 1, "live"], ["SUCCESS", 2, "live"]],
@@ -298,13 +298,13 @@ for (const serializer of SERIALIZERS) {
 }
 
 Deno.test(
-  stage.test("ResultBackend.storeResult() writes msgpack byte for byte as Celery does", async () => {
-    await using backend = stage.backend({ serializer: "msgpack" });
-    await using client = await stage.redis.client();
+  fixture.test("ResultBackend.storeResult() writes msgpack byte for byte as Celery does", async () => {
+    await using backend = fixture.backend({ serializer: "msgpack" });
+    await using client = await fixture.redis.client();
     const taskId = crypto.randomUUID();
     const json =
       '{"a": [1, -200, 1.5, null, "\\u0142 \\ud83d\\ude00", 70000, true], "b": {"c": []}}';
-    await stage.driver.store(taskId, json, "PROGRESS", {
+    await fixture.driver.store(taskId, json, "PROGRESS", {
       serializer: "msgpack",
     });
     const celerys = await digestOf(client, `celery-task-meta-${taskId}`);
@@ -317,17 +317,19 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("a fleet changes its serializer while both formats are stored", async () => {
+  fixture.test("a fleet changes its serializer while both formats are stored", async () => {
     const [inJson, inMsgpack, inYaml] = [1, 2, 3].map(() =>
       crypto.randomUUID()
     ) as [string, string, string];
-    await stage.driver.store(inJson, '"j"', "SUCCESS");
-    await stage.driver.store(inMsgpack, '"m"', "SUCCESS", {
+    await fixture.driver.store(inJson, '"j"', "SUCCESS");
+    await fixture.driver.store(inMsgpack, '"m"', "SUCCESS", {
       serializer: "msgpack",
     });
-    await stage.driver.store(inYaml, '"y"', "SUCCESS", { serializer: "yaml" });
+    await fixture.driver.store(inYaml, '"y"', "SUCCESS", {
+      serializer: "yaml",
+    });
     for (const serializer of ["json", "msgpack", yaml] as const) {
-      await using backend = stage.backend({
+      await using backend = fixture.backend({
         serializer,
         acceptContent: ["json", "application/x-msgpack", yaml],
       });
@@ -345,13 +347,13 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test('ResultBackend.markAsDone() writes dates with jsonTypes "plain" as kombu 5.2 does', async () => {
-    await using backend = stage.backend({ jsonTypes: "plain" });
-    await using client = await stage.redis.client();
-    const versions = await stage.driver.versions();
+  fixture.test('ResultBackend.markAsDone() writes dates with jsonTypes "plain" as kombu 5.2 does', async () => {
+    await using backend = fixture.backend({ jsonTypes: "plain" });
+    await using client = await fixture.redis.client();
+    const versions = await fixture.driver.versions();
     if (!/^5\.[0-2]\./.test(versions.kombu)) return;
     const [mine, theirs] = [crypto.randomUUID(), crypto.randomUUID()];
-    await stage.driver.storeValue(theirs, "millisecond dates", "json");
+    await fixture.driver.storeValue(theirs, "millisecond dates", "json");
     await backend.markAsDone(mine, [
       new Date("2024-01-02T03:04:05.678Z"),
       new Date("2024-01-02T03:04:05Z"),

@@ -13,11 +13,11 @@ import {
 import type { PythonOutcome } from "../support/celery_driver.ts";
 import { celeryFixture } from "../support/celery_fixture.ts";
 
-const stage = celeryFixture();
+const fixture = celeryFixture();
 
 /** The document at a task's key. */
 async function documentOf(taskId: string): Promise<string> {
-  await using client = await stage.redis.client();
+  await using client = await fixture.redis.client();
   const document = await client.send("GET", `celery-task-meta-${taskId}`);
   assert(typeof document === "string");
   return document;
@@ -61,26 +61,26 @@ const values: Record<string, [stored: unknown, repr: string]> = {
 
 for (const [kind, [stored, repr]] of Object.entries(values)) {
   Deno.test(
-    stage.test(`ResultBackend.markAsDone() stores what Python gets back: ${kind}`, async () => {
-      await using backend = stage.backend();
+    fixture.test(`ResultBackend.markAsDone() stores what Python gets back: ${kind}`, async () => {
+      await using backend = fixture.backend();
       const taskId = crypto.randomUUID();
       assertEquals(await backend.markAsDone(taskId, stored), true);
-      assertEquals(await stage.driver.get(taskId), { value: repr });
+      assertEquals(await fixture.driver.get(taskId), { value: repr });
     }),
   );
 }
 
 Deno.test(
-  stage.test("ResultBackend.markAsDone() stores dates and bytes that kombu 5.3 and later decode", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.markAsDone() stores dates and bytes that kombu 5.3 and later decode", async () => {
+    await using backend = fixture.backend();
     const taskId = crypto.randomUUID();
     await backend.markAsDone(taskId, {
       date: new Date("2024-01-02T03:04:05.678Z"),
       text: new TextEncoder().encode("caf\xe9"),
       bytes: new Uint8Array([0xff, 0x00]),
     });
-    const { value } = await stage.driver.get(taskId);
-    const [major = 0, minor = 0] = (await stage.driver.versions()).kombu
+    const { value } = await fixture.driver.get(taskId);
+    const [major = 0, minor = 0] = (await fixture.driver.versions()).kombu
       .split(".").map(Number);
     if (major > 5 || major === 5 && minor >= 3) {
       assertEquals(
@@ -101,25 +101,25 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.storeResult() accepts an id of any characters", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.storeResult() accepts an id of any characters", async () => {
+    await using backend = fixture.backend();
     const taskId =
       `\u0437\u0430\u0434\u0430\u0447\u0430/1 "${crypto.randomUUID()}"`;
     await backend.storeResult(taskId, "found", "SUCCESS");
-    assertEquals(await stage.driver.get(taskId), { value: "'found'" });
+    assertEquals(await fixture.driver.get(taskId), { value: "'found'" });
   }),
 );
 
 // -- states ----------------------------------------------------------------------
 
 Deno.test(
-  stage.test("ResultBackend.markAsDone() stores a result that Python sees as successful, with its date", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.markAsDone() stores a result that Python sees as successful, with its date", async () => {
+    await using backend = fixture.backend();
     const taskId = crypto.randomUUID();
     const before = Date.now();
     await backend.markAsDone(taskId, 1);
     const after = Date.now();
-    const result = await stage.driver.read(taskId);
+    const result = await fixture.driver.read(taskId);
     assertEquals(
       [result.state, result.ready, result.successful, result.failed],
       ["SUCCESS", true, true, false],
@@ -133,11 +133,11 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.markAsStarted() stores a state that Python waits on", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.markAsStarted() stores a state that Python waits on", async () => {
+    await using backend = fixture.backend();
     const taskId = crypto.randomUUID();
     await backend.markAsStarted(taskId, { pid: 1, hostname: "deno@here" });
-    const result = await stage.driver.read(taskId);
+    const result = await fixture.driver.read(taskId);
     assertEquals([result.state, result.ready], ["STARTED", false]);
     assertEquals(result.result, {
       value: "{'pid': 1, 'hostname': 'deno@here'}",
@@ -147,29 +147,29 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.storeResult() stores custom states", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.storeResult() stores custom states", async () => {
+    await using backend = fixture.backend();
     const taskId = crypto.randomUUID();
     await backend.storeResult(taskId, { current: 1, total: 2 }, "PROGRESS");
-    let result = await stage.driver.read(taskId);
+    let result = await fixture.driver.read(taskId);
     assertEquals([result.state, result.ready], ["PROGRESS", false]);
     assertEquals(result.result, { value: "{'current': 1, 'total': 2}" });
     await backend.storeResult(taskId, null, "Almost done \u2603");
-    result = await stage.driver.read(taskId);
+    result = await fixture.driver.read(taskId);
     assertEquals([result.state, result.ready], ["Almost done \u2603", false]);
   }),
 );
 
 Deno.test(
-  stage.test("ResultBackend.markAsRetry() stores a state with an exception in Python, which is not ready", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.markAsRetry() stores a state with an exception in Python, which is not ready", async () => {
+    await using backend = fixture.backend();
     const taskId = crypto.randomUUID();
     await backend.markAsRetry(
       taskId,
       { excType: "ValueError", excModule: "builtins", excArgs: ["again", 1] },
       { traceback: "Traceback: here" },
     );
-    const result = await stage.driver.read(taskId);
+    const result = await fixture.driver.read(taskId);
     assertEquals([result.state, result.ready], ["RETRY", false]);
     assertEquals(result.traceback, "Traceback: here");
     assertEquals(result.result.raised, {
@@ -182,27 +182,27 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.markAsRetry() may be called without an exception", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.markAsRetry() may be called without an exception", async () => {
+    await using backend = fixture.backend();
     const taskId = crypto.randomUUID();
     await backend.markAsRetry(taskId, null);
-    const result = await stage.driver.read(taskId);
+    const result = await fixture.driver.read(taskId);
     assertEquals([result.state, result.result], ["RETRY", { value: "None" }]);
   }),
 );
 
 Deno.test(
-  stage.test("ResultBackend.markAsRevoked() makes Python raise TaskRevokedError with the reason", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.markAsRevoked() makes Python raise TaskRevokedError with the reason", async () => {
+    await using backend = fixture.backend();
     const taskId = crypto.randomUUID();
     await backend.markAsRevoked(taskId, "no longer wanted");
-    assertEquals((await stage.driver.get(taskId)).raised, {
+    assertEquals((await fixture.driver.get(taskId)).raised, {
       type: "TaskRevokedError",
       module: "celery.exceptions",
       args: "['no longer wanted']",
       text: "no longer wanted",
     });
-    const result = await stage.driver.read(taskId);
+    const result = await fixture.driver.read(taskId);
     assertEquals(
       [result.state, result.ready, result.failed],
       ["REVOKED", true, false],
@@ -211,19 +211,19 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.markAsRevoked() stores an empty reason as Celery does", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.markAsRevoked() stores an empty reason as Celery does", async () => {
+    await using backend = fixture.backend();
     const taskId = crypto.randomUUID();
     await backend.markAsRevoked(taskId);
-    assertEquals((await stage.driver.get(taskId)).raised?.args, "['']");
+    assertEquals((await fixture.driver.get(taskId)).raised?.args, "['']");
   }),
 );
 
 // -- failures ----------------------------------------------------------------------
 
 Deno.test(
-  stage.test("ResultBackend.markAsFailure() makes Python raise the exception with its arguments", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.markAsFailure() makes Python raise the exception with its arguments", async () => {
+    await using backend = fixture.backend();
     const taskId = crypto.randomUUID();
     await backend.markAsFailure(
       taskId,
@@ -234,13 +234,13 @@ Deno.test(
       },
       { traceback: "Traceback (most recent call last):\n  here\n" },
     );
-    assertEquals((await stage.driver.get(taskId)).raised, {
+    assertEquals((await fixture.driver.get(taskId)).raised, {
       type: "ValueError",
       module: "builtins",
       args: "['boom \u0142', 3, {'a': [None]}, 18446744073709551616]",
       text: "('boom \u0142', 3, {'a': [None]}, 18446744073709551616)",
     });
-    const result = await stage.driver.read(taskId);
+    const result = await fixture.driver.read(taskId);
     assertEquals(
       [result.state, result.ready, result.failed],
       ["FAILURE", true, true],
@@ -283,11 +283,11 @@ const failures: Record<
 
 for (const [kind, [error, expected]] of Object.entries(failures)) {
   Deno.test(
-    stage.test(`ResultBackend.markAsFailure() makes Python raise ${kind}`, async () => {
-      await using backend = stage.backend();
+    fixture.test(`ResultBackend.markAsFailure() makes Python raise ${kind}`, async () => {
+      await using backend = fixture.backend();
       const taskId = crypto.randomUUID();
       await backend.markAsFailure(taskId, error);
-      const { raised } = await stage.driver.get(taskId);
+      const { raised } = await fixture.driver.get(taskId);
       assertExists(raised);
       assertEquals({ ...raised, ...expected }, raised);
     }),
@@ -295,23 +295,23 @@ for (const [kind, [error, expected]] of Object.entries(failures)) {
 }
 
 Deno.test(
-  stage.test("ResultBackend.markAsFailure() stores a JavaScript stack as the traceback", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.markAsFailure() stores a JavaScript stack as the traceback", async () => {
+    await using backend = fixture.backend();
     const taskId = crypto.randomUUID();
     const error = new Error("with a stack");
     await backend.markAsFailure(taskId, error);
     assertEquals(
-      (await stage.driver.read(taskId)).traceback,
+      (await fixture.driver.read(taskId)).traceback,
       error.stack ?? "",
     );
   }),
 );
 
 Deno.test(
-  stage.test("a TaskError passes from Python to Python unchanged", async () => {
-    await using backend = stage.backend();
+  fixture.test("a TaskError passes from Python to Python unchanged", async () => {
+    await using backend = fixture.backend();
     const [first, second] = [crypto.randomUUID(), crypto.randomUUID()];
-    await stage.driver.storeFailure(first, ["boom", 3], {
+    await fixture.driver.storeFailure(first, ["boom", 3], {
       trace: "a traceback",
     });
     const error = await backend.result(first).get({ propagate: false });
@@ -324,8 +324,8 @@ Deno.test(
       (await documentOf(first)).replace(/"date_done": "[^"]+"/, ""),
     );
     assertEquals(
-      await stage.driver.get(second),
-      await stage.driver.get(first),
+      await fixture.driver.get(second),
+      await fixture.driver.get(first),
     );
   }),
 );
@@ -333,8 +333,8 @@ Deno.test(
 // -- the rest of a document -----------------------------------------------------------
 
 Deno.test(
-  stage.test("ResultBackend.storeResult() stores the call, as with result_extended", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.storeResult() stores the call, as with result_extended", async () => {
+    await using backend = fixture.backend();
     const taskId = crypto.randomUUID();
     await backend.storeResult(taskId, 3, "SUCCESS", {
       name: "tasks.add",
@@ -344,7 +344,7 @@ Deno.test(
       retries: 2,
       queue: "celery",
     });
-    const result = await stage.driver.read(taskId);
+    const result = await fixture.driver.read(taskId);
     assertEquals(
       [result.name, result.args, result.kwargs],
       ["tasks.add", "[1, '\u0142']", "{'y': None}"],
@@ -357,22 +357,22 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.storeResult() stores children that Python follows", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.storeResult() stores children that Python follows", async () => {
+    await using backend = fixture.backend();
     const [taskId, child] = [crypto.randomUUID(), crypto.randomUUID()];
     await backend.storeResult(taskId, null, "SUCCESS", {
       children: [[[child, null], null]],
     });
-    assertEquals((await stage.driver.read(taskId)).children, [child]);
+    assertEquals((await fixture.driver.read(taskId)).children, [child]);
   }),
 );
 
 Deno.test(
-  stage.test("ResultBackend.storeResult() writes byte for byte what Celery writes", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.storeResult() writes byte for byte what Celery writes", async () => {
+    await using backend = fixture.backend();
     const taskId = crypto.randomUUID();
     const json = '{"a": [1, 1.5, null, "\\u0142 \\ud83d\\ude00"], "n": NaN}';
-    await stage.driver.store(taskId, json, "PROGRESS");
+    await fixture.driver.store(taskId, json, "PROGRESS");
     const celerys = await documentOf(taskId);
     await backend.storeResult(
       taskId,
@@ -384,11 +384,11 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.storeResult() sets the same expiry as Celery", async () => {
-    await using backend = stage.backend();
-    await using client = await stage.redis.client();
+  fixture.test("ResultBackend.storeResult() sets the same expiry as Celery", async () => {
+    await using backend = fixture.backend();
+    await using client = await fixture.redis.client();
     const [mine, celerys] = [crypto.randomUUID(), crypto.randomUUID()];
-    await stage.driver.store(celerys, "1", "SUCCESS");
+    await fixture.driver.store(celerys, "1", "SUCCESS");
     await backend.storeResult(mine, 1, "SUCCESS");
     const ttls = await Promise.all(
       [mine, celerys].map((id) => client.send("TTL", `celery-task-meta-${id}`)),
@@ -399,50 +399,50 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.forget() makes the task PENDING in Python", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.forget() makes the task PENDING in Python", async () => {
+    await using backend = fixture.backend();
     const taskId = crypto.randomUUID();
     await backend.markAsDone(taskId, 1);
     await backend.forget(taskId);
-    assertEquals((await stage.driver.read(taskId)).state, "PENDING");
+    assertEquals((await fixture.driver.read(taskId)).state, "PENDING");
   }),
 );
 
 // -- replacing documents -----------------------------------------------------------------
 
 Deno.test(
-  stage.test("ResultBackend.storeResult() stores a SUCCESS that Celery does not replace", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.storeResult() stores a SUCCESS that Celery does not replace", async () => {
+    await using backend = fixture.backend();
     const taskId = crypto.randomUUID();
     await backend.markAsDone(taskId, "first");
     const document = await documentOf(taskId);
-    await stage.driver.store(taskId, '"second"', "SUCCESS");
-    await stage.driver.storeFailure(taskId, ["late"]);
+    await fixture.driver.store(taskId, '"second"', "SUCCESS");
+    await fixture.driver.storeFailure(taskId, ["late"]);
     assertEquals(await documentOf(taskId), document);
   }),
 );
 
 Deno.test(
-  stage.test("ResultBackend.storeResult() does not replace a SUCCESS that Celery stored, and resolves to false", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.storeResult() does not replace a SUCCESS that Celery stored, and resolves to false", async () => {
+    await using backend = fixture.backend();
     const taskId = crypto.randomUUID();
-    await stage.driver.store(taskId, '"first"', "SUCCESS");
+    await fixture.driver.store(taskId, '"first"', "SUCCESS");
     assertEquals(await backend.markAsDone(taskId, "second"), false);
     assertEquals(await backend.markAsFailure(taskId, "late"), false);
     assertEquals(await backend.markAsStarted(taskId), false);
-    assertEquals(await stage.driver.get(taskId), { value: "'first'" });
+    assertEquals(await fixture.driver.get(taskId), { value: "'first'" });
   }),
 );
 
 Deno.test(
-  stage.test("ResultBackend.storeResult() replaces a failure that Celery stored, and the other way round", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.storeResult() replaces a failure that Celery stored, and the other way round", async () => {
+    await using backend = fixture.backend();
     const [mine, celerys] = [crypto.randomUUID(), crypto.randomUUID()];
-    await stage.driver.storeFailure(celerys, ["transient"]);
+    await fixture.driver.storeFailure(celerys, ["transient"]);
     assertEquals(await backend.markAsDone(celerys, "at last"), true);
-    assertEquals(await stage.driver.get(celerys), { value: "'at last'" });
+    assertEquals(await fixture.driver.get(celerys), { value: "'at last'" });
     await backend.markAsFailure(mine, "transient");
-    await stage.driver.store(mine, '"at last"', "SUCCESS");
+    await fixture.driver.store(mine, '"at last"', "SUCCESS");
     assertEquals(await backend.result(mine).get(), "at last");
   }),
 );
@@ -450,63 +450,63 @@ Deno.test(
 // -- Python waits --------------------------------------------------------------------------
 
 Deno.test(
-  stage.test("ResultBackend.markAsDone() wakes Python's get()", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.markAsDone() wakes Python's get()", async () => {
+    await using backend = fixture.backend();
     const taskId = crypto.randomUUID();
-    const wait = stage.driver.wait(taskId);
-    await stage.inTime(wait.waiting);
+    const wait = fixture.driver.wait(taskId);
+    await fixture.inTime(wait.waiting);
     await backend.markAsDone(taskId, "woken");
-    assertEquals(await stage.inTime(wait.outcome), { value: "'woken'" });
+    assertEquals(await fixture.inTime(wait.outcome), { value: "'woken'" });
   }),
 );
 
 Deno.test(
-  stage.test("ResultBackend.markAsFailure() wakes Python's get(), which raises", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.markAsFailure() wakes Python's get(), which raises", async () => {
+    await using backend = fixture.backend();
     const taskId = crypto.randomUUID();
-    const wait = stage.driver.wait(taskId);
-    await stage.inTime(wait.waiting);
+    const wait = fixture.driver.wait(taskId);
+    await fixture.inTime(wait.waiting);
     await backend.markAsFailure(taskId, {
       excType: "KeyError",
       excModule: "builtins",
       excArgs: ["missing"],
     });
-    const { raised } = await stage.inTime(wait.outcome);
+    const { raised } = await fixture.inTime(wait.outcome);
     assertEquals([raised?.type, raised?.args], ["KeyError", "['missing']"]);
   }),
 );
 
 Deno.test(
-  stage.test("ResultBackend.markAsDone() wakes Python's get() if Redis refuses scripts", async () => {
-    await using client = await stage.redis.client();
+  fixture.test("ResultBackend.markAsDone() wakes Python's get() if Redis refuses scripts", async () => {
+    await using client = await fixture.redis.client();
     await client.send(
       ...["ACL", "SETUSER", "scriptless", "on", ">secret"],
       ...["~*", "&*", "+@all", "-@scripting"],
     );
-    await using backend = stage.backend({
+    await using backend = fixture.backend({
       username: "scriptless",
       password: "secret",
     });
     const taskId = crypto.randomUUID();
-    const wait = stage.driver.wait(taskId);
-    await stage.inTime(wait.waiting);
+    const wait = fixture.driver.wait(taskId);
+    await fixture.inTime(wait.waiting);
     await backend.markAsDone(taskId, "woken");
-    assertEquals(await stage.inTime(wait.outcome), { value: "'woken'" });
+    assertEquals(await fixture.inTime(wait.outcome), { value: "'woken'" });
     assertEquals(await backend.markAsDone(taskId, "again"), false);
   }),
 );
 
 Deno.test(
-  stage.test("ResultBackend.storeResult() lets Python's get() wait through states that are not ready", async () => {
-    await using backend = stage.backend();
+  fixture.test("ResultBackend.storeResult() lets Python's get() wait through states that are not ready", async () => {
+    await using backend = fixture.backend();
     const taskId = crypto.randomUUID();
-    const wait = stage.driver.wait(taskId);
-    await stage.inTime(wait.waiting);
+    const wait = fixture.driver.wait(taskId);
+    await fixture.inTime(wait.waiting);
     await backend.markAsStarted(taskId);
     await backend.storeResult(taskId, 50, "PROGRESS");
     await backend.markAsRetry(taskId, new Error("again"));
     await backend.markAsRevoked(taskId, "enough");
-    const { raised } = await stage.inTime(wait.outcome);
+    const { raised } = await fixture.inTime(wait.outcome);
     assertEquals([raised?.type, raised?.args], [
       "TaskRevokedError",
       "['enough']",
@@ -515,18 +515,18 @@ Deno.test(
 );
 
 Deno.test(
-  stage.test("ResultBackend.markAsDone() wakes a reader here and one in Python", async () => {
-    await using backend = stage.backend();
-    await using other = stage.backend();
+  fixture.test("ResultBackend.markAsDone() wakes a reader here and one in Python", async () => {
+    await using backend = fixture.backend();
+    await using other = fixture.backend();
     const taskId = crypto.randomUUID();
     const consumer = other.consumer<string>();
     await consumer.add(taskId);
     await consumer.writable.close();
-    const wait = stage.driver.wait(taskId);
-    await stage.inTime(wait.waiting);
+    const wait = fixture.driver.wait(taskId);
+    await fixture.inTime(wait.waiting);
     await backend.markAsDone(taskId, "for all");
-    const events = await stage.inTime(Array.fromAsync(consumer.readable));
+    const events = await fixture.inTime(Array.fromAsync(consumer.readable));
     assertEquals(events.map((event) => event.result), ["for all"]);
-    assertEquals(await stage.inTime(wait.outcome), { value: "'for all'" });
+    assertEquals(await fixture.inTime(wait.outcome), { value: "'for all'" });
   }),
 );

@@ -109,7 +109,7 @@ redisTest(
 );
 
 redisTest(
-  "test_drain_catches_oserror_and_logs: a connection that dies under a wait is told by status(), and the wait goes on",
+  "test_drain_catches_oserror_and_logs: status() reports a connection that dies during a wait, and the wait goes on",
   async () => {
     await using redis = await startRedis();
     await using backend = new ResultBackend(redis.url, QUICK);
@@ -187,7 +187,7 @@ redisTest(
 
 for (const which of ["subscribed", "command"] as const) {
   redisTest(
-    `test_reconnect_on_error_calls_reconnect_on_connection_error: a ${which} connection that dies is made anew, once`,
+    `test_reconnect_on_error_calls_reconnect_on_connection_error: a ${which} connection that dies is reopened once`,
     async () => {
       await using redis = await startRedis();
       await using proxy = await FaultProxy.start(redis.url);

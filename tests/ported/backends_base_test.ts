@@ -33,15 +33,15 @@ import { channelsOf, newChannels } from "../support/channels.ts";
 import { inboxOf, taskIds } from "../support/results.ts";
 
 const KEY = "celery-task-meta-";
-const stage = celeryFixture({ needs: ["python msgpack", "python yaml"] });
+const fixture = celeryFixture({ needs: ["python msgpack", "python yaml"] });
 
 function test(name: string, fn: () => Promise<void>): void {
-  Deno.test(stage.test(name, fn));
+  Deno.test(fixture.test(name, fn));
 }
 
 /** The document at a task's key, as it is. */
 async function documentOf(taskId: string): Promise<string> {
-  await using client = await stage.redis.client();
+  await using client = await fixture.redis.client();
   const document = await client.send("GET", KEY + taskId);
   assert(typeof document === "string");
   return document;
@@ -52,7 +52,7 @@ async function putDocument(
   taskId: string,
   document: Record<string, unknown>,
 ): Promise<void> {
-  await using client = await stage.redis.client();
+  await using client = await fixture.redis.client();
   await client.send("SET", KEY + taskId, JSON.stringify(document));
 }
 
@@ -85,7 +85,7 @@ for (
   ] as const
 ) {
   test(`${name}: a document has Celery's members in Celery's order, and those of the call where they are known`, async () => {
-    await using backend = stage.backend();
+    await using backend = fixture.backend();
     const [plain, extended] = taskIds(2) as [string, string];
     await backend.markAsDone(plain, result);
     assertEquals(
@@ -101,7 +101,7 @@ for (
     );
 
     const json = JSON.stringify(result);
-    await stage.driver.store(extended, json, "SUCCESS", {
+    await fixture.driver.store(extended, json, "SUCCESS", {
       request,
       extended: true,
     });
@@ -117,7 +117,7 @@ for (
 }
 
 test("test_get_result_meta_format_date: date_done is ISO 8601 in UTC, and only in a ready state", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [id] = taskIds(1) as [string];
   await backend.markAsStarted(id);
   assertEquals(JSON.parse(await documentOf(id)).date_done, null);
@@ -129,7 +129,7 @@ test("test_get_result_meta_format_date: date_done is ISO 8601 in UTC, and only i
 });
 
 test("test_get_result_meta_stamps_attribute_error: a call without stamps is stored without them, one with stamps with each", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [without, stamped] = taskIds(2) as [string, string];
   await backend.markAsDone(without, { fizz: "buzz" }, fields);
   assertEquals(
@@ -146,21 +146,21 @@ test("test_get_result_meta_stamps_attribute_error: a call without stamps is stor
 // -- test_prepare_exception ----------------------------------------------------------
 
 test("test_json_exception_arguments: an argument that JSON cannot hold is stored as its text", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [id] = taskIds(1) as [string];
   await backend.markAsFailure(id, {
     excType: "Exception",
     excModule: "builtins",
     excArgs: ["kept", () => {}, 3],
   });
-  const { raised } = await stage.driver.get(id);
+  const { raised } = await fixture.driver.get(id);
   assertExists(raised);
   assertEquals([raised.type, raised.module], ["Exception", "builtins"]);
   assertMatch(raised.args, /^\['kept', '.*', 3\]$/);
 });
 
 test("test_json_exception_nested: a nested class is stored, and found again, by its qualified name", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [id] = taskIds(1) as [string];
   await backend.markAsFailure(id, {
     excType: "Outer.Inner",
@@ -172,19 +172,19 @@ test("test_json_exception_nested: a nested class is stored, and found again, by 
     exc_message: ["msg"],
     exc_module: "tasks",
   });
-  assertEquals((await stage.driver.get(id)).raised?.type, "Outer.Inner");
+  assertEquals((await fixture.driver.get(id)).raised?.type, "Outer.Inner");
   const error = await backend.result(id).get({ propagate: false });
   assertInstanceOf(error, TaskError);
   assertEquals([error.excType, error.excModule], ["Outer.Inner", "tasks"]);
 });
 
 test("test_unicode_message: a message of any characters arrives as it was, both ways", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [mine, celerys] = taskIds(2) as [string, string];
   const message = "\u03ac \u{1f600}";
   await backend.markAsFailure(mine, new Error(message));
-  assertEquals((await stage.driver.get(mine)).raised?.text, message);
-  await stage.driver.storeFailure(celerys, [message]);
+  assertEquals((await fixture.driver.get(mine)).raised?.text, message);
+  await fixture.driver.storeFailure(celerys, [message]);
   const error = await assertRejects(
     () => backend.result(celerys).get(),
     TaskError,
@@ -195,7 +195,7 @@ test("test_unicode_message: a message of any characters arrives as it was, both 
 // -- exception_to_python -------------------------------------------------------------
 
 test("test_exception_to_python_when_None: a failure without an exception is a TaskError that says so", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [id] = taskIds(1) as [string];
   await putDocument(id, { status: "FAILURE", result: null, task_id: id });
   assertEquals((await backend.getMeta(id)).result, null);
@@ -230,7 +230,7 @@ const exceptions: Record<
 
 for (const [name, { stored, python }] of Object.entries(exceptions)) {
   test(`${name} is reported as stored: nothing is looked up, created or called`, async () => {
-    await using backend = stage.backend();
+    await using backend = fixture.backend();
     const [id] = taskIds(1) as [string];
     const [exc_type, exc_module, exc_message] = stored;
     await putDocument(id, {
@@ -244,23 +244,23 @@ for (const [name, { stored, python }] of Object.entries(exceptions)) {
     );
     assertEquals([error.excType, error.excModule, error.excArgs], stored);
     // What Celery makes of the same document.
-    assertEquals((await stage.driver.get(id)).raised?.type, python);
+    assertEquals((await fixture.driver.get(id)).raised?.type, python);
   });
 }
 
 test("test_get_children: children are reported as stored, and null if nothing is known", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [none, id, child] = taskIds(3) as [string, string, string];
   await putDocument(none, { status: "SUCCESS", result: 1, task_id: none });
   assertEquals((await backend.getMeta(none)).children, null);
   const children = [[[child, null], null]];
   await backend.markAsDone(id, 1, { children });
   assertEquals((await backend.getMeta(id)).children, children);
-  assertEquals((await stage.driver.read(id)).children, [child]);
+  assertEquals((await fixture.driver.read(id)).children, [child]);
 });
 
 test("test_get_children: the children of a result are results, and null if nothing is known", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [none, id, child] = taskIds(3) as [string, string, string];
   await putDocument(none, { status: "SUCCESS", result: 1, task_id: none });
   assertEquals(await backend.result(none).children(), null);
@@ -274,7 +274,7 @@ test("test_get_children: the children of a result are results, and null if nothi
 });
 
 test("test_prepare_value_serializes_group_result: a stored result or group is its tuple, as in Python", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [parentId, child] = taskIds(2) as [string, string];
   const parent = backend.result(parentId);
   const member: ResultTuple = [[child, parent.asTuple()], null];
@@ -286,7 +286,7 @@ test("test_prepare_value_serializes_group_result: a stored result or group is it
     const mine = parsed(await documentOf(id));
     assertEquals((await backend.getMeta(id)).result, tuple);
     await backend.forget(id);
-    await stage.driver.storeTuple(id, tuple);
+    await fixture.driver.storeTuple(id, tuple);
     assertEquals(mine, parsed(await documentOf(id)));
   }
 });
@@ -294,21 +294,21 @@ test("test_prepare_value_serializes_group_result: a stored result or group is it
 // -- test_KeyValueStoreBackend -------------------------------------------------------
 
 test("test_get_store_delete_result: a result is stored, read and deleted, for both sides", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [id] = taskIds(1) as [string];
   await backend.markAsDone(id, "Hello world");
   const meta = await backend.getMeta(id);
   assertEquals([meta.state, meta.result], ["SUCCESS", "Hello world"]);
-  assertEquals((await stage.driver.read(id)).result, {
+  assertEquals((await fixture.driver.read(id)).result, {
     value: "'Hello world'",
   });
   await backend.forget(id);
   assertEquals((await backend.getMeta(id)).state, "PENDING");
-  assertEquals((await stage.driver.read(id)).state, "PENDING");
+  assertEquals((await fixture.driver.read(id)).state, "PENDING");
 });
 
 test("test_store_result_parent_id, test_store_result_group_id: parent and group are stored as Celery stores them", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [id, parentId, groupId] = taskIds(3) as [string, string, string];
   const given = { parentId, groupId, children: [] };
   await backend.markAsDone(id, 10, given);
@@ -317,7 +317,7 @@ test("test_store_result_parent_id, test_store_result_group_id: parent and group 
   assertEquals([meta.parentId, meta.groupId], [parentId, groupId]);
 
   await backend.forget(id);
-  await stage.driver.store(id, "10", "SUCCESS", {
+  await fixture.driver.store(id, "10", "SUCCESS", {
     request: { parent_id: parentId, group: groupId, children: [] },
   });
   assertEquals(mine, parsed(await documentOf(id)));
@@ -326,7 +326,7 @@ test("test_store_result_parent_id, test_store_result_group_id: parent and group 
 for (const serializer of ["msgpack", "yaml"] as const) {
   test(`test_store_result_parent_id: parent and group are stored and read in ${serializer}, from both sides`, async () => {
     const format = serializer === "yaml" ? yaml : serializer;
-    await using backend = stage.backend({ serializer: format });
+    await using backend = fixture.backend({ serializer: format });
     const [mine, theirs, parentId, groupId] = taskIds(4) as [
       string,
       string,
@@ -334,7 +334,7 @@ for (const serializer of ["msgpack", "yaml"] as const) {
       string,
     ];
     await backend.markAsDone(mine, 10, { parentId, groupId, children: [] });
-    await stage.driver.store(theirs, "10", "SUCCESS", {
+    await fixture.driver.store(theirs, "10", "SUCCESS", {
       request: { parent_id: parentId, group: groupId, children: [] },
       serializer,
     });
@@ -344,24 +344,24 @@ for (const serializer of ["msgpack", "yaml"] as const) {
         [meta.result, meta.parentId, meta.groupId],
         [10, parentId, groupId],
       );
-      const read = await stage.driver.read(id, { serializer });
+      const read = await fixture.driver.read(id, { serializer });
       assertEquals(read.result, { value: "10" });
     }
   });
 }
 
 test("test_store_result_race_second_write_should_ignore_if_previous_success: a SUCCESS is kept, whichever side writes next", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [id] = taskIds(1) as [string];
   await backend.markAsDone(id, 10, { groupId: "gid", children: [] });
   const document = await documentOf(id);
   assertEquals(await backend.markAsFailure(id, new Error("late")), false);
-  await stage.driver.storeFailure(id, ["late"]);
+  await fixture.driver.storeFailure(id, ["late"]);
   assertEquals(await documentOf(id), document);
 });
 
 test("test_get_key_for_task_none_task_id: an invalid id is refused, and nothing is sent", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   // Possible in JavaScript, without type checks.
   for (const id of [null, undefined, "", 1] as unknown[] as string[]) {
     await assertRejects(() => backend.getMeta(id), TypeError, "task id");
@@ -372,7 +372,7 @@ test("test_get_key_for_task_none_task_id: an invalid id is refused, and nothing 
 });
 
 test("test_get_key_for_chord_none_group_id: an invalid chord id is refused, and nothing is sent", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   // Possible in JavaScript, without type checks.
   for (const id of [null, undefined, "", 1] as unknown[] as string[]) {
     await assertRejects(() => backend.setChordSize(id, 1), TypeError, "group");
@@ -382,7 +382,7 @@ test("test_get_key_for_chord_none_group_id: an invalid chord id is refused, and 
 
 test("test_strip_prefix: events name the task, not its key, whatever the prefix and the id", async () => {
   for (const keyPrefix of ["", "app", KEY]) {
-    await using backend = stage.backend({ keyPrefix });
+    await using backend = fixture.backend({ keyPrefix });
     for (const id of ["x1b34", `${KEY}x1b34`, "app_x1b34"]) {
       const events = inboxOf(backend.stream(id));
       await backend.markAsDone(id, 1);
@@ -401,8 +401,8 @@ for (
   ] as const
 ) {
   test(`${name}: with the prefix "${keyPrefix}" keys and channels begin with ${key}`, async () => {
-    await using client = await stage.redis.client();
-    await using backend = stage.backend({ keyPrefix });
+    await using client = await fixture.redis.client();
+    await using backend = fixture.backend({ keyPrefix });
     const [stored, awaited] = taskIds(2) as [string, string];
     await client.send("FLUSHDB");
     // Python's Celery keeps some subscriptions for a while.
@@ -417,7 +417,7 @@ for (
 }
 
 test("test_get_many: results stored before and after are streamed once each, and again to a second stream", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const ids = taskIds(10);
   await Promise.all(ids.slice(0, 5).map((id, i) => backend.markAsDone(id, i)));
   const streams = [inboxOf(backend.stream(ids)), inboxOf(backend.stream(ids))];
@@ -440,7 +440,7 @@ test("test_get_many: results stored before and after are streamed once each, and
 });
 
 test("test_get_many_times_out: a stream of a task that never ends errors with its signal's timeout", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const ids = taskIds(4);
   await backend.storeResult(ids[1]!, null, "PENDING");
   const signal = AbortSignal.timeout(50);
@@ -452,7 +452,7 @@ test("test_get_many_times_out: a stream of a task that never ends errors with it
 });
 
 test("test_filter_ready: of RETRY, FAILURE and SUCCESS the last two are ready", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const ids = taskIds(3) as [string, string, string];
   await backend.markAsRetry(ids[0], new Error("again"));
   await backend.markAsFailure(ids[1], new Error("boom"));
@@ -465,45 +465,45 @@ test("test_filter_ready: of RETRY, FAILURE and SUCCESS the last two are ready", 
 });
 
 test("test_save_restore_delete_group: a group is saved, restored and deleted, for both sides", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [groupId, ...ids] = taskIds(3) as [string, string, string];
   await backend.saveGroup(groupId, ids);
-  const tuple = await stage.driver.restoreTuple(groupId);
+  const tuple = await fixture.driver.restoreTuple(groupId);
   const restored = await backend.restoreGroup(groupId);
   assertEquals(restored?.ids, ids);
   assertEquals(restored?.asTuple(), tuple);
   await backend.deleteGroup(groupId);
   assertEquals(await backend.restoreGroup(groupId), null);
-  assertEquals(await stage.driver.getGroup(groupId), null);
+  assertEquals(await fixture.driver.getGroup(groupId), null);
 });
 
 test("test_restore_missing_group: a group that was never saved is null", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   assertEquals(await backend.restoreGroup("xxx-nonexisting"), null);
 });
 
 test("test_restore_group_from_json: a group that Python saved is restored, with its nested groups", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [groupId, ...ids] = taskIds(4) as [string, string, string, string];
-  await stage.driver.storeTree(groupId, [ids[0], [ids[1], ids[2]]]);
+  await fixture.driver.storeTree(groupId, [ids[0], [ids[1], ids[2]]]);
   const group = await backend.restoreGroup(groupId);
   assertInstanceOf(group, GroupResult);
   const [first, inner] = group.results;
   assertInstanceOf(first, AsyncResult);
   assertInstanceOf(inner, GroupResult);
   assertEquals([first.id, ...inner.ids], ids);
-  assertEquals(group.asTuple(), await stage.driver.restoreTuple(groupId));
+  assertEquals(group.asTuple(), await fixture.driver.restoreTuple(groupId));
 });
 
 test("test_get_missing_meta: an unknown task is pending, without a result", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const meta = await backend.getMeta("xxx-missing");
   assertEquals([meta.state, meta.ready, meta.result], ["PENDING", false, null]);
-  assertEquals((await stage.driver.read("xxx-missing")).state, "PENDING");
+  assertEquals((await fixture.driver.read("xxx-missing")).state, "PENDING");
 });
 
 test("test_task_result_exists_missing, test_task_result_exists_false: a result that was never stored does not exist", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   assertEquals(await backend.exists("xxx-nonexistent"), false);
 });
 
@@ -522,7 +522,7 @@ const stores: Record<
 
 for (const [name, store] of Object.entries(stores)) {
   test(`${name} exists`, async () => {
-    await using backend = stage.backend();
+    await using backend = fixture.backend();
     const [id] = taskIds(1) as [string];
     await store(backend, id);
     assertEquals(await backend.exists(id), true);
@@ -530,8 +530,8 @@ for (const [name, store] of Object.entries(stores)) {
 }
 
 test("test_task_result_exists_after_forget: a result that either side forgot no longer exists", async () => {
-  await using backend = stage.backend();
-  for (const side of [backend, stage.driver]) {
+  await using backend = fixture.backend();
+  for (const side of [backend, fixture.driver]) {
     const [id] = taskIds(1) as [string];
     await backend.markAsDone(id, "result");
     assertEquals(await backend.exists(id), true);
@@ -611,7 +611,7 @@ for (const { names, command, run, errorName } of failingCalls) {
 
   test(`${unsafe}: a permanent error is not retried, and is reported in the server's words`, async () => {
     await using stand = await proxied();
-    await using client = await stage.redis.client();
+    await using client = await fixture.redis.client();
     await client.send("DEL", `${KEY}task`);
     await client.send("RPUSH", `${KEY}task`, "x");
     const count = stand.proxy.commands.get(command) ?? 0;
@@ -632,7 +632,7 @@ interface Proxied extends AsyncDisposable {
 /** A connected backend behind a proxy, whose script the server has loaded. */
 async function proxied(options: ResultBackendOptions = {}): Promise<Proxied> {
   await using stack = new AsyncDisposableStack();
-  const proxy = stack.use(await FaultProxy.start(stage.redis.url));
+  const proxy = stack.use(await FaultProxy.start(fixture.redis.url));
   const backend = stack.use(
     new ResultBackend(proxy.url, {
       reconnect: { minTimeout: 1, maxTimeout: 10 },

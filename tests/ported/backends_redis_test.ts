@@ -327,7 +327,7 @@ redisTest(
 );
 
 redisTest(
-  "test_on_connection_error, test_retry_policy_conf: each failed attempt is told with its number, the limit and the wait; what is not given keeps its default",
+  "test_on_connection_error, test_retry_policy_conf: each failed attempt is reported with its number, the limit and the wait; options not given keep their defaults",
   async () => {
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr;
@@ -362,7 +362,7 @@ redisTest(
 );
 
 redisTest(
-  "test_expires_is_None, test_expires_defaults_to_config: without an expiry results are kept for a day, with null for ever",
+  "test_expires_is_None, test_expires_defaults_to_config: without an expiry results are kept for a day, with null forever",
   async () => {
     assertEquals(await ttlWith({}), 86_400);
     // In Celery, the argument None means the setting, and the setting None means no expiry.
@@ -386,7 +386,7 @@ redisTest(
 );
 
 redisTest(
-  "test_set_no_expire, test_set_expires: each store sets the expiry anew, or ends it",
+  "test_set_no_expire, test_set_expires: each store resets the expiry, or removes it",
   async () => {
     await using redis = await startRedis();
     await using client = await redis.client();

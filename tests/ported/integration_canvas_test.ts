@@ -27,43 +27,43 @@ import {
 } from "../support/channels.ts";
 
 const KEY = "celery-task-meta-";
-const stage = celeryFixture({ worker: true });
+const fixture = celeryFixture({ worker: true });
 
 function test(name: string, fn: () => Promise<void>): void {
-  Deno.test(stage.test(name, fn));
+  Deno.test(fixture.test(name, fn));
 }
 
 // -- test_chain ------------------------------------------------------------------------
 
 test("test_simple_chain: the last task returns the sum of all", async () => {
-  await using backend = stage.backend();
-  const ids = await stage.driver.callChain([
+  await using backend = fixture.backend();
+  const ids = await fixture.driver.callChain([
     ["add", [4, 4]],
     ["add", [8]],
     ["add", [16]],
   ]);
-  assertEquals(await stage.inTime(backend.result(ids.at(-1)!).get()), 32);
+  assertEquals(await fixture.inTime(backend.result(ids.at(-1)!).get()), 32);
 });
 
 test("test_groupresult_serialization: a task that returns a chain's group stores its tuple, which parses to the group", async () => {
-  await using backend = stage.backend();
-  const id = await stage.driver.callTask("send_chain_into_group", [3]);
-  const tuple = await stage.inTime(backend.result(id).get());
+  await using backend = fixture.backend();
+  const id = await fixture.driver.callTask("send_chain_into_group", [3]);
+  const tuple = await fixture.inTime(backend.result(id).get());
   const group = backend.fromTuple<number>(tuple);
   assertInstanceOf(group, GroupResult);
   assertEquals(group.asTuple(), tuple);
   assertInstanceOf(group.parent, AsyncResult);
-  assertEquals(await stage.inTime(group.get()), [0, 2, 4]);
+  assertEquals(await fixture.inTime(group.get()), [0, 2, 4]);
 });
 
 test("test_parent_ids: each task of a chain knows its root and its parent, and its document names the parent", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const links = Array.from(
     { length: 10 },
     (_, i): Signature => ["tell_ids", [i]],
   );
-  const ids = await stage.driver.callChain(links);
-  await stage.inTime(backend.result(ids.at(-1)!).get());
+  const ids = await fixture.driver.callChain(links);
+  await fixture.inTime(backend.result(ids.at(-1)!).get());
   const metas = await backend.getMetas(ids);
   assertEquals(
     metas.map(({ result }) => result),
@@ -78,24 +78,24 @@ test("test_parent_ids: each task of a chain knows its root and its parent, and i
 // -- test_chord ------------------------------------------------------------------------
 
 test("test_chord_order: the body gets the header's results in order", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const inputs = Array.from({ length: 10 }, (_, i) => i);
-  const { id } = await stage.driver.callChord(
+  const { id } = await fixture.driver.callChord(
     inputs.map((input): Signature => ["identity", [input]]),
     ["identity"],
   );
-  assertEquals(await stage.inTime(backend.result(id).get()), inputs);
+  assertEquals(await fixture.inTime(backend.result(id).get()), inputs);
 });
 
 test("test_large_header: a chord of a thousand tasks, each of them streamed as well", async () => {
-  await using backend = stage.backend();
-  const { id, ids } = await stage.driver.callChord(
+  await using backend = fixture.backend();
+  const { id, ids } = await fixture.driver.callChord(
     Array.from({ length: 1000 }, (_, i): Signature => ["identity", [i]]),
     ["total"],
   );
   const events = Array.fromAsync(backend.stream<number>(ids));
-  assertEquals(await stage.inTime(backend.result(id).get()), 499_500);
-  const outcomes = (await stage.inTime(events)).filter(({ ready }) => ready);
+  assertEquals(await fixture.inTime(backend.result(id).get()), 499_500);
+  const outcomes = (await fixture.inTime(events)).filter(({ ready }) => ready);
   assertEquals(outcomes.length, 1000);
   assertEquals(
     new Map(outcomes.map(({ taskId, result }) => [taskId, result])),
@@ -104,15 +104,15 @@ test("test_large_header: a chord of a thousand tasks, each of them streamed as w
 });
 
 test("test_error_propagates_from_chord: a part's failure is its outcome and that of the body, with the cause in the traceback", async () => {
-  await using backend = stage.backend();
-  const { id, ids } = await stage.driver.callChord(
+  await using backend = fixture.backend();
+  const { id, ids } = await fixture.driver.callChord(
     [["add", [1, 1]], ["fail_value_error"]],
     ["total"],
   );
   const waits = [ids[1]!, id].map((taskId) =>
     assertRejects(() => backend.result(taskId).get(), TaskError)
   );
-  const [part, body] = await stage.inTime(Promise.all(waits));
+  const [part, body] = await fixture.inTime(Promise.all(waits));
   assertEquals(part?.excType, "ValueError");
   assertEquals(body?.excType, "ChordError");
   assertEquals(body?.excModule, "celery.exceptions");
@@ -124,9 +124,9 @@ test("test_error_propagates_from_chord: a part's failure is its outcome and that
 });
 
 test("test_error_propagates_from_chord: the body that knows its header rejects with the part's own failure", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const body = backend.fromTuple(
-    await stage.driver.callCanvas([
+    await fixture.driver.callCanvas([
       [["add", [1, 1]], ["fail_value_error"]],
       ["total"],
     ]),
@@ -135,22 +135,22 @@ test("test_error_propagates_from_chord: the body that knows its header rejects w
   const { parent } = body;
   assertInstanceOf(parent, GroupResult);
   const error = await assertRejects(
-    () => stage.inTime(body.get()),
+    () => fixture.inTime(body.get()),
     TaskError,
   );
   assertEquals([error.taskId, error.excType], [parent.ids[1], "ValueError"]);
 });
 
 test("test_redis_subscribed_channels_leak: ten chords leave no additional channels", async () => {
-  await using backend = stage.backend();
-  await using client = await stage.redis.client();
+  await using backend = fixture.backend();
+  await using client = await fixture.redis.client();
   // Python's Celery keeps some subscriptions for a while.
   const before = await channelsOf(client);
-  const blocker = await stage.driver.callTask("wait_for_gate");
+  const blocker = await fixture.driver.callTask("wait_for_gate");
   const chords: SentGroup[] = [];
   for (let i = 0; i < 10; i++) {
     chords.push(
-      await stage.driver.callChord(
+      await fixture.driver.callChord(
         [["add", [5, 6]], ["add", [6, 7]]],
         ["total"],
       ),
@@ -162,22 +162,22 @@ test("test_redis_subscribed_channels_leak: ten chords leave no additional channe
   for (const { id } of chords) {
     assertEquals(during.includes(KEY + id), true, id);
   }
-  await stage.driver.openGate(blocker);
-  assertEquals(await stage.inTime(Promise.all(waits)), Array(10).fill(24));
+  await fixture.driver.openGate(blocker);
+  assertEquals(await fixture.inTime(Promise.all(waits)), Array(10).fill(24));
   await untilChannels(client, [], before);
 });
 
 // -- test_group ------------------------------------------------------------------------
 
 test("test_ready_with_exception: a group is ready although a task failed, and ready() does not throw", async () => {
-  await using backend = stage.backend();
-  const { id } = await stage.driver.callGroup([
+  await using backend = fixture.backend();
+  const { id } = await fixture.driver.callGroup([
     ["add", [1, 2]],
     ["fail_value_error"],
   ]);
   const group = await backend.restoreGroup(id);
   assertExists(group);
-  await stage.inTime(group.get({ propagate: false }));
+  await fixture.inTime(group.get({ propagate: false }));
   assertEquals(
     [await group.ready(), await group.successful(), await group.failed()],
     [true, false, true],
@@ -185,8 +185,8 @@ test("test_ready_with_exception: a group is ready although a task failed, and re
 });
 
 test("test_empty_group_result: an empty group is restored", async () => {
-  await using backend = stage.backend();
-  const { id } = await stage.driver.callGroup([]);
+  await using backend = fixture.backend();
+  const { id } = await fixture.driver.callGroup([]);
   const group = await backend.restoreGroup(id);
   assertExists(group);
   assertEquals([group.id, group.results], [id, []]);
@@ -198,46 +198,46 @@ function onePlus(number: number): CanvasElement {
 }
 
 test("test_nested_group: groups in a group are one flat group, as Python sends it", async () => {
-  await using backend = stage.backend();
-  const tuple = await stage.driver.callCanvasGroup([
+  await using backend = fixture.backend();
+  const tuple = await fixture.driver.callCanvasGroup([
     onePlus(10),
     { group: [onePlus(100), { group: [onePlus(1000), onePlus(2000)] }] },
   ]);
   const group = backend.fromTuple<number>(tuple);
   assertInstanceOf(group, GroupResult);
-  assertEquals(await stage.inTime(group.get()), [11, 101, 1001, 2001]);
+  assertEquals(await fixture.inTime(group.get()), [11, 101, 1001, 2001]);
 });
 
 test("test_large_group: a thousand results come in order", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const inputs = Array.from({ length: 1000 }, (_, i) => i);
-  const { id } = await stage.driver.callGroup(
+  const { id } = await fixture.driver.callGroup(
     inputs.map((input): Signature => ["identity", [input]]),
   );
   const group = await backend.restoreGroup(id);
   assertExists(group);
-  assertEquals(await stage.inTime(group.get()), inputs);
+  assertEquals(await fixture.inTime(group.get()), inputs);
 });
 
 // -- test_result_set -------------------------------------------------------------------
 
 test("test_result_set: the results of tasks that were sent one by one come in order", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const ids = [
-    await stage.driver.callTask("add", [1, 1]),
-    await stage.driver.callTask("add", [2, 2]),
+    await fixture.driver.callTask("add", [1, 1]),
+    await fixture.driver.callTask("add", [2, 2]),
   ];
-  assertEquals(await stage.inTime(backend.resultSet(ids).get()), [2, 4]);
+  assertEquals(await fixture.inTime(backend.resultSet(ids).get()), [2, 4]);
 });
 
 test("test_result_set_error: the set reports a failed member, and the member rejects", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const ids = [
-    await stage.driver.callTask("fail_value_error"),
-    await stage.driver.callTask("add", [1, 2]),
+    await fixture.driver.callTask("fail_value_error"),
+    await fixture.driver.callTask("add", [1, 2]),
   ];
   const set = backend.resultSet(ids);
-  const [failed, value] = await stage.inTime(set.get({ propagate: false }));
+  const [failed, value] = await fixture.inTime(set.get({ propagate: false }));
   assertInstanceOf(failed, TaskError);
   assertEquals([failed.taskId, value], [ids[0], 3]);
   const [first] = set.results;

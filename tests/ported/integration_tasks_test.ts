@@ -20,10 +20,10 @@ import { channelsOf, newChannels, untilChannels } from "../support/channels.ts";
 import { taskIds } from "../support/results.ts";
 
 const KEY = "celery-task-meta-";
-const stage = celeryFixture({ worker: true });
+const fixture = celeryFixture({ worker: true });
 
 function test(name: string, fn: () => Promise<void>): void {
-  Deno.test(stage.test(name, fn));
+  Deno.test(fixture.test(name, fn));
 }
 
 /** What Celery's tests ask of each result: status, ready, successful, failed. */
@@ -50,20 +50,21 @@ async function eventsOf(
   const consumer = backend.consumer();
   await consumer.add(taskId);
   await consumer.writable.close();
-  await stage.driver.callTask(name, args, {}, { task_id: taskId });
-  return await stage.inTime(Array.fromAsync(consumer.readable));
+  await fixture.driver.callTask(name, args, {}, { task_id: taskId });
+  return await fixture.inTime(Array.fromAsync(consumer.readable));
 }
 
 // -- test_tasks ----------------------------------------------------------------------
 
 test("test_basic_task: tasks with positional and keyword arguments return their results", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const numbers = Array.from({ length: 10 }, (_, i) => i);
   for (
     const [send, expected] of [
-      [(i: number) => stage.driver.callTask("add", [i, i]), 2],
+      [(i: number) => fixture.driver.callTask("add", [i, i]), 2],
       [
-        (i: number) => stage.driver.callTask("extended_add", [i], { y: 2 * i }),
+        (i: number) =>
+          fixture.driver.callTask("extended_add", [i], { y: 2 * i }),
         3,
       ],
     ] as const
@@ -71,7 +72,7 @@ test("test_basic_task: tasks with positional and keyword arguments return their 
     const ids = await Promise.all(numbers.map(send));
     for (const [i, id] of ids.entries()) {
       const result = backend.result(id);
-      assertEquals(await stage.inTime(result.get()), expected * i);
+      assertEquals(await fixture.inTime(result.get()), expected * i);
       assertEquals(await toldOf(result), SUCCEEDED);
     }
   }
@@ -79,14 +80,14 @@ test("test_basic_task: tasks with positional and keyword arguments return their 
 
 test("test_multithread_producer: many backends at once each get the results of their own tasks", async () => {
   await Promise.all(Array.from({ length: 10 }, async (_, j) => {
-    await using backend = stage.backend();
+    await using backend = fixture.backend();
     const ids = await Promise.all(
       Array.from(
         { length: 20 },
-        (_, i) => stage.driver.callTask("add", [i, j]),
+        (_, i) => fixture.driver.callTask("add", [i, j]),
       ),
     );
-    const values = await stage.inTime(
+    const values = await fixture.inTime(
       Promise.all(ids.map((id) => backend.result(id).get())),
     );
     assertEquals(values, ids.map((_, i) => i + j));
@@ -95,55 +96,55 @@ test("test_multithread_producer: many backends at once each get the results of t
 });
 
 test("test_timeout: a wait times out, and the task continues", async () => {
-  await using backend = stage.backend();
-  const taskId = await stage.driver.callTask("wait_for_gate");
+  await using backend = fixture.backend();
+  const taskId = await fixture.driver.callTask("wait_for_gate");
   const result = backend.result(taskId);
   await assertRejects(() => result.get({ timeout: 50 }), ResultTimeoutError);
-  await stage.driver.openGate(taskId);
-  assertEquals(await stage.inTime(result.get()), "gate opened");
+  await fixture.driver.openGate(taskId);
+  assertEquals(await fixture.inTime(result.get()), "gate opened");
 });
 
 test("test_expired: a task that expired in the queue is revoked", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   // The worker runs one task at a time.
-  const blocker = await stage.driver.callTask("wait_for_gate");
-  const taskId = await stage.driver.callTask("add", [1, 1], {}, {
+  const blocker = await fixture.driver.callTask("wait_for_gate");
+  const taskId = await fixture.driver.callTask("add", [1, 1], {}, {
     expires: -1,
   });
   const result = backend.result(taskId);
   const wait = result.get();
-  const rejected = assertRejects(() => stage.inTime(wait), TaskRevokedError);
-  await stage.driver.openGate(blocker);
+  const rejected = assertRejects(() => fixture.inTime(wait), TaskRevokedError);
+  await fixture.driver.openGate(blocker);
   assertEquals((await rejected).excArgs, ["expired"]);
   assertEquals(await toldOf(result), REVOKED);
 });
 
 test("test_fail: a task that fails rejects with its exception", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const result = backend.result(
-    await stage.driver.callTask("fail_key_error"),
+    await fixture.driver.callTask("fail_key_error"),
   );
   const wait = result.get();
-  const error = await assertRejects(() => stage.inTime(wait), TaskError);
+  const error = await assertRejects(() => fixture.inTime(wait), TaskError);
   assertEquals([error.excType, error.excArgs], ["KeyError", ["missing"]]);
   assertEquals(await toldOf(result), FAILED);
 });
 
 test("test_revoked: a task that is revoked while it waits in the queue rejects", async () => {
-  await using backend = stage.backend();
-  const blocker = await stage.driver.callTask("wait_for_gate");
-  const taskId = await stage.driver.callTask("add", [1, 1]);
+  await using backend = fixture.backend();
+  const blocker = await fixture.driver.callTask("wait_for_gate");
+  const taskId = await fixture.driver.callTask("add", [1, 1]);
   const result = backend.result(taskId);
   const wait = result.get();
-  const rejected = assertRejects(() => stage.inTime(wait), TaskRevokedError);
-  await stage.driver.revoke(taskId);
-  await stage.driver.openGate(blocker);
+  const rejected = assertRejects(() => fixture.inTime(wait), TaskRevokedError);
+  await fixture.driver.revoke(taskId);
+  await fixture.driver.openGate(blocker);
   await rejected;
   assertEquals(await toldOf(result), REVOKED);
 });
 
 test("test_retry: RETRY is an event but not an outcome; then comes the failure or the result", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const failing = await eventsOf(backend, "retry_in_vain");
   const succeeding = await eventsOf(backend, "retry_until", [2]);
   for (
@@ -163,7 +164,7 @@ test("test_retry: RETRY is an event but not an outcome; then comes the failure o
 });
 
 test("test_retry_with_unpickleable_exception: a retry reports an exception that cannot be pickled", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const events = await eventsOf(backend, "report_unpicklable_retry");
   const retry = events.find(({ state }) => state === "RETRY");
   assert(retry?.state === "RETRY");
@@ -175,13 +176,13 @@ test("test_retry_with_unpickleable_exception: a retry reports an exception that 
 });
 
 test("test_fail_with_unpickleable_exception: a failure reports an exception that cannot be pickled", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const result = backend.result(
-    await stage.driver.callTask("fail_unpicklable"),
+    await fixture.driver.callTask("fail_unpicklable"),
   );
   const wait = result.get();
   const error = await assertRejects(
-    () => stage.inTime(wait),
+    () => fixture.inTime(wait),
     TaskError,
     "Unpicklable: 404: not here",
   );
@@ -190,12 +191,12 @@ test("test_fail_with_unpickleable_exception: a failure reports an exception that
 });
 
 test("test_unicode_task: a group of tasks with non-ASCII arguments and results", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const text = "h\xe5\u5b83 valmuefr\xf8 \u{1f600}";
-  const { ids } = await stage.driver.callGroup(
+  const { ids } = await fixture.driver.callGroup(
     Array.from({ length: 5 }, () => ["identity", [text]]),
   );
-  const values = await stage.inTime(
+  const values = await fixture.inTime(
     Promise.all(ids.map((id) => backend.result(id).get())),
   );
   assertEquals(values, Array(5).fill(text));
@@ -204,35 +205,35 @@ test("test_unicode_task: a group of tasks with non-ASCII arguments and results",
 // -- test_task_redis_result_backend --------------------------------------------------
 
 test("test_ignoring_result_no_subscriptions: a task whose result is ignored leaves no channel, on either side", async () => {
-  await using backend = stage.backend();
-  await using client = await stage.redis.client();
+  await using backend = fixture.backend();
+  await using client = await fixture.redis.client();
   const before = await channelsOf(client);
-  const taskId = await stage.driver.callTask("store_nothing", [], {}, {
+  const taskId = await fixture.driver.callTask("store_nothing", [], {}, {
     ignore_result: true,
   });
   const result = backend.result(taskId);
-  await stage.inTime(stage.driver.waitAtGate(`ran-${taskId}`));
+  await fixture.inTime(fixture.driver.waitAtGate(`ran-${taskId}`));
   // Reading is not waiting.
   assertEquals(await toldOf(result), ["PENDING", false, false, false]);
   assertEquals(await newChannels(client, before), []);
 });
 
 test("test_asyncresult_forget_cancels_subscription: forget() leaves no channel behind, although waits continue until their outcome", async () => {
-  await using backend = stage.backend();
-  await using client = await stage.redis.client();
+  await using backend = fixture.backend();
+  await using client = await fixture.redis.client();
   const before = await channelsOf(client);
   const [taskId] = taskIds(1) as [string];
   const result = backend.result(taskId);
   await using consumer = backend.consumer();
   await consumer.add(taskId);
   assertEquals(await newChannels(client, before), [KEY + taskId]);
-  const blocker = await stage.driver.callTask("wait_for_gate");
-  await stage.driver.callTask("add", [1, 2], {}, { task_id: taskId });
+  const blocker = await fixture.driver.callTask("wait_for_gate");
+  await fixture.driver.callTask("add", [1, 2], {}, { task_id: taskId });
 
   // Celery's forget() ends the waits of its own process.
   await result.forget();
-  await stage.driver.openGate(blocker);
-  const [event] = await stage.inTime(countOutcomes(consumer.readable, 1));
+  await fixture.driver.openGate(blocker);
+  const [event] = await fixture.inTime(countOutcomes(consumer.readable, 1));
   assertEquals(event?.result, 3);
   await result.forget();
   assertEquals(await result.state(), "PENDING");
@@ -240,14 +241,14 @@ test("test_asyncresult_forget_cancels_subscription: forget() leaves no channel b
 });
 
 test("test_asyncresult_get_cancels_subscription: a wait subscribes to its task, and unsubscribes at the result", async () => {
-  await using backend = stage.backend();
-  await using client = await stage.redis.client();
+  await using backend = fixture.backend();
+  await using client = await fixture.redis.client();
   const before = await channelsOf(client);
   const [taskId] = taskIds(1) as [string];
   const wait = backend.result(taskId).get();
   await untilChannels(client, [KEY + taskId], before);
-  await stage.driver.callTask("add", [1, 2], {}, { task_id: taskId });
-  assertEquals(await stage.inTime(wait), 3);
+  await fixture.driver.callTask("add", [1, 2], {}, { task_id: taskId });
+  assertEquals(await fixture.inTime(wait), 3);
   await untilChannels(client, [], before);
 });
 

@@ -27,10 +27,10 @@ import { celeryFixture } from "../support/celery_fixture.ts";
 import { taskIds } from "../support/results.ts";
 import { timeZone } from "../support/time_zone.ts";
 
-const stage = celeryFixture();
+const fixture = celeryFixture();
 
 function test(name: string, fn: () => Promise<void>): void {
-  Deno.test(stage.test(name, fn));
+  Deno.test(fixture.test(name, fn));
 }
 
 /** The result in the document of a task that raised a KeyError. */
@@ -49,7 +49,7 @@ async function stored(
   options?: { trace?: string },
 ): Promise<string> {
   const taskId = crypto.randomUUID();
-  await stage.driver.store(taskId, json, state, options);
+  await fixture.driver.store(taskId, json, state, options);
   return taskId;
 }
 
@@ -81,7 +81,7 @@ KeyError: 'blue'
 `;
 
 test("test_get: resolves to a value, to null for None, and rejects with a failure or resolves to it", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const ok = await stored('"the"', "SUCCESS");
   assertEquals(await backend.result(ok).get(), "the");
   const none = backend.result(await stored("null", "SUCCESS"));
@@ -103,7 +103,7 @@ test("test_get: resolves to a value, to null for None, and rejects with a failur
 });
 
 test("test_raising: a failure rejects with the exception's class and arguments, and the worker's traceback if there is one", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const without = await stored(keyError("brown"), "FAILURE");
   const error = await assertRejects(
     () => backend.result(without).get(),
@@ -127,7 +127,7 @@ test("test_raising: a failure rejects with the exception's class and arguments, 
 });
 
 test("test_get_traceback: a failure and a retry have a traceback, a success and a pending task have none", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const trace = TRACEBACK;
   const ids = [
     await stored(keyError("blue"), "FAILURE", { trace }),
@@ -142,7 +142,7 @@ test("test_get_traceback: a failure and a retry have a traceback, a success and 
 });
 
 test("test_successful: a success is, a failure, a retry and a pending task are not", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const successful: boolean[] = [];
   for (
     const id of [
@@ -156,7 +156,7 @@ test("test_successful: a success is, a failure, a retry and a pending task are n
 });
 
 test("test_ready: a success, a failure and a revoked task are, a retry and a pending task are not", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   for (
     const [id, expected] of [
       [await stored('"the"', "SUCCESS"), true],
@@ -167,12 +167,12 @@ test("test_ready: a success, a failure and a revoked task are, a retry and a pen
     ] as const
   ) {
     assertEquals(await backend.result(id).ready(), expected);
-    assertEquals((await stage.driver.read(id)).ready, expected);
+    assertEquals((await fixture.driver.read(id)).ready, expected);
   }
 });
 
 test("test_exists, test_exists_returns_bool: every stored result exists, as a boolean; an unknown id does not", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   for (
     const id of [
       await stored('"the"', "SUCCESS"),
@@ -186,14 +186,14 @@ test("test_exists, test_exists_returns_bool: every stored result exists, as a bo
 });
 
 test("test_forget: one result is removed, for both sides; others remain", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const ids = [
     await stored('"the"', "SUCCESS"),
     await stored('"quick"', "SUCCESS"),
   ] as const;
   await backend.result(ids[0]).forget();
   assertEquals(await backend.result(ids[0]).state(), "PENDING");
-  assertEquals((await stage.driver.read(ids[0])).state, "PENDING");
+  assertEquals((await fixture.driver.read(ids[0])).state, "PENDING");
   assertEquals(await backend.result(ids[1]).get(), "quick");
 });
 
@@ -208,8 +208,8 @@ for (
 ) {
   test(`test_date_done: ${date} is the same moment in every time zone of the application: ${zone}`, async () => {
     using _zone = timeZone("Asia/Kolkata");
-    await using backend = stage.backend();
-    await using client = await stage.redis.client();
+    await using backend = fixture.backend();
+    await using client = await fixture.redis.client();
     const [id] = taskIds(1) as [string];
     await client.send(
       "SET",
@@ -227,10 +227,10 @@ for (
 }
 
 test("test_get_request_meta: reports what Celery stored of the call, and when it finished; a retry has not", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [id] = taskIds(1) as [string];
   const before = Date.now();
-  await stage.driver.store(id, '"foo"', "SUCCESS", {
+  await fixture.driver.store(id, '"foo"', "SUCCESS", {
     extended: true,
     request: {
       task: "foo",
@@ -258,7 +258,7 @@ test("test_get_request_meta: reports what Celery stored of the call, and when it
 });
 
 test("test_get_timeout, test_get_timeout_longer: a retry and a pending task time out, with the last state in the error", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const retried = await stored(keyError("red"), "RETRY");
   for (const timeout of [0, 50]) {
     const error = await assertRejects(
@@ -275,13 +275,13 @@ test("test_get_timeout, test_get_timeout_longer: a retry and a pending task time
 });
 
 test("test_propagates_for_parent: a parent's failure rejects, a parent's success does not", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const failed = await stored(keyError("foo"), "FAILURE");
   const pending = backend.result(crypto.randomUUID(), {
     parent: backend.result(failed),
   });
   const error = await assertRejects(
-    () => stage.inTime(pending.get()),
+    () => fixture.inTime(pending.get()),
     TaskError,
   );
   assertEquals([error.taskId, error.excType], [failed, "KeyError"]);
@@ -292,7 +292,7 @@ test("test_propagates_for_parent: a parent's failure rejects, a parent's success
 });
 
 test("test_forget: the parents of a result are removed with it, its children are not", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [grandparent, parent, id] = await storedAll([1, 2, 3]);
   const child = await stored("4", "SUCCESS");
   await backend.forget(id!);
@@ -303,7 +303,7 @@ test("test_forget: the parents of a result are removed with it, its children are
   await result.forget();
   for (const forgotten of [grandparent!, parent!, id!]) {
     assertEquals(await backend.exists(forgotten), false);
-    assertEquals((await stage.driver.read(forgotten)).state, "PENDING");
+    assertEquals((await fixture.driver.read(forgotten)).state, "PENDING");
   }
   assertEquals(await backend.exists(child), true);
 });
@@ -320,7 +320,7 @@ async function storeLine(backend: ResultBackend): Promise<string[]> {
 }
 
 test("test_children: the children of a task are results", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const [first, second] = await storeLine(backend);
   const children = await backend.result(first!).children();
   assertExists(children);
@@ -328,11 +328,11 @@ test("test_children: the children of a task are results", async () => {
   assertEquals(children.length, 1);
   assertInstanceOf(child, AsyncResult);
   assertEquals([child.id, await child.get()], [second, 1]);
-  assertEquals((await stage.driver.read(first!)).children, [second]);
+  assertEquals((await fixture.driver.read(first!)).children, [second]);
 });
 
 test("test_build_graph_get_leaf_collect: the graph, the leaf and the values of a tree are those of Python", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const ids = await storeLine(backend);
   const root = backend.result(ids[0]!);
   const { nodes, edges } = await root.graph();
@@ -347,11 +347,11 @@ test("test_build_graph_get_leaf_collect: the graph, the leaf and the values of a
     collected.push([id, String(value)]);
   }
   assertEquals(collected, ids.map((id, value) => [id, String(value)]));
-  assertEquals(collected, await stage.driver.collect(ids[0]!));
+  assertEquals(collected, await fixture.driver.collect(ids[0]!));
 });
 
 test("test_iterdeps: each result comes with its parent; one that is not ready ends the walk, or is skipped", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const children = await storedAll([1, 2, 3]);
   const id = crypto.randomUUID();
   const options = {
@@ -366,7 +366,7 @@ test("test_iterdeps: each result comes with its parent; one that is not ready en
     [null, id],
     ...children.map((child): [string, string] => [id, child]),
   ]);
-  assertEquals(found, await stage.driver.dependencies(id));
+  assertEquals(found, await fixture.driver.dependencies(id));
 
   const pending = backend.result(crypto.randomUUID());
   await assertRejects(
@@ -380,14 +380,14 @@ test("test_iterdeps: each result comes with its parent; one that is not ready en
 // -- ResultSet, GroupResult ------------------------------------------------------------
 
 test("test_get_empty: an empty set resolves to no values at once", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   assertEquals(await backend.resultSet([]).get({ timeout: 0 }), []);
   const group = groupOf(backend, []);
   assertEquals([await group.get(), await group.join()], [[], []]);
 });
 
 test("test_join_native: the values come in the order of the group", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const values = Array.from({ length: 10 }, (_, i) => i);
   const ids = await storedAll(values);
   assertEquals(await groupOf(backend, ids).join(), values);
@@ -396,7 +396,7 @@ test("test_join_native: the values come in the order of the group", async () => 
 });
 
 test("test_join_native_raises: a failure rejects, or takes the place of the value", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const failed = await stored(keyError("foo"), "FAILURE");
   const group = groupOf(backend, [...await storedAll([1, 2]), failed]);
   const error = await assertRejects(() => group.join(), TaskError);
@@ -407,7 +407,7 @@ test("test_join_native_raises: a failure rejects, or takes the place of the valu
 });
 
 test("test_join_timeout: a group that is not ready times out, and names the missing tasks", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const done = await storedAll([1, 2]);
   const retried = await stored(keyError("red"), "RETRY");
   const group = groupOf(backend, [...done, retried]);
@@ -420,12 +420,12 @@ test("test_join_timeout: a group that is not ready times out, and names the miss
   }
   // One that is ready in time does not.
   const wait = group.join({ timeout: 10_000 });
-  await stage.driver.store(retried, "3", "SUCCESS");
+  await fixture.driver.store(retried, "3", "SUCCESS");
   assertEquals(await wait, [1, 2, 3]);
 });
 
 test("test_iter_native: yields each outcome of a group once, with its task; none of an empty group", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const values = Array.from({ length: 10 }, (_, i) => i);
   const ids = await storedAll(values);
   const found = new Map<string, unknown>();
@@ -438,8 +438,8 @@ test("test_iter_native: yields each outcome of a group once, with its task; none
 });
 
 test("test_save_restore: a saved group is restored by its id, until it is deleted", async () => {
-  await using backend = stage.backend();
-  await using other = stage.backend();
+  await using backend = fixture.backend();
+  await using other = fixture.backend();
   const ids = await storedAll([1, 2, 3]);
   const group = groupOf(backend, ids);
   assertEquals(await other.restoreGroup(group.id), null);
@@ -448,14 +448,14 @@ test("test_save_restore: a saved group is restored by its id, until it is delete
   assertExists(restored);
   assertEquals(restored.ids, ids);
   assertEquals(await restored.get(), [1, 2, 3]);
-  assertEquals(await stage.driver.restoreTuple(group.id), group.asTuple());
+  assertEquals(await fixture.driver.restoreTuple(group.id), group.asTuple());
   await restored.delete();
   assertEquals(await backend.restoreGroup(group.id), null);
-  assertEquals(await stage.driver.getGroup(group.id), null);
+  assertEquals(await fixture.driver.getGroup(group.id), null);
 });
 
 test("test_successful, test_failed, test_waiting, test_ready, test_completed_count: a group reports the same of its members as in Python", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const ok = await storedAll([1, 2]);
   const failed = await stored(keyError("brown"), "FAILURE");
   const revoked = await stored(keyError("gone"), "REVOKED");
@@ -488,7 +488,7 @@ test("test_successful, test_failed, test_waiting, test_ready, test_completed_cou
       ready,
       completedCount,
     });
-    assertEquals(told, await stage.driver.readGroup(groupId));
+    assertEquals(told, await fixture.driver.readGroup(groupId));
   }
 });
 
@@ -506,7 +506,7 @@ for (
   ] satisfies [string, ResultTuple][]
 ) {
   test(`${name}: a result survives conversion to a tuple and back, here and in Python`, async () => {
-    await using backend = stage.backend();
+    await using backend = fixture.backend();
     const result = backend.fromTuple(tuple);
     assertEquals(result instanceof GroupResult, name.includes("Group"));
     assertEquals(result.asTuple(), tuple);
@@ -514,7 +514,7 @@ for (
     // Python reads it as the member of a group, and writes it again.
     const groupId = crypto.randomUUID();
     await backend.saveGroup(groupId, [result]);
-    assertEquals(await stage.driver.restoreTuple(groupId), [
+    assertEquals(await fixture.driver.restoreTuple(groupId), [
       [groupId, null],
       [tuple],
     ]);
@@ -522,7 +522,7 @@ for (
 }
 
 test("test_compat: the form without a parent, and a bare id, are read as well", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const group = backend.fromTuple(["uid", []]);
   assertInstanceOf(group, GroupResult);
   assertEquals([group.id, group.ids], ["uid", []]);
@@ -534,7 +534,7 @@ test("test_compat: the form without a parent, and a bare id, are read as well", 
 });
 
 test("test_as_list: a result's list is its id and then its parents'", async () => {
-  await using backend = stage.backend();
+  await using backend = fixture.backend();
   const parent = backend.result("p");
   assertEquals(parent.asList(), ["p"]);
   assertEquals(backend.result("t", { parent }).asList(), ["t", "p"]);

@@ -12,7 +12,7 @@ import { assertEquals } from "../support/assert.ts";
 import { celeryFixture } from "../support/celery_fixture.ts";
 import { taskIds } from "../support/results.ts";
 
-const stage = celeryFixture();
+const fixture = celeryFixture();
 
 /** By Celery's name: a state, and what is compared with it. */
 const pairs: [name: string, state: TaskState, other: TaskState][] = [
@@ -34,8 +34,8 @@ const pairs: [name: string, state: TaskState, other: TaskState][] = [
 for (const [name, state, other] of pairs) {
   const isFinal = other === "SUCCESS";
   Deno.test(
-    stage.test(`${name}: ${state} ${isFinal ? "does not replace" : "replaces"} ${other}, whoever stored it, as in Celery`, async () => {
-      await using backend = stage.backend();
+    fixture.test(`${name}: ${state} ${isFinal ? "does not replace" : "replaces"} ${other}, whichever side stored it, as in Celery`, async () => {
+      await using backend = fixture.backend();
       const expected = isFinal ? other : state;
       const [mine, ofCelery, overMine, celerys] = taskIds(4) as [
         ...[string, string, string, string],
@@ -50,7 +50,7 @@ for (const [name, state, other] of pairs) {
       await storeByCelery(celerys, state);
       for (const id of [mine, ofCelery, overMine, celerys]) {
         assertEquals((await backend.getMeta(id)).state, expected);
-        assertEquals((await stage.driver.read(id)).state, expected);
+        assertEquals((await fixture.driver.read(id)).state, expected);
       }
     }),
   );
@@ -61,5 +61,5 @@ const EXCEPTION =
 
 async function storeByCelery(taskId: string, state: TaskState): Promise<void> {
   const holdsException = state === "FAILURE" || state === "REVOKED";
-  await stage.driver.store(taskId, holdsException ? EXCEPTION : "1", state);
+  await fixture.driver.store(taskId, holdsException ? EXCEPTION : "1", state);
 }

@@ -16,8 +16,8 @@ import { BackendFixture } from "../support/backend_fixture.ts";
 const KEY = "celery-taskset-meta-g";
 
 Deno.test("ResultBackend.saveGroup() saves ids, tasks, groups and a parent as Celery does", async () => {
-  await using stage = await BackendFixture.start({ expires: 100 });
-  const { backend, client } = stage;
+  await using fixture = await BackendFixture.start({ expires: 100 });
+  const { backend, client } = fixture;
   const parent = backend.result("before");
   const inner = backend.fromTuple([["h", null], ["b"]]);
   const group = await backend.saveGroup(
@@ -46,8 +46,8 @@ Deno.test("ResultBackend.saveGroup() saves ids, tasks, groups and a parent as Ce
 });
 
 Deno.test("ResultBackend.saveGroup() treats a string as one id, and replaces the saved group", async () => {
-  await using stage = await BackendFixture.start({ expires: null });
-  const { backend, client } = stage;
+  await using fixture = await BackendFixture.start({ expires: null });
+  const { backend, client } = fixture;
   await backend.saveGroup("g", ["x", "x"]);
   assertEquals((await backend.restoreGroup("g"))?.ids, ["x", "x"]);
   await backend.saveGroup("g", "abc");
@@ -58,22 +58,22 @@ Deno.test("ResultBackend.saveGroup() treats a string as one id, and replaces the
 });
 
 Deno.test("ResultBackend.saveGroup() refuses invalid members", async () => {
-  await using stage = await BackendFixture.start();
-  const { backend } = stage;
+  await using fixture = await BackendFixture.start();
+  const { backend } = fixture;
   await assertRejects(() => backend.saveGroup("", ["a"]), TypeError);
   await assertRejects(() => backend.saveGroup("g", ["a", ""]), TypeError);
   // @ts-expect-error what JavaScript may pass
   await assertRejects(() => backend.saveGroup("g", [{ id: "a" }]), TypeError);
-  assertEquals(await stage.keys(), []);
+  assertEquals(await fixture.keys(), []);
 });
 
 Deno.test("GroupResult.save() and delete() save and delete the group, and leave its members", async () => {
-  await using stage = await BackendFixture.start();
-  const { backend } = stage;
+  await using fixture = await BackendFixture.start();
+  const { backend } = fixture;
   const group = backend.fromTuple<number>([["g", ["p", null]], ["a", "b"]]);
   assertInstanceOf(group, GroupResult);
-  await stage.done("a", 1);
-  await stage.done("b", 2);
+  await fixture.done("a", 1);
+  await fixture.done("b", 2);
   await group.save();
   assertEquals(
     (await backend.restoreGroup("g"))?.asTuple(),
@@ -88,10 +88,10 @@ Deno.test("GroupResult.save() and delete() save and delete the group, and leave 
 });
 
 Deno.test("GroupResult.save() refuses a group that is too large", async () => {
-  await using stage = await BackendFixture.start({ maxResultBytes: 100 });
+  await using fixture = await BackendFixture.start({ maxResultBytes: 100 });
   const ids = Array.from({ length: 10 }, () => crypto.randomUUID());
   const error = await assertRejects(
-    () => stage.backend.saveGroup("g", ids),
+    () => fixture.backend.saveGroup("g", ids),
     BackendStoreError,
     "and Redis accepts at most 100",
   );
@@ -99,8 +99,8 @@ Deno.test("GroupResult.save() refuses a group that is too large", async () => {
 });
 
 Deno.test("ResultBackend.restoreGroup() refuses a document that is not a group", async () => {
-  await using stage = await BackendFixture.start();
-  const { backend, client } = stage;
+  await using fixture = await BackendFixture.start();
+  const { backend, client } = fixture;
   await client.send("RPUSH", KEY, "x");
   const error = await assertRejects(
     () => backend.restoreGroup("g"),
@@ -127,8 +127,8 @@ Deno.test("ResultBackend.restoreGroup() refuses a document that is not a group",
 });
 
 Deno.test("ResultBackend stores groups under the key prefix", async () => {
-  await using stage = await BackendFixture.start({ keyPrefix: "my" });
-  await stage.backend.saveGroup("g", "a");
-  assertEquals(await stage.keys(), [`my_${KEY}`]);
-  assertEquals((await stage.backend.restoreGroup("g"))?.ids, ["a"]);
+  await using fixture = await BackendFixture.start({ keyPrefix: "my" });
+  await fixture.backend.saveGroup("g", "a");
+  assertEquals(await fixture.keys(), [`my_${KEY}`]);
+  assertEquals((await fixture.backend.restoreGroup("g"))?.ids, ["a"]);
 });

@@ -21,8 +21,8 @@ import { untilStatus } from "../support/results.ts";
 // -- tuples --------------------------------------------------------------------
 
 Deno.test("AsyncResult.asTuple() and asList() describe the task and what came before it", async () => {
-  await using stage = await BackendFixture.start();
-  const { backend } = stage;
+  await using fixture = await BackendFixture.start();
+  const { backend } = fixture;
   const a = backend.result("a");
   const group = backend.fromTuple([["g", a.asTuple()], ["x", "y"]]);
   const c = backend.result("c", { parent: group });
@@ -35,8 +35,8 @@ Deno.test("AsyncResult.asTuple() and asList() describe the task and what came be
 });
 
 Deno.test("ResultBackend.fromTuple() makes tasks and groups from tuples, including the older form", async () => {
-  await using stage = await BackendFixture.start();
-  const { backend } = stage;
+  await using fixture = await BackendFixture.start();
+  const { backend } = fixture;
   const tuple = [["c", [["g", [["a", null], null]], [["x", null]]]], null];
   const c = backend.fromTuple(tuple);
   assertInstanceOf(c, AsyncResult);
@@ -53,8 +53,8 @@ Deno.test("ResultBackend.fromTuple() makes tasks and groups from tuples, includi
 });
 
 Deno.test("AsyncResult.toJSON() lets a result be stored as a value, and among children", async () => {
-  await using stage = await BackendFixture.start();
-  const { backend } = stage;
+  await using fixture = await BackendFixture.start();
+  const { backend } = fixture;
   const child = backend.result("child", { parent: backend.result("parent") });
   const group = backend.fromTuple([["g", null], ["x"]]);
   await backend.markAsDone("t", child, { children: [child, group] });
@@ -68,16 +68,16 @@ Deno.test("AsyncResult.toJSON() lets a result be stored as a value, and among ch
 });
 
 Deno.test("AsyncResult.children() is null if nothing is known, and throws DecodeError if they are malformed", async () => {
-  await using stage = await BackendFixture.start();
-  const { backend } = stage;
+  await using fixture = await BackendFixture.start();
+  const { backend } = fixture;
   assertEquals(await backend.result("t").children(), null);
   await backend.markAsDone("t", 1);
   assertEquals(await backend.result("t").children(), null);
-  await stage.done("u", 1, []);
+  await fixture.done("u", 1, []);
   assertEquals(await backend.result("u").children(), []);
   for (const children of ["x", 5, [5], [[["a"], null]], { a: 1 }]) {
     const id = crypto.randomUUID();
-    await stage.done(id, 1, children);
+    await fixture.done(id, 1, children);
     const error = await assertRejects(
       () => backend.result(id).children(),
       DecodeError,
@@ -88,43 +88,43 @@ Deno.test("AsyncResult.children() is null if nothing is known, and throws Decode
 });
 
 Deno.test("AsyncResult.id cannot be assigned at run time, and console.log() shows it", async () => {
-  await using stage = await BackendFixture.start();
-  const result = stage.backend.result("a");
+  await using fixture = await BackendFixture.start();
+  const result = fixture.backend.result("a");
   assertThrows(() => Object.assign(result, { id: "b" }), TypeError);
   assertEquals(result.id, "a");
   assertEquals(Deno.inspect(result), 'AsyncResult { id: "a", parent: null }');
 });
 
 Deno.test("AsyncResult is not a thenable", async () => {
-  await using stage = await BackendFixture.start();
-  const result = stage.backend.result("t");
+  await using fixture = await BackendFixture.start();
+  const result = fixture.backend.result("t");
   assert(!("then" in result));
   assertStrictEquals(await result, result);
-  const group = stage.backend.fromTuple([["g", null], []]);
+  const group = fixture.backend.fromTuple([["g", null], []]);
   assert(!("then" in group));
 });
 
 // -- reads -------------------------------------------------------------------
 
 Deno.test("AsyncResult.exists() reads whether anything is stored", async () => {
-  await using stage = await BackendFixture.start();
-  const result = stage.backend.result("t");
+  await using fixture = await BackendFixture.start();
+  const result = fixture.backend.result("t");
   assertEquals(await result.exists(), false);
-  await stage.backend.markAsStarted("t");
+  await fixture.backend.markAsStarted("t");
   assertEquals(await result.exists(), true);
 });
 
 Deno.test("AsyncResult.forget() removes the parents as well, with one DEL, and nothing else", async () => {
-  await using stage = await BackendFixture.start();
-  const { backend, client } = stage;
+  await using fixture = await BackendFixture.start();
+  const { backend, client } = fixture;
   for (const id of ["a", "x", "y", "c", "child", "other"]) {
-    await stage.done(id, 1, id === "c" ? ["child"] : []);
+    await fixture.done(id, 1, id === "c" ? ["child"] : []);
   }
   await backend.saveGroup("g", ["x", "y"]);
   await client.send("SET", "celery-taskset-meta-g.s", "2");
   const group = backend.fromTuple([["g", ["a", null]], ["x", "y"]]);
   await backend.result("c", { parent: group }).forget();
-  assertEquals(await stage.keys(), [
+  assertEquals(await fixture.keys(), [
     "celery-task-meta-child",
     "celery-task-meta-other",
     "celery-taskset-meta-g",
@@ -135,8 +135,8 @@ Deno.test("AsyncResult.forget() removes the parents as well, with one DEL, and n
 // -- waits -----------------------------------------------------------------------
 
 Deno.test("AsyncResult.get() rejects with the failure of a parent: one stored before, and one during the wait", async () => {
-  await using stage = await BackendFixture.start();
-  const { backend } = stage;
+  await using fixture = await BackendFixture.start();
+  const { backend } = fixture;
   const parent = backend.result("parent", { parent: backend.result("root") });
   const result = backend.result("t", { parent });
   const events: ResultEvent[] = [];
@@ -146,8 +146,8 @@ Deno.test("AsyncResult.get() rejects with the failure of a parent: one stored be
     "ValueError: boom",
   );
   await untilStatus(backend.status(), "connected");
-  await stage.done("root");
-  await stage.failed("parent");
+  await fixture.done("root");
+  await fixture.failed("parent");
   assertEquals((await wait).taskId, "parent");
   assertEquals(events, []);
   assertEquals(
@@ -156,24 +156,24 @@ Deno.test("AsyncResult.get() rejects with the failure of a parent: one stored be
   );
   await assertRejects(() => result.get({ timeout: 0 }), TaskError);
   // Even if the task has an outcome itself: Celery checks in this order.
-  await stage.done("t", 84);
+  await fixture.done("t", 84);
   for (const timeout of [0, 10_000]) {
     await assertRejects(() => result.get({ timeout }), TaskError);
     assertEquals(await result.get({ timeout, propagate: false }), 84);
     assertEquals(await result.get({ timeout, followParents: false }), 84);
   }
-  assertEquals(await stage.channels(), 0);
+  assertEquals(await fixture.channels(), 0);
 });
 
 Deno.test("AsyncResult.get() rejects with the first failure of the chain if there are several", async () => {
-  await using stage = await BackendFixture.start();
-  const { backend } = stage;
+  await using fixture = await BackendFixture.start();
+  const { backend } = fixture;
   const root = backend.result("root");
   const parent = backend.result("parent", { parent: root });
   const result = backend.result("t", { parent });
   await backend.markAsRevoked("root");
   for (const id of ["root", "parent"]) {
-    if (id === "parent") await stage.failed(id);
+    if (id === "parent") await fixture.failed(id);
     for (const timeout of [0, 10_000]) {
       const error = await assertRejects(
         () => result.get({ timeout }),
@@ -185,17 +185,17 @@ Deno.test("AsyncResult.get() rejects with the first failure of the chain if ther
 });
 
 Deno.test("AsyncResult.get() continues while parents and the members of parent groups succeed", async () => {
-  await using stage = await BackendFixture.start();
-  const { backend } = stage;
+  await using fixture = await BackendFixture.start();
+  const { backend } = fixture;
   const parent = backend.fromTuple([["g", ["a", null]], ["x", [["h", null], [
     "y",
   ]]]]);
   const result = backend.result<number>("t", { parent });
-  await stage.done("a");
-  await stage.done("x");
+  await fixture.done("a");
+  await fixture.done("x");
   const wait = result.get();
-  await stage.done("y");
-  await stage.done("t", 1);
+  await fixture.done("y");
+  await fixture.done("t", 1);
   assertEquals(await wait, 1);
   await backend.forget("t");
   await backend.forget("y");
@@ -205,8 +205,8 @@ Deno.test("AsyncResult.get() continues while parents and the members of parent g
 });
 
 Deno.test("AsyncResult.get() times out whatever its parents do", async () => {
-  await using stage = await BackendFixture.start();
-  const { backend } = stage;
+  await using fixture = await BackendFixture.start();
+  const { backend } = fixture;
   const result = backend.result("t", { parent: backend.result("parent") });
   await backend.markAsStarted("parent");
   await backend.markAsStarted("t");
@@ -219,5 +219,5 @@ Deno.test("AsyncResult.get() times out whatever its parents do", async () => {
     assertEquals([error.taskId, error.missingCount], ["t", 1]);
     assertEquals(error.missingIds, ["t"]);
   }
-  assertEquals(await stage.channels(), 0);
+  assertEquals(await fixture.channels(), 0);
 });

@@ -33,21 +33,21 @@ async function walked(root: AsyncResult, intermediate = false) {
 }
 
 /** root -> (a -> c), group g of (b, group h of (d)). */
-async function plant(stage: BackendFixture): Promise<AsyncResult> {
-  await stage.done("root", 0, [
+async function plant(fixture: BackendFixture): Promise<AsyncResult> {
+  await fixture.done("root", 0, [
     [["a", null], null],
     [["g", null], [[["b", null], null], [["h", null], [[["d", null], null]]]]],
   ]);
-  await stage.done("a", 1, [[["c", null], null]]);
-  await stage.done("b", 2);
-  await stage.done("c", 3);
-  await stage.done("d", 4);
-  return stage.backend.result("root");
+  await fixture.done("a", 1, [[["c", null], null]]);
+  await fixture.done("b", 2);
+  await fixture.done("c", 3);
+  await fixture.done("d", 4);
+  return fixture.backend.result("root");
 }
 
 Deno.test("AsyncResult.collect() yields each result and its value, level by level", async () => {
-  await using stage = await BackendFixture.start();
-  const root = await plant(stage);
+  await using fixture = await BackendFixture.start();
+  const root = await plant(fixture);
   const all = [
     ["root", 0],
     ["a", 1],
@@ -64,37 +64,37 @@ Deno.test("AsyncResult.collect() yields each result and its value, level by leve
     all,
   );
   assertEquals(await root.leaf(), 4);
-  assertEquals(await stage.channels(), 0);
+  assertEquals(await fixture.channels(), 0);
 });
 
 Deno.test("AsyncResult.collect() waits for each result, including those that it learns of later", async () => {
-  await using stage = await BackendFixture.start();
-  const pairs = stage.backend.result("root").collect({ intermediate: true });
+  await using fixture = await BackendFixture.start();
+  const pairs = fixture.backend.result("root").collect({ intermediate: true });
   const ids: string[] = [];
   const done = (async () => {
     for await (const [{ id }] of pairs) ids.push(id);
   })();
-  await untilStatus(stage.backend.status(), "connected");
-  await stage.done("b", 2);
-  await stage.done("root", 0, ["a", "b"]);
-  await stage.done("c", 3);
-  await stage.done("a", 1, ["c"]);
+  await untilStatus(fixture.backend.status(), "connected");
+  await fixture.done("b", 2);
+  await fixture.done("root", 0, ["a", "b"]);
+  await fixture.done("c", 3);
+  await fixture.done("a", 1, ["c"]);
   await done;
   assertEquals(ids, ["root", "a", "b", "c"]);
 });
 
 Deno.test("AsyncResult.collect() throws what get() throws", async () => {
-  await using stage = await BackendFixture.start();
-  const root = await plant(stage);
-  await stage.backend.forget("b");
-  await stage.failed("d");
+  await using fixture = await BackendFixture.start();
+  const root = await plant(fixture);
+  await fixture.backend.forget("b");
+  await fixture.failed("d");
   // The first failure of a group, while other outcomes are missing.
   const before: unknown[] = [];
   const error = await assertRejects(async () => {
     for await (const [{ id }] of root.collect()) before.push(id);
   }, TaskError);
   assertEquals([error.taskId, before], ["d", ["root", "a"]]);
-  await stage.backend.forget("d");
+  await fixture.backend.forget("d");
   const late = await assertRejects(
     () => collected(root.collect({ timeout: 0 })),
     ResultTimeoutError,
@@ -105,14 +105,14 @@ Deno.test("AsyncResult.collect() throws what get() throws", async () => {
     await collected(root.collect({ timeout: 0, intermediate: true })),
     [["root", 0], ["a", 1], ["c", 3]],
   );
-  await stage.failed("b");
-  await stage.done("d", 4);
+  await fixture.failed("b");
+  await fixture.done("d", 4);
   const failures: string[] = [];
   for await (const [{ id }, value] of root.collect({ propagate: false })) {
     if (value instanceof TaskError) failures.push(id);
   }
   assertEquals(failures, ["b"]);
-  await stage.put("c", "no json");
+  await fixture.put("c", "no json");
   await assertRejects(
     () => collected(root.collect({ propagate: false })),
     DecodeError,
@@ -121,12 +121,12 @@ Deno.test("AsyncResult.collect() throws what get() throws", async () => {
     () => collected(root.collect({ timeout: -1 })),
     RangeError,
   );
-  assertEquals(await stage.channels(), 0);
+  assertEquals(await fixture.channels(), 0);
 });
 
 Deno.test("AsyncResult.collect() yields the members of a group even if they are forgotten meanwhile", async () => {
-  await using stage = await BackendFixture.start();
-  const root = await plant(stage);
+  await using fixture = await BackendFixture.start();
+  const root = await plant(fixture);
   const ids: string[] = [];
   for await (const [result] of root.collect()) {
     ids.push(result.id);
@@ -137,11 +137,11 @@ Deno.test("AsyncResult.collect() yields the members of a group even if they are 
 
 Deno.test("AsyncResult.collect() has one deadline for the whole walk", async () => {
   let passed = 0;
-  await using stage = await BackendFixture.start({
+  await using fixture = await BackendFixture.start({
     runtime: { now: () => performance.now() + passed },
   });
-  await stage.done("root", 0, ["a"]);
-  const pairs = stage.backend.result("root").collect({ timeout: 5000 });
+  await fixture.done("root", 0, ["a"]);
+  const pairs = fixture.backend.result("root").collect({ timeout: 5000 });
   await pairs.next();
   passed = 5000;
   await assertRejects(
@@ -152,13 +152,13 @@ Deno.test("AsyncResult.collect() has one deadline for the whole walk", async () 
 });
 
 Deno.test("AsyncResult.collect() throws the failure of a parent, whose child will never run", async () => {
-  await using stage = await BackendFixture.start();
-  const { backend } = stage;
+  await using fixture = await BackendFixture.start();
+  const { backend } = fixture;
   const last = backend.result("last", { parent: backend.result("first") });
   const failing = assertRejects(() => collected(last.collect()), TaskError);
-  await stage.failed("first");
+  await fixture.failed("first");
   assertEquals((await failing).taskId, "first");
-  await stage.done("root", 0, [last]);
+  await fixture.done("root", 0, [last]);
   const below = await assertRejects(
     () => collected(backend.result("root").collect()),
     TaskError,
@@ -167,9 +167,9 @@ Deno.test("AsyncResult.collect() throws the failure of a parent, whose child wil
 });
 
 Deno.test("AsyncResult.collect() ends when its signal aborts, and when the loop is left", async () => {
-  await using stage = await BackendFixture.start();
-  await stage.done("root", 0, ["a", "b"]);
-  const root = stage.backend.result("root");
+  await using fixture = await BackendFixture.start();
+  await fixture.done("root", 0, ["a", "b"]);
+  const root = fixture.backend.result("root");
   const controller = new AbortController();
   const reason = new Error("enough");
   const ids: string[] = [];
@@ -183,17 +183,17 @@ Deno.test("AsyncResult.collect() ends when its signal aborts, and when the loop 
   });
   assertStrictEquals(thrown, reason);
   assertEquals(ids, ["root"]);
-  await stage.done("a", 1);
+  await fixture.done("a", 1);
   for await (const [{ id }] of root.collect()) if (id === "a") break;
-  assertEquals(await stage.channels(), 0);
+  assertEquals(await fixture.channels(), 0);
 });
 
 Deno.test("AsyncResult.collect(), dependencies() and graph() visit each result once if documents form a cycle", async () => {
-  await using stage = await BackendFixture.start();
-  await stage.done("root", 0, ["a", "a", [["g", null], ["a", "root", "b"]]]);
-  await stage.done("a", 1, ["root", "a"]);
-  await stage.done("b", 2, ["a", [["g", null], ["root"]]]);
-  const root = stage.backend.result("root");
+  await using fixture = await BackendFixture.start();
+  await fixture.done("root", 0, ["a", "a", [["g", null], ["a", "root", "b"]]]);
+  await fixture.done("a", 1, ["root", "a"]);
+  await fixture.done("b", 2, ["a", [["g", null], ["root"]]]);
+  const root = fixture.backend.result("root");
   assertEquals(await collected(root.collect({ timeout: 10_000 })), [
     ["root", 0],
     ["a", 1],
@@ -215,8 +215,8 @@ Deno.test("AsyncResult.collect(), dependencies() and graph() visit each result o
 });
 
 Deno.test("AsyncResult.dependencies() yields each result with the one that led to it", async () => {
-  await using stage = await BackendFixture.start();
-  const root = await plant(stage);
+  await using fixture = await BackendFixture.start();
+  const root = await plant(fixture);
   assertEquals(await walked(root), [
     "- > root",
     "root > a",
@@ -229,8 +229,8 @@ Deno.test("AsyncResult.dependencies() yields each result with the one that led t
 });
 
 Deno.test("AsyncResult.dependencies() throws IncompleteStreamError after a level that is not ready, or skips what is below", async () => {
-  await using stage = await BackendFixture.start();
-  const root = stage.backend.result("root");
+  await using fixture = await BackendFixture.start();
+  const root = fixture.backend.result("root");
   assertEquals(await walked(root, true), ["- > root"]);
   const seen: string[] = [];
   const error = await assertRejects(
@@ -241,8 +241,8 @@ Deno.test("AsyncResult.dependencies() throws IncompleteStreamError after a level
     "Cannot read the children of root",
   );
   assertEquals([error.id, seen], ["root", ["root"]]);
-  await plant(stage);
-  await stage.backend.forget("d");
+  await plant(fixture);
+  await fixture.backend.forget("d");
   assertEquals(
     (await assertRejects(() => walked(root), IncompleteStreamError)).id,
     "g",
@@ -257,8 +257,8 @@ Deno.test("AsyncResult.dependencies() throws IncompleteStreamError after a level
 });
 
 Deno.test("AsyncResult.dependencies() never finds a result that was awaited in the loop not ready", async () => {
-  await using stage = await BackendFixture.start();
-  const root = stage.backend.result("root");
+  await using fixture = await BackendFixture.start();
+  const root = fixture.backend.result("root");
   const ids: string[] = [];
   const done = (async () => {
     for await (const { result } of root.dependencies()) {
@@ -266,19 +266,19 @@ Deno.test("AsyncResult.dependencies() never finds a result that was awaited in t
       ids.push(result.id);
     }
   })();
-  await untilStatus(stage.backend.status(), "connected");
-  await stage.done("root", 0, ["a", [["g", null], ["b"]]]);
-  await stage.done("a");
-  await stage.done("b");
+  await untilStatus(fixture.backend.status(), "connected");
+  await fixture.done("root", 0, ["a", [["g", null], ["b"]]]);
+  await fixture.done("a");
+  await fixture.done("b");
   await done;
   assertEquals(ids, ["root", "a", "g", "b"]);
 });
 
 Deno.test("AsyncResult.graph() is plain data", async () => {
-  await using stage = await BackendFixture.start();
-  const root = await plant(stage);
-  await stage.failed("c");
-  await stage.backend.forget("d");
+  await using fixture = await BackendFixture.start();
+  const root = await plant(fixture);
+  await fixture.failed("c");
+  await fixture.backend.forget("d");
   const graph = await root.graph({ intermediate: true });
   assertEquals(graph, {
     nodes: [
@@ -297,22 +297,22 @@ Deno.test("AsyncResult.graph() is plain data", async () => {
   assertEquals(JSON.parse(JSON.stringify(graph)), graph);
   await assertRejects(() => root.graph(), IncompleteStreamError);
   assertEquals(
-    (await stage.backend.result("x").graph({ intermediate: true })).nodes,
+    (await fixture.backend.result("x").graph({ intermediate: true })).nodes,
     [{ id: "x", kind: "task", state: "PENDING", ready: false }],
   );
 });
 
 Deno.test("AsyncResult.dependencies() and graph() throw DecodeError if a document or its children are malformed", async () => {
-  await using stage = await BackendFixture.start();
-  await stage.done("root", 0, ["a"]);
-  const root = stage.backend.result("root");
-  await stage.put("a", "no json");
+  await using fixture = await BackendFixture.start();
+  await fixture.done("root", 0, ["a"]);
+  const root = fixture.backend.result("root");
+  await fixture.put("a", "no json");
   for (const call of [() => walked(root), () => root.graph()]) {
     const error = await assertRejects(call, DecodeError);
     assertEquals(error.taskId, "a");
   }
-  await stage.backend.forget("a");
-  await stage.done("a", 0, [[["b"], null]]);
+  await fixture.backend.forget("a");
+  await fixture.done("a", 0, [[["b"], null]]);
   for (
     const call of [
       () => walked(root),
@@ -326,16 +326,16 @@ Deno.test("AsyncResult.dependencies() and graph() throw DecodeError if a documen
 });
 
 Deno.test("AsyncResult.collect() walks a wide tree and a deep one", async () => {
-  await using stage = await BackendFixture.start();
+  await using fixture = await BackendFixture.start();
   const ids = Array.from({ length: 3000 }, (_, i) => `t${i}`);
-  await stage.done("wide", 0, ids);
-  await Promise.all(ids.map((id) => stage.done(id, id)));
-  const wide = await collected(stage.backend.result("wide").collect());
+  await fixture.done("wide", 0, ids);
+  await Promise.all(ids.map((id) => fixture.done(id, id)));
+  const wide = await collected(fixture.backend.result("wide").collect());
   assertEquals(wide.length, 3001);
   await Promise.all(
-    ids.map((id, i) => stage.done(`d${i}`, id, [`d${i + 1}`])),
+    ids.map((id, i) => fixture.done(`d${i}`, id, [`d${i + 1}`])),
   );
-  await stage.done("d3000", "leaf");
-  assertEquals(await stage.backend.result("d0").leaf(), "leaf");
-  assertEquals((await walked(stage.backend.result("d0"))).length, 3001);
+  await fixture.done("d3000", "leaf");
+  assertEquals(await fixture.backend.result("d0").leaf(), "leaf");
+  assertEquals((await walked(fixture.backend.result("d0"))).length, 3001);
 });

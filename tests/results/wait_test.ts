@@ -20,46 +20,46 @@ const FAILURE = {
 };
 
 Deno.test("waitForOutcomes() waits for all tasks with one reader, and leaves nothing subscribed", async () => {
-  using stage = new WaitFixture();
-  const wait = stage.wait(["a", "b"]);
+  using fixture = new WaitFixture();
+  const wait = fixture.wait(["a", "b"]);
   await turn();
-  assertEquals(stage.driver.link.calls.slice(0, 2), [
+  assertEquals(fixture.driver.link.calls.slice(0, 2), [
     "subscribe celery-task-meta-a celery-task-meta-b",
     "read celery-task-meta-a celery-task-meta-b",
   ]);
-  stage.put("b", "STARTED");
-  stage.put("b", "SUCCESS");
-  stage.put("a", "SUCCESS");
+  fixture.put("b", "STARTED");
+  fixture.put("b", "SUCCESS");
+  fixture.put("a", "SUCCESS");
   await wait;
   await turn();
-  assertEquals(stage.outcomes, ["SUCCESS b", "SUCCESS a"]);
-  assertEquals(stage.events, ["STARTED b", "SUCCESS b", "SUCCESS a"]);
-  assertEquals(stage.driver.link.channels.size, 0);
-  await stage.close();
+  assertEquals(fixture.outcomes, ["SUCCESS b", "SUCCESS a"]);
+  assertEquals(fixture.events, ["STARTED b", "SUCCESS b", "SUCCESS a"]);
+  assertEquals(fixture.driver.link.channels.size, 0);
+  await fixture.close();
 });
 
 Deno.test("waitForOutcomes() resolves at once for no tasks, without connecting", async () => {
-  using stage = new WaitFixture();
-  await stage.wait([], { timeout: 0 });
-  await stage.wait([], { parentIds: ["p"] });
-  assertEquals(stage.driver.attempts, 0);
-  await stage.close();
+  using fixture = new WaitFixture();
+  await fixture.wait([], { timeout: 0 });
+  await fixture.wait([], { parentIds: ["p"] });
+  assertEquals(fixture.driver.attempts, 0);
+  await fixture.close();
 });
 
 Deno.test("waitForOutcomes() rejects at exactly its timeout, and names the tasks without an outcome", async () => {
-  using stage = new WaitFixture();
+  using fixture = new WaitFixture();
   let isOver = false;
   const ids = Array.from({ length: 14 }, (_, i) => `t${i}`);
   const wait = assertRejects(
-    () => stage.wait(ids, { timeout: 500 }),
+    () => fixture.wait(ids, { timeout: 500 }),
     ResultTimeoutError,
   ).finally(() => isOver = true);
   await turn();
-  stage.put("t0", "SUCCESS");
-  stage.put("t1", "STARTED");
-  await stage.runtime.advance(499);
+  fixture.put("t0", "SUCCESS");
+  fixture.put("t1", "STARTED");
+  await fixture.runtime.advance(499);
   assertEquals(isOver, false);
-  await stage.runtime.advance(1);
+  await fixture.runtime.advance(1);
   assertEquals(isOver, true);
   const error = await wait;
   assertEquals(error.taskId, "t1");
@@ -72,69 +72,69 @@ Deno.test("waitForOutcomes() rejects at exactly its timeout, and names the tasks
       "(t1, t2, t3, t4, t5, t6, t7, t8, t9, t10 and 3 more); of the first: the last state seen is STARTED",
   );
   await turn();
-  assertEquals(stage.driver.link.channels.size, 0);
-  await stage.close();
+  assertEquals(fixture.driver.link.channels.size, 0);
+  await fixture.close();
 });
 
 Deno.test("waitForOutcomes() with a timeout of 0 reads once, with one MGET, and does not subscribe", async () => {
-  using stage = new WaitFixture();
-  stage.put("a", "SUCCESS");
-  stage.put("b", "STARTED");
+  using fixture = new WaitFixture();
+  fixture.put("a", "SUCCESS");
+  fixture.put("b", "STARTED");
   const error = await assertRejects(
-    () => stage.wait(["a", "b", "c"], { timeout: 0 }),
+    () => fixture.wait(["a", "b", "c"], { timeout: 0 }),
     ResultTimeoutError,
     "2 of 3 tasks have no outcome after 0 ms (b, c)",
   );
   assertEquals([error.taskId, error.lastState], ["b", "STARTED"]);
-  assertEquals(stage.outcomes, ["SUCCESS a"]);
-  await stage.wait(["a"], { timeout: 0, parentIds: ["c"] });
-  assertEquals(stage.driver.link.calls.map((call) => call.split(" ")[0]), [
+  assertEquals(fixture.outcomes, ["SUCCESS a"]);
+  await fixture.wait(["a"], { timeout: 0, parentIds: ["c"] });
+  assertEquals(fixture.driver.link.calls.map((call) => call.split(" ")[0]), [
     "read",
     "read",
   ]);
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("waitForOutcomes() refuses an invalid timeout", async () => {
-  using stage = new WaitFixture();
+  using fixture = new WaitFixture();
   for (const timeout of [-1, NaN]) {
-    await assertRejects(() => stage.wait(["a"], { timeout }), RangeError);
+    await assertRejects(() => fixture.wait(["a"], { timeout }), RangeError);
   }
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("waitForOutcomes() rejects with what onOutcome throws, and delivers nothing more", async () => {
-  using stage = new WaitFixture();
+  using fixture = new WaitFixture();
   const wait = assertRejects(
-    () => stage.wait(["a", "b", "c"]),
+    () => fixture.wait(["a", "b", "c"]),
     Error,
     "a is refused",
   );
   await turn();
   // In one batch, without a turn of the event loop in between.
-  stage.put("a", "REVOKED");
-  stage.put("b", "SUCCESS");
+  fixture.put("a", "REVOKED");
+  fixture.put("b", "SUCCESS");
   await wait;
   await turn();
-  assertEquals(stage.events, ["REVOKED a"]);
-  assertEquals(stage.outcomes, ["REVOKED a"]);
-  assertEquals(stage.driver.link.channels.size, 0);
-  await stage.close();
+  assertEquals(fixture.events, ["REVOKED a"]);
+  assertEquals(fixture.outcomes, ["REVOKED a"]);
+  assertEquals(fixture.driver.link.channels.size, 0);
+  await fixture.close();
 });
 
 Deno.test("waitForOutcomes() rejects when its signal aborts, before or during the wait", async () => {
-  using stage = new WaitFixture();
+  using fixture = new WaitFixture();
   const reason = new Error("enough");
   assertStrictEquals(
     await assertRejects(() =>
-      stage.wait(["a"], { signal: AbortSignal.abort(reason) })
+      fixture.wait(["a"], { signal: AbortSignal.abort(reason) })
     ),
     reason,
   );
-  assertEquals(stage.driver.attempts, 0);
+  assertEquals(fixture.driver.attempts, 0);
   const controller = new AbortController();
   const wait = assertRejects(() =>
-    stage.wait(["a"], {
+    fixture.wait(["a"], {
       signal: controller.signal,
       parentIds: ["p"],
       timeout: 60_000,
@@ -144,13 +144,13 @@ Deno.test("waitForOutcomes() rejects when its signal aborts, before or during th
   controller.abort(reason);
   assertStrictEquals(await wait, reason);
   await turn();
-  assertEquals(stage.driver.link.channels.size, 0);
-  assertEquals(stage.runtime.timers, 0);
-  await stage.close();
+  assertEquals(fixture.driver.link.channels.size, 0);
+  assertEquals(fixture.runtime.timers, 0);
+  await fixture.close();
 });
 
 Deno.test("waitForOutcomes() leaves no listener on its signal, and can be aborted by its own callback", async () => {
-  using stage = new WaitFixture();
+  using fixture = new WaitFixture();
   const controller = new AbortController();
   const { signal } = controller;
   let listeners = 0;
@@ -164,52 +164,55 @@ Deno.test("waitForOutcomes() leaves no listener on its signal, and can be aborte
     listeners--;
     remove(...args);
   };
-  const wait = stage.wait(["a"], { signal });
+  const wait = fixture.wait(["a"], { signal });
   await turn();
   assertEquals(listeners, 1);
-  stage.put("a", "SUCCESS");
+  fixture.put("a", "SUCCESS");
   await wait;
   assertEquals(listeners, 0);
   const reason = new Error("enough");
   const aborted = await assertRejects(() =>
-    stage.wait(["a", "b"], { signal, onEvent: () => controller.abort(reason) })
+    fixture.wait(["a", "b"], {
+      signal,
+      onEvent: () => controller.abort(reason),
+    })
   );
   assertStrictEquals(aborted, reason);
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("waitForOutcomes() rejects when the backend closes, even while it waits for a link", async () => {
   for (const isBlackHole of [false, true]) {
-    using stage = new WaitFixture();
-    stage.driver.isBlackHole = isBlackHole;
+    using fixture = new WaitFixture();
+    fixture.driver.isBlackHole = isBlackHole;
     const wait = assertRejects(
-      () => stage.wait(["a", "b"], { timeout: 1000, parentIds: ["p"] }),
+      () => fixture.wait(["a", "b"], { timeout: 1000, parentIds: ["p"] }),
       BackendClosedError,
     );
     await turn();
-    await stage.close();
+    await fixture.close();
     await wait;
-    await assertRejects(() => stage.wait(["a"]), BackendClosedError);
+    await assertRejects(() => fixture.wait(["a"]), BackendClosedError);
   }
 });
 
 Deno.test("waitForOutcomes() says in its timeout error that Redis is unreachable", async () => {
-  using stage = new WaitFixture();
-  stage.driver.onConnect = () => new RedisConnectionError("refused");
+  using fixture = new WaitFixture();
+  fixture.driver.onConnect = () => new RedisConnectionError("refused");
   const wait = assertRejects(
-    () => stage.wait(["a", "b"], { timeout: 1000 }),
+    () => fixture.wait(["a", "b"], { timeout: 1000 }),
     ResultTimeoutError,
     "Redis is not connected: refused",
   );
-  await stage.runtime.advance(1000);
+  await fixture.runtime.advance(1000);
   assertEquals((await wait).lastConnectionError?.message, "refused");
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("waitForOutcomes() says in its timeout error whether the key was read, and if not, what the connection was doing", async () => {
   const cases: [
     name: string,
-    arrange: (stage: WaitFixture) => void,
+    arrange: (fixture: WaitFixture) => void,
     unread: string | undefined,
   ][] = [
     ["read", () => {}, undefined],
@@ -235,13 +238,13 @@ Deno.test("waitForOutcomes() says in its timeout error whether the key was read,
     }, "subscribing to keys at redis://redis.test and reading them"],
   ];
   for (const [name, arrange, unread] of cases) {
-    using stage = new WaitFixture();
-    arrange(stage);
+    using fixture = new WaitFixture();
+    arrange(fixture);
     const wait = assertRejects(
-      () => stage.wait(["a"], { timeout: 950 }),
+      () => fixture.wait(["a"], { timeout: 950 }),
       ResultTimeoutError,
     );
-    await stage.runtime.advance(950);
+    await fixture.runtime.advance(950);
     const { message, wasRead } = await wait;
     assertEquals(wasRead, unread === undefined, name);
     assertEquals(message.includes("nothing is stored for it"), wasRead, name);
@@ -252,71 +255,71 @@ Deno.test("waitForOutcomes() says in its timeout error whether the key was read,
         name,
       );
     }
-    await stage.close();
+    await fixture.close();
   }
 });
 
 Deno.test("waitForOutcomes() knows of each task whether it was read, and reports a state that was published", async () => {
-  using stage = new WaitFixture();
-  const other = stage.wait(["a"]);
+  using fixture = new WaitFixture();
+  const other = fixture.wait(["a"]);
   await turn();
-  stage.driver.link.held.add("subscribe");
+  fixture.driver.link.held.add("subscribe");
   const waits = [["a", "b"], ["b", "a"]].map((ids) =>
-    assertRejects(() => stage.wait(ids, { timeout: 100 }), ResultTimeoutError)
+    assertRejects(() => fixture.wait(ids, { timeout: 100 }), ResultTimeoutError)
   );
-  await stage.runtime.advance(100);
+  await fixture.runtime.advance(100);
   assertEquals((await Promise.all(waits)).map(({ wasRead }) => wasRead), [
     true,
     false,
   ]);
   // Its key is subscribed, but not read yet.
-  stage.driver.link.held.add("read");
+  fixture.driver.link.held.add("read");
   const late = assertRejects(
-    () => stage.wait(["a"], { timeout: 100 }),
+    () => fixture.wait(["a"], { timeout: 100 }),
     ResultTimeoutError,
     "the last state seen is STARTED",
   );
   await turn();
-  stage.put("a", "STARTED");
-  await stage.runtime.advance(100);
+  fixture.put("a", "STARTED");
+  await fixture.runtime.advance(100);
   assertEquals((await late).wasRead, false);
-  stage.put("a", "SUCCESS");
+  fixture.put("a", "SUCCESS");
   await other;
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("waitForOutcomes() finds a result that was stored while the link was down", async () => {
-  using stage = new WaitFixture();
-  const wait = stage.wait(["a", "b"]);
+  using fixture = new WaitFixture();
+  const wait = fixture.wait(["a", "b"]);
   await turn();
-  stage.driver.link.die();
-  stage.put("a", "SUCCESS");
-  stage.put("b", "SUCCESS");
-  await stage.runtime.advance(1000);
+  fixture.driver.link.die();
+  fixture.put("a", "SUCCESS");
+  fixture.put("b", "SUCCESS");
+  await fixture.runtime.advance(1000);
   await wait;
-  assertEquals(stage.outcomes, ["SUCCESS a", "SUCCESS b"]);
-  await stage.close();
+  assertEquals(fixture.outcomes, ["SUCCESS a", "SUCCESS b"]);
+  await fixture.close();
 });
 
 // -- parents -------------------------------------------------------------------
 
 Deno.test("waitForOutcomes() rejects with the failure of a parent, published or stored before", async () => {
-  using stage = new WaitFixture();
+  using fixture = new WaitFixture();
   const parentIds = ["root", "parent"];
   const wait = assertRejects(
-    () => stage.wait(["a"], { parentIds }),
+    () => fixture.wait(["a"], { parentIds }),
     TaskError,
     "ValueError: boom",
   );
   await turn();
-  stage.put("root", "STARTED");
-  stage.put("root", "SUCCESS");
-  stage.put("parent", "FAILURE", FAILURE);
+  fixture.put("root", "STARTED");
+  fixture.put("root", "SUCCESS");
+  fixture.put("parent", "FAILURE", FAILURE);
   assertEquals((await wait).taskId, "parent");
   for (const timeout of [undefined, 0]) {
     const error = await assertRejects(
       () =>
-        stage.wait(
+        fixture.wait(
           ["a"],
           timeout === 0 ? { parentIds, timeout } : {
             parentIds,
@@ -326,25 +329,25 @@ Deno.test("waitForOutcomes() rejects with the failure of a parent, published or 
     );
     assertEquals(error.taskId, "parent");
   }
-  assertEquals(stage.events, []);
+  assertEquals(fixture.events, []);
   await turn();
-  assertEquals(stage.driver.link.channels.size, 0);
-  await stage.close();
+  assertEquals(fixture.driver.link.channels.size, 0);
+  await fixture.close();
 });
 
 Deno.test("waitForOutcomes() treats a revoked parent as failed, and reports the first of the chain", async () => {
-  using stage = new WaitFixture();
+  using fixture = new WaitFixture();
   const parentIds = ["root", "parent"];
-  stage.put("root", "REVOKED", {
+  fixture.put("root", "REVOKED", {
     exc_type: "TaskRevokedError",
     exc_message: ["revoked"],
     exc_module: "celery.exceptions",
   });
-  stage.put("parent", "FAILURE", FAILURE);
+  fixture.put("parent", "FAILURE", FAILURE);
   for (const timeout of [undefined, 0]) {
     const error = await assertRejects(
       () =>
-        stage.wait(
+        fixture.wait(
           ["a"],
           timeout === 0 ? { parentIds, timeout } : {
             parentIds,
@@ -354,61 +357,61 @@ Deno.test("waitForOutcomes() treats a revoked parent as failed, and reports the 
     );
     assertEquals(error.taskId, "root");
   }
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("waitForOutcomes() holds an outcome until the parents have been read", async () => {
-  using stage = new WaitFixture();
+  using fixture = new WaitFixture();
   // Already subscribed, so it is read alone, and first.
-  const other = stage.wait(["a"]);
+  const other = fixture.wait(["a"]);
   await turn();
-  const { link } = stage.driver;
-  stage.put("parent", "FAILURE", FAILURE);
+  const { link } = fixture.driver;
+  fixture.put("parent", "FAILURE", FAILURE);
   link.held.add("subscribe");
   const wait = assertRejects(
-    () => stage.wait(["a"], { parentIds: ["parent"] }),
+    () => fixture.wait(["a"], { parentIds: ["parent"] }),
     TaskError,
   );
   await turn();
-  stage.put("a", "SUCCESS");
+  fixture.put("a", "SUCCESS");
   await turn();
-  assertEquals(stage.outcomes, ["SUCCESS a", "SUCCESS a"]);
+  assertEquals(fixture.outcomes, ["SUCCESS a", "SUCCESS a"]);
   link.free("subscribe");
   assertEquals((await wait).taskId, "parent");
   await other;
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("waitForOutcomes() resolves to the outcome that it holds when the time is up", async () => {
-  using stage = new WaitFixture();
-  const other = stage.wait(["a"]);
+  using fixture = new WaitFixture();
+  const other = fixture.wait(["a"]);
   await turn();
-  stage.driver.link.held.add("subscribe");
-  const wait = stage.wait(["a"], { parentIds: ["parent"], timeout: 100 });
+  fixture.driver.link.held.add("subscribe");
+  const wait = fixture.wait(["a"], { parentIds: ["parent"], timeout: 100 });
   await turn();
-  stage.put("a", "SUCCESS");
+  fixture.put("a", "SUCCESS");
   await other;
-  await stage.runtime.advance(100);
+  await fixture.runtime.advance(100);
   await wait;
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("waitForOutcomes() continues if a parent's document cannot be decoded", async () => {
-  using stage = new WaitFixture();
-  stage.driver.store.set("celery-task-meta-parent", "{");
-  const wait = stage.wait(["a"], { parentIds: ["parent"] });
+  using fixture = new WaitFixture();
+  fixture.driver.store.set("celery-task-meta-parent", "{");
+  const wait = fixture.wait(["a"], { parentIds: ["parent"] });
   await turn();
-  stage.put("a", "SUCCESS");
+  fixture.put("a", "SUCCESS");
   await wait;
-  await stage.wait(["a"], { parentIds: ["parent"], timeout: 0 });
-  await stage.close();
+  await fixture.wait(["a"], { parentIds: ["parent"], timeout: 0 });
+  await fixture.close();
 });
 
 Deno.test("waitForOutcomes() treats a task that is its own parent as the task", async () => {
-  using stage = new WaitFixture();
-  stage.put("a", "FAILURE", FAILURE);
-  await stage.wait(["a"], { parentIds: ["a"] });
-  await stage.wait(["a"], { parentIds: ["a"], timeout: 0 });
-  assertEquals(stage.outcomes, ["FAILURE a", "FAILURE a"]);
-  await stage.close();
+  using fixture = new WaitFixture();
+  fixture.put("a", "FAILURE", FAILURE);
+  await fixture.wait(["a"], { parentIds: ["a"] });
+  await fixture.wait(["a"], { parentIds: ["a"], timeout: 0 });
+  assertEquals(fixture.outcomes, ["FAILURE a", "FAILURE a"]);
+  await fixture.close();
 });

@@ -22,7 +22,7 @@ import { FakeDriver } from "../support/fake_link.ts";
 import { FakeRuntime } from "../support/fake_runtime.ts";
 import { documentOf } from "../support/recording_reader.ts";
 
-/** What may pass, in the words of a server that has a full memory. */
+/** A transient error: the server's memory is full. */
 const passing = new RedisError("OOM command not allowed");
 /** What stays wrong. */
 const unsafe = new RedisError("WRONGTYPE no");
@@ -30,7 +30,7 @@ const unsafe = new RedisError("WRONGTYPE no");
 const STORED = 1;
 
 /** A backend on a scripted Redis: it answers each command with the next reply. */
-class RetryStage implements AsyncDisposable {
+class RetryFixture implements AsyncDisposable {
   readonly runtime = new FakeRuntime({ global: true });
   readonly driver = new FakeDriver();
   readonly notices: RetryNotice[] = [];
@@ -80,30 +80,30 @@ class RetryStage implements AsyncDisposable {
   }
 }
 
-function read(stage: RetryStage): Promise<unknown> {
-  return stage.done(stage.backend.getMeta("a"));
+function read(fixture: RetryFixture): Promise<unknown> {
+  return fixture.done(fixture.backend.getMeta("a"));
 }
 
-function store(stage: RetryStage): Promise<unknown> {
-  return stage.done(stage.backend.storeResult("a", 42, "SUCCESS"));
+function store(fixture: RetryFixture): Promise<unknown> {
+  return fixture.done(fixture.backend.storeResult("a", 42, "SUCCESS"));
 }
 
 const SUCCESS = documentOf("SUCCESS", 42);
 
 Deno.test("test_get_failed_never_retries", async () => {
-  await using stage = new RetryStage([passing, SUCCESS], {
+  await using fixture = new RetryFixture([passing, SUCCESS], {
     retry: { maxAttempts: 1 },
   });
-  const error = await assertRejects(() => read(stage), BackendGetMetaError);
+  const error = await assertRejects(() => read(fixture), BackendGetMetaError);
   assertStrictEquals(error.cause, passing);
-  assertEquals([stage.commands, stage.notices.length], [1, 0]);
+  assertEquals([fixture.commands, fixture.notices.length], [1, 0]);
 });
 
 Deno.test("test_get_with_retries", async () => {
-  await using stage = new RetryStage([passing, SUCCESS]);
-  const meta = await stage.done(stage.backend.getMeta("a"));
+  await using fixture = new RetryFixture([passing, SUCCESS]);
+  const meta = await fixture.done(fixture.backend.getMeta("a"));
   assertEquals([meta.state, meta.result], ["SUCCESS", 42]);
-  assertEquals(stage.notices, [{
+  assertEquals(fixture.notices, [{
     kind: "command",
     attempt: 1,
     maxAttempts: 10,
@@ -114,53 +114,53 @@ Deno.test("test_get_with_retries", async () => {
 });
 
 Deno.test("test_get_reaching_max_retries", async () => {
-  await using stage = new RetryStage([passing, passing, passing, SUCCESS], {
+  await using fixture = new RetryFixture([passing, passing, passing, SUCCESS], {
     retry: { maxAttempts: 3 },
   });
-  const error = await assertRejects(() => read(stage), BackendGetMetaError);
+  const error = await assertRejects(() => read(fixture), BackendGetMetaError);
   assertEquals(error.taskId, "a");
   assertStrictEquals(error.cause, passing);
-  assertEquals(stage.notices.map(({ delay }) => delay), [10, 20]);
-  assertEquals(stage.commands, 3);
+  assertEquals(fixture.notices.map(({ delay }) => delay), [10, 20]);
+  assertEquals(fixture.commands, 3);
 });
 
 Deno.test("test_get_unsafe_exception", async () => {
-  await using stage = new RetryStage([unsafe, SUCCESS]);
-  assertStrictEquals(await assertRejects(() => read(stage)), unsafe);
-  assertEquals([stage.commands, stage.notices.length], [1, 0]);
+  await using fixture = new RetryFixture([unsafe, SUCCESS]);
+  assertStrictEquals(await assertRejects(() => read(fixture)), unsafe);
+  assertEquals([fixture.commands, fixture.notices.length], [1, 0]);
 });
 
 Deno.test("test_store_result_never_retries", async () => {
-  await using stage = new RetryStage([passing, STORED], {
+  await using fixture = new RetryFixture([passing, STORED], {
     retry: { maxAttempts: 1 },
   });
-  const error = await assertRejects(() => store(stage), BackendStoreError);
+  const error = await assertRejects(() => store(fixture), BackendStoreError);
   assertStrictEquals(error.cause, passing);
-  assertEquals([stage.commands, stage.notices.length], [1, 0]);
+  assertEquals([fixture.commands, fixture.notices.length], [1, 0]);
 });
 
 Deno.test("test_store_result_with_retries", async () => {
-  await using stage = new RetryStage([passing, STORED]);
-  assertEquals(await store(stage), true);
-  assertEquals(stage.notices.map(({ kind, attempt }) => [kind, attempt]), [
+  await using fixture = new RetryFixture([passing, STORED]);
+  assertEquals(await store(fixture), true);
+  assertEquals(fixture.notices.map(({ kind, attempt }) => [kind, attempt]), [
     ["command", 1],
   ]);
 });
 
 Deno.test("test_store_result_reaching_max_retries", async () => {
-  await using stage = new RetryStage([passing, passing, passing, STORED], {
+  await using fixture = new RetryFixture([passing, passing, passing, STORED], {
     retry: { maxAttempts: 3 },
   });
-  const error = await assertRejects(() => store(stage), BackendStoreError);
+  const error = await assertRejects(() => store(fixture), BackendStoreError);
   assertEquals([error.taskId, error.state], ["a", "SUCCESS"]);
   assertStrictEquals(error.cause, passing);
-  assertEquals(stage.commands, 3);
+  assertEquals(fixture.commands, 3);
 });
 
 Deno.test("test_store_result_unsafe_exception", async () => {
-  await using stage = new RetryStage([unsafe, STORED]);
-  assertStrictEquals(await assertRejects(() => store(stage)), unsafe);
-  assertEquals([stage.commands, stage.notices.length], [1, 0]);
+  await using fixture = new RetryFixture([unsafe, STORED]);
+  assertStrictEquals(await assertRejects(() => store(fixture)), unsafe);
+  assertEquals([fixture.commands, fixture.notices.length], [1, 0]);
 });
 
 Deno.test("test_get_with_retries_hook_failure_continues, test_store_result_with_retries_hook_failure_continues", async () => {
@@ -172,56 +172,56 @@ Deno.test("test_get_with_retries_hook_failure_continues, test_store_result_with_
       () => Promise.reject(new Error("hook failed")),
     ]
   ) {
-    await using stage = new RetryStage(
+    await using fixture = new RetryFixture(
       [passing, passing, SUCCESS, passing, STORED],
       { onRetry },
     );
-    const status = stage.backend.status();
-    await read(stage);
-    assertEquals(await store(stage), true);
-    assertEquals(stage.notices.length, 3);
-    await stage.backend.close();
+    const status = fixture.backend.status();
+    await read(fixture);
+    assertEquals(await store(fixture), true);
+    assertEquals(fixture.notices.length, 3);
+    await fixture.backend.close();
     const told: StatusEvent[] = await Array.fromAsync(status);
     assertEquals(told.filter(({ type }) => type === "degraded").length, 1);
   }
 });
 
 Deno.test("a hook that never resolves holds nothing up", async () => {
-  await using stage = new RetryStage([passing, SUCCESS], {
+  await using fixture = new RetryFixture([passing, SUCCESS], {
     onRetry: () => new Promise(() => {}),
   });
-  await read(stage);
-  assertEquals(stage.notices.length, 1);
+  await read(fixture);
+  assertEquals(fixture.notices.length, 1);
 });
 
 Deno.test("a hook may close the backend: nothing more is sent, and nothing is left", async () => {
-  await using stage: RetryStage = new RetryStage([passing, SUCCESS], {
-    onRetry: () => stage.backend.close(),
+  await using fixture: RetryFixture = new RetryFixture([passing, SUCCESS], {
+    onRetry: () => fixture.backend.close(),
   });
-  const error = await assertRejects(() => read(stage));
+  const error = await assertRejects(() => read(fixture));
   assertEquals((error as Error).name, "BackendClosedError");
-  assertEquals(stage.commands, 1);
+  assertEquals(fixture.commands, 1);
 });
 
 Deno.test("isRetriable makes a store outlive what this module would not retry", async () => {
   const odd = new RedisError("PROXY reloads");
-  await using stage = new RetryStage([odd, STORED], {
+  await using fixture = new RetryFixture([odd, STORED], {
     isRetriable: (error) => error.message.startsWith("PROXY"),
   });
-  assertEquals(await store(stage), true);
-  assertEquals(stage.notices.map(({ error }) => error), [odd]);
+  assertEquals(await store(fixture), true);
+  assertEquals(fixture.notices.map(({ error }) => error), [odd]);
 });
 
 Deno.test("a failed connection is reported by both layers: as reconnect with its ceiling, as command with its wait", async () => {
-  await using stage = new RetryStage([SUCCESS], {
+  await using fixture = new RetryFixture([SUCCESS], {
     reconnect: { minTimeout: 2500, maxTimeout: 2500 },
     retry: { minTimeout: 100, jitter: 0 },
   });
   const refused = new RedisConnectionError("refused");
-  stage.driver.onConnect = (attempt) => attempt === 1 ? refused : undefined;
-  await read(stage);
+  fixture.driver.onConnect = (attempt) => attempt === 1 ? refused : undefined;
+  await read(fixture);
   assertEquals(
-    stage.notices.map(({ kind, delay, message }) => [kind, delay, message]),
+    fixture.notices.map(({ kind, delay, message }) => [kind, delay, message]),
     [
       [
         "reconnect",
@@ -231,5 +231,5 @@ Deno.test("a failed connection is reported by both layers: as reconnect with its
       ["command", 100, "Command to Redis failed: Retry (0/9) now."],
     ],
   );
-  for (const { error } of stage.notices) assertInstanceOf(error, Error);
+  for (const { error } of fixture.notices) assertInstanceOf(error, Error);
 });

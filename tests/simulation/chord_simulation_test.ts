@@ -154,7 +154,7 @@ class Simulation {
     }
   }
 
-  /** A worker returns a part, until it is told what became of it; or dies. */
+  /** A worker returns a part until it learns the outcome, or dies. */
   async #return(chord: Chord, index: number): Promise<void> {
     const { chords } = this.#pick(this.#workers);
     const request = requestsOf(index + 1, chord.id)[index]!;

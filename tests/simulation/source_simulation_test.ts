@@ -47,7 +47,7 @@ class CheckingReader implements Reader {
   readonly open = new Map<string, Expectation>();
   /** What happens while it takes an event. */
   onEvent: () => void = () => {};
-  /** What happens when it is told that nothing more will come. */
+  /** Called when nothing more will come. */
   onFail: () => void = () => {};
   /** How many reports came again from a link that replaced another. */
   repeats = 0;
@@ -68,7 +68,7 @@ class CheckingReader implements Reader {
   }
 
   receive(event: ResultEvent): void {
-    // Which document it was stands where every state has room for a number.
+    // `retries` says which document it was: every state has it.
     const { taskId, state, ready, origin, retries: number = 0 } = event;
     const wait = this.open.get(taskId);
     assert(wait !== undefined, `${state} ${number} without a wait`);

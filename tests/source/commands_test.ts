@@ -42,7 +42,7 @@ Deno.test("Commands.run gives up with the last error and the number of attempts"
   await fixture.close();
 });
 
-Deno.test("Commands.run does not try again what another try cannot mend", async () => {
+Deno.test("Commands.run does not retry permanent errors", async () => {
   using fixture = new SourceFixture();
   const refused = new RedisError("WRONGTYPE no");
   fixture.driver.onLink = (link) => link.onCommand = () => refused;

@@ -8,7 +8,7 @@ import {
   RecordingReader,
 } from "../support/recording_reader.ts";
 
-class Stage extends AttachFixture {
+class Fixture extends AttachFixture {
   readonly statusEvents: StatusEvent[] = [];
   readonly reader = new RecordingReader();
 
@@ -43,7 +43,7 @@ Deno.test("Reconciler reads every key about once per period, spread out, round a
       500,
     ]] as const
   ) {
-    const fixture = new Stage();
+    const fixture = new Fixture();
     await fixture.await(count);
     const reconciler = fixture.start(period);
     for (let round = 1; round <= 3; round++) {
@@ -65,7 +65,7 @@ Deno.test("Reconciler reads every key about once per period, spread out, round a
 });
 
 Deno.test("Reconciler reads no more than 1000 keys a second, and reaches all", async () => {
-  const fixture = new Stage();
+  const fixture = new Fixture();
   await fixture.await(5000);
   const reconciler = fixture.start(1000);
   const seen = new Set<string>();
@@ -83,7 +83,7 @@ Deno.test("Reconciler reads no more than 1000 keys a second, and reaches all", a
 });
 
 Deno.test("Reconciler is off with a period of 0, and idle without keys", async () => {
-  const fixture = new Stage();
+  const fixture = new Fixture();
   fixture.start(0);
   assertEquals(fixture.runtime.timers, 0);
   const reconciler = fixture.start(1000);
@@ -95,7 +95,7 @@ Deno.test("Reconciler is off with a period of 0, and idle without keys", async (
 });
 
 Deno.test("Reconciler delivers what no message brought, and reports that at once, and each round", async () => {
-  const fixture = new Stage();
+  const fixture = new Fixture();
   await fixture.await(4);
   const reconciler = fixture.start(4000);
   fixture.store.set(keyOf("t1"), documentOf("SUCCESS", 1));
@@ -116,7 +116,7 @@ Deno.test("Reconciler delivers what no message brought, and reports that at once
 });
 
 Deno.test("Reconciler reports no failed read, and sets no timer after its stop", async () => {
-  const fixture = new Stage();
+  const fixture = new Fixture();
   await fixture.await(1);
   const reconciler = fixture.start(1000);
   fixture.link.ended.then(() => reconciler.stop());

@@ -200,7 +200,7 @@ Deno.test("ResultSource keeps the process alive only while somebody waits", asyn
   await fixture.close();
 });
 
-Deno.test("ResultSource calls off a dial when nobody waits any more, and its next wait is not lost", async () => {
+Deno.test("ResultSource aborts a dial when nobody waits any more, and its next wait is not lost", async () => {
   using fixture = new SourceFixture();
   const reader = new RecordingReader();
   fixture.driver.isBlackHole = true;
@@ -267,7 +267,7 @@ Deno.test("ResultSource fails every reader after the last attempt, and the next 
   await fixture.close();
 });
 
-Deno.test("ResultSource ends at once with an error that no attempt can mend", async () => {
+Deno.test("ResultSource ends at once with a permanent error", async () => {
   using fixture = new SourceFixture();
   const wrong = new RedisError("WRONGPASS invalid username-password pair");
   fixture.driver.onConnect = () => wrong;
@@ -318,7 +318,7 @@ Deno.test("ResultSource retries a fault that may pass once it has worked, and re
       );
       await fixture.runtime.advance(1000);
       await refused;
-      // Refused while it attaches: that is no success.
+      // A refusal while it attaches is not a success.
       fixture.driver.onConnect = () => {};
       fixture.driver.onLink = (link) => link.held.add("subscribe");
       await fixture.runtime.advance(1000);
@@ -560,9 +560,9 @@ Deno.test("ResultSource gives up at the first failure after reconnect.timeout", 
 Deno.test("ResultSource makes the next attempt as soon as its driver reports a change", async () => {
   using fixture = new SourceFixture();
   fixture.runtime.chance = 0.999;
-  const news = Promise.withResolvers<void>();
+  const change = Promise.withResolvers<void>();
   const driver: RedisDriver = fixture.driver;
-  driver.topologyChanged = () => news.promise;
+  driver.topologyChanged = () => change.promise;
   fixture.driver.onConnect = (attempt) => attempt === 1 ? lost() : undefined;
   await using _ = { [Symbol.asyncDispose]: () => fixture.close() };
   const added = fixture.source.add(new RecordingReader(), ["a"]);
@@ -570,7 +570,7 @@ Deno.test("ResultSource makes the next attempt as soon as its driver reports a c
   added.catch(() => {});
   await fixture.runtime.advance(1);
   assertEquals(fixture.types, ["connecting", "retrying"]);
-  news.resolve();
+  change.resolve();
   await turn();
   assertEquals(fixture.types.slice(2), ["connecting", "connected"]);
 });

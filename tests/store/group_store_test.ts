@@ -20,11 +20,11 @@ const TUPLE: GroupTuple = [["g", null], [[["a", null], null]]];
 const DOCUMENT = '{"result": [["g", null], [[["a", null], null]]]}';
 
 function storeOf(
-  stage: SourceFixture,
+  fixture: SourceFixture,
   options: { expires?: number; maxResultBytes?: number } = {},
 ): GroupStore {
   return new GroupStore({
-    commands: stage.commands,
+    commands: fixture.commands,
     keys: new KeySpace(),
     codec: jsonFormat({ integers: "bigint" }),
     expires: 0,
@@ -34,27 +34,27 @@ function storeOf(
 }
 
 Deno.test("GroupStore.save() sets and publishes Celery's document in one transaction, with its expiry", async () => {
-  using stage = new SourceFixture();
-  await storeOf(stage).save(TUPLE);
-  await storeOf(stage, { expires: 60 }).save(TUPLE);
-  assertEquals(stage.driver.link.calls, [
+  using fixture = new SourceFixture();
+  await storeOf(fixture).save(TUPLE);
+  await storeOf(fixture, { expires: 60 }).save(TUPLE);
+  assertEquals(fixture.driver.link.calls, [
     `command SET ${KEY} ${DOCUMENT}`,
     `command PUBLISH ${KEY} ${DOCUMENT}`,
     `command SETEX ${KEY} 60 ${DOCUMENT}`,
     `command PUBLISH ${KEY} ${DOCUMENT}`,
   ]);
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("GroupStore retries transient errors, and names the group when it gives up", async () => {
-  using stage = new SourceFixture();
-  const store = storeOf(stage);
+  using fixture = new SourceFixture();
+  const store = storeOf(fixture);
   let refusals = 2;
-  stage.driver.onLink = (link) =>
+  fixture.driver.onLink = (link) =>
     link.onCommand = () =>
       refusals-- > 0 ? new RedisError("LOADING wait") : "OK";
   const saved = store.save(TUPLE);
-  await stage.runtime.advance(1000);
+  await fixture.runtime.advance(1000);
   await saved;
 
   refusals = Infinity;
@@ -71,21 +71,21 @@ Deno.test("GroupStore retries transient errors, and names the group when it give
     ),
     assertRejects(() => store.delete("g"), RedisError, "LOADING"),
   ]);
-  await stage.runtime.advance(1000);
+  await fixture.runtime.advance(1000);
   const [save, restore] = await failures;
   assertEquals(
     [save.groupId, save.taskId, save.state, restore.groupId, restore.taskId],
     ["g", "g", "SUCCESS", "g", "g"],
   );
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("GroupStore.save() rejects a group that is too large or nested too deeply, and sends nothing", async () => {
-  using stage = new SourceFixture();
+  using fixture = new SourceFixture();
   const { length } = DOCUMENT;
-  await storeOf(stage, { maxResultBytes: length }).save(TUPLE);
+  await storeOf(fixture, { maxResultBytes: length }).save(TUPLE);
   const error = await assertRejects(
-    () => storeOf(stage, { maxResultBytes: length - 1 }).save(TUPLE),
+    () => storeOf(fixture, { maxResultBytes: length - 1 }).save(TUPLE),
     BackendStoreError,
     `Cannot save group g: its document has ${length} bytes, and Redis accepts at most ${
       length - 1
@@ -95,29 +95,29 @@ Deno.test("GroupStore.save() rejects a group that is too large or nested too dee
   let deep: GroupTuple = TUPLE;
   for (let i = 0; i < 500; i++) deep = [["g", null], [deep]];
   await assertRejects(
-    () => storeOf(stage).save(deep),
+    () => storeOf(fixture).save(deep),
     BackendStoreError,
     "Cannot save group g: Cannot encode a value nested more than 800 levels deep",
   );
-  assertEquals(stage.driver.link.calls.length, 2);
-  await stage.close();
+  assertEquals(fixture.driver.link.calls.length, 2);
+  await fixture.close();
 });
 
 Deno.test("GroupStore.restore() resolves to null for a missing document, and for an empty one", async () => {
-  using stage = new SourceFixture();
+  using fixture = new SourceFixture();
   for (const reply of [null, "", new Uint8Array()]) {
-    stage.driver.onLink = (link) => link.onCommand = () => reply;
-    if (stage.driver.links.length > 0) {
-      stage.driver.link.onCommand = () => reply;
+    fixture.driver.onLink = (link) => link.onCommand = () => reply;
+    if (fixture.driver.links.length > 0) {
+      fixture.driver.link.onCommand = () => reply;
     }
-    assertEquals(await storeOf(stage).restore("g"), null);
+    assertEquals(await storeOf(fixture).restore("g"), null);
   }
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("GroupStore.restore() rejects a document that is not a group, and shows it", async () => {
-  using stage = new SourceFixture();
-  await storeOf(stage).delete("g");
+  using fixture = new SourceFixture();
+  await storeOf(fixture).delete("g");
   for (
     const [document, words] of [
       ["no json", "unexpected"],
@@ -134,9 +134,9 @@ Deno.test("GroupStore.restore() rejects a document that is not a group, and show
       [new Uint8Array([0x80, 0x04, 0xff]), "not UTF-8"],
     ] as const
   ) {
-    stage.driver.link.onCommand = () => document;
+    fixture.driver.link.onCommand = () => document;
     const error = await assertRejects(
-      () => storeOf(stage).restore("g"),
+      () => storeOf(fixture).restore("g"),
       DecodeError,
       'Cannot restore group "g": ',
     );
@@ -147,15 +147,15 @@ Deno.test("GroupStore.restore() rejects a document that is not a group, and show
       assertEquals(error.text, document);
     }
   }
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("GroupStore rejects empty ids without connecting", async () => {
-  using stage = new SourceFixture();
-  const store = storeOf(stage);
+  using fixture = new SourceFixture();
+  const store = storeOf(fixture);
   await assertRejects(() => store.save([["", null], []]), TypeError);
   await assertRejects(() => store.restore(""), TypeError);
   await assertRejects(() => store.delete(""), TypeError);
-  assertEquals(stage.driver.attempts, 0);
-  await stage.close();
+  assertEquals(fixture.driver.attempts, 0);
+  await fixture.close();
 });

@@ -6,25 +6,25 @@ import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import { SourceFixture } from "../support/source_fixture.ts";
 import { turn } from "../support/turn.ts";
 
-/** A store over the stage's links. */
-function storeOf(stage: SourceFixture): ResultStore {
+/** A store over the fixture's links. */
+function storeOf(fixture: SourceFixture): ResultStore {
   return new ResultStore({
-    commands: stage.commands,
+    commands: fixture.commands,
     keys: new KeySpace(),
     expires: 0,
     maxResultBytes: 1000,
     formats: resolveFormats({}, "bigint"),
     resultExtended: true,
     sharded: false,
-    status: stage.status,
-    runtime: stage.runtime,
+    status: fixture.status,
+    runtime: fixture.runtime,
   });
 }
 
 Deno.test("ResultStore.store() sends nothing more for a store aborted while it read the stored document", async () => {
-  using stage = new SourceFixture();
-  const store = storeOf(stage);
-  stage.driver.onLink = (link) => {
+  using fixture = new SourceFixture();
+  const store = storeOf(fixture);
+  fixture.driver.onLink = (link) => {
     link.held.add("command");
     link.onCommand = ([name]) => name === "EVALSHA" ? 2 : "{";
   };
@@ -32,8 +32,8 @@ Deno.test("ResultStore.store() sends nothing more for a store aborted while it r
   const ended = assertRejects(() =>
     store.store("t", null, "STARTED", controller)
   );
-  while (stage.driver.links.length === 0) await turn();
-  const { link } = stage.driver;
+  while (fixture.driver.links.length === 0) await turn();
+  const { link } = fixture.driver;
   // Computing the script's digest takes more than microtasks.
   while (link.waiting("command") === 0) await turn();
   link.release("command");
@@ -46,15 +46,15 @@ Deno.test("ResultStore.store() sends nothing more for a store aborted while it r
     "EVALSHA",
     "GET",
   ]);
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultStore.store() sends no EVAL for an aborted store, which could then follow the next one", async () => {
-  using stage = new SourceFixture();
-  const store = storeOf(stage);
+  using fixture = new SourceFixture();
+  const store = storeOf(fixture);
   // Another client has the script loaded between the two.
   const replies = [new RedisError("NOSCRIPT No matching script"), 1];
-  stage.driver.onLink = (link) => {
+  fixture.driver.onLink = (link) => {
     link.held.add("command");
     link.onCommand = () => replies.shift() ?? 1;
   };
@@ -62,8 +62,8 @@ Deno.test("ResultStore.store() sends no EVAL for an aborted store, which could t
   const ended = assertRejects(() =>
     store.store("t", null, "STARTED", controller)
   );
-  while (stage.driver.links.length === 0) await turn();
-  const { link } = stage.driver;
+  while (fixture.driver.links.length === 0) await turn();
+  const { link } = fixture.driver;
   // Computing the script's digest takes more than microtasks.
   while (link.waiting("command") === 0) await turn();
   controller.abort();
@@ -77,14 +77,14 @@ Deno.test("ResultStore.store() sends no EVAL for an aborted store, which could t
     "EVALSHA",
     "EVALSHA",
   ]);
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultStore.store() without scripts writes nothing for a store aborted while it read the stored document", async () => {
-  using stage = new SourceFixture();
-  const store = storeOf(stage);
+  using fixture = new SourceFixture();
+  const store = storeOf(fixture);
   const refused = new RedisError("NOPERM this user has no permissions");
-  stage.driver.onLink = (link) => {
+  fixture.driver.onLink = (link) => {
     link.held.add("command");
     link.onCommand = ([name]) =>
       name === "EVALSHA" ? refused : name === "GET" ? null : "OK";
@@ -93,8 +93,8 @@ Deno.test("ResultStore.store() without scripts writes nothing for a store aborte
   const ended = assertRejects(() =>
     store.store("t", null, "STARTED", controller)
   );
-  while (stage.driver.links.length === 0) await turn();
-  const { link } = stage.driver;
+  while (fixture.driver.links.length === 0) await turn();
+  const { link } = fixture.driver;
   while (link.waiting("command") === 0) await turn();
   link.release("command");
   await turn();
@@ -106,13 +106,13 @@ Deno.test("ResultStore.store() without scripts writes nothing for a store aborte
     "EVALSHA",
     "GET",
   ]);
-  await stage.close();
+  await fixture.close();
 });
 
 Deno.test("ResultStore.store() rejects at once when aborted before its turn, and keeps its place in the queue", async () => {
-  using stage = new SourceFixture();
-  const store = storeOf(stage);
-  stage.driver.onLink = (link) => {
+  using fixture = new SourceFixture();
+  const store = storeOf(fixture);
+  fixture.driver.onLink = (link) => {
     link.held.add("command");
     link.onCommand = () => 1;
   };
@@ -120,8 +120,8 @@ Deno.test("ResultStore.store() rejects at once when aborted before its turn, and
   const first = store.store("t", 1, "STARTED", {});
   const second = store.store("t", 2, "STARTED", controller);
   const third = store.store("t", 3, "STARTED", {});
-  while (stage.driver.links.length === 0) await turn();
-  const { link } = stage.driver;
+  while (fixture.driver.links.length === 0) await turn();
+  const { link } = fixture.driver;
   while (link.waiting("command") === 0) await turn();
   controller.abort();
   await assertRejects(() => second, DOMException, "aborted");
@@ -134,5 +134,5 @@ Deno.test("ResultStore.store() rejects at once when aborted before its turn, and
   assertEquals(await third, true);
   assertEquals(link.calls.length, 2);
   assert(link.calls[1]!.includes('"result": 3'), link.calls[1]);
-  await stage.close();
+  await fixture.close();
 });

@@ -104,13 +104,13 @@ export class CeleryFixture {
 export function celeryFixture(
   options: CeleryFixtureOptions = {},
 ): CeleryFixture {
-  const stage = new CeleryFixture(options);
-  Deno.test.beforeAll(() => stage.start(options));
-  Deno.test.afterAll(() => stage.end());
-  return stage;
+  const fixture = new CeleryFixture(options);
+  Deno.test.beforeAll(() => fixture.start(options));
+  Deno.test.afterAll(() => fixture.end());
+  return fixture;
 }
 
 function started<T>(resource: T | undefined): T {
   if (resource !== undefined) return resource;
-  throw new Error("The Celery stage is not up: use it inside a test");
+  throw new Error("The Celery fixture is not up: use it inside a test");
 }

@@ -22,7 +22,7 @@ import type { TestClient } from "./client.ts";
 import { Inbox } from "./inbox.ts";
 import { until, within } from "./until.ts";
 
-/** What a test changes about a stage's driver. */
+/** What a test changes about a fixture's driver. */
 export interface DriverChange {
   /** Another port of the same host. */
   port?: number;
@@ -37,7 +37,7 @@ export interface DriverChange {
 }
 
 /** A server, and a driver for it. */
-export interface LinkStage extends AsyncDisposable {
+export interface LinkFixture extends AsyncDisposable {
   /** Creates the driver under test. */
   driver(change?: DriverChange): RedisDriver;
   /** A plain client on the driver's database. */
@@ -59,7 +59,7 @@ export interface LinkContractOptions {
   /** Skips a test where the machine lacks something. */
   needs?(test: Deno.TestDefinition): Deno.TestDefinition;
   /**
-   * Whether the stage has `pause` and `resume`.
+   * Whether the fixture has `pause` and `resume`.
    *
    * @default {true}
    */
@@ -109,10 +109,10 @@ class Held {
 
 const enough = new Error("end of the test");
 
-/** Registers the tests of one driver; `start` creates a stage for each. */
+/** Registers the tests of one driver; `start` creates a fixture for each. */
 export function linkContract(
   name: string,
-  start: () => Promise<LinkStage>,
+  start: () => Promise<LinkFixture>,
   {
     needs = (test) => test,
     canPause = true,
@@ -148,10 +148,10 @@ export function linkContract(
   }
 
   test("subscribe() resolves when the server has confirmed each channel", async () => {
-    await using stage = await start();
-    await using client = await stage.client();
+    await using fixture = await start();
+    await using client = await fixture.client();
     const held = new Held();
-    const link = await held.connect(stage.driver());
+    const link = await held.connect(fixture.driver());
     const channels = Array.from({ length: 2500 }, (_, index) => `c${index}`);
     for (let i = 0; i < channels.length; i += 1000) {
       const chunk = channels.slice(i, i + 1000);
@@ -168,10 +168,10 @@ export function linkContract(
   });
 
   test("subscribe() and unsubscribe() take effect in call order, however they overlap", async () => {
-    await using stage = await start();
-    await using client = await stage.client();
+    await using fixture = await start();
+    await using client = await fixture.client();
     const held = new Held();
-    const link = await held.connect(stage.driver());
+    const link = await held.connect(fixture.driver());
     for (let i = 0; i < 20; i++) {
       await Promise.all([
         link.subscribe(["stays", "goes"]),
@@ -200,8 +200,8 @@ export function linkContract(
   });
 
   test("unsubscribe(), fence() and read() of nothing need no subscription", async () => {
-    await using stage = await start();
-    const link = await new Held().connect(stage.driver());
+    await using fixture = await start();
+    const link = await new Held().connect(fixture.driver());
     await link.unsubscribe(["k"]);
     await link.fence();
     assertEquals(await link.read([]), []);
@@ -209,10 +209,10 @@ export function linkContract(
   });
 
   test("messages arrive in the server's order, as text if they are UTF-8 and as bytes if not", async () => {
-    await using stage = await start();
-    await using client = await stage.client();
+    await using fixture = await start();
+    await using client = await fixture.client();
     const held = new Held();
-    const link = await held.connect(stage.driver());
+    const link = await held.connect(fixture.driver());
     await link.subscribe(["a", "b"]);
     const bytes = new Uint8Array([0x82, 0xa6, 0xff, 0, 10, 13]);
     const large = "\u20ac".repeat(500_000);
@@ -238,9 +238,9 @@ export function linkContract(
   });
 
   test("read() returns what is stored, byte for byte, in the order asked", async () => {
-    await using stage = await start();
-    await using client = await stage.client();
-    const link = await new Held().connect(stage.driver());
+    await using fixture = await start();
+    await using client = await fixture.client();
+    const link = await new Held().connect(fixture.driver());
     const bytes = new Uint8Array([0x82, 0xa6, 0xff, 0, 10, 13]);
     await client.send("SET", "bytes", bytes);
     await client.send("SET", "text", "\ufeff\u20ac");
@@ -260,10 +260,10 @@ export function linkContract(
   });
 
   test("fence() resolves after every message published before it, 2,000 times", async () => {
-    await using stage = await start();
-    await using client = await stage.client();
+    await using fixture = await start();
+    await using client = await fixture.client();
     const held = new Held();
-    const link = await held.connect(stage.driver());
+    const link = await held.connect(fixture.driver());
     await link.subscribe(["k"]);
     let late = 0;
     for (let i = 1; i <= 2000; i++) {
@@ -276,8 +276,8 @@ export function linkContract(
   });
 
   test("command() resolves in call order, and rejects with the server's words", async () => {
-    await using stage = await start();
-    const link = await new Held().connect(stage.driver());
+    await using fixture = await start();
+    const link = await new Held().connect(fixture.driver());
     const words = Array.from({ length: 3000 }, (_, index) => `word ${index}`);
     const replies = words.map((word, index) =>
       link.command(index % 7 === 0 ? ["LLEN", word] : ["ECHO", word])
@@ -299,8 +299,8 @@ export function linkContract(
   });
 
   test("transaction() is atomic and isolated", async () => {
-    await using stage = await start();
-    const link = await new Held().connect(stage.driver());
+    await using fixture = await start();
+    const link = await new Held().connect(fixture.driver());
     const bytes = new Uint8Array([0xff, 0xfe]);
     await link.command(["SET", "{n}bytes", bytes]);
     const rounds = await Promise.all(Array.from({ length: 100 }, async () => {
@@ -319,9 +319,9 @@ export function linkContract(
   });
 
   test("a refused transaction() says why, and does not shift later replies", async () => {
-    await using stage = await start();
-    await using client = await stage.client();
-    const link = await new Held().connect(stage.driver());
+    await using fixture = await start();
+    await using client = await fixture.client();
+    const link = await new Held().connect(fixture.driver());
     const refused = await assertRejects(
       () => link.transaction([["INCR", "n"], ["GET"]]),
       RedisError,
@@ -348,10 +348,10 @@ export function linkContract(
   });
 
   test("a reply of 20 MB arrives whole, with messages in between", async () => {
-    await using stage = await start();
-    await using client = await stage.client();
+    await using fixture = await start();
+    await using client = await fixture.client();
     const held = new Held();
-    const link = await held.connect(stage.driver());
+    const link = await held.connect(fixture.driver());
     await link.subscribe(["k"]);
     const large = "0123456789".repeat(2_000_000);
     await client.send("SET", "large", large);
@@ -364,9 +364,9 @@ export function linkContract(
 
   for (const kind of ["pubsub", "normal"]) {
     test(`the link ends when the server kills its ${kind} connection`, async () => {
-      await using stage = await start();
-      await using client = await stage.client();
-      const link = await new Held().connect(stage.driver());
+      await using fixture = await start();
+      await using client = await fixture.client();
+      const link = await new Held().connect(fixture.driver());
       await link.subscribe(["k"]);
       assertEquals(
         await client.send("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes"),
@@ -394,16 +394,16 @@ export function linkContract(
       }
       await link.end(enough);
       assertStrictEquals(await link.ended, reason);
-      await onlyClient(stage, client);
+      await onlyClient(fixture, client);
     });
   }
 
   test("a restarted server is reached by a fresh link", async () => {
-    await using stage = await start();
-    const driver = stage.driver();
+    await using fixture = await start();
+    const driver = fixture.driver();
     const link = await new Held().connect(driver);
     await link.subscribe(["k"]);
-    await stage.restart();
+    await fixture.restart();
     await Promise.allSettled([link.command(["PING"])]);
     assertInstanceOf(await link.ended, RedisConnectionError);
     await link.end(enough);
@@ -416,24 +416,24 @@ export function linkContract(
   });
 
   test("a silent server ends the link", async () => {
-    await using stage = await start();
-    const link = await new Held().connect(stage.driver({ heartbeat: 500 }));
+    await using fixture = await start();
+    const link = await new Held().connect(fixture.driver({ heartbeat: 500 }));
     await link.subscribe(["k"]);
-    stage.pause?.();
+    fixture.pause?.();
     const asked = assertRejects(() => link.fence(), RedisConnectionError);
     assertInstanceOf(
       await within(link.ended, { what: "the end" }),
       RedisConnectionError,
     );
     await asked;
-    stage.resume?.();
+    fixture.resume?.();
     await link.end(enough);
   }, canPause);
 
   test("a refused password or database is reported at once, in the server's words", async () => {
-    await using stage = await start();
+    await using fixture = await start();
     const wrong = await assertRejects(
-      () => new Held().connect(stage.driver({ password: "wrong" })),
+      () => new Held().connect(fixture.driver({ password: "wrong" })),
       RedisError,
     );
     assert(
@@ -443,33 +443,33 @@ export function linkContract(
     assert(!/\bwrong\b/.test(wrong.message), wrong.message);
     if (hasDatabases) {
       const db = await assertRejects(
-        () => new Held().connect(stage.driver({ db: 9999 })),
+        () => new Held().connect(fixture.driver({ db: 9999 })),
         RedisError,
       );
       assert(db.message.includes("DB index is out of range"), db.message);
     }
-    await using client = await stage.client();
-    await onlyClient(stage, client);
+    await using client = await fixture.client();
+    await onlyClient(fixture, client);
   });
 
   test("a refused connection is a connection error", async () => {
-    await using stage = await start();
+    await using fixture = await start();
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr;
     listener.close();
     const error = await assertRejects(
-      () => new Held().connect(stage.driver({ port })),
+      () => new Held().connect(fixture.driver({ port })),
       RedisConnectionError,
     );
     assert(error.message.includes(String(port)), error.message);
   });
 
   test("connect() ends when its signal aborts, and leaves nothing behind", async () => {
-    await using stage = await start();
+    await using fixture = await start();
     const reason = new Error("no longer wanted");
     assertStrictEquals(
       await assertRejects(() =>
-        new Held().connect(stage.driver(), AbortSignal.abort(reason))
+        new Held().connect(fixture.driver(), AbortSignal.abort(reason))
       ),
       reason,
     );
@@ -478,7 +478,7 @@ export function linkContract(
     const { port } = listener.addr;
     const abort = new AbortController();
     const failed = assertRejects(() =>
-      new Held().connect(stage.driver({ port }), abort.signal)
+      new Held().connect(fixture.driver({ port }), abort.signal)
     );
     const accepted = await listener.accept();
     abort.abort(reason);
@@ -488,11 +488,11 @@ export function linkContract(
   });
 
   test("connect() gives up on a silent peer after connectTimeout", async () => {
-    await using stage = await start();
+    await using fixture = await start();
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr;
     const failed = assertRejects(
-      () => new Held().connect(stage.driver({ port, connectTimeout: 100 })),
+      () => new Held().connect(fixture.driver({ port, connectTimeout: 100 })),
       RedisConnectionError,
       "100 ms",
     );
@@ -503,9 +503,9 @@ export function linkContract(
   });
 
   test("end() lets commands in flight finish, rejects later ones, and leaves nothing behind", async () => {
-    await using stage = await start();
-    await using client = await stage.client();
-    const link = await new Held().connect(stage.driver());
+    await using fixture = await start();
+    await using client = await fixture.client();
+    const link = await new Held().connect(fixture.driver());
     await link.subscribe(["k"]);
     const sent = Array.from(
       { length: 500 },
@@ -527,26 +527,26 @@ export function linkContract(
     );
     await first;
     assertStrictEquals(await link.ended, enough);
-    await onlyClient(stage, client);
+    await onlyClient(fixture, client);
     assertEquals(await client.send("PUBSUB", channelList), []);
   });
 
   test("end() also stops a subscription in progress", async () => {
-    await using stage = await start();
-    await using client = await stage.client();
-    const link = await new Held().connect(stage.driver());
+    await using fixture = await start();
+    await using client = await fixture.client();
+    const link = await new Held().connect(fixture.driver());
     const subscribed = assertRejects(() => link.subscribe(["k"]));
     const fenced = assertRejects(() => link.fence());
     await link.end(enough);
     assertStrictEquals(await subscribed, enough);
     assertStrictEquals(await fenced, enough);
-    await onlyClient(stage, client);
+    await onlyClient(fixture, client);
   });
 
   test("keepAlive(false) lets the process end", async () => {
-    await using stage = await start();
+    await using fixture = await start();
     const program = `
-      ${stage.program}
+      ${fixture.program}
       const link = await driver.connect(
         { onMessage() {}, onNotice() {} },
         new AbortController().signal,
@@ -562,12 +562,12 @@ export function linkContract(
 
 /** Waits until this client's connection is the only one to the server. */
 async function onlyClient(
-  stage: LinkStage,
+  fixture: LinkFixture,
   client: TestClient,
 ): Promise<void> {
   await until(
     async () =>
-      (stage.connections?.() ??
+      (fixture.connections?.() ??
         String(await client.send("CLIENT", "LIST")).trim().split("\n")
           .length) === 1,
     { what: "the link's connections to go" },

@@ -176,7 +176,7 @@ export class SimulatedRedis implements RedisDriver {
   readonly store = new Map<string, string>();
   /** Every link that was made. */
   readonly links: SimulatedLink[] = [];
-  /** The link that is handing on a message right now. */
+  /** The link that is delivering a message right now. */
   delivering: SimulatedLink | undefined;
   /** The link that was read from last. */
   lastRead: SimulatedLink | undefined;

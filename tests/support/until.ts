@@ -75,5 +75,5 @@ export async function within<T>(
 }
 
 function timeoutError(what: string, timeout: number): Error {
-  return new Error(`Waited ${timeout} ms in vain for ${what}`);
+  return new Error(`Waited ${timeout} ms for ${what}`);
 }

@@ -114,7 +114,7 @@ export class Connection {
       period: heartbeat,
       runtime,
       probe: () => {
-        // In the middle of a reply, the answer could not be told from its rest.
+        // In the middle of a reply, the answer would be indistinguishable from its rest.
         if (this.#decoder.partial === "reply") return;
         // `ended` reports the failure.
         this.request(["PING"]).catch(() => {});

@@ -25,7 +25,7 @@ import { turn } from "../../support/turn.ts";
 
 const SWITCH = "mymaster old 6379 new 6379";
 
-class Stage {
+class Fixture {
   readonly network = new FakeSentinels();
   readonly runtime = new FakeRuntime({ dial: this.network.dial });
   readonly notices: Error[] = [];
@@ -109,18 +109,18 @@ async function reasonOf(link: RedisLink): Promise<Error> {
 }
 
 Deno.test("SentinelDriver picks the master of the highest epoch, because a partitioned Sentinel misses fail-overs", async () => {
-  const stage = new Stage(["stale", "s2", "stale2"]);
+  const fixture = new Fixture(["stale", "s2", "stale2"]);
   for (const name of ["stale", "stale2"]) {
-    stage.network.sentinel(name, [{ at: "old", epoch: 3 }]);
+    fixture.network.sentinel(name, [{ at: "old", epoch: 3 }]);
   }
-  stage.network.sentinel("s2", [{ at: "new", epoch: 4 }]);
-  const old = stage.network.server("old");
-  const present = stage.network.server("new");
-  const link = await stage.connect();
+  fixture.network.sentinel("s2", [{ at: "new", epoch: 4 }]);
+  const old = fixture.network.server("old");
+  const present = fixture.network.server("new");
+  const link = await fixture.connect();
   await link.subscribe(["k"]);
   assertEquals([old.peers.length, present.peers.length], [0, 2]);
   for (const { commands } of present.peers) assert(commands.includes("ROLE"));
-  await stage.end(link);
+  await fixture.end(link);
 });
 
 Deno.test("SentinelDriver uses the new address from the leader of a fail-over, while its list has the old one", async () => {
@@ -131,140 +131,140 @@ Deno.test("SentinelDriver uses the new address from the leader of a fail-over, w
     epoch: 4,
   };
   for (const others of [[], [{ at: "new", epoch: 4, flags: "master" }]]) {
-    const stage = new Stage(["leader", "s2"]);
-    stage.network.sentinel("leader", [leading]);
-    if (others.length > 0) stage.network.sentinel("s2", others);
-    const present = stage.network.server("new");
-    stage.network.server("old");
-    const link = await stage.connect();
+    const fixture = new Fixture(["leader", "s2"]);
+    fixture.network.sentinel("leader", [leading]);
+    if (others.length > 0) fixture.network.sentinel("s2", others);
+    const present = fixture.network.server("new");
+    fixture.network.server("old");
+    const link = await fixture.connect();
     assertEquals(present.peers.length, 1);
-    await stage.end(link);
+    await fixture.end(link);
     if (others.length === 0) continue;
     // Where the ACL forbids that query, the leader does not count.
-    const { accept } = stage.network.host("leader");
-    stage.network.host("leader").accept = (peer) => {
+    const { accept } = fixture.network.host("leader");
+    fixture.network.host("leader").accept = (peer) => {
       accept(peer);
       peer.answers["SENTINEL GET-MASTER-ADDR-BY-NAME"] = "-NOPERM no\r\n";
     };
-    await stage.end(await stage.connect());
+    await fixture.end(await fixture.connect());
     assertEquals(present.peers.length, 2);
   }
 });
 
 Deno.test("SentinelDriver waits briefly for a slow Sentinel, and not for one that hangs", async () => {
-  const stage = new Stage(["hangs", "stale", "slow"]);
-  stage.network.host("hangs").isBlackHole = true;
-  stage.network.sentinel("stale", [{ at: "old", epoch: 1 }]);
-  const slow = stage.network.sentinel("slow", [{ at: "new", epoch: 2 }]);
+  const fixture = new Fixture(["hangs", "stale", "slow"]);
+  fixture.network.host("hangs").isBlackHole = true;
+  fixture.network.sentinel("stale", [{ at: "old", epoch: 1 }]);
+  const slow = fixture.network.sentinel("slow", [{ at: "new", epoch: 2 }]);
   const { accept } = slow;
   slow.accept = (peer) => {
     accept(peer);
     peer.answers["SENTINEL GET-MASTER-ADDR-BY-NAME"] = null;
   };
-  stage.network.server("old");
-  const present = stage.network.server("new");
-  const connecting = stage.connect();
-  await stage.runtime.advance(100);
+  fixture.network.server("old");
+  const present = fixture.network.server("new");
+  const connecting = fixture.connect();
+  await fixture.runtime.advance(100);
   slow.peers[0]!.say("*2\r\n$3\r\nnew\r\n$4\r\n6379\r\n");
-  await stage.runtime.advance(100);
+  await fixture.runtime.advance(100);
   const link = await connecting;
   assertEquals(present.peers.length, 1);
-  assertEquals(stage.network.aborted, 1);
-  await stage.end(link);
+  assertEquals(fixture.network.aborted, 1);
+  await fixture.end(link);
 });
 
 Deno.test("SentinelDriver waits while the newest master is down, and uses the next one at once", async () => {
   const down = [{ at: "old", flags: "s_down,o_down,master,disconnected" }];
   // One Sentinel has just restarted, and does not know better yet.
   const unsure = [{ at: "old", flags: "master,disconnected" }];
-  const stage = new Stage(["s1", "s2"]);
-  stage.network.sentinel("s1", down);
-  stage.network.sentinel("s2", unsure);
-  const old = stage.network.server("old");
-  const present = stage.network.server("new");
-  const connecting = stage.connect();
-  await stage.settle();
+  const fixture = new Fixture(["s1", "s2"]);
+  fixture.network.sentinel("s1", down);
+  fixture.network.sentinel("s2", unsure);
+  const old = fixture.network.server("old");
+  const present = fixture.network.server("new");
+  const connecting = fixture.connect();
+  await fixture.settle();
   assertEquals(old.peers.length, 0);
-  await stage.runtime.advance(1000);
-  stage.network.sentinel("s2", [{ at: "new", epoch: 1 }]);
-  stage.network.publish("s2", "+switch-master", SWITCH);
+  await fixture.runtime.advance(1000);
+  fixture.network.sentinel("s2", [{ at: "new", epoch: 1 }]);
+  fixture.network.publish("s2", "+switch-master", SWITCH);
   const link = await connecting;
   assertEquals([old.peers.length, present.peers.length], [0, 1]);
-  await stage.end(link);
+  await fixture.end(link);
 });
 
 Deno.test("SentinelDriver learns about the next master from a Sentinel that is too slow for the query", async () => {
-  const stage = new Stage(["stale", "slow"]);
-  stage.network.sentinel("stale", [{ at: "old", flags: "o_down,master" }]);
-  stage.network.sentinel("slow", [{ at: "new", epoch: 1 }]);
-  stage.delay("slow", 300);
-  stage.network.server("new");
-  const connecting = stage.connect();
+  const fixture = new Fixture(["stale", "slow"]);
+  fixture.network.sentinel("stale", [{ at: "old", flags: "o_down,master" }]);
+  fixture.network.sentinel("slow", [{ at: "new", epoch: 1 }]);
+  fixture.delay("slow", 300);
+  fixture.network.server("new");
+  const connecting = fixture.connect();
   // The test may fail before it awaits this.
   connecting.catch(() => {});
-  for (let i = 0; i < 20; i++) await stage.runtime.advance(100);
-  assertEquals(stage.network.host("new").peers.length, 1);
-  await stage.end(await connecting);
+  for (let i = 0; i < 20; i++) await fixture.runtime.advance(100);
+  assertEquals(fixture.network.host("new").peers.length, 1);
+  await fixture.end(await connecting);
 });
 
 Deno.test("after a slow Sentinel's announcement has ended a link, the next link skips the old master", async () => {
-  const stage = new Stage(["stale", "slow"]);
-  stage.network.sentinel("stale", [{ at: "old" }]);
-  stage.network.sentinel("slow", [{ at: "new", epoch: 1 }]);
-  stage.delay("slow", 300);
-  stage.network.server("old");
-  const server = stage.network.server("new");
-  const connecting = stage.connect();
-  await stage.runtime.advance(1000);
+  const fixture = new Fixture(["stale", "slow"]);
+  fixture.network.sentinel("stale", [{ at: "old" }]);
+  fixture.network.sentinel("slow", [{ at: "new", epoch: 1 }]);
+  fixture.delay("slow", 300);
+  fixture.network.server("old");
+  const server = fixture.network.server("new");
+  const connecting = fixture.connect();
+  await fixture.runtime.advance(1000);
   const link = await connecting;
   assertStringIncludes((await reasonOf(link)).message, "is now new:6379");
-  const next = stage.connect();
-  await stage.runtime.advance(1000);
+  const next = fixture.connect();
+  await fixture.runtime.advance(1000);
   assertEquals(server.peers.length, 1);
-  await stage.end(await next);
+  await fixture.end(await next);
   // An announcement is used once: the Sentinels may have been reconfigured.
-  const third = stage.connect();
-  await stage.runtime.advance(1000);
+  const third = fixture.connect();
+  await fixture.runtime.advance(1000);
   assertEquals(server.peers.length, 1);
-  await stage.end(await third);
+  await fixture.end(await third);
 });
 
 Deno.test("SentinelDriver uses a master that is up again", async () => {
-  const stage = new Stage(["s1"]);
-  stage.network.sentinel("s1", [{ at: "old", flags: "s_down,master" }]);
-  stage.network.server("old");
-  const connecting = stage.connect();
-  await stage.settle();
-  stage.network.publish("s1", "-sdown", "master other old 6379");
-  const asked = stage.network.host("s1").peers.length;
-  await stage.settle();
-  assertEquals(stage.network.host("s1").peers.length, asked);
-  assertEquals(stage.network.host("old").peers.length, 0);
-  stage.network.sentinel("s1", [{ at: "old" }]);
-  stage.network.publish("s1", "-sdown", "master mymaster old 6379");
-  await stage.end(await connecting);
+  const fixture = new Fixture(["s1"]);
+  fixture.network.sentinel("s1", [{ at: "old", flags: "s_down,master" }]);
+  fixture.network.server("old");
+  const connecting = fixture.connect();
+  await fixture.settle();
+  fixture.network.publish("s1", "-sdown", "master other old 6379");
+  const asked = fixture.network.host("s1").peers.length;
+  await fixture.settle();
+  assertEquals(fixture.network.host("s1").peers.length, asked);
+  assertEquals(fixture.network.host("old").peers.length, 0);
+  fixture.network.sentinel("s1", [{ at: "old" }]);
+  fixture.network.publish("s1", "-sdown", "master mymaster old 6379");
+  await fixture.end(await connecting);
 });
 
 Deno.test("SentinelDriver ends an attempt after connectTimeout, and quotes each Sentinel", async () => {
-  const stage = new Stage(["s1", "s2", "gone", "hangs"]);
-  stage.network.host("hangs").isBlackHole = true;
-  stage.network.sentinel("s1", [{ at: "old", flags: "s_down,master" }]);
-  stage.network.sentinel("s2", [{ at: "old", flags: "o_down,master" }]);
-  const failed = assertRejects(() => stage.connect(), RedisConnectionError);
-  await stage.runtime.advance(5000);
-  await stage.runtime.advance(200);
+  const fixture = new Fixture(["s1", "s2", "gone", "hangs"]);
+  fixture.network.host("hangs").isBlackHole = true;
+  fixture.network.sentinel("s1", [{ at: "old", flags: "s_down,master" }]);
+  fixture.network.sentinel("s2", [{ at: "old", flags: "o_down,master" }]);
+  const failed = assertRejects(() => fixture.connect(), RedisConnectionError);
+  await fixture.runtime.advance(5000);
+  await fixture.runtime.advance(200);
   const { message } = await failed;
   assertStringIncludes(message, "s1:26379 reports it down at old:6379");
   assertStringIncludes(message, "s2:26379 reports");
   assertStringIncludes(message, "gone:26379: Cannot connect");
   assertStringIncludes(message, "hangs:26379: no answer so far");
   assert(!message.includes("quicker"), message);
-  await stage.end();
+  await fixture.end();
 });
 
 Deno.test("SentinelDriver.connect ends at once when its signal aborts, at any step", async () => {
   const reason = new Error("no longer wanted");
-  const stages: ((network: FakeSentinels) => void)[] = [
+  const fixtures: ((network: FakeSentinels) => void)[] = [
     (network) => network.host("s1").isBlackHole = true,
     (network) => network.sentinel("s1", [{ at: "m", flags: "s_down,master" }]),
     (network) => {
@@ -272,21 +272,21 @@ Deno.test("SentinelDriver.connect ends at once when its signal aborts, at any st
       network.host("m").isBlackHole = true;
     },
   ];
-  for (const prepare of stages) {
-    const stage = new Stage(["s1"]);
-    prepare(stage.network);
+  for (const prepare of fixtures) {
+    const fixture = new Fixture(["s1"]);
+    prepare(fixture.network);
     const abort = new AbortController();
-    const failed = assertRejects(() => stage.connect(abort.signal));
-    await stage.settle();
+    const failed = assertRejects(() => fixture.connect(abort.signal));
+    await fixture.settle();
     abort.abort(reason);
     assertEquals(await failed, reason);
-    await stage.end();
+    await fixture.end();
   }
 });
 
 Deno.test("SentinelDriver needs no name for a single master, and lists the names if there are several", async () => {
   const masters = [{ name: "a", at: "m" }, { name: "b", at: "n" }];
-  const one = new Stage(["s1"]);
+  const one = new Fixture(["s1"]);
   one.network.sentinel("s1", [{ name: "a", at: "m" }]);
   one.network.server("m");
   const link = await one.connect();
@@ -295,7 +295,7 @@ Deno.test("SentinelDriver needs no name for a single master, and lists the names
   one.network.sentinel("s1", masters);
   await one.end(await one.connect());
 
-  const several = new Stage(["s1"]);
+  const several = new Fixture(["s1"]);
   several.network.sentinel("s1", masters);
   await assertRejects(
     () => several.connect(),
@@ -304,7 +304,7 @@ Deno.test("SentinelDriver needs no name for a single master, and lists the names
   );
   await several.end();
 
-  const named = new Stage(["s1"], { masterName: "b" });
+  const named = new Fixture(["s1"], { masterName: "b" });
   named.network.sentinel("s1", masters);
   const server = named.network.server("n");
   // The current address is that of the first master here: only the list counts.
@@ -316,7 +316,7 @@ Deno.test("SentinelDriver needs no name for a single master, and lists the names
   await named.end(await named.connect());
   assertEquals(server.peers.length, 1);
 
-  const unknown = new Stage(["s1", "s2"], { masterName: "c" });
+  const unknown = new Fixture(["s1", "s2"], { masterName: "c" });
   unknown.network.sentinel("s1", masters);
   unknown.network.sentinel("s2", []);
   const error = await assertRejects(
@@ -330,221 +330,221 @@ Deno.test("SentinelDriver needs no name for a single master, and lists the names
 });
 
 Deno.test("SentinelDriver retries if a Sentinel that is down may know the name", async () => {
-  const stage = new Stage(["s1", "gone"], { masterName: "c" });
-  stage.network.sentinel("s1", []);
-  const error = await assertRejects(() => stage.connect());
+  const fixture = new Fixture(["s1", "gone"], { masterName: "c" });
+  fixture.network.sentinel("s1", []);
+  const error = await assertRejects(() => fixture.connect());
   assert(isRetriable(error));
-  await stage.end();
+  await fixture.end();
 });
 
 Deno.test("SentinelDriver.topologyChanged resolves when the master moved or is up again, or Sentinels answer again", async () => {
-  const stage = new Stage(["s1", "s2"]);
+  const fixture = new Fixture(["s1", "s2"]);
   for (const name of ["s1", "s2"]) {
-    stage.network.sentinel(name, [{ at: "old" }]);
+    fixture.network.sentinel(name, [{ at: "old" }]);
   }
   // It has died, and no Sentinel has noticed yet.
-  await assertRejects(() => stage.connect(), RedisConnectionError);
-  let waits = stage.listen();
-  await stage.runtime.advance(60_000);
+  await assertRejects(() => fixture.connect(), RedisConnectionError);
+  let waits = fixture.listen();
+  await fixture.runtime.advance(60_000);
   assert(!waits.isOver);
-  stage.network.sentinel("s2", [{ at: "new", epoch: 1 }]);
-  stage.network.publish("s2", "+switch-master", SWITCH);
-  await stage.settle();
+  fixture.network.sentinel("s2", [{ at: "new", epoch: 1 }]);
+  fixture.network.publish("s2", "+switch-master", SWITCH);
+  await fixture.settle();
   assert(waits.isOver);
 
   // Its state covers what was missed, and the next attempt uses it.
-  stage.delay("s2", 300);
-  waits = stage.listen();
-  await stage.runtime.advance(600);
+  fixture.delay("s2", 300);
+  waits = fixture.listen();
+  await fixture.runtime.advance(600);
   assert(waits.isOver);
-  stage.network.server("new");
-  const connecting = stage.connect();
-  await stage.runtime.advance(300);
+  fixture.network.server("new");
+  const connecting = fixture.connect();
+  await fixture.runtime.advance(300);
   const link = await connecting;
-  await stage.runtime.advance(300);
-  await stage.end(link);
+  await fixture.runtime.advance(300);
+  await fixture.end(link);
 
   const down = [{ at: "m", epoch: 2, flags: "s_down,master" }];
-  stage.network.sentinel("s1", down);
-  stage.network.sentinel("s2", down);
-  const failed = assertRejects(() => stage.connect(), RedisConnectionError);
-  await stage.runtime.advance(5000);
+  fixture.network.sentinel("s1", down);
+  fixture.network.sentinel("s2", down);
+  const failed = assertRejects(() => fixture.connect(), RedisConnectionError);
+  await fixture.runtime.advance(5000);
   await failed;
-  waits = stage.listen();
-  await stage.runtime.advance(1000);
+  waits = fixture.listen();
+  await fixture.runtime.advance(1000);
   assert(!waits.isOver);
-  stage.network.publish("s1", "-sdown", "master mymaster m 6379");
-  await stage.settle();
+  fixture.network.publish("s1", "-sdown", "master mymaster m 6379");
+  await fixture.settle();
   assert(waits.isOver);
 
   for (const name of ["s1", "s2"]) {
-    stage.network.sentinel(name, [{ at: "m", epoch: 2 }]);
+    fixture.network.sentinel(name, [{ at: "m", epoch: 2 }]);
   }
-  await assertRejects(() => stage.connect(), RedisConnectionError);
+  await assertRejects(() => fixture.connect(), RedisConnectionError);
   for (const name of ["s1", "s2"]) {
-    stage.network.host(name).accept = () => new Error("gone");
+    fixture.network.host(name).accept = () => new Error("gone");
   }
-  await assertRejects(() => stage.connect(), RedisConnectionError);
-  waits = stage.listen();
-  await stage.runtime.advance(60_000);
+  await assertRejects(() => fixture.connect(), RedisConnectionError);
+  waits = fixture.listen();
+  await fixture.runtime.advance(60_000);
   assert(!waits.isOver);
-  stage.network.sentinel("s1", [{ at: "m", epoch: 2 }]);
-  await stage.runtime.advance(10_000);
+  fixture.network.sentinel("s1", [{ at: "m", epoch: 2 }]);
+  await fixture.runtime.advance(10_000);
   assert(waits.isOver);
-  await stage.end();
+  await fixture.end();
 });
 
 Deno.test("SentinelDriver.topologyChanged resolves at once if the master moved during the dial, and never if none was ever found", async () => {
-  const stage = new Stage(["s1"]);
-  const first = stage.listen();
-  await stage.runtime.advance(60_000);
+  const fixture = new Fixture(["s1"]);
+  const first = fixture.listen();
+  await fixture.runtime.advance(60_000);
   assert(!first.isOver);
   first.abort();
-  await stage.settle();
+  await fixture.settle();
   assert(first.isOver);
 
-  stage.network.sentinel("s1", [{ at: "old" }]);
-  stage.network.host("old").isBlackHole = true;
-  const failed = assertRejects(() => stage.connect(), RedisConnectionError);
-  await stage.settle();
-  stage.network.publish("s1", "+switch-master", SWITCH);
+  fixture.network.sentinel("s1", [{ at: "old" }]);
+  fixture.network.host("old").isBlackHole = true;
+  const failed = assertRejects(() => fixture.connect(), RedisConnectionError);
+  await fixture.settle();
+  fixture.network.publish("s1", "+switch-master", SWITCH);
   await failed;
-  const moved = stage.listen();
-  await stage.settle();
+  const moved = fixture.listen();
+  await fixture.settle();
   assert(moved.isOver);
   // It was announced during the failed attempt.
   await assertRejects(() => {
-    stage.network.host("old").isBlackHole = false;
-    stage.network.host("old").accept = () => new Error("dead");
-    return stage.connect();
+    fixture.network.host("old").isBlackHole = false;
+    fixture.network.host("old").accept = () => new Error("dead");
+    return fixture.connect();
   });
-  const next = stage.listen();
-  await stage.runtime.advance(1000);
+  const next = fixture.listen();
+  await fixture.runtime.advance(1000);
   assert(!next.isOver);
-  assertEquals(stage.network.listeners("s1").length, 1);
+  assertEquals(fixture.network.listeners("s1").length, 1);
   next.abort();
-  await stage.settle();
+  await fixture.settle();
   assert(next.isOver);
-  await stage.end();
+  await fixture.end();
 });
 
 Deno.test("an unknown name is retried if the Sentinels knew it before, because they may be starting up", async () => {
   for (const masterName of ["mymaster", undefined]) {
-    const stage = new Stage(
+    const fixture = new Fixture(
       ["s1"],
       masterName === undefined ? {} : { masterName },
     );
-    stage.network.sentinel("s1", [{ at: "m" }]);
-    stage.network.server("m");
-    await stage.end(await stage.connect());
+    fixture.network.sentinel("s1", [{ at: "m" }]);
+    fixture.network.server("m");
+    await fixture.end(await fixture.connect());
     // SENTINEL REMOVE, and later SENTINEL MONITOR.
-    stage.network.sentinel("s1", []);
+    fixture.network.sentinel("s1", []);
     const error = await assertRejects(
-      () => stage.connect(),
+      () => fixture.connect(),
       RedisConnectionError,
       "s1:26379 watches no master",
     );
     assert(isRetriable(error));
-    stage.network.sentinel("s1", [{ at: "m" }]);
-    await stage.end(await stage.connect());
+    fixture.network.sentinel("s1", [{ at: "m" }]);
+    await fixture.end(await fixture.connect());
   }
 });
 
 Deno.test("SentinelDriver ignores a Sentinel that knows too few others", async () => {
-  const stage = new Stage(["s1", "s2"], { minOtherSentinels: 2 });
-  stage.network.sentinel("s1", [{ at: "old", epoch: 9, others: 1 }]);
-  stage.network.sentinel("s2", [{ at: "new", others: 2 }]);
-  const server = stage.network.server("new");
-  await stage.end(await stage.connect());
+  const fixture = new Fixture(["s1", "s2"], { minOtherSentinels: 2 });
+  fixture.network.sentinel("s1", [{ at: "old", epoch: 9, others: 1 }]);
+  fixture.network.sentinel("s2", [{ at: "new", others: 2 }]);
+  const server = fixture.network.server("new");
+  await fixture.end(await fixture.connect());
   assertEquals(server.peers.length, 1);
-  stage.network.sentinel("s2", [{ at: "new", others: 0 }]);
+  fixture.network.sentinel("s2", [{ at: "new", others: 0 }]);
   const error = await assertRejects(
-    () => stage.connect(),
+    () => fixture.connect(),
     RedisConnectionError,
     "fewer than `sentinel.minOtherSentinels` (2)",
   );
   assert(isRetriable(error));
-  await stage.end();
+  await fixture.end();
 });
 
 Deno.test("a Sentinel that knows too few others changes nothing for an attempt or a link", async () => {
-  const stage = new Stage(["s1", "s2"], { minOtherSentinels: 1 });
+  const fixture = new Fixture(["s1", "s2"], { minOtherSentinels: 1 });
   const down = [{ at: "old", flags: "s_down,master" }];
-  stage.network.sentinel("s1", down);
-  stage.network.sentinel("s2", [{ at: "new", epoch: 9, others: 0 }]);
-  stage.network.server("old");
-  const connecting = stage.connect();
+  fixture.network.sentinel("s1", down);
+  fixture.network.sentinel("s2", [{ at: "new", epoch: 9, others: 0 }]);
+  fixture.network.server("old");
+  const connecting = fixture.connect();
   // The test may fail before it awaits this.
   connecting.catch(() => {});
-  for (let i = 0; i < 20; i++) await stage.settle();
+  for (let i = 0; i < 20; i++) await fixture.settle();
   // One connection for the query, two for the watch: listening asks again.
-  assertEquals(stage.network.host("s1").peers.length, 3);
-  stage.network.sentinel("s1", [{ at: "old" }]);
-  stage.network.publish("s1", "-sdown", "master mymaster old 6379");
+  assertEquals(fixture.network.host("s1").peers.length, 3);
+  fixture.network.sentinel("s1", [{ at: "old" }]);
+  fixture.network.publish("s1", "-sdown", "master mymaster old 6379");
   const link = await connecting;
-  await stage.settle();
+  await fixture.settle();
   assertEquals(await link.command(["GET", "k"]), "value of k");
-  await stage.end(link);
+  await fixture.end(link);
 });
 
 Deno.test("SentinelDriver refuses a server that is not a master, on either connection", async () => {
-  const stage = new Stage(["s1"]);
-  stage.network.sentinel("s1", [{ at: "m" }]);
-  const server = stage.network.server("m", "slave");
+  const fixture = new Fixture(["s1"]);
+  fixture.network.sentinel("s1", [{ at: "m" }]);
+  const server = fixture.network.server("m", "slave");
   const error = await assertRejects(
-    () => stage.connect(),
+    () => fixture.connect(),
     RedisConnectionError,
     "its role is slave",
   );
   assertStringIncludes(error.message, 'announce it as the master "mymaster"');
   assert(isRetriable(error));
-  await stage.end();
+  await fixture.end();
 
-  stage.network.server("m");
-  const link = await stage.connect();
-  stage.network.server("m", "slave");
+  fixture.network.server("m");
+  const link = await fixture.connect();
+  fixture.network.server("m", "slave");
   await assertRejects(() => link.subscribe(["k"]), RedisConnectionError);
   assertStringIncludes((await link.ended).message, "its role is slave");
   assertEquals(server.peers.length, 3);
   // The link ends by itself.
-  await stage.settle();
-  for (const { transport } of stage.network.peers) {
+  await fixture.settle();
+  for (const { transport } of fixture.network.peers) {
     assertEquals(transport.closed, 1);
   }
-  await stage.end(link);
+  await fixture.end(link);
 });
 
 Deno.test("SentinelDriver falls back to INFO if ROLE is refused, and continues if both are", async () => {
   const info = "role:slave\r\nconnected_slaves:0";
-  const stage = new Stage(["s1"]);
-  stage.network.sentinel("s1", [{ at: "m" }]);
-  const server = stage.network.host("m");
+  const fixture = new Fixture(["s1"]);
+  fixture.network.sentinel("s1", [{ at: "m" }]);
+  const server = fixture.network.host("m");
   server.accept = (peer) => {
     peer.answers.ROLE = "-NOPERM no ROLE\r\n";
     peer.answers.INFO = `$${info.length}\r\n${info}\r\n`;
   };
-  await assertRejects(() => stage.connect(), RedisConnectionError, "slave");
+  await assertRejects(() => fixture.connect(), RedisConnectionError, "slave");
   server.accept = (peer) => {
     peer.answers.ROLE = "-NOPERM no ROLE\r\n";
     peer.answers.INFO = "-NOPERM no INFO\r\n";
   };
-  stage.notices.length = 0;
-  await stage.end(await stage.connect());
-  assertEquals(stage.notices.map((each) => each.message.slice(0, 14)), [
+  fixture.notices.length = 0;
+  await fixture.end(await fixture.connect());
+  assertEquals(fixture.notices.map((each) => each.message.slice(0, 14)), [
     "NOPERM no ROLE",
     "NOPERM no INFO",
   ]);
 });
 
 Deno.test("a link leaves the old master as soon as one Sentinel announces another, and rejects pending commands", async () => {
-  const stage = new Stage(["s1", "s2"]);
+  const fixture = new Fixture(["s1", "s2"]);
   for (const name of ["s1", "s2"]) {
-    stage.network.sentinel(name, [{ at: "old" }]);
+    fixture.network.sentinel(name, [{ at: "old" }]);
   }
-  const server = stage.network.server("old");
-  const link = await stage.connect();
+  const server = fixture.network.server("old");
+  const link = await fixture.connect();
   await link.subscribe(["k"]);
-  await stage.settle();
+  await fixture.settle();
   for (
     const payload of [
       "another old 6379 new 6379",
@@ -553,14 +553,14 @@ Deno.test("a link leaves the old master as soon as one Sentinel announces anothe
       "mymaster old 6379 new port",
       "mymaster old 6379 new 6379 more",
     ]
-  ) stage.network.publish("s2", "+switch-master", payload);
-  stage.network.publish("s2", "-sdown", "master mymaster old 6379");
-  await stage.settle();
+  ) fixture.network.publish("s2", "+switch-master", payload);
+  fixture.network.publish("s2", "-sdown", "master mymaster old 6379");
+  await fixture.settle();
   assertEquals(await link.command(["GET", "k"]), "value of k");
   server.peers[0]!.answers.SET = null;
   const stored = assertRejects(() => link.command(["SET", "k", "v"]));
   await turn();
-  stage.network.publish("s2", "+switch-master", SWITCH);
+  fixture.network.publish("s2", "+switch-master", SWITCH);
   const reason = await reasonOf(link);
   assertEquals(
     reason.message,
@@ -568,143 +568,147 @@ Deno.test("a link leaves the old master as soon as one Sentinel announces anothe
   );
   assert(isRetriable(reason));
   assertEquals(await stored, reason);
-  await stage.end(link);
+  await fixture.end(link);
 });
 
 Deno.test("a link leaves a master that SENTINEL REMOVE and MONITOR have replaced, although the epochs start over", async () => {
-  const stage = new Stage(["s1"]);
-  stage.network.sentinel("s1", [{ at: "old", epoch: 7 }]);
-  stage.network.server("old");
-  const link = await stage.connect();
-  await stage.settle();
+  const fixture = new Fixture(["s1"]);
+  fixture.network.sentinel("s1", [{ at: "old", epoch: 7 }]);
+  fixture.network.server("old");
+  const link = await fixture.connect();
+  await fixture.settle();
   for (
     const payload of [
       "master mymaster old 6379 quorum 2",
       "master another new 6379 quorum 2",
       "master mymaster",
     ]
-  ) stage.network.publish("s1", "+monitor", payload);
-  await stage.settle();
+  ) fixture.network.publish("s1", "+monitor", payload);
+  await fixture.settle();
   assertEquals(await link.command(["GET", "k"]), "value of k");
-  stage.network.sentinel("s1", [{ at: "new", epoch: 0 }]);
-  const server = stage.network.server("new");
-  stage.network.publish(
+  fixture.network.sentinel("s1", [{ at: "new", epoch: 0 }]);
+  const server = fixture.network.server("new");
+  fixture.network.publish(
     "s1",
     "+monitor",
     "master mymaster new 6379 quorum 2",
   );
   assertStringIncludes((await reasonOf(link)).message, "is now new:6379");
-  await stage.end(await stage.connect());
+  await fixture.end(await fixture.connect());
   assertEquals(server.peers.length, 1);
 });
 
 Deno.test("a master that moves while it is dialled ends the attempt", async () => {
-  const stage = new Stage(["s1"]);
-  stage.network.sentinel("s1", [{ at: "old" }]);
-  stage.network.host("old").isBlackHole = true;
-  const failed = assertRejects(() => stage.connect(), RedisConnectionError);
-  await stage.settle();
-  stage.network.publish("s1", "+switch-master", SWITCH);
+  const fixture = new Fixture(["s1"]);
+  fixture.network.sentinel("s1", [{ at: "old" }]);
+  fixture.network.host("old").isBlackHole = true;
+  const failed = assertRejects(() => fixture.connect(), RedisConnectionError);
+  await fixture.settle();
+  fixture.network.publish("s1", "+switch-master", SWITCH);
   assertEquals(
     (await failed).message,
     'Left old:6379: the Sentinels say that "mymaster" is now new:6379',
   );
-  await stage.end();
+  await fixture.end();
 });
 
 Deno.test("a lost Sentinel is redialled with growing waits, and reports a switch that was missed", async () => {
-  const stage = new Stage(["s1"]);
-  const sentinel = stage.network.sentinel("s1", [{ at: "old", epoch: 5 }]);
-  stage.network.server("old");
-  const link = await stage.connect();
-  await stage.settle();
+  const fixture = new Fixture(["s1"]);
+  const sentinel = fixture.network.sentinel("s1", [{ at: "old", epoch: 5 }]);
+  fixture.network.server("old");
+  const link = await fixture.connect();
+  await fixture.settle();
   const dials: number[] = [];
   sentinel.accept = () => {
-    dials.push(stage.runtime.now());
+    dials.push(fixture.runtime.now());
     return new Deno.errors.ConnectionRefused("refused");
   };
-  stage.network.listeners("s1")[0]!.transport.end();
-  for (let i = 0; i < 300; i++) await stage.runtime.advance(100);
+  fixture.network.listeners("s1")[0]!.transport.end();
+  for (let i = 0; i < 300; i++) await fixture.runtime.advance(100);
   const waits = dials.slice(1).map((at, i) => at - dials[i]!);
   assert(waits.length > 4 && waits.length < 12, String(waits));
   assert(waits[0]! < waits[1]! && waits.at(-1)! <= 10_000, String(waits));
   // Reported once, although it failed many times.
-  assertEquals(stage.notices.length, 1);
+  assertEquals(fixture.notices.length, 1);
   assertStringIncludes(
-    stage.notices[0]!.message,
+    fixture.notices[0]!.message,
     'Cannot listen to any Sentinel of "mymaster"',
   );
   // One that was restored from an old backup.
-  stage.network.sentinel("s1", [{ at: "ancient", epoch: 4 }]);
-  await stage.runtime.advance(10_000);
-  assertEquals(stage.network.listeners("s1").length, 1);
+  fixture.network.sentinel("s1", [{ at: "ancient", epoch: 4 }]);
+  await fixture.runtime.advance(10_000);
+  assertEquals(fixture.network.listeners("s1").length, 1);
   assertEquals(await link.command(["GET", "k"]), "value of k");
-  stage.network.listeners("s1")[0]!.transport.end();
-  stage.network.sentinel("s1", [{ at: "new", epoch: 6 }]);
-  await stage.runtime.advance(250);
+  fixture.network.listeners("s1")[0]!.transport.end();
+  fixture.network.sentinel("s1", [{ at: "new", epoch: 6 }]);
+  await fixture.runtime.advance(250);
   assertStringIncludes((await reasonOf(link)).message, "is now new:6379");
-  await stage.end(link);
+  await fixture.end(link);
 });
 
 Deno.test("a Sentinel that refuses to subscribe is reported once, and retried rarely, because it may be fixed while the link lasts", async () => {
-  const stage = new Stage(["s1", "s2"]);
-  for (const name of ["s1", "s2"]) stage.network.sentinel(name, [{ at: "m" }]);
-  const sentinel = stage.network.host("s1");
+  const fixture = new Fixture(["s1", "s2"]);
+  for (const name of ["s1", "s2"]) {
+    fixture.network.sentinel(name, [{ at: "m" }]);
+  }
+  const sentinel = fixture.network.host("s1");
   const { accept } = sentinel;
   sentinel.accept = (peer) => {
     accept(peer);
     peer.answers.SUBSCRIBE = "-NOPERM no channels\r\n";
   };
-  stage.network.server("m");
-  const link = await stage.connect();
-  await stage.runtime.advance(29_000);
+  fixture.network.server("m");
+  const link = await fixture.connect();
+  await fixture.runtime.advance(29_000);
   // One query, and one attempt to listen.
   assertEquals(sentinel.peers.length, 2);
-  await stage.runtime.advance(600_000);
+  await fixture.runtime.advance(600_000);
   assert(sentinel.peers.length < 20, String(sentinel.peers.length));
-  assertEquals(stage.notices.length, 1);
-  assertStringIncludes(stage.notices[0]!.message, "to subscribe to +switch");
-  assertEquals(stage.network.listeners("s2").length, 1);
+  assertEquals(fixture.notices.length, 1);
+  assertStringIncludes(fixture.notices[0]!.message, "to subscribe to +switch");
+  assertEquals(fixture.network.listeners("s2").length, 1);
   sentinel.accept = accept;
-  await stage.runtime.advance(60_000);
-  assertEquals(stage.network.listeners("s1").length, 1);
-  await stage.end(link);
+  await fixture.runtime.advance(60_000);
+  assertEquals(fixture.network.listeners("s1").length, 1);
+  await fixture.end(link);
 });
 
 Deno.test("a link outlives its Sentinels", async () => {
-  const stage = new Stage(["s1", "s2"]);
-  for (const name of ["s1", "s2"]) stage.network.sentinel(name, [{ at: "m" }]);
-  stage.network.server("m");
-  const link = await stage.connect();
-  await stage.settle();
+  const fixture = new Fixture(["s1", "s2"]);
   for (const name of ["s1", "s2"]) {
-    const [listener] = stage.network.listeners(name);
-    stage.network.host(name).accept = () => new Error("gone");
-    listener!.transport.end();
-    await stage.settle();
-    assertEquals(stage.notices.length, name === "s1" ? 0 : 1);
+    fixture.network.sentinel(name, [{ at: "m" }]);
   }
-  await stage.runtime.advance(60_000);
+  fixture.network.server("m");
+  const link = await fixture.connect();
+  await fixture.settle();
+  for (const name of ["s1", "s2"]) {
+    const [listener] = fixture.network.listeners(name);
+    fixture.network.host(name).accept = () => new Error("gone");
+    listener!.transport.end();
+    await fixture.settle();
+    assertEquals(fixture.notices.length, name === "s1" ? 0 : 1);
+  }
+  await fixture.runtime.advance(60_000);
   assertEquals(await link.command(["GET", "k"]), "value of k");
-  assertEquals(stage.notices.length, 1);
-  await stage.end(link);
+  assertEquals(fixture.notices.length, 1);
+  await fixture.end(link);
 });
 
 Deno.test("SentinelDriver falls back to Sentinels that it learned about when those of the URL fail", async () => {
-  const stage = new Stage(["s1"]);
-  stage.network.sentinel("s1", [{ at: "m" }], ["s2", "s3"]);
-  const server = stage.network.server("m");
-  const learned = stage.network.sentinel("s2", [{ at: "m" }]);
-  const link = await stage.connect();
-  await stage.settle();
+  const fixture = new Fixture(["s1"]);
+  fixture.network.sentinel("s1", [{ at: "m" }], ["s2", "s3"]);
+  const server = fixture.network.server("m");
+  const learned = fixture.network.sentinel("s2", [{ at: "m" }]);
+  const link = await fixture.connect();
+  await fixture.settle();
   assertEquals(learned.peers.length, 0);
   await link.end(new Error("enough"));
-  stage.network.host("s1").accept = () => new Error("gone for good");
-  const next = await stage.connect();
-  await stage.settle();
+  fixture.network.host("s1").accept = () => new Error("gone for good");
+  const next = await fixture.connect();
+  await fixture.settle();
   assertEquals(server.peers.length, 2);
-  assertEquals(stage.network.listeners("s2").length, 1);
-  await stage.end(next);
+  assertEquals(fixture.network.listeners("s2").length, 1);
+  await fixture.end(next);
 });
 
 Deno.test("SentinelDriver explains a Sentinel's refusal without showing a password", async () => {
@@ -719,86 +723,93 @@ Deno.test("SentinelDriver explains a Sentinel's refusal without showing a passwo
     ],
   ];
   for (const [command, answer, words] of cases) {
-    const stage = new Stage(["s1"], { username: "u", password: "S3CRET" });
-    const sentinel = stage.network.sentinel("s1", [{ at: "m" }]);
+    const fixture = new Fixture(["s1"], { username: "u", password: "S3CRET" });
+    const sentinel = fixture.network.sentinel("s1", [{ at: "m" }]);
     const { accept } = sentinel;
     sentinel.accept = (peer) => {
       accept(peer);
       peer.answers[command] = answer;
     };
-    const error = await assertRejects(() => stage.connect(), RedisError, words);
+    const error = await assertRejects(
+      () => fixture.connect(),
+      RedisError,
+      words,
+    );
     assertStringIncludes(error.message, "Sentinel s1:26379");
     assert(sentinel.peers[0]!.commands.includes("AUTH u S3CRET"));
     assert(!isRetriable(error));
     assert(!Deno.inspect(error).includes("S3CRET"), Deno.inspect(error));
-    assert(!Deno.inspect(stage.driver, { depth: 9 }).includes("S3CRET"));
-    await stage.end();
+    assert(!Deno.inspect(fixture.driver, { depth: 9 }).includes("S3CRET"));
+    await fixture.end();
   }
 });
 
 Deno.test("SentinelDriver names sentinel.tls where a Sentinel does not speak TLS, or requires it", async () => {
-  const stage = new Stage(["s1"], { tls: tlsSources({}, {}) });
-  stage.network.host("s1").accept = () =>
+  const fixture = new Fixture(["s1"], { tls: tlsSources({}, {}) });
+  fixture.network.host("s1").accept = () =>
     new Deno.errors.InvalidData("received corrupt message");
   const error = await assertRejects(
-    () => stage.connect(),
+    () => fixture.connect(),
     ConfigurationError,
     "it does not speak TLS",
   );
   assertStringIncludes(error.message, "`sentinel.tls`: as with the servers");
-  stage.network.host("s1").isBlackHole = true;
-  const silent = assertRejects(() => stage.connect(), RedisConnectionError);
-  await stage.runtime.advance(5000);
+  fixture.network.host("s1").isBlackHole = true;
+  const silent = assertRejects(() => fixture.connect(), RedisConnectionError);
+  await fixture.runtime.advance(5000);
   assertStringIncludes((await silent).message, "`sentinel.tls`");
-  await stage.end();
+  await fixture.end();
 });
 
 Deno.test("SentinelDriver treats a malformed reply as a transient failure", async () => {
   for (const answer of ["+OK\r\n", "*1\r\n:1\r\n", "*1\r\n*0\r\n"]) {
-    const stage = new Stage(["s1"]);
-    stage.network.host("s1").accept = (peer) => {
+    const fixture = new Fixture(["s1"]);
+    fixture.network.host("s1").accept = (peer) => {
       peer.answers["SENTINEL MASTERS"] = answer;
     };
-    await assertRejects(() => stage.connect(), RedisConnectionError, "Read");
-    await stage.end();
+    await assertRejects(() => fixture.connect(), RedisConnectionError, "Read");
+    await fixture.end();
   }
 });
 
 Deno.test("SentinelDriver names the missing permission, for Sentinels and for the master", async () => {
   const refusal = new Deno.errors.NotCapable("Requires net access");
-  const stage = new Stage(["s1", "s2"]);
+  const fixture = new Fixture(["s1", "s2"]);
   for (const name of ["s1", "s2"]) {
-    stage.network.host(name).accept = () => refusal;
+    fixture.network.host(name).accept = () => refusal;
   }
   await assertRejects(
-    () => stage.connect(),
+    () => fixture.connect(),
     ConfigurationError,
     "--allow-net=s1:26379",
   );
   // If another Sentinel answers, it is a notice.
-  stage.network.sentinel("s2", [{ at: "m" }]);
-  stage.network.server("m");
-  await stage.end(await stage.connect());
-  assertStringIncludes(stage.notices[0]!.message, "--allow-net=s1:26379");
-  stage.network.host("m").accept = () => refusal;
-  const error = await assertRejects(() => stage.connect(), ConfigurationError);
+  fixture.network.sentinel("s2", [{ at: "m" }]);
+  fixture.network.server("m");
+  await fixture.end(await fixture.connect());
+  assertStringIncludes(fixture.notices[0]!.message, "--allow-net=s1:26379");
+  fixture.network.host("m").accept = () => refusal;
+  const error = await assertRejects(
+    () => fixture.connect(),
+    ConfigurationError,
+  );
   assertStringIncludes(error.message, "--allow-net=m:6379");
   assertStringIncludes(error.message, "the Sentinels announce it");
-  await stage.end();
+  await fixture.end();
 });
 
 Deno.test("keepAlive(false) lets no connection of a link keep the process alive, and the watch never does", async () => {
-  const stage = new Stage(["s1"]);
-  stage.network.sentinel("s1", [{ at: "m" }]);
-  stage.network.server("m");
-  const link = await stage.connect();
-  await stage.settle();
-  assert(!stage.network.listeners("s1")[0]!.transport.isRef);
+  const fixture = new Fixture(["s1"]);
+  fixture.network.sentinel("s1", [{ at: "m" }]);
+  fixture.network.server("m");
+  const link = await fixture.connect();
+  await fixture.settle();
+  assert(!fixture.network.listeners("s1")[0]!.transport.isRef);
   link.keepAlive(false);
-  for (const { transport } of stage.network.peers) {
+  for (const { transport } of fixture.network.peers) {
     assert(transport.closed > 0 || !transport.isRef);
   }
   link.keepAlive(true);
-  assert(stage.network.host("m").peers[0]!.transport.isRef);
-  await stage.end(link);
+  assert(fixture.network.host("m").peers[0]!.transport.isRef);
+  await fixture.end(link);
 });

@@ -28,7 +28,7 @@ import {
 import { FakeRuntime } from "../../support/fake_runtime.ts";
 import { turn } from "../../support/turn.ts";
 
-class Stage {
+class Fixture {
   readonly network = new FakeNetwork();
   readonly runtime = new FakeRuntime({ dial: this.network.dial });
   readonly notices: Error[] = [];
@@ -69,14 +69,14 @@ class Stage {
 }
 
 Deno.test("openConnection sends the handshake in one write, in order", async () => {
-  const stage = new Stage();
-  const connection = await stage.open({
+  const fixture = new Fixture();
+  const connection = await fixture.open({
     db: 3,
     username: "u",
     password: "p",
     clientName: "n",
   });
-  const peer = stage.network.peer(0);
+  const peer = fixture.network.peer(0);
   assertEquals(peer.commands, [
     "AUTH u p",
     "SELECT 3",
@@ -84,20 +84,20 @@ Deno.test("openConnection sends the handshake in one write, in order", async () 
     "PING",
   ]);
   assertEquals(peer.transport.writes, 1);
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("openConnection sends only what the options ask for", async () => {
-  const stage = new Stage();
-  const connection = await stage.open();
-  assertEquals(stage.network.peer(0).commands, ["PING"]);
-  await stage.end(connection);
-  const other = new Stage();
+  const fixture = new Fixture();
+  const connection = await fixture.open();
+  assertEquals(fixture.network.peer(0).commands, ["PING"]);
+  await fixture.end(connection);
+  const other = new Fixture();
   const second = await other.open({ password: "p" });
   assertEquals(other.network.peer(0).commands, ["AUTH p", "PING"]);
   await other.end(second);
   // A user without a password is not the default user.
-  const named = new Stage();
+  const named = new Fixture();
   const third = await named.open({ username: "u" });
   assertEquals(named.network.peer(0).commands, ["AUTH u ", "PING"]);
   await named.end(third);
@@ -177,21 +177,21 @@ Deno.test("openConnection adds advice to the server's errors", async () => {
     ],
   ];
   for (const [command, reply, options, code, words] of cases) {
-    const stage = new Stage();
-    stage.network.onDial = (peer) => {
+    const fixture = new Fixture();
+    fixture.network.onDial = (peer) => {
       peer.answers[command] = `${reply}\r\n`;
       // Every later command of the handshake is refused, too.
       if (command === "AUTH") peer.answers.PING = "-NOAUTH first\r\n";
     };
     const error = await assertRejects(
-      () => stage.open(options),
+      () => fixture.open(options),
       RedisError,
       words,
     );
     assertEquals(error.code, code);
     assertStringIncludes(error.message, reply.slice(1).split(", with")[0]!);
     assert(!error.message.includes("secret"));
-    await stage.end();
+    await fixture.end();
   }
 });
 
@@ -204,22 +204,22 @@ Deno.test("openConnection classifies a refusal before it masks the password in i
     ["-BUSY Redis is busy", "B", "**USY Redis"],
   ];
   for (const [reply, password, shown] of cases) {
-    const stage = new Stage();
-    stage.network.onDial = (peer) => {
+    const fixture = new Fixture();
+    fixture.network.onDial = (peer) => {
       peer.answers.AUTH = `${reply}\r\n`;
     };
-    const error = await assertRejects(() => stage.open({ password }), Error);
+    const error = await assertRejects(() => fixture.open({ password }), Error);
     assert(isRetriable(error), error.message);
     assertStringIncludes(error.message, shown);
     assert(!Deno.inspect(error).includes(reply.slice(1)), Deno.inspect(error));
-    await stage.end();
+    await fixture.end();
   }
-  const stage = new Stage();
-  stage.network.onDial = (peer) => {
+  const fixture = new Fixture();
+  fixture.network.onDial = (peer) => {
     peer.answers.AUTH = "-WRONGPASS invalid username-password pair\r\n";
   };
   const wrong = await assertRejects(
-    () => stage.open({ password: "WRONGPASS" }),
+    () => fixture.open({ password: "WRONGPASS" }),
     RedisError,
     "** invalid username-password pair",
   );
@@ -227,12 +227,12 @@ Deno.test("openConnection classifies a refusal before it masks the password in i
   assertStringIncludes(wrong.message, "check the user name");
   // The same if the next password may be right.
   const error = await assertRejects(
-    () => stage.open({ credentials: () => ({ password: "pair" }) }),
+    () => fixture.open({ credentials: () => ({ password: "pair" }) }),
     RedisConnectionError,
     "with what credentials() returned: WRONGPASS invalid username-password **",
   );
   assert(!Deno.inspect(error).includes("pair"), Deno.inspect(error));
-  await stage.end();
+  await fixture.end();
 });
 
 Deno.test("openConnection reports too many clients as transient, whatever was sent first", async () => {
@@ -245,69 +245,69 @@ Deno.test("openConnection reports too many clients as transient, whatever was se
       ["PING", {}],
     ] as const
   ) {
-    const stage = new Stage();
-    stage.network.onDial = (peer) => {
+    const fixture = new Fixture();
+    fixture.network.onDial = (peer) => {
       peer.answers[command] = "-ERR max number of clients reached\r\n";
     };
     const error = await assertRejects(
-      () => stage.open(options),
+      () => fixture.open(options),
       RedisError,
       "max number of clients reached",
     );
     assert(isRetriable(error), error.message);
-    assertEquals(stage.notices, []);
-    await stage.end();
+    assertEquals(fixture.notices, []);
+    await fixture.end();
   }
 });
 
 Deno.test("openConnection reports a refused client name, and continues", async () => {
-  const stage = new Stage();
-  stage.network.onDial = (peer) => {
+  const fixture = new Fixture();
+  fixture.network.onDial = (peer) => {
     peer.answers.CLIENT = "-NOPERM no\r\n";
   };
-  const connection = await stage.open({ clientName: "n" });
-  assertEquals(stage.notices.map(({ message }) => message), [
+  const connection = await fixture.open({ clientName: "n" });
+  assertEquals(fixture.notices.map(({ message }) => message), [
     "NOPERM no (what would allow it: ACL SETUSER default +client|setname)",
   ]);
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("openConnection refuses a peer that is not a Redis server", async () => {
   for (const words of ["HTTP/1.1 400 Bad Request\r\n", "+HELLO\r\n", "\x15"]) {
-    const stage = new Stage();
-    stage.network.onDial = (peer) => {
+    const fixture = new Fixture();
+    fixture.network.onDial = (peer) => {
       peer.answers.PING = words;
     };
     await assertRejects(
-      () => stage.open(),
+      () => fixture.open(),
       ConfigurationError,
       "does not speak Redis's protocol",
     );
-    await stage.end();
+    await fixture.end();
   }
 });
 
 Deno.test("openConnection gives up on a silent peer after connectTimeout", async () => {
-  const stage = new Stage();
-  stage.network.onDial = (peer) => {
+  const fixture = new Fixture();
+  fixture.network.onDial = (peer) => {
     peer.answers.PING = null;
   };
   const opening = assertRejects(
-    () => stage.open({ connectTimeout: 300 }),
+    () => fixture.open({ connectTimeout: 300 }),
     RedisConnectionError,
     "no answer within 300 ms",
   );
-  await stage.runtime.advance(299);
-  assertEquals(stage.network.peer(0).transport.closed, 0);
-  await stage.runtime.advance(1);
+  await fixture.runtime.advance(299);
+  assertEquals(fixture.network.peer(0).transport.closed, 0);
+  await fixture.runtime.advance(1);
   await opening;
-  await stage.end();
+  await fixture.end();
 });
 
 Deno.test("openConnection gives up on a dial that hangs, and closes a late connection", async () => {
   const late = Promise.withResolvers<void>();
-  const stage = new Stage();
-  const network = stage.network;
+  const fixture = new Fixture();
+  const network = fixture.network;
   const runtime = new FakeRuntime({
     dial: async (address, signal) => {
       await late.promise;
@@ -315,7 +315,7 @@ Deno.test("openConnection gives up on a dial that hangs, and closes a late conne
     },
   });
   const opening = assertRejects(
-    () => stage.open({ runtime }),
+    () => fixture.open({ runtime }),
     RedisConnectionError,
     "connectTimeout",
   );
@@ -329,63 +329,63 @@ Deno.test("openConnection gives up on a dial that hangs, and closes a late conne
 
 Deno.test("openConnection obeys its signal: before, during the dial, during the handshake", async () => {
   const reason = new Error("not wanted any more");
-  const aborted = new Stage();
+  const aborted = new Fixture();
   assertStrictEquals(
     await assertRejects(() => aborted.open({}, AbortSignal.abort(reason))),
     reason,
   );
   assertEquals(aborted.network.peers.length, 0);
   for (const isBlackHole of [true, false]) {
-    const stage = new Stage();
-    stage.network.isBlackHole = isBlackHole;
-    stage.network.onDial = (peer) => {
+    const fixture = new Fixture();
+    fixture.network.isBlackHole = isBlackHole;
+    fixture.network.onDial = (peer) => {
       peer.answers.PING = null;
     };
     const controller = new AbortController();
-    const opening = assertRejects(() => stage.open({}, controller.signal));
+    const opening = assertRejects(() => fixture.open({}, controller.signal));
     await turn();
     controller.abort(reason);
     assertStrictEquals(await opening, reason);
-    assertEquals(stage.network.aborted, isBlackHole ? 1 : 0);
-    await stage.end();
+    assertEquals(fixture.network.aborted, isBlackHole ? 1 : 0);
+    await fixture.end();
   }
 });
 
 Deno.test("openConnection names a missing permission, and an unreachable address", async () => {
-  const stage = new Stage();
-  stage.network.onDial = () => new Deno.errors.NotCapable("Requires net");
+  const fixture = new Fixture();
+  fixture.network.onDial = () => new Deno.errors.NotCapable("Requires net");
   await assertRejects(
-    () => stage.open(),
+    () => fixture.open(),
     ConfigurationError,
     "--allow-net=redis.test:6379",
   );
-  stage.network.onDial = () => new Deno.errors.ConnectionRefused("refused");
+  fixture.network.onDial = () => new Deno.errors.ConnectionRefused("refused");
   const error = await assertRejects(
-    () => stage.open(),
+    () => fixture.open(),
     RedisConnectionError,
     "redis.test:6379: refused",
   );
   assertInstanceOf(error.cause, Deno.errors.ConnectionRefused);
-  await stage.end();
+  await fixture.end();
 });
 
 Deno.test("Connection writes the rest of a partial write", async () => {
-  const stage = new Stage();
-  stage.network.onDial = ({ transport }) => {
+  const fixture = new Fixture();
+  fixture.network.onDial = ({ transport }) => {
     transport.maxWrite = 7;
   };
-  const connection = await stage.open();
+  const connection = await fixture.open();
   assertEquals(
     await connection.request(["GET", "k".repeat(100)]),
     `value of ${"k".repeat(100)}`,
   );
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("Connection sends the commands of one turn in one write, and those added meanwhile in the next", async () => {
-  const stage = new Stage();
-  const connection = await stage.open();
-  const { transport, commands } = stage.network.peer(0);
+  const fixture = new Fixture();
+  const connection = await fixture.open();
+  const { transport, commands } = fixture.network.peer(0);
   transport.stall();
   const first = [
     connection.request(["GET", 1]),
@@ -406,13 +406,13 @@ Deno.test("Connection sends the commands of one turn in one write, and those add
   ]);
   assertEquals(commands.slice(1), ["GET 1", "GET 2", "GET 3", "GET 4"]);
   assertEquals(transport.writes, 3);
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("Connection matches replies first in, first out, errors included", async () => {
-  const stage = new Stage();
-  const connection = await stage.open();
-  const peer = stage.network.peer(0);
+  const fixture = new Fixture();
+  const connection = await fixture.open();
+  const peer = fixture.network.peer(0);
   for (const name of ["A", "B", "C"]) peer.answers[name] = null;
   const replies = Promise.allSettled([
     connection.request(["A"]),
@@ -434,13 +434,13 @@ Deno.test("Connection matches replies first in, first out, errors included", asy
     ["a", "ERR b", 3],
   );
   await connection.drained();
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("Connection explains MOVED, ASK and CROSSSLOT", async () => {
-  const stage = new Stage();
-  const connection = await stage.open();
-  const peer = stage.network.peer(0);
+  const fixture = new Fixture();
+  const connection = await fixture.open();
+  const peer = fixture.network.peer(0);
   for (const code of ["MOVED", "ASK", "CROSSSLOT"]) {
     peer.answers.GET = `-${code} 42 127.0.0.1:7001\r\n`;
     const error = await assertRejects(
@@ -451,26 +451,26 @@ Deno.test("Connection explains MOVED, ASK and CROSSSLOT", async () => {
     assertStringIncludes(error.message, "127.0.0.1:7001");
     assertStringIncludes(error.message, "use the option `cluster: true`");
   }
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("Connection.subscribe of many channels: an error answers the whole command", async () => {
-  const stage = new Stage();
-  const connection = await stage.open();
-  const peer = stage.network.peer(0);
+  const fixture = new Fixture();
+  const connection = await fixture.open();
+  const peer = fixture.network.peer(0);
   peer.answers.SUBSCRIBE = "-NOPERM no channel permission\r\n";
   const outcomes = await Promise.allSettled([
     connection.subscribe(["a", "b", "c"]),
     connection.request(["GET", "k"]),
   ]);
   assertEquals(outcomes.map(({ status }) => status), ["rejected", "fulfilled"]);
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("Connection confirms SUBSCRIBE, UNSUBSCRIBE and SUBSCRIBE of one channel first in, first out", async () => {
-  const stage = new Stage();
-  const connection = await stage.open();
-  const peer = stage.network.peer(0);
+  const fixture = new Fixture();
+  const connection = await fixture.open();
+  const peer = fixture.network.peer(0);
   peer.answers.SUBSCRIBE = peer.answers.UNSUBSCRIBE = null;
   const log: string[] = [];
   const calls = [
@@ -499,12 +499,12 @@ Deno.test("Connection confirms SUBSCRIBE, UNSUBSCRIBE and SUBSCRIBE of one chann
   peer.say(confirmation);
   await Promise.all(calls);
   assertEquals(log, ["first", "second", "third"]);
-  assertEquals(stage.messages, [["k", "between"]]);
-  await stage.end(connection);
+  assertEquals(fixture.messages, [["k", "between"]]);
+  await fixture.end(connection);
 });
 
 Deno.test("openConnection refuses a server without sharded channels, if they are needed and the ACL lets it ask", async () => {
-  const stage = new Stage();
+  const fixture = new Fixture();
   // The wording of Redis 6, Redis 5 and a proxy without PUBSUB.
   for (
     const words of [
@@ -513,34 +513,34 @@ Deno.test("openConnection refuses a server without sharded channels, if they are
       "unknown command `PUBSUB`, with args beginning with: `SHARDNUMSUB`, ",
     ]
   ) {
-    stage.network.onDial = (peer) => {
+    fixture.network.onDial = (peer) => {
       peer.answers.PUBSUB = `-ERR ${words}\r\n`;
     };
     await assertRejects(
-      () => stage.open({ sharded: true }),
+      () => fixture.open({ sharded: true }),
       ConfigurationError,
       "Redis 7",
     );
   }
-  await stage.end(await stage.open());
-  stage.network.onDial = (peer) => {
+  await fixture.end(await fixture.open());
+  fixture.network.onDial = (peer) => {
     peer.answers.PUBSUB = "-NOPERM no permissions\r\n";
   };
   // It is reported, and the first subscription decides.
-  const connection = await stage.open({ sharded: true });
-  assertEquals(stage.notices.map(({ message }) => message.slice(0, 6)), [
+  const connection = await fixture.open({ sharded: true });
+  assertEquals(fixture.notices.map(({ message }) => message.slice(0, 6)), [
     "NOPERM",
   ]);
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("Connection never counts the drop of a sharded channel as an answer: requested or not, it looks the same", async () => {
-  const stage = new Stage();
+  const fixture = new Fixture();
   const dropped: string[] = [];
-  const connection = await stage.open({ sharded: true }, undefined, {
+  const connection = await fixture.open({ sharded: true }, undefined, {
     onDropped: (channel) => dropped.push(channel),
   });
-  const peer = stage.network.peer(0);
+  const peer = fixture.network.peer(0);
   const drop = (channel: string): string =>
     array(bulk("sunsubscribe"), bulk(channel), ":0\r\n");
   peer.answers.SSUBSCRIBE = array(bulk("ssubscribe"), bulk("a"), ":1\r\n") +
@@ -548,7 +548,7 @@ Deno.test("Connection never counts the drop of a sharded channel as an answer: r
   await connection.subscribe(["a", "b"]);
   peer.say(array(bulk("smessage"), bulk("a"), bulk("v")) + drop("b"));
   await turn();
-  assertEquals([stage.messages, dropped], [[["a", "v"]], ["b"]]);
+  assertEquals([fixture.messages, dropped], [[["a", "v"]], ["b"]]);
 
   // As measured: the slot moves away, then SUNSUBSCRIBE arrives and is refused;
   // and the same without a refusal.
@@ -568,26 +568,29 @@ Deno.test("Connection never counts the drop of a sharded channel as an answer: r
     await unsubscribed;
     assertEquals(await last, "value of k");
   }
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("Connection reads a list that looks like a drop as a value if it cannot subscribe", async () => {
-  const stage = new Stage();
-  const connection = await stage.open({ sharded: true }, undefined, {
+  const fixture = new Fixture();
+  const connection = await fixture.open({ sharded: true }, undefined, {
     onMessage: undefined as never,
   });
-  stage.network.peer(0).answers.LRANGE = array(bulk("sunsubscribe"), bulk("a"));
+  fixture.network.peer(0).answers.LRANGE = array(
+    bulk("sunsubscribe"),
+    bulk("a"),
+  );
   assertEquals(await connection.request(["LRANGE", "l", 0, -1]), [
     "sunsubscribe",
     "a",
   ]);
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("Connection ends on a confirmation of the wrong kind", async () => {
-  const stage = new Stage();
-  const connection = await stage.open();
-  stage.network.peer(0).answers.SUBSCRIBE = array(
+  const fixture = new Fixture();
+  const connection = await fixture.open();
+  fixture.network.peer(0).answers.SUBSCRIBE = array(
     bulk("unsubscribe"),
     bulk("k"),
     ":0\r\n",
@@ -597,16 +600,16 @@ Deno.test("Connection ends on a confirmation of the wrong kind", async () => {
     RedisConnectionError,
     "to subscribe",
   );
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("Connection ends with an error that the server sends unasked", async () => {
-  const stage = new Stage();
-  const connection = await stage.open();
-  stage.network.peer(0).say("-ERR max number of clients reached\r\n");
+  const fixture = new Fixture();
+  const connection = await fixture.open();
+  fixture.network.peer(0).say("-ERR max number of clients reached\r\n");
   assertInstanceOf(await connection.ended, RedisError);
-  await stage.end(connection);
-  const other = new Stage();
+  await fixture.end(connection);
+  const other = new Fixture();
   const second = await other.open();
   other.network.peer(0).say("+OK\r\n");
   assertStringIncludes((await second.ended).message, "reply to no command");
@@ -620,9 +623,9 @@ Deno.test("Connection ends when the peer closes it, a read or a write fails, or 
     [(peer) => peer.say("garbage\r\n"), "should begin"],
   ];
   for (const [act, words] of cases) {
-    const stage = new Stage();
-    const connection = await stage.open();
-    const peer = stage.network.peer(0);
+    const fixture = new Fixture();
+    const connection = await fixture.open();
+    const peer = fixture.network.peer(0);
     peer.answers.GET = null;
     const pending = [1, 2, 3].map((key) =>
       assertRejects(
@@ -644,115 +647,115 @@ Deno.test("Connection ends when the peer closes it, a read or a write fails, or 
     );
     // Later calls of end() change nothing.
     connection.keepAlive(true);
-    await stage.end(connection);
+    await fixture.end(connection);
     assertStrictEquals(connection.reason, reason);
   }
 });
 
 Deno.test("Connection.finished waits for a write that hangs", async () => {
-  const stage = new Stage();
-  const connection = await stage.open();
-  stage.network.peer(0).transport.stall();
+  const fixture = new Fixture();
+  const connection = await fixture.open();
+  fixture.network.peer(0).transport.stall();
   const request = assertRejects(() => connection.request(["GET", "k"]));
   await turn();
-  await stage.end(connection);
+  await fixture.end(connection);
   await request;
 });
 
 Deno.test("Connection probes after one heartbeat, and ends after a second", async () => {
-  const stage = new Stage();
-  const connection = await stage.open({ heartbeat: 1000 });
-  const peer = stage.network.peer(0);
+  const fixture = new Fixture();
+  const connection = await fixture.open({ heartbeat: 1000 });
+  const peer = fixture.network.peer(0);
   peer.answers.PING = null;
-  await stage.runtime.advance(999);
+  await fixture.runtime.advance(999);
   assertEquals(peer.commands, ["PING"]);
-  await stage.runtime.advance(1);
+  await fixture.runtime.advance(1);
   assertEquals(peer.commands, ["PING", "PING"]);
-  await stage.runtime.advance(999);
+  await fixture.runtime.advance(999);
   assertEquals(connection.reason, undefined);
-  await stage.runtime.advance(1);
+  await fixture.runtime.advance(1);
   assertStringIncludes(connection.reason?.message ?? "", "silent for 2000 ms");
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("Connection survives if any byte follows the probe", async () => {
-  const stage = new Stage();
-  const connection = await stage.open({ heartbeat: 1000 });
-  const peer = stage.network.peer(0);
+  const fixture = new Fixture();
+  const connection = await fixture.open({ heartbeat: 1000 });
+  const peer = fixture.network.peer(0);
   peer.answers.PING = null;
-  await stage.runtime.advance(1900);
+  await fixture.runtime.advance(1900);
   // Half a message is a sign of life.
   peer.say("*3\r\n$7\r\nmess");
-  await stage.runtime.advance(1999);
+  await fixture.runtime.advance(1999);
   assertEquals(connection.reason, undefined);
   assertEquals(peer.commands.length, 3);
   peer.say("age\r\n$1\r\nk\r\n$1\r\nv\r\n");
-  await stage.runtime.advance(900);
+  await fixture.runtime.advance(900);
   assertEquals(connection.reason, undefined);
-  assertEquals(stage.messages, [["k", "v"]]);
-  await stage.end(connection);
+  assertEquals(fixture.messages, [["k", "v"]]);
+  await fixture.end(connection);
 });
 
 Deno.test("Connection does not probe while bytes arrive", async () => {
-  const stage = new Stage();
-  const connection = await stage.open({ heartbeat: 1000 });
-  const peer = stage.network.peer(0);
+  const fixture = new Fixture();
+  const connection = await fixture.open({ heartbeat: 1000 });
+  const peer = fixture.network.peer(0);
   for (let i = 0; i < 10; i++) {
-    await stage.runtime.advance(900);
+    await fixture.runtime.advance(900);
     peer.say(message("k", "v"));
   }
   assertEquals(peer.commands, ["PING"]);
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("Connection survives while a long command is accepted bit by bit, and ends when that stops", async () => {
-  const stage = new Stage();
-  const connection = await stage.open({ heartbeat: 1000 });
-  const { transport } = stage.network.peer(0);
+  const fixture = new Fixture();
+  const connection = await fixture.open({ heartbeat: 1000 });
+  const { transport } = fixture.network.peer(0);
   transport.maxWrite = 100;
   transport.stall();
   const stored = connection.request(["SET", "k", "v".repeat(9000)])
     .catch((error) => error);
   for (let i = 0; i < 9; i++) {
-    await stage.runtime.advance(900);
+    await fixture.runtime.advance(900);
     transport.resume();
     transport.stall();
   }
   assertEquals(connection.reason, undefined);
-  await stage.runtime.advance(2000);
+  await fixture.runtime.advance(2000);
   assertInstanceOf(connection.reason, RedisConnectionError);
   assertStrictEquals(await stored, connection.reason);
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("Connection tolerates a late timer: the answer may be unread", async () => {
-  const stage = new Stage();
-  const connection = await stage.open({ heartbeat: 1000 });
-  const peer = stage.network.peer(0);
+  const fixture = new Fixture();
+  const connection = await fixture.open({ heartbeat: 1000 });
+  const peer = fixture.network.peer(0);
   peer.answers.PING = null;
-  await stage.runtime.advance(1000);
-  await stage.runtime.block(5000);
+  await fixture.runtime.advance(1000);
+  await fixture.runtime.block(5000);
   assertEquals(connection.reason, undefined);
   peer.say("+PONG\r\n");
-  await stage.runtime.advance(600);
+  await fixture.runtime.advance(600);
   assertEquals(connection.reason, undefined);
   // A peer that stays silent still ends the connection.
-  await stage.runtime.advance(3000);
+  await fixture.runtime.advance(3000);
   assertInstanceOf(connection.reason, RedisConnectionError);
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 /** Sends `text` every `every` milliseconds, until the connection ends or for `ms` milliseconds. */
 async function chatter(
-  stage: Stage,
+  fixture: Fixture,
   connection: Connection,
   { text, every, ms }: { text: string; every: number; ms: number },
 ): Promise<number> {
-  const peer = stage.network.peer(0);
+  const peer = fixture.network.peer(0);
   let passed = 0;
   for (; passed < ms && connection.reason === undefined; passed += every) {
     if (text !== "") peer.say(text);
-    await stage.runtime.advance(every);
+    await fixture.runtime.advance(every);
   }
   return passed;
 }
@@ -767,29 +770,29 @@ Deno.test("Connection ends when a command is not answered within two heartbeats,
     ["PING", (connection) => connection.request(["PING", "nonce"])],
   ];
   for (const [name, send] of cases) {
-    const stage = new Stage();
-    const connection = await stage.open({ heartbeat: 1000 });
-    stage.network.peer(0).answers[name] = null;
+    const fixture = new Fixture();
+    const connection = await fixture.open({ heartbeat: 1000 });
+    fixture.network.peer(0).answers[name] = null;
     const sent = assertRejects(
       () => send(connection),
       RedisConnectionError,
       `it did not answer ${name} within 2000 ms`,
     );
-    const passed = await chatter(stage, connection, {
+    const passed = await chatter(fixture, connection, {
       text: message("k", "v"),
       every: 100,
       ms: 10_000,
     });
     assertEquals(passed, 2000);
     await sent;
-    await stage.end(connection);
+    await fixture.end(connection);
   }
 });
 
 Deno.test("Connection measures a command's age from when it is the oldest and written", async () => {
-  const stage = new Stage();
-  const connection = await stage.open({ heartbeat: 1000 });
-  const peer = stage.network.peer(0);
+  const fixture = new Fixture();
+  const connection = await fixture.open({ heartbeat: 1000 });
+  const peer = fixture.network.peer(0);
   peer.answers.GET = null;
   const text = message("k", "v");
   // Each is answered in time, although the last waits ten times as long.
@@ -797,7 +800,7 @@ Deno.test("Connection measures a command's age from when it is the oldest and wr
     Array.from({ length: 10 }, (_, key) => connection.request(["GET", key])),
   );
   for (let key = 0; key < 10; key++) {
-    await chatter(stage, connection, { text, every: 100, ms: 1900 });
+    await chatter(fixture, connection, { text, every: 100, ms: 1900 });
     peer.say(bulk(`value of ${key}`));
   }
   assertEquals((await replies).at(-1), "value of 9");
@@ -807,21 +810,21 @@ Deno.test("Connection measures a command's age from when it is the oldest and wr
   for (; connection.reason === undefined; age += 100) {
     connection.request(["GET", age]).catch(() => {});
     peer.say(text);
-    await stage.runtime.advance(100);
+    await fixture.runtime.advance(100);
   }
   assertEquals(age, 2000);
   await lost;
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("Connection counts each confirmation of a SUBSCRIBE as progress", async () => {
-  const stage = new Stage();
-  const connection = await stage.open({ heartbeat: 1000 });
-  const peer = stage.network.peer(0);
+  const fixture = new Fixture();
+  const connection = await fixture.open({ heartbeat: 1000 });
+  const peer = fixture.network.peer(0);
   peer.answers.SUBSCRIBE = null;
   const subscribed = connection.subscribe(["a", "b", "c"]);
   for (const channel of ["a", "b", "c"]) {
-    await chatter(stage, connection, {
+    await chatter(fixture, connection, {
       text: message("k", "v"),
       every: 100,
       ms: 1900,
@@ -829,7 +832,7 @@ Deno.test("Connection counts each confirmation of a SUBSCRIBE as progress", asyn
     peer.say(array(bulk("subscribe"), bulk(channel), ":1\r\n"));
   }
   await subscribed;
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("Connection waits for a confirmation behind a backlog of messages, with a limit", async () => {
@@ -838,21 +841,21 @@ Deno.test("Connection waits for a confirmation behind a backlog of messages, wit
     every: 500,
     ms: 10_000,
   };
-  const stage = new Stage();
-  const connection = await stage.open({ heartbeat: 1000 });
-  const peer = stage.network.peer(0);
+  const fixture = new Fixture();
+  const connection = await fixture.open({ heartbeat: 1000 });
+  const peer = fixture.network.peer(0);
   peer.answers.SUBSCRIBE = null;
   const subscribed = connection.subscribe(["a"]);
-  await chatter(stage, connection, { ...backlog, ms: 5000 });
+  await chatter(fixture, connection, { ...backlog, ms: 5000 });
   peer.say(array(bulk("subscribe"), bulk("a"), ":1\r\n"));
   await subscribed;
   const lost = assertRejects(() => connection.subscribe(["b"]));
-  assertEquals(await chatter(stage, connection, backlog), 6000);
+  assertEquals(await chatter(fixture, connection, backlog), 6000);
   await lost;
-  await stage.end(connection);
+  await fixture.end(connection);
 
   // After a burst nothing is queued: the answer would have arrived.
-  const other = new Stage();
+  const other = new Fixture();
   const second = await other.open({ heartbeat: 1000 });
   other.network.peer(0).answers.SUBSCRIBE = null;
   const late = assertRejects(() => second.subscribe(["a"]));
@@ -868,38 +871,38 @@ Deno.test("Connection waits for a confirmation behind a backlog of messages, wit
 });
 
 Deno.test("Connection waits for a slow message in front of an answer", async () => {
-  const stage = new Stage();
-  const connection = await stage.open({ heartbeat: 1000 });
-  const peer = stage.network.peer(0);
+  const fixture = new Fixture();
+  const connection = await fixture.open({ heartbeat: 1000 });
+  const peer = fixture.network.peer(0);
   peer.answers.SUBSCRIBE = null;
   const subscribed = connection.subscribe(["a"]);
   const text = message("k", "v".repeat(9000));
   for (let at = 0; at < text.length; at += 1000) {
-    await stage.runtime.advance(900);
+    await fixture.runtime.advance(900);
     peer.say(text.slice(at, at + 1000));
   }
   peer.say(array(bulk("subscribe"), bulk("a"), ":1\r\n"));
   await subscribed;
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("Connection waits for a large reply that arrives slowly, and sends no PING into it", async () => {
-  const stage = new Stage();
-  const connection = await stage.open({ heartbeat: 1000 });
-  const peer = stage.network.peer(0);
+  const fixture = new Fixture();
+  const connection = await fixture.open({ heartbeat: 1000 });
+  const peer = fixture.network.peer(0);
   peer.answers.MGET = null;
   const values = Array.from({ length: 30 }, (_, key) => `${key} `.repeat(1000));
   const read = connection.request(["MGET", ...values.keys()]);
-  await stage.runtime.advance(900);
+  await fixture.runtime.advance(900);
   const { length } = peer.commands;
   peer.say(`*${values.length}\r\n`);
   for (const value of values) {
-    await stage.runtime.advance(1900);
+    await fixture.runtime.advance(1900);
     peer.say(bulk(value));
   }
   assertEquals(await read, values);
   assertEquals(peer.commands.length, length);
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("Connection ends when a reply stalls, or only trickles", async () => {
@@ -910,9 +913,9 @@ Deno.test("Connection ends when a reply stalls, or only trickles", async () => {
     ["*2\r\n$1\r\nv\r\n", "", 2000],
   ];
   for (const [beginning, text, least] of cases) {
-    const stage = new Stage();
-    const connection = await stage.open({ heartbeat: 1000 });
-    const peer = stage.network.peer(0);
+    const fixture = new Fixture();
+    const connection = await fixture.open({ heartbeat: 1000 });
+    const peer = fixture.network.peer(0);
     peer.answers.LRANGE = beginning;
     const read = assertRejects(
       () => connection.request(["LRANGE", "list", 0, -1]),
@@ -920,7 +923,7 @@ Deno.test("Connection ends when a reply stalls, or only trickles", async () => {
       text === "" ? "silent for" : "it did not finish its answer to LRANGE",
     );
     await turn();
-    const passed = await chatter(stage, connection, {
+    const passed = await chatter(fixture, connection, {
       text,
       every: 100,
       ms: 100_000,
@@ -928,73 +931,73 @@ Deno.test("Connection ends when a reply stalls, or only trickles", async () => {
     assert(passed >= least && passed < least + 1000, String(passed));
     await read;
     assertEquals(peer.commands.length, 2);
-    await stage.end(connection);
+    await fixture.end(connection);
   }
 });
 
 Deno.test("Connection ends at once when an MGET is answered with the wrong number of values", async () => {
-  const stage = new Stage();
-  const connection = await stage.open();
-  stage.network.peer(0).answers.MGET = "*1048576\r\n+PONG\r\n";
+  const fixture = new Fixture();
+  const connection = await fixture.open();
+  fixture.network.peer(0).answers.MGET = "*1048576\r\n+PONG\r\n";
   await assertRejects(
     () => connection.request(["MGET", "a", "b"]),
     RedisConnectionError,
     "Read 1048576 values as the reply to an MGET of 2 keys",
   );
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("Connection tolerates an event loop that was blocked when a command was due", async () => {
-  const stage = new Stage();
-  const connection = await stage.open({ heartbeat: 1000 });
-  const peer = stage.network.peer(0);
+  const fixture = new Fixture();
+  const connection = await fixture.open({ heartbeat: 1000 });
+  const peer = fixture.network.peer(0);
   peer.answers.SUBSCRIBE = peer.answers.PING = null;
   const subscribed = connection.subscribe(["k"]);
-  await stage.runtime.advance(900);
+  await fixture.runtime.advance(900);
   peer.say(message("k", "v"));
-  await stage.runtime.block(5000);
+  await fixture.runtime.block(5000);
   assertEquals(connection.reason, undefined);
   peer.say(array(bulk("subscribe"), bulk("k"), ":1\r\n"));
   await subscribed;
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("Connection with a heartbeat of 0 waits without limit", async () => {
-  const stage = new Stage();
-  const connection = await stage.open({ heartbeat: 0 });
-  const peer = stage.network.peer(0);
+  const fixture = new Fixture();
+  const connection = await fixture.open({ heartbeat: 0 });
+  const peer = fixture.network.peer(0);
   peer.answers.GET = null;
   const reply = connection.request(["GET", "k"]);
-  await stage.runtime.advance(1e9);
+  await fixture.runtime.advance(1e9);
   assertEquals(peer.commands, ["PING", "GET k"]);
   peer.say(bulk("value"));
   assertEquals(await reply, "value");
-  await stage.end(connection);
+  await fixture.end(connection);
 });
 
 Deno.test("openConnection treats an extra reply after the last one as a lost connection", async () => {
   for (const extra of ["+OK\r\n", "garbage\r\n"]) {
-    const stage = new Stage();
-    stage.network.onDial = (peer) => {
+    const fixture = new Fixture();
+    fixture.network.onDial = (peer) => {
       peer.answers.PING = `+PONG\r\n${extra}`;
     };
     await assertRejects(
-      () => stage.open({ password: "p" }),
+      () => fixture.open({ password: "p" }),
       RedisConnectionError,
       "Lost the connection to Redis at redis.test:6379: Read ",
     );
-    await stage.end();
+    await fixture.end();
   }
 });
 
 Deno.test("Connection.keepAlive lets the process end, or not", async () => {
-  const stage = new Stage();
-  const connection = await stage.open();
-  const { transport } = stage.network.peer(0);
+  const fixture = new Fixture();
+  const connection = await fixture.open();
+  const { transport } = fixture.network.peer(0);
   assert(transport.isRef);
   connection.keepAlive(false);
   assert(!transport.isRef);
   connection.keepAlive(true);
   assert(transport.isRef);
-  await stage.end(connection);
+  await fixture.end(connection);
 });

@@ -35,7 +35,7 @@ function ask(provider: () => unknown, signal = NEVER) {
 }
 
 /** A fake server, and one connection to it. */
-class Stage {
+class Fixture {
   readonly network = new FakeNetwork();
   readonly runtime = new FakeRuntime({ dial: this.network.dial });
   readonly expiries: Date[] = [];
@@ -118,15 +118,15 @@ Deno.test("a provider that fails is retried, unless the failure is permanent", a
 });
 
 Deno.test("a provider that hangs is limited by connectTimeout, and by the signal", async () => {
-  const stage = new Stage();
+  const fixture = new Fixture();
   const opening = assertRejects(
-    () => stage.open(() => new Promise(() => {})),
+    () => fixture.open(() => new Promise(() => {})),
     RedisConnectionError,
     "no answer of credentials() within 5000 ms",
   );
-  await stage.runtime.advance(5000);
+  await fixture.runtime.advance(5000);
   await opening;
-  assertEquals([stage.network.peers.length, stage.runtime.timers], [0, 0]);
+  assertEquals([fixture.network.peers.length, fixture.runtime.timers], [0, 0]);
   const controller = new AbortController();
   const asked = assertRejects(() =>
     ask(() => new Promise(() => {}), controller.signal)
@@ -170,13 +170,13 @@ Deno.test("shareCalls makes one call at a time, and does not join one that timed
 });
 
 Deno.test("openConnection logs in with the provider's credentials, and reports when they expire", async () => {
-  const stage = new Stage();
-  const connection = await stage.open(() => ({
+  const fixture = new Fixture();
+  const connection = await fixture.open(() => ({
     password: "token",
     expiresAt: new Date(9),
   }));
-  assertEquals(stage.network.peer(0).commands, ["AUTH token", "PING"]);
-  assertEquals(stage.expiries, [new Date(9)]);
+  assertEquals(fixture.network.peer(0).commands, ["AUTH token", "PING"]);
+  assertEquals(fixture.expiries, [new Date(9)]);
   connection.end(new Error("end of the test"));
   await connection.finished();
 });
@@ -188,25 +188,25 @@ Deno.test("a refused password is transient with a provider, in the server's word
     "NOAUTH Authentication required.",
   ];
   for (const reply of replies) {
-    const stage = new Stage();
-    stage.network.onDial = (peer) => {
+    const fixture = new Fixture();
+    fixture.network.onDial = (peer) => {
       peer.answers.AUTH = `-${reply}\r\n`;
     };
     const error = await assertRejects(
-      () => stage.open(() => ({ username: "u", password: "S3CRET" })),
+      () => fixture.open(() => ({ username: "u", password: "S3CRET" })),
       RedisConnectionError,
       reply,
     );
     assertInstanceOf(error.cause, RedisError);
     assert(!Deno.inspect(error).includes("S3CRET"));
   }
-  const stage = new Stage();
-  stage.network.onDial = (peer) => {
+  const fixture = new Fixture();
+  fixture.network.onDial = (peer) => {
     peer.answers.AUTH =
       "-ERR unknown command 'AUTH', with args beginning with: 'u' 'S3CRET'\r\n";
   };
   const error = await assertRejects(
-    () => stage.open(() => ({ username: "u", password: "S3CRET" })),
+    () => fixture.open(() => ({ username: "u", password: "S3CRET" })),
     RedisError,
     "unknown command 'AUTH'",
   );

@@ -83,10 +83,10 @@ Deno.test("dial obeys its signal even if the runtime does not, and closes a late
           caFile: "/ca.pem",
         }),
       Error,
-      "called off",
+      "aborted by the test",
     );
     await turn();
-    abort.abort(new Error("called off"));
+    abort.abort(new Error("aborted by the test"));
     await failed;
     if (phase === "readTextFile") continue;
     const transport = new FakeTransport();

@@ -19,7 +19,7 @@ import {
 import { FakeRuntime } from "../../support/fake_runtime.ts";
 import { turn } from "../../support/turn.ts";
 
-class Stage {
+class Fixture {
   readonly network = new FakeNetwork();
   readonly runtime = new FakeRuntime({ dial: this.network.dial });
   readonly notices: Error[] = [];
@@ -57,25 +57,25 @@ class Stage {
 }
 
 Deno.test("TcpLink dials the subscribing connection on first use, once", async () => {
-  const stage = new Stage();
-  const link = await stage.connect();
+  const fixture = new Fixture();
+  const link = await fixture.connect();
   await link.fence();
   await link.unsubscribe(["k"]);
   await link.subscribe([]);
   assertEquals(await link.read([]), []);
   assertEquals(await link.read(["k", "l"]), ["value of k", "value of l"]);
-  assertEquals(stage.network.peers.length, 1);
+  assertEquals(fixture.network.peers.length, 1);
   await Promise.all([link.subscribe(["k"]), link.subscribe(["l"])]);
-  stage.subscriber.say(message("k", "v"));
+  fixture.subscriber.say(message("k", "v"));
   await turn();
-  assertEquals(stage.messages, [["k", "v"]]);
-  assertEquals(stage.network.peers.length, 2);
-  await stage.end(link);
+  assertEquals(fixture.messages, [["k", "v"]]);
+  assertEquals(fixture.network.peers.length, 2);
+  await fixture.end(link);
 });
 
 Deno.test("TcpLink sends calls in order, before the connection is open and after", async () => {
-  const stage = new Stage();
-  const link = await stage.connect();
+  const fixture = new Fixture();
+  const link = await fixture.connect();
   for (const known of [1, 5]) {
     await Promise.all([
       link.subscribe(["k"]),
@@ -83,20 +83,20 @@ Deno.test("TcpLink sends calls in order, before the connection is open and after
       link.fence(),
       link.subscribe(["k"]),
     ]);
-    const sent = stage.subscriber.commands.slice(known).map((command) =>
+    const sent = fixture.subscriber.commands.slice(known).map((command) =>
       command.replace(/^PING .*/, "PING")
     );
     assertEquals(sent, ["SUBSCRIBE k", "UNSUBSCRIBE k", "PING", "SUBSCRIBE k"]);
   }
-  await stage.end(link);
+  await fixture.end(link);
 });
 
 Deno.test("TcpLink ends when its connections reached different servers", async () => {
-  const stage = new Stage();
-  stage.network.onDial = (peer) => {
+  const fixture = new Fixture();
+  fixture.network.onDial = (peer) => {
     peer.answers.PUBSUB = array(bulk("k"), ":0\r\n");
   };
-  const link = await stage.connect();
+  const link = await fixture.connect();
   const outcomes = await Promise.allSettled([
     link.subscribe(["k"]),
     link.subscribe(["l"]),
@@ -107,140 +107,140 @@ Deno.test("TcpLink ends when its connections reached different servers", async (
     assert(outcome.reason.message.includes("different Redis servers"));
   }
   assertInstanceOf(await link.ended, RedisConnectionError);
-  await stage.end(link);
+  await fixture.end(link);
 });
 
 Deno.test("TcpLink checks once that the server is the same, and reports a refusal as a notice", async () => {
   for (const answer of [undefined, "-NOPERM no PUBSUB\r\n"]) {
-    const stage = new Stage();
-    stage.network.onDial = (peer) => {
+    const fixture = new Fixture();
+    fixture.network.onDial = (peer) => {
       if (answer !== undefined) peer.answers.PUBSUB = answer;
     };
-    const link = await stage.connect();
+    const link = await fixture.connect();
     await Promise.all([link.subscribe(["k"]), link.subscribe(["l"])]);
     await link.subscribe(["m"]);
     assertEquals(
-      stage.commands.commands.filter((each) => each.startsWith("PUBSUB")),
+      fixture.commands.commands.filter((each) => each.startsWith("PUBSUB")),
       ["PUBSUB NUMSUB k"],
     );
-    assertEquals(stage.notices.length, answer === undefined ? 0 : 1);
-    await stage.end(link);
+    assertEquals(fixture.notices.length, answer === undefined ? 0 : 1);
+    await fixture.end(link);
   }
 });
 
 Deno.test("TcpLink checks sharded channels if those are subscribed", async () => {
-  const stage = new Stage();
-  stage.network.onDial = ({ answers }) => {
+  const fixture = new Fixture();
+  fixture.network.onDial = ({ answers }) => {
     answers.SSUBSCRIBE = array(bulk("ssubscribe"), bulk("k"), ":1\r\n");
   };
-  const link = await stage.connect({ sharded: true });
+  const link = await fixture.connect({ sharded: true });
   await link.subscribe(["k"]);
-  assertEquals(stage.commands.commands.at(-1), "PUBSUB SHARDNUMSUB k");
-  assertEquals(stage.subscriber.commands.at(-1), "SSUBSCRIBE k");
-  await stage.end(link);
+  assertEquals(fixture.commands.commands.at(-1), "PUBSUB SHARDNUMSUB k");
+  assertEquals(fixture.subscriber.commands.at(-1), "SSUBSCRIBE k");
+  await fixture.end(link);
 });
 
 Deno.test("TcpLink ignores a check of a channel that was unsubscribed meanwhile, and checks again later", async () => {
   // Unsubscribed before the confirmation arrived, and after the check was sent.
   for (const isEarly of [true, false]) {
-    const stage = new Stage();
-    const link = await stage.connect();
-    stage.commands.answers["PUBSUB NUMSUB"] = null;
+    const fixture = new Fixture();
+    const link = await fixture.connect();
+    fixture.commands.answers["PUBSUB NUMSUB"] = null;
     const subscribed = link.subscribe(["k"]);
     if (!isEarly) {
-      while (stage.commands.commands.length < 2) await turn();
+      while (fixture.commands.commands.length < 2) await turn();
     }
     const unsubscribed = link.unsubscribe(["k"]);
     await turn();
-    if (stage.commands.commands.includes("PUBSUB NUMSUB k")) {
-      stage.commands.say(array(bulk("k"), ":0\r\n"));
+    if (fixture.commands.commands.includes("PUBSUB NUMSUB k")) {
+      fixture.commands.say(array(bulk("k"), ":0\r\n"));
     }
     await Promise.all([subscribed, unsubscribed]);
-    delete stage.commands.answers["PUBSUB NUMSUB"];
+    delete fixture.commands.answers["PUBSUB NUMSUB"];
     await link.subscribe(["l"]);
-    assert(stage.commands.commands.includes("PUBSUB NUMSUB l"));
-    await stage.end(link);
+    assert(fixture.commands.commands.includes("PUBSUB NUMSUB l"));
+    await fixture.end(link);
   }
 });
 
 Deno.test("TcpLink.fence accepts its nonce in both forms of the answer, and ends the link on another", async () => {
-  const stage = new Stage();
-  const link = await stage.connect();
+  const fixture = new Fixture();
+  const link = await fixture.connect();
   await link.subscribe(["k"]);
   await link.fence();
   await link.unsubscribe(["k"]);
   await link.fence();
-  stage.subscriber.answers.PING = bulk("another");
+  fixture.subscriber.answers.PING = bulk("another");
   await assertRejects(() => link.fence(), RedisConnectionError, "another");
   assertInstanceOf(await link.ended, RedisConnectionError);
   await assertRejects(() => link.fence(), RedisConnectionError, "another");
-  await stage.end(link);
+  await fixture.end(link);
 });
 
 Deno.test("TcpLink.fence resolves after the messages that arrived before its answer", async () => {
-  const stage = new Stage();
-  const link = await stage.connect();
+  const fixture = new Fixture();
+  const link = await fixture.connect();
   await link.subscribe(["k"]);
-  stage.subscriber.answers.PING = null;
+  fixture.subscriber.answers.PING = null;
   const seen: number[] = [];
-  const fenced = link.fence().then(() => seen.push(stage.messages.length));
+  const fenced = link.fence().then(() => seen.push(fixture.messages.length));
   await turn();
-  const nonce = stage.subscriber.commands.at(-1)!.slice("PING ".length);
-  stage.subscriber.say(
+  const nonce = fixture.subscriber.commands.at(-1)!.slice("PING ".length);
+  fixture.subscriber.say(
     message("k", "1") + message("k", "2") + array(bulk("pong"), bulk(nonce)),
   );
   await fenced;
   assertEquals(seen, [2]);
-  await stage.end(link);
+  await fixture.end(link);
 });
 
 Deno.test("TcpLink lets commands in flight finish when the subscribed connection dies", async () => {
-  const stage = new Stage();
-  const link = await stage.connect();
+  const fixture = new Fixture();
+  const link = await fixture.connect();
   await link.subscribe(["k"]);
-  stage.commands.answers.SET = null;
+  fixture.commands.answers.SET = null;
   const stored = link.command(["SET", "k", "v"]);
   await turn();
-  stage.subscriber.transport.end();
+  fixture.subscriber.transport.end();
   const reason = await link.ended;
   assertStrictEquals(
     await assertRejects(() => link.command(["GET", "k"])),
     reason,
   );
   assertStrictEquals(await assertRejects(() => link.subscribe(["l"])), reason);
-  await stage.runtime.advance(4999);
-  stage.commands.say("+OK\r\n");
+  await fixture.runtime.advance(4999);
+  fixture.commands.say("+OK\r\n");
   assertEquals(await stored, "OK");
-  await stage.end(link);
+  await fixture.end(link);
 });
 
 Deno.test("TcpLink rejects commands that do not finish in time", async () => {
-  const stage = new Stage();
-  const link = await stage.connect();
-  stage.commands.answers.SET = null;
+  const fixture = new Fixture();
+  const link = await fixture.connect();
+  fixture.commands.answers.SET = null;
   const reason = new Error("enough");
   const stored = assertRejects(() => link.command(["SET", "k", "v"]));
   await turn();
   const ended = link.end(reason);
-  await stage.runtime.advance(5000);
+  await fixture.runtime.advance(5000);
   await ended;
   assertStrictEquals(await stored, reason);
-  await stage.end(link);
+  await fixture.end(link);
 });
 
 Deno.test("TcpLink ends with the command connection, and the subscribed one with it", async () => {
-  const stage = new Stage();
-  const link = await stage.connect();
+  const fixture = new Fixture();
+  const link = await fixture.connect();
   await link.subscribe(["k"]);
-  stage.commands.transport.end();
+  fixture.commands.transport.end();
   assertInstanceOf(await link.ended, RedisConnectionError);
-  await stage.end(link);
+  await fixture.end(link);
 });
 
 Deno.test("TcpLink.end is idempotent, and stops a dial in progress", async () => {
-  const stage = new Stage();
-  const link = await stage.connect();
-  stage.network.isBlackHole = true;
+  const fixture = new Fixture();
+  const link = await fixture.connect();
+  fixture.network.isBlackHole = true;
   const subscribed = assertRejects(() => link.subscribe(["k"]));
   const left = assertRejects(() => link.unsubscribe(["k"]));
   const fenced = assertRejects(() => link.fence());
@@ -253,22 +253,22 @@ Deno.test("TcpLink.end is idempotent, and stops a dial in progress", async () =>
   for (const failed of [subscribed, left, fenced]) {
     assertStrictEquals(await failed, reason);
   }
-  assertEquals(stage.network.aborted, 1);
-  await stage.end(link);
+  assertEquals(fixture.network.aborted, 1);
+  await fixture.end(link);
 });
 
 Deno.test("TcpLink ends when its second connection cannot be opened", async () => {
-  const stage = new Stage();
-  stage.network.onDial = (_, number) =>
+  const fixture = new Fixture();
+  fixture.network.onDial = (_, number) =>
     number === 0 ? undefined : new Deno.errors.ConnectionRefused("refused");
-  const link = await stage.connect();
+  const link = await fixture.connect();
   await assertRejects(
     () => link.subscribe(["k"]),
     RedisConnectionError,
     "refused",
   );
   assertInstanceOf(await link.ended, RedisConnectionError);
-  await stage.end(link);
+  await fixture.end(link);
 });
 
 Deno.test("TcpLink.transaction resolves to EXEC's replies, or rejects with the first refusal", async () => {
@@ -283,14 +283,14 @@ Deno.test("TcpLink.transaction resolves to EXEC's replies, or rejects with the f
     [{ EXEC: "-OOM memory\r\n" }, "OOM memory"],
   ];
   for (const [answers, expected] of cases) {
-    const stage = new Stage();
-    const link = await stage.connect();
-    Object.assign(stage.commands.answers, answers);
+    const fixture = new Fixture();
+    const link = await fixture.connect();
+    Object.assign(fixture.commands.answers, answers);
     const [outcome] = await Promise.allSettled([
       link.transaction(commands),
       link.command(["GET", "k"]),
     ]);
-    assertEquals(stage.commands.commands.slice(1), [
+    assertEquals(fixture.commands.commands.slice(1), [
       "MULTI",
       "SET k v",
       "PUBLISH k v",
@@ -303,7 +303,7 @@ Deno.test("TcpLink.transaction resolves to EXEC's replies, or rejects with the f
       assertInstanceOf(outcome.reason, RedisError);
       assertEquals(outcome.reason.message, expected);
     }
-    await stage.end(link);
+    await fixture.end(link);
   }
 });
 
@@ -336,9 +336,9 @@ Deno.test("TcpLink ends when its server became a replica, and what is in flight 
     ],
   ];
   for (const [answers, write] of cases) {
-    const stage = new Stage();
-    const link = await stage.connect();
-    Object.assign(stage.commands.answers, answers);
+    const fixture = new Fixture();
+    const link = await fixture.connect();
+    Object.assign(fixture.commands.answers, answers);
     const [outcome, read] = await Promise.allSettled([
       write(link),
       link.command(["GET", "k"]),
@@ -351,14 +351,14 @@ Deno.test("TcpLink ends when its server became a replica, and what is in flight 
     const reason = await link.ended;
     assertInstanceOf(reason, RedisConnectionError);
     assert(reason.message.includes("it is a replica now"));
-    await stage.end(link);
+    await fixture.end(link);
   }
 });
 
 Deno.test("TcpLink names the rule that would allow EXEC", async () => {
-  const stage = new Stage();
-  const link = await stage.connect({ username: "app" });
-  stage.commands.answers.EXEC =
+  const fixture = new Fixture();
+  const link = await fixture.connect({ username: "app" });
+  fixture.commands.answers.EXEC =
     "-EXECABORT Transaction discarded because of: NOPERM this user has no permissions to run the 'exec' command\r\n";
   const error = await assertRejects(
     () => link.transaction([["SET", "k", "v"]]),
@@ -366,19 +366,19 @@ Deno.test("TcpLink names the rule that would allow EXEC", async () => {
     "ACL SETUSER app +exec",
   );
   assertEquals(error.code, "NOPERM");
-  await stage.end(link);
+  await fixture.end(link);
 });
 
 Deno.test("TcpLink ends when it must log in again, if there is a credentials provider", async () => {
   const noAuth = "-NOAUTH Authentication required.\r\n";
   for (const call of ["command", "subscribe"] as const) {
     for (const credentials of [undefined, () => ({ password: "p" })]) {
-      const stage = new Stage();
-      const link = await stage.connect(credentials && { credentials });
-      stage.network.onDial = (peer) => {
+      const fixture = new Fixture();
+      const link = await fixture.connect(credentials && { credentials });
+      fixture.network.onDial = (peer) => {
         peer.answers.SUBSCRIBE = noAuth;
       };
-      stage.commands.answers.GET = noAuth;
+      fixture.commands.answers.GET = noAuth;
       const error = await assertRejects(() =>
         call === "command" ? link.command(["GET", "k"]) : link.subscribe(["k"])
       );
@@ -389,19 +389,19 @@ Deno.test("TcpLink ends when it must log in again, if there is a credentials pro
         assert(error.message.includes("NOAUTH Authentication required."));
         assertStrictEquals(await link.ended, error);
       }
-      await stage.end(link);
+      await fixture.end(link);
     }
   }
 });
 
 Deno.test("TcpLink ends with a transient error even if its fence or UNSUBSCRIBE meets NOAUTH", async () => {
   for (const call of ["fence", "unsubscribe"] as const) {
-    const stage = new Stage();
-    const link = await stage.connect({
+    const fixture = new Fixture();
+    const link = await fixture.connect({
       credentials: () => ({ password: "p" }),
     });
     await link.subscribe(["k"]);
-    const { answers } = stage.subscriber;
+    const { answers } = fixture.subscriber;
     answers.PING =
       answers.UNSUBSCRIBE =
         "-NOAUTH Authentication required.\r\n";
@@ -411,27 +411,27 @@ Deno.test("TcpLink ends with a transient error even if its fence or UNSUBSCRIBE 
       "NOAUTH Authentication required.",
     );
     assertStrictEquals(await link.ended, error);
-    await stage.end(link);
+    await fixture.end(link);
   }
 });
 
 Deno.test("TcpLink.read refuses a reply of the wrong length, and reads a list as a missing key", async () => {
-  const stage = new Stage();
-  const link = await stage.connect();
-  stage.commands.answers.MGET = array(bulk("a"), "$-1\r\n");
+  const fixture = new Fixture();
+  const link = await fixture.connect();
+  fixture.commands.answers.MGET = array(bulk("a"), "$-1\r\n");
   assertEquals(await link.read(["a", "b"]), ["a", null]);
   await assertRejects(() => link.read(["a"]), RedisConnectionError, "2 values");
-  await stage.end(link);
+  await fixture.end(link);
 });
 
 Deno.test("TcpLink.keepAlive applies to both connections, whenever they are opened", async () => {
-  const stage = new Stage();
-  const link = await stage.connect();
+  const fixture = new Fixture();
+  const link = await fixture.connect();
   link.keepAlive(false);
   await link.subscribe(["k"]);
-  for (const { transport } of stage.network.peers) assert(!transport.isRef);
+  for (const { transport } of fixture.network.peers) assert(!transport.isRef);
   link.keepAlive(true);
   await turn();
-  for (const { transport } of stage.network.peers) assert(transport.isRef);
-  await stage.end(link);
+  for (const { transport } of fixture.network.peers) assert(transport.isRef);
+  await fixture.end(link);
 });
