@@ -60,7 +60,7 @@ export type {
   FailureOptions,
   TaskRequest,
 } from "./src/chords/request.ts";
-export type { CallOptions } from "./src/source/commands.ts";
+export type { CallOptions } from "./src/source/command_runner.ts";
 export type { ConsumerOptions } from "./src/consumer/consumer.ts";
 export type { ChordErrorOptions } from "./src/errors.ts";
 export type { ResultBackendOptions } from "./src/options.ts";

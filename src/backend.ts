@@ -26,7 +26,7 @@ import {
 import { KeySpace } from "./protocol/keys.ts";
 import type { CustomStates, ResultEvent, ResultMeta } from "./protocol/meta.ts";
 import type { TaskState } from "./protocol/states.ts";
-import { createDriver } from "./redis/driver.ts";
+import { createDriver } from "./redis/create_driver.ts";
 import { toKeyPattern } from "./redis/server/acl.ts";
 import { parseTarget } from "./redis/target.ts";
 import {
@@ -44,7 +44,7 @@ import type {
 } from "./results/result.ts";
 import { RetryListener } from "./retry/listener.ts";
 import type { Runtime } from "./runtime.ts";
-import { type CallOptions, Commands } from "./source/commands.ts";
+import { type CallOptions, CommandRunner } from "./source/command_runner.ts";
 import { drainSource } from "./source/drain.ts";
 import { ResultSource } from "./source/source.ts";
 import { type StatusEvent, StatusHub } from "./status.ts";
@@ -166,7 +166,7 @@ export class ResultBackend implements AsyncDisposable {
       keys,
       status,
     });
-    const commands = new Commands(source, { ...settings, retries });
+    const commands = new CommandRunner(source, { ...settings, retries });
     const codec = settings.formats;
     const store = this.#store = new ResultStore({
       ...settings,

@@ -12,7 +12,7 @@ import {
   resolveRedisOptions,
   type UrlDefaults,
 } from "./redis/options.ts";
-import { boolean, numberAtLeast } from "./util/option_values.ts";
+import { booleanOption, numberOption } from "./util/option_values.ts";
 import {
   type RetryOptions,
   type RetryPolicy,
@@ -311,10 +311,10 @@ export function resolveOptions(
   url: UrlDefaults = {},
 ): Settings {
   function number(name: NumberOption, least: number): number {
-    return numberAtLeast(least, name, options[name], DEFAULTS[name]);
+    return numberOption(least, name, options[name], DEFAULTS[name]);
   }
   function flag(name: "resultExtended" | "chordOrdered"): boolean {
-    return boolean(name, options[name], DEFAULTS[name]);
+    return booleanOption(name, options[name], DEFAULTS[name]);
   }
   for (const name of ["onRetry", "isRetriable"] as const) {
     const given: unknown = options[name];

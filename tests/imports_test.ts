@@ -57,7 +57,7 @@ const MAY_KNOW: Record<string, readonly string[]> = {
 
 /** The same within `redis/`: what two drivers share is in a part below both. */
 const REDIS_MAY_KNOW: Record<string, readonly string[]> = {
-  "driver": [
+  "create_driver": [
     "target",
     "options",
     "sentinel",

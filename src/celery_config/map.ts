@@ -14,7 +14,7 @@ import {
 import { ConfigurationError } from "../errors.ts";
 import type { ResultBackendOptions } from "../options.ts";
 import { parseSentinelUrl, type SentinelUrl } from "../redis/sentinel/url.ts";
-import { resolveHeartbeat } from "../redis/url/heartbeat.ts";
+import { resolveHeartbeat } from "../redis/url/resolve_heartbeat.ts";
 import { isSentinelUrl } from "../redis/url/scheme.ts";
 import { parseRedisUrl, type RedisUrl } from "../redis/url/url.ts";
 import { withoutUndefined } from "../util/without_undefined.ts";

@@ -1,5 +1,5 @@
 import { ChordCompletion, type ChordCompletionContext } from "./completion.ts";
-import { DONE } from "./count.ts";
+import { DONE } from "./count_reply.ts";
 import { ChordCounter, type ChordCounterContext } from "./counter.ts";
 import {
   failTasks,
@@ -14,7 +14,7 @@ import {
   type FailureOptions,
   type TaskRequest,
 } from "./request.ts";
-import { CALL_OPTIONS, type CallOptions } from "../source/commands.ts";
+import { CALL_OPTIONS, type CallOptions } from "../source/command_runner.ts";
 import { ChordError } from "../errors.ts";
 import { checkOptions } from "../util/option_names.ts";
 import { encodeChordPart } from "../protocol/chord_part.ts";

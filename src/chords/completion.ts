@@ -1,9 +1,9 @@
 import { abortable } from "../util/abortable.ts";
-import { DONE } from "./count.ts";
+import { DONE } from "./count_reply.ts";
 import { failTasks, type FailureContext } from "./failure.ts";
 import type { ChordInfo, ChordOutcome } from "./request.ts";
 import { inOneSlotOrApart } from "./same_slot.ts";
-import type { CallOptions, Commands } from "../source/commands.ts";
+import type { CallOptions, CommandRunner } from "../source/command_runner.ts";
 import {
   BackendClosedError,
   BackendGetMetaError,
@@ -37,7 +37,7 @@ export interface SavedGroup {
 /** What a {@linkcode ChordCompletion} works with. */
 export interface ChordCompletionContext extends FailureContext {
   /** Runs and retries commands. */
-  readonly commands: Commands;
+  readonly commands: CommandRunner;
   /** Reads parts. */
   readonly codec: Format;
   /** Seconds until the parts expire, a whole number; 0: never. */

@@ -4,10 +4,10 @@ import {
   type NewPart,
   parseCount,
   replyText,
-} from "./count.ts";
+} from "./count_reply.ts";
 import { CHORD_SCRIPT } from "./chord_script.ts";
 import { inOneSlotOrApart } from "./same_slot.ts";
-import type { CallOptions, Commands } from "../source/commands.ts";
+import type { CallOptions, CommandRunner } from "../source/command_runner.ts";
 import { ChordError, RedisError } from "../errors.ts";
 import { type ChordPart, decodeChordPart } from "../protocol/chord_part.ts";
 import type { Command, CommandArgument } from "../redis/wire/command.ts";
@@ -21,7 +21,7 @@ import type { Format, StoredDocument } from "../formats/types.ts";
 /** What a {@linkcode ChordCounter} works with. */
 export interface ChordCounterContext {
   /** Runs and retries commands. */
-  readonly commands: Commands;
+  readonly commands: CommandRunner;
   /** Writes and reads parts. */
   readonly codec: Format;
   /** Seconds until the parts expire, a whole number; 0: never. */

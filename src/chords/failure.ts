@@ -1,5 +1,5 @@
 import type { ChordRequest } from "./request.ts";
-import type { CallOptions } from "../source/commands.ts";
+import type { CallOptions } from "../source/command_runner.ts";
 import type { SignatureTask } from "../protocol/signature.ts";
 import type { StoreOptions } from "../store/result_store.ts";
 

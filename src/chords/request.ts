@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CallOptions } from "../source/commands.ts";
+import type { CallOptions } from "../source/command_runner.ts";
 import type { ChordError } from "../errors.ts";
 import { type OptionNames, optionNames } from "../util/option_names.ts";
 import { STORE_OPTIONS, type StoreOptions } from "../store/result_store.ts";

@@ -1,7 +1,7 @@
 import { ConfigurationError } from "../errors.ts";
 import { describeArgument } from "../util/describe_argument.ts";
 import { memberOf } from "../util/member_of.ts";
-import { boolean, numberAtLeast } from "../util/option_values.ts";
+import { booleanOption, numberOption } from "../util/option_values.ts";
 import type { RedisDriver } from "./link.ts";
 import {
   checkSentinelOptions,
@@ -9,7 +9,7 @@ import {
 } from "./sentinel/options.ts";
 import type { CredentialsProvider } from "./server/credentials.ts";
 import type { TlsOptions } from "./tls/tls.ts";
-import { resolveHeartbeat } from "./url/heartbeat.ts";
+import { resolveHeartbeat } from "./url/resolve_heartbeat.ts";
 import type { UrlOptions } from "./url/query.ts";
 
 /**
@@ -127,23 +127,23 @@ export function resolveRedisOptions(
   url: UrlDefaults,
 ): RedisSettings {
   checkCombinations(options);
-  boolean("cluster", options.cluster, false);
+  booleanOption("cluster", options.cluster, false);
   if (options.sentinel !== undefined) checkSentinelOptions(options.sentinel);
   if (options.driver !== undefined) checkDriver(options.driver);
   return {
-    connectTimeout: numberAtLeast(
+    connectTimeout: numberOption(
       1,
       "connectTimeout",
       options.connectTimeout ?? url.connectTimeout,
       5000,
     ),
-    heartbeat: numberAtLeast(
+    heartbeat: numberOption(
       1,
       "heartbeat",
       options.heartbeat,
       resolveHeartbeat(url),
     ),
-    sharded: boolean("sharded", options.sharded, false),
+    sharded: booleanOption("sharded", options.sharded, false),
   };
 }
 

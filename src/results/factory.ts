@@ -4,7 +4,7 @@ import type { KeySpace } from "../protocol/keys.ts";
 import type { ResultNode } from "../protocol/result_node.ts";
 import { parseResultTuple } from "../protocol/result_tuple.ts";
 import type { CustomStates } from "../protocol/meta.ts";
-import type { CallOptions } from "../source/commands.ts";
+import type { CallOptions } from "../source/command_runner.ts";
 import { type OptionNames, optionNames } from "../util/option_names.ts";
 import {
   type AnyResult,

@@ -1,5 +1,5 @@
 import type { CustomStates, ResultEvent } from "../protocol/meta.ts";
-import type { CallOptions } from "../source/commands.ts";
+import type { CallOptions } from "../source/command_runner.ts";
 import { type OptionNames, optionNames } from "../util/option_names.ts";
 
 /**

@@ -14,7 +14,7 @@ import {
 import { type ResultTuple, toResultTuple } from "../protocol/result_tuple.ts";
 import { isReady, type TaskState } from "../protocol/states.ts";
 import type { TaskError } from "../protocol/task_error.ts";
-import { CALL_OPTIONS, type CallOptions } from "../source/commands.ts";
+import { CALL_OPTIONS, type CallOptions } from "../source/command_runner.ts";
 import type { GroupStore } from "../store/group_store.ts";
 import type { ResultStore } from "../store/result_store.ts";
 import { checkOptions } from "../util/option_names.ts";

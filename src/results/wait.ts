@@ -4,7 +4,7 @@ import { undecodableError } from "../protocol/decode.ts";
 import type { ResultEvent, ResultMeta } from "../protocol/meta.ts";
 import { toTaskError } from "../protocol/task_error.ts";
 import type { Runtime } from "../runtime.ts";
-import type { CallOptions } from "../source/commands.ts";
+import type { CallOptions } from "../source/command_runner.ts";
 import type { ResultSource } from "../source/source.ts";
 import type { Reader, Wait } from "../source/watch.ts";
 import type { ResultLookup } from "../store/lookup.ts";

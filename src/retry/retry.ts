@@ -1,4 +1,4 @@
-import { retry, RetryError } from "../deps/async.ts";
+import { retry, RetryError } from "../deps/retry.ts";
 import { isRetriable } from "../redis/retriable.ts";
 import type { Runtime } from "../runtime.ts";
 import { onAbort } from "../util/on_abort.ts";

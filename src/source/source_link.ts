@@ -4,7 +4,7 @@ import type { Runtime } from "../runtime.ts";
 import type { StatusHub } from "../status.ts";
 import { Attachment, type Subscriptions } from "./attachment.ts";
 import type { Delivery } from "./delivery.ts";
-import { Expiry } from "./expiry.ts";
+import { RenewalTimer } from "./renewal_timer.ts";
 import type { ReadSize } from "./read_size.ts";
 import { Reconciler } from "./reconciler.ts";
 import type { WatchTable } from "./watch_table.ts";
@@ -35,7 +35,7 @@ export interface SourceLinkOptions {
  */
 export class SourceLink {
   readonly #options: SourceLinkOptions;
-  readonly #expiry: Expiry;
+  readonly #expiry: RenewalTimer;
   #link!: RedisLink;
   #attachment: Attachment | undefined;
   #reconciler: Reconciler | undefined;
@@ -43,7 +43,7 @@ export class SourceLink {
 
   private constructor(options: SourceLinkOptions) {
     this.#options = options;
-    this.#expiry = new Expiry(options.runtime, () =>
+    this.#expiry = new RenewalTimer(options.runtime, () =>
       options.onNotice(
         new Error(
           "Cannot renew the connection before its credentials expire: their expiresAt is in the past, check the clocks",

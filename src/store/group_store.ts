@@ -1,8 +1,8 @@
 import {
   CALL_OPTIONS,
   type CallOptions,
-  type Commands,
-} from "../source/commands.ts";
+  type CommandRunner,
+} from "../source/command_runner.ts";
 import {
   BackendGetMetaError,
   BackendStoreError,
@@ -20,7 +20,7 @@ import { toError } from "../util/to_error.ts";
 /** What a {@linkcode GroupStore} works with. */
 export interface GroupStoreContext {
   /** Runs and retries commands. */
-  readonly commands: Commands;
+  readonly commands: CommandRunner;
   /** Names the keys. */
   readonly keys: KeySpace;
   /** Writes and reads documents. */

@@ -1,8 +1,8 @@
 import {
   CALL_OPTIONS,
   type CallOptions,
-  type Commands,
-} from "../source/commands.ts";
+  type CommandRunner,
+} from "../source/command_runner.ts";
 import { BackendGetMetaError, DecodeError } from "../errors.ts";
 import { checkOptions } from "../util/option_names.ts";
 import {
@@ -21,7 +21,7 @@ import { ReadSize } from "../source/read_size.ts";
 /** What a {@linkcode ResultLookup} works with. */
 export interface LookupContext {
   /** Runs and retries commands. */
-  readonly commands: Commands;
+  readonly commands: CommandRunner;
   /** Names the keys. */
   readonly keys: KeySpace;
   /** The type of integers beyond 2^53. */

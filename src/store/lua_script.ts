@@ -3,7 +3,7 @@ import type { CommandArgument } from "../redis/wire/command.ts";
 import type { RedisLink } from "../redis/link.ts";
 import { isCommandRefusal } from "../redis/server/acl.ts";
 import type { RespValue } from "../redis/wire/resp.ts";
-import { rememberScript } from "../redis/server/script_commands.ts";
+import { rememberScript } from "../redis/server/script_faults.ts";
 import type { StatusHub } from "../status.ts";
 
 /** A Lua script that is sent in full only to a server that has not cached it. */

@@ -2,8 +2,8 @@ import { abortable } from "../util/abortable.ts";
 import {
   CALL_OPTIONS,
   type CallOptions,
-  type Commands,
-} from "../source/commands.ts";
+  type CommandRunner,
+} from "../source/command_runner.ts";
 import { BackendStoreError, DecodeError, RedisError } from "../errors.ts";
 import {
   checkOptions,
@@ -56,7 +56,7 @@ export const STORE_OPTIONS: OptionNames = optionNames<StoreOptions>({
 /** What a {@linkcode ResultStore} works with. */
 export interface StoreContext {
   /** Runs and retries commands. */
-  readonly commands: Commands;
+  readonly commands: CommandRunner;
   /** Names the keys. */
   readonly keys: KeySpace;
   /** Seconds until a result expires, a whole number; 0: never. */

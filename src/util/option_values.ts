@@ -5,7 +5,7 @@ import { ConfigurationError } from "../errors.ts";
  *
  * @throws {ConfigurationError} if it is not a number, or is less than `least`.
  */
-export function numberAtLeast(
+export function numberOption(
   least: number,
   name: string,
   value: number | undefined,
@@ -25,7 +25,7 @@ export function numberAtLeast(
  *
  * @throws {ConfigurationError} if it is not a boolean.
  */
-export function boolean(
+export function booleanOption(
   name: string,
   value: boolean | undefined,
   byDefault: boolean,

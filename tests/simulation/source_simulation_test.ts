@@ -1,7 +1,7 @@
 // Whatever the order in which things happen, each wait ends with one outcome.
 // A seed that fails says which; the same seed does the same again.
 
-import { Commands } from "../../src/source/commands.ts";
+import { CommandRunner } from "../../src/source/command_runner.ts";
 import { RedisConnectionError, RedisError } from "../../src/errors.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
 import type { ResultEvent } from "../../src/protocol/meta.ts";
@@ -238,7 +238,7 @@ class Simulation {
   #command(): void {
     this.#commands++;
     const controller = new AbortController();
-    const commands = new Commands(this.source, {
+    const commands = new CommandRunner(this.source, {
       retry: this.#policy,
       retries: this.#retries,
       runtime: this.runtime,

@@ -9,7 +9,7 @@ import type {
   ChordPartOptions,
   ChordRequest,
 } from "../../src/chords/request.ts";
-import { Commands } from "../../src/source/commands.ts";
+import { CommandRunner } from "../../src/source/command_runner.ts";
 import {
   resolveOptions,
   type ResultBackendOptions,
@@ -56,7 +56,7 @@ export class ChordFixture implements AsyncDisposable {
       keys,
       status,
     });
-    const commands = new Commands(this.source, { ...settings, retries });
+    const commands = new CommandRunner(this.source, { ...settings, retries });
     const context = { ...settings, commands, keys, status };
     const store = new ResultStore(context);
     this.chords = new Chords({

@@ -1,4 +1,7 @@
-import { type CallOptions, Commands } from "../../src/source/commands.ts";
+import {
+  type CallOptions,
+  CommandRunner,
+} from "../../src/source/command_runner.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
 import type { RedisLink } from "../../src/redis/link.ts";
 import {
@@ -28,7 +31,7 @@ export class SourceFixture implements Disposable {
   /** Every status event. */
   readonly statusEvents: StatusEvent[] = [];
   readonly source: ResultSource;
-  readonly commands: Commands;
+  readonly commands: CommandRunner;
 
   constructor(options: SourceFixtureOptions = {}) {
     const emit = this.status.emit.bind(this.status);
@@ -59,7 +62,7 @@ export class SourceFixture implements Disposable {
       status: this.status,
       runtime: this.runtime,
     });
-    this.commands = new Commands(this.source, {
+    this.commands = new CommandRunner(this.source, {
       retry: retryPolicy("retry", { jitter: 0, ...options.retry }, {
         ...defaults,
         maxAttempts: 3,

@@ -1,6 +1,6 @@
 import { ConfigurationError } from "../../errors.ts";
 import { denoRuntime } from "../../runtime.ts";
-import { resolveHeartbeat } from "../url/heartbeat.ts";
+import { resolveHeartbeat } from "../url/resolve_heartbeat.ts";
 import { isSentinelUrl } from "../url/scheme.ts";
 import { parseRedisUrl, type RedisUrl } from "../url/url.ts";
 import type { ClientSettings } from "./client.ts";

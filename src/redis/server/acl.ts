@@ -1,6 +1,6 @@
 import { RedisError } from "../../errors.ts";
 import type { Command } from "../wire/command.ts";
-import { scriptFault } from "./script_commands.ts";
+import { scriptFault } from "./script_faults.ts";
 
 /** What an ACL checks of a command. */
 export interface Subject {

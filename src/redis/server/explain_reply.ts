@@ -1,6 +1,6 @@
 import { RedisError } from "../../errors.ts";
 import { type AclOptions, permissionAdvice, type Subject } from "./acl.ts";
-import { scriptFault } from "./script_commands.ts";
+import { scriptFault } from "./script_faults.ts";
 
 /** Codes that only a node of a cluster sends; a link to a cluster avoids CROSSSLOT. */
 const CLUSTER_CODES: ReadonlySet<string> = new Set([

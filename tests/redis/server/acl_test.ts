@@ -5,7 +5,7 @@ import {
   permissionAdvice,
   toSubject,
 } from "../../../src/redis/server/acl.ts";
-import { rememberScript } from "../../../src/redis/server/script_commands.ts";
+import { rememberScript } from "../../../src/redis/server/script_faults.ts";
 import type { Command } from "../../../src/redis/wire/command.ts";
 import { assertEquals } from "../../support/assert.ts";
 

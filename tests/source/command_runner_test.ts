@@ -14,7 +14,7 @@ import {
 import { GaveUp, SourceFixture } from "../support/source_fixture.ts";
 import { turn } from "../support/turn.ts";
 
-Deno.test("Commands.run tries again as often as allowed, on whatever link there is", async () => {
+Deno.test("CommandRunner.run tries again as often as allowed, on whatever link there is", async () => {
   using fixture = new SourceFixture();
   const replies = [
     new RedisError("LOADING wait"),
@@ -28,7 +28,7 @@ Deno.test("Commands.run tries again as often as allowed, on whatever link there 
   await fixture.close();
 });
 
-Deno.test("Commands.run gives up with the last error and the number of attempts", async () => {
+Deno.test("CommandRunner.run gives up with the last error and the number of attempts", async () => {
   using fixture = new SourceFixture();
   fixture.driver.onLink = (link) =>
     link.onCommand = () => new RedisError("BUSY script");
@@ -42,7 +42,7 @@ Deno.test("Commands.run gives up with the last error and the number of attempts"
   await fixture.close();
 });
 
-Deno.test("Commands.run does not retry permanent errors", async () => {
+Deno.test("CommandRunner.run does not retry permanent errors", async () => {
   using fixture = new SourceFixture();
   const refused = new RedisError("WRONGTYPE no");
   fixture.driver.onLink = (link) => link.onCommand = () => refused;
@@ -51,7 +51,7 @@ Deno.test("Commands.run does not retry permanent errors", async () => {
   await fixture.close();
 });
 
-Deno.test("Commands.run counts a failed attempt to connect as one try of each command that waits", async () => {
+Deno.test("CommandRunner.run counts a failed attempt to connect as one try of each command that waits", async () => {
   using fixture = new SourceFixture({ retry: { minTimeout: 10 } });
   fixture.driver.onConnect = () => new RedisConnectionError("refused");
   const waits = [1, 2].map(() =>
@@ -65,7 +65,7 @@ Deno.test("Commands.run counts a failed attempt to connect as one try of each co
   await fixture.close();
 });
 
-Deno.test("Commands.run gives up when the source does", async () => {
+Deno.test("CommandRunner.run gives up when the source does", async () => {
   using fixture = new SourceFixture({
     reconnect: { maxAttempts: 2 },
     retry: { maxAttempts: 9, minTimeout: 50 },
@@ -77,7 +77,7 @@ Deno.test("Commands.run gives up when the source does", async () => {
   await fixture.close();
 });
 
-Deno.test("Commands.run tries a command again whose link died with it", async () => {
+Deno.test("CommandRunner.run tries a command again whose link died with it", async () => {
   using fixture = new SourceFixture();
   fixture.driver.onLink = (link) => link.held.add("command");
   const got = fixture.get();
@@ -90,7 +90,7 @@ Deno.test("Commands.run tries a command again whose link died with it", async ()
   await fixture.close();
 });
 
-Deno.test("Commands.run ends by its signal: before, while it waits for a link, for a reply, for another try", async () => {
+Deno.test("CommandRunner.run ends by its signal: before, while it waits for a link, for a reply, for another try", async () => {
   const reason = new Error("enough");
   const prepares: ((fixture: SourceFixture) => void)[] = [
     ({ driver }) => driver.isBlackHole = true,
@@ -120,7 +120,7 @@ Deno.test("Commands.run ends by its signal: before, while it waits for a link, f
   }
 });
 
-Deno.test("Commands.run rejects with BackendClosedError when the backend closes, while it waits for a link or for another try", async () => {
+Deno.test("CommandRunner.run rejects with BackendClosedError when the backend closes, while it waits for a link or for another try", async () => {
   const prepares: ((fixture: SourceFixture) => void)[] = [
     ({ driver }) => driver.isBlackHole = true,
     ({ driver }) => {
@@ -142,7 +142,7 @@ Deno.test("Commands.run rejects with BackendClosedError when the backend closes,
   }
 });
 
-Deno.test("Commands.run finishes what was sent when the backend closes, within closeTimeout", async () => {
+Deno.test("CommandRunner.run finishes what was sent when the backend closes, within closeTimeout", async () => {
   for (const isAnswered of [true, false]) {
     using fixture = new SourceFixture();
     fixture.driver.onLink = (link) => link.held.add("command");
@@ -163,7 +163,7 @@ Deno.test("Commands.run finishes what was sent when the backend closes, within c
   }
 });
 
-Deno.test("Commands.run rejects with BackendClosedError what fails after the backend was closed", async () => {
+Deno.test("CommandRunner.run rejects with BackendClosedError what fails after the backend was closed", async () => {
   using fixture = new SourceFixture();
   fixture.driver.onLink = (link) => {
     link.held.add("command");
@@ -176,7 +176,7 @@ Deno.test("Commands.run rejects with BackendClosedError what fails after the bac
   await Promise.all([got, closed]);
 });
 
-Deno.test("Commands.run sends nothing for a call that ended before there was a link", async () => {
+Deno.test("CommandRunner.run sends nothing for a call that ended before there was a link", async () => {
   using fixture = new SourceFixture();
   const { promise, resolve } = Promise.withResolvers<void>();
   fixture.driver.gate = promise;
@@ -202,7 +202,7 @@ function incr(fixture: SourceFixture): Promise<RespValue> {
   );
 }
 
-Deno.test("Commands.runOnce tries again what was not carried out: no link, or a refusal", async () => {
+Deno.test("CommandRunner.runOnce tries again what was not carried out: no link, or a refusal", async () => {
   using fixture = new SourceFixture();
   const replies = [new RedisError("LOADING wait"), 1];
   fixture.driver.onConnect = (attempt) =>
@@ -214,7 +214,7 @@ Deno.test("Commands.runOnce tries again what was not carried out: no link, or a 
   await fixture.close();
 });
 
-Deno.test("Commands.runOnce tries again what was never sent: its node of a cluster could not be reached", async () => {
+Deno.test("CommandRunner.runOnce tries again what was never sent: its node of a cluster could not be reached", async () => {
   using fixture = new SourceFixture();
   const away = new UnreachableNodeError("refused");
   const replies = [away, away, 1];
@@ -225,7 +225,7 @@ Deno.test("Commands.runOnce tries again what was never sent: its node of a clust
   await fixture.close();
 });
 
-Deno.test("Commands.runOnce gives up as run() does, and throws permanent errors at once", async () => {
+Deno.test("CommandRunner.runOnce gives up as run() does, and throws permanent errors at once", async () => {
   using fixture = new SourceFixture();
   const replies = [..."123"].map(() => new RedisError("BUSY script"));
   const refused = new RedisError("WRONGTYPE no");
@@ -238,7 +238,7 @@ Deno.test("Commands.runOnce gives up as run() does, and throws permanent errors 
   await fixture.close();
 });
 
-Deno.test("Commands.runOnce does not try again when the link ended first, whatever its end was", async () => {
+Deno.test("CommandRunner.runOnce does not try again when the link ended first, whatever its end was", async () => {
   for (
     const end of [
       new RedisConnectionError("lost"),

@@ -24,7 +24,7 @@ export function renewalDelay(lifetime: number): number {
 }
 
 /** The renewal timer of one link. Of several dates the earliest counts. It fires once. */
-export class Expiry {
+export class RenewalTimer {
   readonly #runtime: Runtime;
   readonly #onPast: () => void;
   #at: Date | undefined;

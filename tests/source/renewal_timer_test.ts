@@ -1,4 +1,4 @@
-import { Expiry, renewalDelay } from "../../src/source/expiry.ts";
+import { renewalDelay, RenewalTimer } from "../../src/source/renewal_timer.ts";
 import { assertEquals } from "../support/assert.ts";
 import { FakeRuntime } from "../support/fake_runtime.ts";
 
@@ -20,7 +20,7 @@ Deno.test("Expiry goes by the earliest of its dates, once it has begun, and leav
   const runtime = new FakeRuntime();
   await runtime.advance(1000);
   let past = 0;
-  const expiry = new Expiry(runtime, () => past++);
+  const expiry = new RenewalTimer(runtime, () => past++);
   let due = 0;
   expiry.add(new Date(1000));
   expiry.add(new Date(101_000));
@@ -38,7 +38,7 @@ Deno.test("Expiry goes by the earliest of its dates, once it has begun, and leav
   expiry.start(() => due++);
   expiry.add(new Date(30_000));
   await runtime.advance(60_000);
-  const stopped = new Expiry(runtime, () => past++);
+  const stopped = new RenewalTimer(runtime, () => past++);
   stopped.add(new Date(1e6));
   stopped.start(() => due++);
   stopped.stop();

@@ -25,7 +25,7 @@ export const CALL_OPTIONS: OptionNames = optionNames<CallOptions>({
   signal: true,
 });
 
-/** What {@linkcode Commands} work with. */
+/** What {@linkcode CommandRunner} work with. */
 export interface CommandsOptions {
   /** How often, and after which waits, to try again. */
   readonly retry: RetryPolicy;
@@ -40,7 +40,7 @@ export interface CommandsOptions {
  * dials: a failed attempt of the source to connect counts as one attempt of each
  * command that waits for a link.
  */
-export class Commands {
+export class CommandRunner {
   readonly #source: ResultSource;
   readonly #options: CommandsOptions;
 
