@@ -25,7 +25,7 @@ export const CALL_OPTIONS: OptionNames = optionNames<CallOptions>({
   signal: true,
 });
 
-/** What {@linkcode CommandRunner} work with. */
+/** What a {@linkcode CommandRunner} works with. */
 export interface CommandsOptions {
   /** How often, and after which waits, to try again. */
   readonly retry: RetryPolicy;
