@@ -131,8 +131,7 @@ export class Supervisor {
       this.#track(this.#run(this.#running.signal));
       return;
     }
-    this.#idle?.resolve();
-    this.#idle = undefined;
+    this.#notifyIdle();
     // Nobody waits: a dead link is not redialled until somebody does.
     if (this.#active === undefined) this.#running?.abort();
   }
@@ -363,9 +362,15 @@ export class Supervisor {
     this.#options.status.emit(
       error === this.#closed ? { type: "closed" } : { type: "failed", error },
     );
-    // Last: a reader that leaves may begin the next run, for commands that are
-    // still to be retried.
+    // Last: a reader may begin the next run.
     this.#options.table.fail(error);
+    // The readers that failed have nothing left to detach.
+    if (this.isIdle) this.#notifyIdle();
+  }
+
+  #notifyIdle(): void {
+    this.#idle?.resolve();
+    this.#idle = undefined;
   }
 
   /** The promise given to those who wait for a link so far; the caller settles it. */
