@@ -67,8 +67,8 @@ export async function subscribeAwaited(
 
 /**
  * Replaces a link that works, by as many attempts as it takes while anybody
- * waits. The first failure is reported. Returns whether it succeeded; never
- * rejects.
+ * waits. The first failure is reported. Returns whether it stopped because nobody
+ * waited any more, so that the link is of no use; never rejects.
  */
 export async function renewWithRetry(
   { reconnect, retries, status, runtime }: ConnectOptions,
@@ -77,6 +77,7 @@ export async function renewWithRetry(
   signal: AbortSignal,
 ): Promise<boolean> {
   let isReported = false;
+  let isUnwanted = false;
   function shouldRetry(error: Error): boolean {
     if (signal.aborted) return false;
     if (!isReported) {
@@ -88,8 +89,9 @@ export async function renewWithRetry(
         error: new Error(message, { cause: error }),
       });
     }
+    isUnwanted = !isWanted();
     // The link that is to be replaced worked, so a fault may pass.
-    return isWanted() &&
+    return !isUnwanted &&
       (retries.isRetriable(error) || isPossiblyTransient(error));
   }
   try {
@@ -108,8 +110,8 @@ export async function renewWithRetry(
         runtime,
       },
     );
-    return true;
   } catch {
-    return false;
+    // It is reported. If somebody waits, the old link goes on while it can.
   }
+  return isUnwanted;
 }

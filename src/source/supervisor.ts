@@ -298,19 +298,17 @@ export class Supervisor {
   /** Replaces a link before its credentials expire, without interrupting delivery. */
   async #renew(old: SourceLink): Promise<void> {
     if (this.#closed !== undefined) return;
-    const isWanted = (): boolean => this.#isWanted;
-    if (isWanted()) {
+    if (this.#isWanted) {
       const renewal = this.#renewal = new AbortController();
       const { signal } = renewal;
       old.link.ended.then((reason) => renewal.abort(reason));
-      const isReplaced = await renewWithRetry(
+      const isUnwanted = await renewWithRetry(
         this.#options,
         () => this.#replace(old, signal),
-        isWanted,
+        () => this.#isWanted,
         signal,
       );
-      // If somebody waits, the old link goes on while it can.
-      if (isReplaced || signal.aborted || isWanted()) return;
+      if (!isUnwanted) return;
     }
     await old.link.end(
       new RedisConnectionError(

@@ -248,6 +248,30 @@ Deno.test("a link that nobody uses any more is not replaced: it ends when that w
   }
 });
 
+Deno.test("a link whose replacement failed while nobody waited ends, even if somebody comes at once", async () => {
+  using fixture = new SourceFixture();
+  const { driver, source, status } = fixture;
+  const reader = await rotating(fixture);
+  const attempt = Promise.withResolvers<void>();
+  driver.gate = attempt.promise;
+  await fixture.runtime.advance(RENEWED);
+  source.removeAll(reader);
+  const emit = status.emit.bind(status);
+  status.emit = (event) => {
+    emit(event);
+    if (event.type !== "degraded") return;
+    queueMicrotask(() => void source.add(reader, ["b"]));
+  };
+  driver.gate = Promise.resolve();
+  attempt.reject(new RedisConnectionError("refused"));
+  await fixture.runtime.advance(0);
+  const [old, next] = driver.links as [FakeLink, FakeLink];
+  assert(old.reason?.message.includes("idle"));
+  next.publish(B, documentOf("SUCCESS", 1));
+  assertEquals(reader.got, ["live SUCCESS 1"]);
+  await fixture.close();
+});
+
 Deno.test("a date in the past is reported once, and replaces nothing", async () => {
   using fixture = new SourceFixture();
   await fixture.runtime.advance(2 * LIFE);
