@@ -122,7 +122,7 @@ export interface RedisLink {
   readonly ended: Promise<Error>;
   /**
    * Ends the link for `reason`. Commands already sent may finish, within a
-   * deadline. Resolves when the link has released everything.
+   * deadline. Resolves when the link has released everything. Never rejects.
    */
   end(reason: Error): Promise<void>;
   /** Lets the link keep the process alive, or not. */

@@ -11,14 +11,14 @@ import { UnreachableKeys } from "./unreachable_keys.ts";
 import type { Watch } from "./watch.ts";
 import type { WatchTable } from "./watch_table.ts";
 
-/** Channels in one SUBSCRIBE or UNSUBSCRIBE: a reply to that many stays far below every limit. */
+/** Channels in one SUBSCRIBE or UNSUBSCRIBE: the replies, about 90 KB, stay far below Redis's output limits. */
 export const MAX_CHANNELS = 1000;
 /** Commands of a kind in flight: enough to hide the round trip, few enough to hold up little else. */
 const MAX_IN_FLIGHT = 4;
 
 /**
  * The channels that a link was subscribed to, and confirmed, before it was
- * attached. For each, the `messagesSince` to begin with: an outcome that is
+ * attached. For each, the `publishedAfter` to begin with: an outcome that is
  * published ends only waits that began before that tick.
  */
 export type Subscriptions = ReadonlyMap<string, number>;
@@ -59,9 +59,9 @@ export class Attachment {
   readonly #unreachable: UnreachableKeys;
   #leaving: Watch[] = [];
   // When it began, in ticks, which also identifies it.
-  readonly #began: number;
+  readonly #id: number;
   // Awaited before this link was made, and not yet attached to it.
-  readonly #inherited: Set<Watch>;
+  readonly #notYetAttached: Set<Watch>;
   readonly #attached = Promise.withResolvers<void>();
   #subscribing = 0;
   #reading = 0;
@@ -80,11 +80,11 @@ export class Attachment {
       for (const watch of watches) this.#queue.pushBack(watch);
       this.#schedule();
     });
-    this.#began = table.tick();
+    this.#id = table.tick();
     readSize.restart();
     if (subscriptions !== undefined) this.#unsubscribeUnawaited(subscriptions);
-    this.#inherited = new Set(table.leastRecentlyRead());
-    for (const watch of this.#inherited) {
+    this.#notYetAttached = new Set(table.leastRecentlyRead());
+    for (const watch of this.#notYetAttached) {
       const since = subscriptions?.get(watch.key);
       if (since === undefined) {
         this.add(watch);
@@ -93,7 +93,7 @@ export class Attachment {
         this.reread(watch);
       }
     }
-    if (this.#inherited.size === 0) this.#attached.resolve();
+    if (this.#notYetAttached.size === 0) this.#attached.resolve();
   }
 
   /**
@@ -129,7 +129,7 @@ export class Attachment {
    * UNSUBSCRIBE is sent, so that a reader that comes before finds it subscribed.
    */
   leave(watch: Watch): void {
-    this.#settle(watch);
+    this.#markAttached(watch);
     if (watch.phase === "queued") {
       this.#table.delete(watch);
     } else if (watch.phase === "subscribed" && !watch.isLeaving) {
@@ -190,7 +190,7 @@ export class Attachment {
       this.#subscribing++;
       this.#run(this.#subscribe().finally(() => this.#subscribing--));
     }
-    // A read never waits to be full: somebody waits for it.
+    // Reads are sent even if partly full: a reader is waiting.
     while (this.#unread.size > 0 && this.#reading < this.#readSize.inFlight) {
       this.#reading++;
       const chunk: Watch[] = [];
@@ -240,7 +240,7 @@ export class Attachment {
       const watch = this.#queue.popFront();
       if (watch === undefined) break;
       if (!watch.isAwaited) {
-        this.#settle(watch);
+        this.#markAttached(watch);
         continue;
       }
       watch.startSubscribing();
@@ -283,7 +283,7 @@ export class Attachment {
     watch.queue();
     // Nobody may be waiting any more.
     if (!watch.isAwaited) return this.leave(watch);
-    this.#settle(watch);
+    this.#markAttached(watch);
     this.#unreachable.add(watch);
   }
 
@@ -293,7 +293,7 @@ export class Attachment {
    */
   async #read(chunk: readonly Watch[]): Promise<number> {
     const watches = chunk.filter((watch) => {
-      if (!watch.isAwaited) this.#settle(watch);
+      if (!watch.isAwaited) this.#markAttached(watch);
       return watch.isAwaited;
     });
     if (watches.length === 0) return 0;
@@ -326,8 +326,8 @@ export class Attachment {
       delivered += this.#delivery.deliverFenced(watch, document, sent);
     }
     for (const watch of watches) {
-      if (watch.completeRead(sent, this.#began)) this.reread(watch);
-      this.#settle(watch);
+      if (watch.completeRead(sent, this.#id)) this.reread(watch);
+      this.#markAttached(watch);
     }
     for (const watch of overtaken) {
       // The message that overtook it may have brought the outcome.
@@ -336,9 +336,9 @@ export class Attachment {
     return delivered;
   }
 
-  #settle(watch: Watch): void {
-    if (this.#inherited.size === 0) return;
-    this.#inherited.delete(watch);
-    if (this.#inherited.size === 0) this.#attached.resolve();
+  #markAttached(watch: Watch): void {
+    if (this.#notYetAttached.size === 0) return;
+    this.#notYetAttached.delete(watch);
+    if (this.#notYetAttached.size === 0) this.#attached.resolve();
   }
 }

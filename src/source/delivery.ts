@@ -22,27 +22,28 @@ export interface DeliveryOptions {
 
 /**
  * Delivers documents to their readers: those that were published, and those
- * that were read. What was read may be older than what was published before
- * it, or the same; dropping the wrong one would lose something.
+ * that were read. A read can return a document older than, or identical to, one
+ * already published. Delivering both repeats an event; dropping the wrong one
+ * loses it.
  *
- * A message may be older than a wait: from an earlier run of a reused task id,
- * for example. It is known to be newer (by `messagesSince`) once the server has
- * confirmed a SUBSCRIBE that was sent after the wait began, or answered the
- * fence of a read that was. Until then a published outcome does not end the
- * wait, and the wait's own read decides. An outcome that is never stored does
- * not count.
+ * A *tick* is one step of the table's logical clock. A *fence* is a PING on the
+ * subscribed connection: once it is answered, every earlier message has arrived.
  *
- * A read counts for the waits that began before it was sent. An outcome that
- * was read is delivered at once, unless a message arrived after the read was
- * sent. That message may be newer, and a reader must never go back in time:
- * even a SUCCESS may be forgotten and its task run again. But it may also be
- * older, so the key is read once more behind the fence. The same goes for a
- * wait that left out a message that may be newer than its read.
- *
- * A not-ready document that was read may be older than messages still in
- * flight: it waits for the fence, and is dropped if a message arrived after the
- * read was sent, or if the reader already has it. Messages are never compared
- * with each other: a worker may report the same progress twice.
+ * - A published outcome ends a wait only if it is known to be newer than the
+ *   wait (by `publishedAfter`): the server has confirmed a SUBSCRIBE, or answered
+ *   the fence of a read, that was sent after the wait began. Until then it may
+ *   be from an earlier run of a reused task id, and the wait's own read decides.
+ *   An outcome that is never stored does not count.
+ * - An outcome that was read is delivered at once to the waits that began before
+ *   the read was sent, unless a message arrived since. That message may be newer,
+ *   and a reader must never go back in time: even a SUCCESS may be forgotten and
+ *   its task run again. It may also be older, so the key is read once more behind
+ *   the fence, as it is for a wait that left out a message.
+ * - A not-ready document that was read waits for the fence, because messages
+ *   still in flight may be newer. It is dropped if a message arrived after the
+ *   read was sent, or if the reader already has it.
+ * - A published not-ready document is always delivered. Messages are never
+ *   compared with each other: a worker may report the same progress twice.
  */
 export class Delivery {
   readonly #options: DeliveryOptions;
@@ -59,7 +60,7 @@ export class Delivery {
   deliverMessage(key: string, document: StoredDocument): Watch | undefined {
     const { table } = this.#options;
     const watch = table.get(key);
-    if (watch?.first === undefined) return undefined;
+    if (watch?.newest === undefined) return undefined;
     watch.receiveMessage(table.tick());
     let event: ResultEvent;
     try {
@@ -69,7 +70,7 @@ export class Delivery {
       return watch;
     }
     if (event.ready) {
-      this.#deliverToAll(watch, document, event, watch.messagesSince);
+      this.#deliverToAll(watch, document, event, watch.publishedAfter);
     } else {
       const hash = hashDocument(document);
       for (const wait of watch.waits()) wait.setReceived(hash);
@@ -103,20 +104,22 @@ export class Delivery {
     if (watch.hasMessageSince(sent)) return 0;
     const hash = hashDocument(document);
     const missing: Wait[] = [];
-    // Whatever a wait received last, all older waits received last, too: one
-    // reader that joins does not cost a look at thousands of others.
+    // Invariant: if a wait has seen this document, so has every older wait. So
+    // the walk can stop at the first that has.
     for (
       let wait = watch.waitBefore(sent);
       wait !== undefined && !wait.hasReceived(hash);
-      wait = wait.next
+      wait = wait.older
     ) {
       missing.push(wait);
     }
+    let delivered = 0;
     for (const wait of missing) {
       wait.setReceived(hash);
-      this.#deliver(wait, this.#decodeStored(watch, document), document.length);
+      const event = this.#decodeStored(watch, document);
+      if (this.#deliver(wait, event, document.length)) delivered++;
     }
-    return missing.length;
+    return delivered;
   }
 
   /**
@@ -129,21 +132,21 @@ export class Delivery {
     first: ResultEvent,
     before: number,
   ): number {
-    const only = watch.first;
-    if (only !== undefined && only.next === undefined) {
+    const only = watch.newest;
+    if (only !== undefined && only.older === undefined) {
       if (only.since >= before) return 0;
-      this.#deliver(only, first, document.length);
-      return 1;
+      return this.#deliver(only, first, document.length) ? 1 : 0;
     }
     // A copy, because an outcome ends the wait.
     const waits = [...watch.waits()].filter(({ since }) => since < before);
+    let delivered = 0;
     for (const [index, wait] of waits.entries()) {
       const event = index === 0
         ? first
         : this.#decodeAgain(watch, document, first);
-      this.#deliver(wait, event, document.length);
+      if (this.#deliver(wait, event, document.length)) delivered++;
     }
-    return waits.length;
+    return delivered;
   }
 
   #decodeAgain(
@@ -156,13 +159,14 @@ export class Delivery {
       : this.#options.decode(document, watch.taskId, origin);
   }
 
-  #deliver(wait: Wait, event: ResultEvent, size: number): void {
-    // Another reader's event may have made this one leave.
-    if (!wait.isOpen) return;
+  /** Returns whether the reader still waited: another reader's event may have made it leave. */
+  #deliver(wait: Wait, event: ResultEvent, size: number): boolean {
+    if (!wait.isOpen) return false;
     if (event.ready && this.#options.table.leave(wait)) {
       this.#options.onAbandoned(wait.watch);
     }
     wait.reader.receive(event, size);
+    return true;
   }
 
   /** Decodes what a key holds: that is the outcome, even if it cannot be decoded. */

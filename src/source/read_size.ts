@@ -41,7 +41,8 @@ export class ReadSize {
 
   /**
    * Learns from a read that found `count` documents of `bytes` bytes in all. A
-   * missing key says nothing about the size of documents.
+   * read that found none counts as small documents, so attaching many tasks
+   * without a result takes few reads.
    */
   learn(count: number, bytes: number): void {
     const fitting = bytes === 0 ? MAX_KEYS : Math.min(

@@ -31,7 +31,7 @@ const PASSES = 3;
  * switch was published after the fence was sent: anything older came before the
  * fence's answer, and was dropped. A published outcome ends a wait only if the
  * old link would have let it do so at the time when the fence was sent: only if
- * the wait began before `messagesSince` at that time, which is returned for each
+ * the wait began before `publishedAfter` at that time, which is returned for each
  * channel. For such a wait, the old link has skipped nothing since: an outcome
  * that it delivered ended the wait, and a second copy finds it closed. All other
  * waits are settled by the read on the fresh link.
@@ -59,7 +59,7 @@ export async function subscribeAwaited(
     }
   }
   for (const channel of subscriptions.keys()) {
-    subscriptions.set(channel, table.get(channel)?.messagesSince ?? 0);
+    subscriptions.set(channel, table.get(channel)?.publishedAfter ?? 0);
   }
   await link.fence();
   return subscriptions;

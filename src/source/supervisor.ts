@@ -132,8 +132,11 @@ export class Supervisor {
       return;
     }
     this.#notifyIdle();
-    // Nobody waits: a dead link is not redialled until somebody does.
-    if (this.#active === undefined) this.#running?.abort();
+    if (this.#active !== undefined || this.#running === undefined) return;
+    // Nobody waits: a dead link is not redialled until somebody does. Settling
+    // the promise releases what cancelled calls have attached to it.
+    this.#running.abort();
+    this.#takeNext().reject(new RedisConnectionError("Nobody waits any more"));
   }
 
   /** Whether no task is awaited and no command is running. */
@@ -222,8 +225,13 @@ export class Supervisor {
   ): Promise<void> {
     const { reconnect, retries, runtime } = this.#options;
     const delay = backoff(reconnect, attempt, () => runtime.random());
-    const maxAttempts = Infinity;
-    retries.notify({ kind: "reconnect", attempt, maxAttempts, delay, error });
+    retries.notify({
+      kind: "reconnect",
+      attempt,
+      maxAttempts: Infinity,
+      delay,
+      error,
+    });
     await pause(delay, runtime, signal, { persistent: true });
     signal.throwIfAborted();
   }

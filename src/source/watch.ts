@@ -20,9 +20,9 @@ export class Wait {
   /** When it began, in ticks: only a read sent later covers it. */
   readonly since: number;
   /** The wait on the same watch that began before. Maintained by the table. */
-  next: Wait | undefined;
+  older: Wait | undefined;
   /** The wait on the same watch that began after. Maintained by the table. */
-  previous: Wait | undefined;
+  newer: Wait | undefined;
   /** Its index in its reader's waits. Maintained by the table. */
   index: number;
   #latch: Latch | undefined;
@@ -33,8 +33,8 @@ export class Wait {
     this.reader = reader;
     this.watch = watch;
     this.since = since;
-    this.next = undefined;
-    this.previous = undefined;
+    this.older = undefined;
+    this.newer = undefined;
     this.index = reader.waits.length;
     this.#latch = latch;
     this.#lastHash = undefined;
@@ -96,11 +96,11 @@ export class Watch {
    * waits for its UNSUBSCRIBE. Maintained by the table. A list per watch would
    * cost each message two look-ups in cold memory.
    */
-  first: Wait | undefined = undefined;
+  newest: Wait | undefined = undefined;
   #phase: WatchPhase = "queued";
   #isLeaving = false;
   #lastMessage = 0;
-  #messagesSince = 0;
+  #publishedAfter = 0;
   #lastReadBy = 0;
 
   /** Begins without a wait. */
@@ -111,7 +111,7 @@ export class Watch {
 
   /** Whether anybody waits for it. */
   get isAwaited(): boolean {
-    return this.first !== undefined;
+    return this.newest !== undefined;
   }
 
   /** How far it has come on the current link. */
@@ -128,26 +128,26 @@ export class Watch {
    * A message that arrives now was published after this tick, so it is newer
    * than each wait that began before; 0 while nothing is known.
    */
-  get messagesSince(): number {
-    return this.#messagesSince;
+  get publishedAfter(): number {
+    return this.#publishedAfter;
   }
 
-  /** The link that read it last, as the tick at which that link was attached; 0 if none did. */
+  /** The id of the attachment that read it last; 0 if none did. */
   get lastReadBy(): number {
     return this.#lastReadBy;
   }
 
   /** Every wait, the newest first. */
   *waits(): Generator<Wait> {
-    for (let wait = this.first; wait !== undefined; wait = wait.next) {
+    for (let wait = this.newest; wait !== undefined; wait = wait.older) {
       yield wait;
     }
   }
 
   /** The newest wait that began before a tick; it leads to all the older ones. */
   waitBefore(tick: number): Wait | undefined {
-    let wait = this.first;
-    while (wait !== undefined && wait.since >= tick) wait = wait.next;
+    let wait = this.newest;
+    while (wait !== undefined && wait.since >= tick) wait = wait.older;
     return wait;
   }
 
@@ -166,7 +166,7 @@ export class Watch {
   confirmSubscription(since: number): void {
     this.#phase = "subscribed";
     this.#isLeaving = false;
-    this.#messagesSince = since;
+    this.#publishedAfter = since;
   }
 
   /** Its UNSUBSCRIBE is queued. */
@@ -190,27 +190,27 @@ export class Watch {
   }
 
   /**
-   * A read sent at tick `sent` by `link` (the tick of its attachment) is
+   * A read sent at tick `sent`, on the link of an attachment, is
    * delivered, and its fence was answered: waits that began before are
    * attached, except those for which a message was left out that may be newer
    * than what was read. Returns whether there are any: then another read has to
    * decide.
    */
-  completeRead(sent: number, link: number): boolean {
-    this.#lastReadBy = link;
+  completeRead(sent: number, attachmentId: number): boolean {
+    this.#lastReadBy = attachmentId;
     const attached = this.hasMessageSince(sent)
-      ? Math.min(this.#messagesSince, sent)
+      ? Math.min(this.#publishedAfter, sent)
       : sent;
     const newest = this.waitBefore(sent);
     // All waits older than an attached one are attached.
     for (
       let wait = this.waitBefore(attached);
       wait !== undefined && !wait.isAttached;
-      wait = wait.next
+      wait = wait.older
     ) {
       wait.settle();
     }
-    this.#messagesSince = Math.max(this.#messagesSince, sent);
+    this.#publishedAfter = Math.max(this.#publishedAfter, sent);
     return newest !== undefined && newest.since >= attached;
   }
 }

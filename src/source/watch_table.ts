@@ -69,7 +69,7 @@ export class WatchTable implements Iterable<Watch> {
     const index = this.#indexes.get(watch);
     if (index !== undefined) return index.get(reader);
     let compared = 0;
-    for (let wait = watch.first; wait !== undefined; wait = wait.next) {
+    for (let wait = watch.newest; wait !== undefined; wait = wait.older) {
       if (wait.reader === reader) return wait;
       if (++compared === MAX_COMPARED) {
         return this.#buildIndex(watch).get(reader);
@@ -99,9 +99,9 @@ export class WatchTable implements Iterable<Watch> {
     }
     if (!watch.isAwaited) this.#awaitedCount++;
     const wait = new Wait(reader, watch, this.tick(), latch);
-    wait.next = watch.first;
-    if (watch.first !== undefined) watch.first.previous = wait;
-    watch.first = wait;
+    wait.older = watch.newest;
+    if (watch.newest !== undefined) watch.newest.newer = wait;
+    watch.newest = wait;
     reader.waits.push(wait);
     if (this.#indexes.size > 0) this.#indexes.get(watch)?.set(reader, wait);
     return { watch, isNew };
@@ -117,10 +117,10 @@ export class WatchTable implements Iterable<Watch> {
       last.index = wait.index;
     }
     wait.settle();
-    const { next, previous } = wait;
-    if (next !== undefined) next.previous = previous;
-    if (previous === undefined) watch.first = next;
-    else previous.next = next;
+    const { older, newer } = wait;
+    if (older !== undefined) older.newer = newer;
+    if (newer === undefined) watch.newest = older;
+    else newer.older = older;
     if (this.#indexes.size > 0) this.#removeFromIndex(wait);
     if (watch.isAwaited) return false;
     this.#awaitedCount--;
@@ -147,7 +147,7 @@ export class WatchTable implements Iterable<Watch> {
         readers.add(wait.reader);
         wait.reject(error);
       }
-      watch.first = undefined;
+      watch.newest = undefined;
     }
     this.#watches.clear();
     this.#indexes.clear();

@@ -8,6 +8,7 @@ import {
 import {
   assert,
   assertEquals,
+  assertExists,
   assertInstanceOf,
   assertRejects,
   assertStrictEquals,
@@ -17,6 +18,7 @@ import {
 import type { RedisDriver } from "../../src/redis/link.ts";
 import { RespError } from "../../src/redis/wire/resp.ts";
 import type { RetryNotice } from "../../src/retry/listener.ts";
+import { abortable } from "../../src/util/abortable.ts";
 import {
   documentOf,
   keyOf,
@@ -217,6 +219,23 @@ Deno.test("ResultSource aborts a dial when nobody waits any more, and its next w
   fixture.driver.isBlackHole = false;
   await Promise.all([fixture.source.add(reader, ["b"]), fixture.get()]);
   assertEquals(fixture.driver.attempts, 3);
+  await fixture.close();
+});
+
+Deno.test("ResultSource settles the wait for a link when nobody waits any more, so cancelled calls are released", async () => {
+  using fixture = new SourceFixture();
+  fixture.driver.isBlackHole = true;
+  const controller = new AbortController();
+  let link: Promise<unknown> | undefined;
+  const call = fixture.source.withLink(async (signal) => {
+    link = fixture.source.link();
+    await abortable(link, signal);
+  }, controller.signal);
+  await turn();
+  controller.abort(new Error("no longer needed"));
+  await assertRejects(() => call, Error, "no longer needed");
+  assertExists(link);
+  await assertRejects(() => link!, RedisConnectionError, "Nobody waits");
   await fixture.close();
 });
 

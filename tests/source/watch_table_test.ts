@@ -54,7 +54,7 @@ Deno.test("WatchTable keeps its lists whole, whatever comes and goes", () => {
     } else {
       const isLast = table.leave(wait);
       expected.delete(`${r} ${key}`);
-      assertEquals(isLast, watch!.first === undefined);
+      assertEquals(isLast, watch!.newest === undefined);
       if (isLast && random() < 0.5) table.delete(watch!);
     }
   }
