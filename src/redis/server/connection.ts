@@ -123,7 +123,11 @@ export class Connection {
         this.end(
           lost(
             address,
-            `it was silent for ${ms} ms and did not answer a PING`,
+            `it was silent for ${ms} ms ${
+              this.#decoder.partial === "reply"
+                ? "in the middle of a reply"
+                : "and did not answer a PING"
+            }`,
           ),
         ),
     });
