@@ -21,7 +21,7 @@ import type { ChordKeys } from "../protocol/keys.ts";
 import { exceptionRepr, pythonRepr } from "../protocol/python_repr.ts";
 import { listSignatureTasks } from "../protocol/signature.ts";
 import type { Command } from "../redis/wire/command.ts";
-import type { RedisText } from "../redis/link.ts";
+import type { RedisLink, RedisText } from "../redis/link.ts";
 import { TaskError, toTaskError } from "../protocol/task_error.ts";
 import { toError } from "../util/to_error.ts";
 import type { Format } from "../formats/types.ts";
@@ -169,11 +169,11 @@ export class ChordCompletion {
     return String(claim);
   }
 
-  /** The values of all parts; null if there are no parts any more. */
+  /** The values of all parts; null if a Celery worker has completed the chord. */
   async #gather(
     { info: { groupId }, keys, size, options }: FullChord,
   ): Promise<unknown[] | null> {
-    const { chordJoinTimeout, chordOrdered, codec, commands } = this.#context;
+    const { chordJoinTimeout, codec, commands } = this.#context;
     const group = await this.#context.restoreGroup(groupId, options);
     if (group !== null) {
       return await group.join({
@@ -182,15 +182,12 @@ export class ChordCompletion {
         propagate: true,
       });
     }
-    const reply = await commands.run(
-      (link) =>
-        link.command([chordOrdered ? "ZRANGE" : "LRANGE", keys.parts, 0, -1]),
+    const parts = await commands.run(
+      (link) => this.#readParts(link, keys),
       (_, cause) => cause,
       options,
     );
-    // The reply to either command.
-    const parts = reply as RedisText[];
-    if (parts.length === 0) return null;
+    if (parts === null) return null;
     if (parts.length < size) throw new MissingPartsError(parts.length, size);
     return parts.map((stored) => {
       const { taskId, state, result } = decodeChordPart(codec, stored);
@@ -208,6 +205,22 @@ export class ChordCompletion {
         },
       );
     });
+  }
+
+  /**
+   * Reads the parts. Resolves to null if a Celery worker has completed the
+   * chord: it deletes the parts and the size together, while a failover that
+   * loses the parts leaves the size.
+   */
+  async #readParts(
+    link: RedisLink,
+    keys: ChordKeys,
+  ): Promise<RedisText[] | null> {
+    const range = this.#context.chordOrdered ? "ZRANGE" : "LRANGE";
+    // The reply to either command.
+    const parts = await link.command([range, keys.parts, 0, -1]) as RedisText[];
+    if (parts.length > 0) return parts;
+    return await link.command(["GET", keys.size]) === null ? null : parts;
   }
 
   /**
