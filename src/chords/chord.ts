@@ -261,7 +261,7 @@ export class Chords {
       const { message } = toError(cause);
       throw new ChordError(`${failed}: ${message}`, groupId, { taskId, cause });
     }
-    // JSON is written in ASCII, so that its length is in bytes too.
+    // String parts are ASCII JSON, so `length` is the byte count.
     if (part.length <= maxResultBytes) return part;
     throw new ChordError(
       `${failed}: it has ${part.length} bytes, and Redis accepts at most ${maxResultBytes}: ` +

@@ -1,9 +1,3 @@
-import { abortable } from "../util/abortable.ts";
-import { DONE } from "./count_reply.ts";
-import { failTasks, type FailureContext } from "./failure.ts";
-import type { ChordInfo, ChordOutcome } from "./request.ts";
-import { inOneSlotOrApart } from "./same_slot.ts";
-import type { CallOptions, CommandRunner } from "../source/command_runner.ts";
 import {
   BackendClosedError,
   BackendGetMetaError,
@@ -15,16 +9,22 @@ import {
   ResultTimeoutError,
   RetryLimitError,
 } from "../errors.ts";
+import type { Format } from "../formats/types.ts";
 import { decodeChordPart } from "../protocol/chord_part.ts";
 import type { TaskFailure } from "../protocol/exceptions.ts";
 import type { ChordKeys } from "../protocol/keys.ts";
 import { exceptionRepr, pythonRepr } from "../protocol/python_repr.ts";
 import { listSignatureTasks } from "../protocol/signature.ts";
-import type { Command } from "../redis/wire/command.ts";
-import type { RedisText } from "../redis/link.ts";
 import { TaskError, toTaskError } from "../protocol/task_error.ts";
+import type { RedisLink, RedisText } from "../redis/link.ts";
+import type { Command } from "../redis/wire/command.ts";
+import type { CallOptions, CommandRunner } from "../source/command_runner.ts";
+import { abortable } from "../util/abortable.ts";
 import { toError } from "../util/to_error.ts";
-import type { Format } from "../formats/types.ts";
+import { DONE } from "./count_reply.ts";
+import { failTasks, type FailureContext } from "./failure.ts";
+import type { ChordInfo, ChordOutcome } from "./request.ts";
+import { inOneSlotOrApart } from "./same_slot.ts";
 
 /** A chord's header that was saved as a group because it contains groups. */
 export interface SavedGroup {
@@ -125,7 +125,7 @@ export class ChordCompletion {
     try {
       values = await this.#gather(chord);
     } catch (error) {
-      if (isOutage(error) || isAbort(error, options)) throw error;
+      if (isUnrelatedToChord(error) || isAbort(error, options)) throw error;
       return await this.#fail(chord, joinError(info.groupId, error), null);
     }
     if (values === null) {
@@ -135,7 +135,7 @@ export class ChordCompletion {
     }
     if (onComplete === null) {
       const failure = new ChordError(
-        "A task of the header failed, but all parts are of successful tasks: it ran twice",
+        "A header task failed, yet every stored part is a success: that task must have run twice",
         info.groupId,
       );
       return await this.#fail(chord, failure, null);
@@ -169,11 +169,11 @@ export class ChordCompletion {
     return String(claim);
   }
 
-  /** The values of all parts; null if there are no parts any more. */
+  /** The values of all parts; null if a Celery worker has completed the chord. */
   async #gather(
     { info: { groupId }, keys, size, options }: FullChord,
   ): Promise<unknown[] | null> {
-    const { chordJoinTimeout, chordOrdered, codec, commands } = this.#context;
+    const { chordJoinTimeout, codec, commands } = this.#context;
     const group = await this.#context.restoreGroup(groupId, options);
     if (group !== null) {
       return await group.join({
@@ -182,15 +182,12 @@ export class ChordCompletion {
         propagate: true,
       });
     }
-    const reply = await commands.run(
-      (link) =>
-        link.command([chordOrdered ? "ZRANGE" : "LRANGE", keys.parts, 0, -1]),
+    const parts = await commands.run(
+      (link) => this.#readParts(link, keys),
       (_, cause) => cause,
       options,
     );
-    // The reply to either command.
-    const parts = reply as RedisText[];
-    if (parts.length === 0) return null;
+    if (parts === null) return null;
     if (parts.length < size) throw new MissingPartsError(parts.length, size);
     return parts.map((stored) => {
       const { taskId, state, result } = decodeChordPart(codec, stored);
@@ -211,10 +208,28 @@ export class ChordCompletion {
   }
 
   /**
+   * Reads the parts. Resolves to null if a Celery worker has completed the
+   * chord: it deletes the parts and the size together, while a failover that
+   * loses the parts leaves the size.
+   */
+  async #readParts(
+    link: RedisLink,
+    keys: ChordKeys,
+  ): Promise<RedisText[] | null> {
+    const range = this.#context.chordOrdered ? "ZRANGE" : "LRANGE";
+    // The reply to either command.
+    const parts = await link.command([range, keys.parts, 0, -1]) as RedisText[];
+    if (parts.length > 0) return parts;
+    return await link.command(["GET", keys.size]) === null ? null : parts;
+  }
+
+  /**
    * Stores the failure of the body, and returns its part if the body belongs to
-   * a chord itself. As in Celery, the keys are deleted only if the callback
-   * failed: a late part must not restart the count. If results never expire,
-   * the keys expire after a day.
+   * a chord itself. `values` are what the callback received; null if it was not
+   * called.
+   *
+   * As in Celery, the keys are deleted only if the callback failed: a late part
+   * must not restart the count.
    */
   async #fail(
     chord: FullChord,
@@ -233,19 +248,21 @@ export class ChordCompletion {
       [],
       options,
     );
-    const { parts, extra, size: total } = keys;
-    const hasNoExpiry = this.#context.expires === 0;
     const cleanupError = await this.#end(
       chord,
-      values !== null
-        ? deleteKeys(keys)
-        : (hasNoExpiry ? [parts, extra, total] : []).map((key): Command => [
-          "EXPIRE",
-          key,
-          CLAIM_EXPIRES_SECONDS,
-        ]),
+      values === null ? this.#limitKeys(keys) : deleteKeys(keys),
     );
     return { type: "failed", count, size, error, values, cleanupError };
+  }
+
+  /** Lets keys that are kept expire after a day where results never expire. */
+  #limitKeys({ parts, extra, size }: ChordKeys): Command[] {
+    if (this.#context.expires !== 0) return [];
+    return [parts, extra, size].map((key) => [
+      "EXPIRE",
+      key,
+      CLAIM_EXPIRES_SECONDS,
+    ]);
   }
 
   /**
@@ -313,8 +330,8 @@ function isAbort(error: unknown, { signal }: CallOptions): boolean {
   return signal !== undefined && signal.aborted && error === signal.reason;
 }
 
-/** Whether an error is not about the chord, so that a later call may succeed. */
-function isOutage(error: unknown): boolean {
+/** Whether an error has nothing to do with the chord: a later call may succeed. */
+function isUnrelatedToChord(error: unknown): boolean {
   return error instanceof RedisConnectionError ||
     error instanceof RedisError ||
     error instanceof RetryLimitError ||

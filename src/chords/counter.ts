@@ -32,7 +32,7 @@ export interface ChordCounterContext {
   readonly status: StatusHub;
 }
 
-/** How often other clients may change the parts at an index between a read and its compare-and-set. */
+/** How many times other clients may change the parts at an index between a read and its compare-and-set. */
 const MAX_COMPARE_AND_SET = 100;
 
 /** Adds parts to chords and counts them. A part that returns again is not counted again. */

@@ -95,13 +95,16 @@ export interface ChordPartOptions extends CallOptions {
    * Of all workers that return parts through this module, one calls it, once.
    * An error that it throws fails the chord, so it should retry transient errors
    * itself. If it rejects with the signal's reason, the chord stays claimed, and
-   * a later call can continue.
+   * a later call with the same `claim` can continue.
    */
   onComplete: (values: unknown[], info: ChordInfo) => unknown;
   /**
    * The name by which the call claims the chord if its part completes it. It is
    * unique to the call, and not `done`. A later call with the same name
    * continues where the first one stopped, and may call `onComplete` again.
+   *
+   * Pass one if you pass `signal`: an aborted call rejects with the signal's
+   * reason, which does not carry the claim as a ChordError does.
    *
    * @default {a random UUID}
    */

@@ -92,8 +92,9 @@ export let openStream: <T, Custom extends CustomStates>(
  * {@linkcode ResultBackend.consumer}.
  *
  * Undelivered events wait in the consumer's own queue, which conflates the
- * not-ready events of a task and keeps every outcome. A slow reader never delays
- * another.
+ * not-ready events of a task and keeps every outcome; if that exceeds
+ * `maxQueueBytes`, the consumer errors after its queued events. A slow reader
+ * never delays another.
  *
  * Celery: `ResultConsumer`.
  *

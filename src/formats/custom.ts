@@ -118,7 +118,7 @@ function normalize(value: unknown, bigints: boolean): unknown {
           ? unshared(item)
           : normalizeScalar(item, bigints);
         if (isContainer(normalized)) next.push(normalized);
-        // The key is an own property, so that this cannot reach a setter.
+        // The key is an own property, so this cannot reach a setter.
         if (normalized !== item) Reflect.set(container, key, normalized);
       }
     }

@@ -106,7 +106,7 @@ function reviveMembers(
     const value = container[key];
     if (typeof value === "object") {
       const revived = reviveOne(value, pending);
-      // The parser made even `__proto__` an own property, so that this sets it.
+      // The parser made even `__proto__` an own property, so this sets it.
       if (revived !== value) container[key] = revived;
     } else if (stopAtUnsafe && typeof value === "number" && isUnsafe(value)) {
       return false;

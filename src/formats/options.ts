@@ -99,7 +99,7 @@ export function resolveFormats(
         JSON.stringify(acceptContent.map(formatName))
       } as acceptContent: it lacks the serializer ${
         JSON.stringify(written.name)
-      }, so that stored results could not be read back; add it`,
+      }, so stored results could not be read back; add it`,
     );
   }
   return new FormatSet(written, accepted.values());

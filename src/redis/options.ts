@@ -15,6 +15,8 @@ import type { UrlOptions } from "./url/query.ts";
 /**
  * How to connect to Redis. What an option leaves out, the URL may say.
  * Durations are milliseconds.
+ *
+ * @category Options
  */
 export interface RedisOptions {
   /**

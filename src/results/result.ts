@@ -106,13 +106,15 @@ export interface Dependency {
  * await backend.storeResult("6f1c", { done: 1, of: 2 }, "PROGRESS");
  *
  * const states: string[] = [];
+ * let done: Promise<boolean> | undefined;
  * const sum = await backend.result<number>("6f1c").get({
  *   timeout: 10_000,
  *   onEvent: ({ state }) => {
  *     states.push(state);
- *     if (state === "PROGRESS") backend.markAsDone("6f1c", 42);
+ *     if (state === "PROGRESS") done = backend.markAsDone("6f1c", 42);
  *   },
  * });
+ * await done;
  * assertEquals(sum, 42);
  * assertEquals(states, ["PROGRESS", "SUCCESS"]);
  * ```
@@ -156,7 +158,7 @@ export class AsyncResult<
    * newest.
    *
    * With `timeout: 0` it reads once, as {@linkcode meta} does, and so retries
-   * while Redis is unreachable. With any other timeout it ends in time.
+   * while Redis is unreachable. Any other timeout is a hard limit.
    *
    * With `followParents`, it also watches the tasks that came before this one
    * (each member of a group): the failure of one ends the wait, even if this
@@ -194,7 +196,7 @@ export class AsyncResult<
     return value as T | TaskError;
   }
 
-  /** Reads the present meta; its state is `PENDING` if nothing is stored. */
+  /** Reads the current metadata; its state is `PENDING` if nothing is stored. */
   async meta(options?: CallOptions): Promise<ResultMeta<T, Custom>> {
     const { lookup } = this.#context;
     // The caller of `result<T>()` says what the task returns.
@@ -480,8 +482,8 @@ export class ResultSet<
   }
 
   /**
-   * Reads whether every task has its outcome: with MGET, as all methods here
-   * that read states.
+   * Reads whether every task has its outcome: with MGET, like every method
+   * here that reads states.
    *
    * @throws {DecodeError} if a stored document cannot be decoded.
    */

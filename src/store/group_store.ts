@@ -126,7 +126,7 @@ export class GroupStore {
         { cause },
       );
     }
-    // Text is ASCII, so that its length is in bytes too.
+    // String documents are ASCII JSON, so `length` is the byte count.
     if (document.length <= maxResultBytes) return document;
     throw storeError(
       `Cannot save group ${groupId}: its document has ${document.length} bytes, ` +

@@ -1,31 +1,31 @@
-import { abortable } from "../util/abortable.ts";
+import { BackendStoreError, DecodeError } from "../errors.ts";
+import { describeValue } from "../formats/describe.ts";
+import type { FormatSet } from "../formats/format_set.ts";
+import type { StoredDocument } from "../formats/types.ts";
+import { encodeDocument, type RequestFields } from "../protocol/encode.ts";
+import type { KeySpace } from "../protocol/keys.ts";
+import { isReady, stateProblem, type TaskState } from "../protocol/states.ts";
+import type { RedisLink } from "../redis/link.ts";
+import type { CommandArgument } from "../redis/wire/command.ts";
+import type { Runtime } from "../runtime.ts";
 import {
   CALL_OPTIONS,
   type CallOptions,
   type CommandRunner,
 } from "../source/command_runner.ts";
-import { BackendStoreError, DecodeError, RedisError } from "../errors.ts";
+import type { StatusHub } from "../status.ts";
+import { abortable } from "../util/abortable.ts";
 import {
   checkOptions,
   type OptionNames,
   optionNames,
 } from "../util/option_names.ts";
-import { encodeDocument, type RequestFields } from "../protocol/encode.ts";
-import type { FormatSet } from "../formats/format_set.ts";
+import { toError } from "../util/to_error.ts";
 import { Finality } from "./finality.ts";
-import type { KeySpace } from "../protocol/keys.ts";
-import { isReady, stateProblem, type TaskState } from "../protocol/states.ts";
-import { describeValue } from "../formats/describe.ts";
-import type { CommandArgument } from "../redis/wire/command.ts";
-import type { RedisLink } from "../redis/link.ts";
-import type { Runtime } from "../runtime.ts";
 import { LuaScript } from "./lua_script.ts";
 import { setAndPublish } from "./set_and_publish.ts";
-import type { StatusHub } from "../status.ts";
 import { type PublishCommand, STORE_SCRIPT } from "./store_script.ts";
 import { isDocument, isSameDocument } from "./stored_document.ts";
-import type { StoredDocument } from "../formats/types.ts";
-import { toError } from "../util/to_error.ts";
 
 /**
  * Options for storing a result.
@@ -76,12 +76,14 @@ export interface StoreContext {
 }
 
 /** The replies of the script. */
-const STORED = 1;
 const FINAL = 0;
+const STORED = 1;
+/** The client must read the stored document and decide. */
+const UNDECIDED = 2;
 
 /** Keys in one DEL. */
 const MAX_DELETED_KEYS = 1000;
-/** How often another client may change a document between a read and its compare-and-set. */
+/** How many times another client may change a document between a read and its compare-and-set. */
 const MAX_COMPARE_AND_SET = 100;
 
 /** One store under way. */
@@ -141,8 +143,8 @@ export class ResultStore {
       if (this.#last.get(key) === last) this.#last.delete(key);
     });
     this.#last.set(key, last);
-    // An aborted store rejects at once, but stays in the queue, so that the
-    // stores behind it still wait for those ahead of it.
+    // While queued, an aborted store still holds its place. Once running, it
+    // releases the queue at once, so it must send nothing after that point.
     return previous === undefined || signal === undefined
       ? stored
       : abortable(stored, signal);
@@ -206,7 +208,7 @@ export class ResultStore {
         { cause },
       );
     }
-    // A string is JSON in ASCII, so that its length is in bytes too.
+    // String documents are ASCII JSON, so `length` is the byte count.
     if (document.length <= maxResultBytes) return document;
     throw new BackendStoreError(
       `${failed}: its document has ${document.length} bytes, and Redis accepts at most ${maxResultBytes}: ` +
@@ -242,7 +244,8 @@ export class ResultStore {
     job: StoreJob,
     isRetry: boolean,
   ): Promise<boolean> {
-    const { key, document, signal } = job;
+    const { taskId, key, document, state, signal } = job;
+    const failed = `Failed to store the result of task ${taskId} as ${state}`;
     const args: CommandArgument[] = [
       1,
       key,
@@ -260,17 +263,25 @@ export class ResultStore {
       );
       if (reply === STORED) return true;
       if (reply === FINAL) return false;
+      if (reply !== UNDECIDED) {
+        throw new BackendStoreError(
+          `${failed}: the script replied ${describeValue(reply)}`,
+          taskId,
+          state,
+        );
+      }
       const stored = await this.#read(link, key);
       if (stored !== null && this.#isFinal(stored, job)) {
-        return isRetry && isSameDocument(stored, document);
+        return isOwn(stored, job, isRetry);
       }
-      // The next store of this task does not wait for an aborted one, which
-      // must not be sent after it.
+      // An aborted store has released the queue.
       signal?.throwIfAborted();
       expected = stored === null ? [] : [stored];
     }
-    throw new RedisError(
-      `ERR the document at ${key} changes faster than it can be read`,
+    throw new BackendStoreError(
+      `${failed}: the document at ${key} changes faster than it can be read`,
+      taskId,
+      state,
     );
   }
 
@@ -283,7 +294,7 @@ export class ResultStore {
     const { key, document, signal } = job;
     const stored = await this.#read(link, key);
     if (stored !== null && this.#isFinal(stored, job)) {
-      return isRetry && isSameDocument(stored, document);
+      return isOwn(stored, job, isRetry);
     }
     signal?.throwIfAborted();
     const { expires } = this.#context;
@@ -317,6 +328,15 @@ export class ResultStore {
       );
     }
   }
+}
+
+/** Whether a SUCCESS is our own document, stored before the reply was lost. */
+function isOwn(
+  stored: StoredDocument,
+  { document }: StoreJob,
+  isRetry: boolean,
+): boolean {
+  return isRetry && isSameDocument(stored, document);
 }
 
 /** What Celery stores without `result_extended`. */

@@ -19,8 +19,8 @@ const MAX_AHEAD = 16;
 /**
  * A ReadableStream over a queue that someone else owns. It takes an item from
  * the queue when a reader requests one, and with it a few that are final, which
- * halves their cost. A stream that errors loses what it holds, so it errors only
- * once it holds nothing.
+ * halves their cost. A stream that errors loses what it holds, so `fail()` waits
+ * until it holds nothing; `abort()` does not.
  */
 export class PullStream<T> {
   /** The stream; its high-water mark is 0. */

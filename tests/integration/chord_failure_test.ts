@@ -199,7 +199,7 @@ test("a failure fails a chord that another run's part completed", async () => {
   assertEquals(body.state, "FAILURE");
   assertEquals(
     (body.result as { message: string }).message,
-    "A task of the header failed, but all parts are of successful tasks: it ran twice",
+    "A header task failed, yet every stored part is a success: that task must have run twice",
   );
 });
 

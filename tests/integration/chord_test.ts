@@ -799,6 +799,55 @@ test("a chord whose last parts are lost in a failover has not ended", async () =
   assertEquals(fixture.completions.values, [[0, 1]]);
 });
 
+test("a chord all of whose parts are lost in a failover has not ended", async () => {
+  await using fixture = await start();
+  await using proxy = await FaultProxy.start(fixture.redis.url);
+  await using backend = new ResultBackend(proxy.url, QUICK);
+  await fixture.backend.setChordSize("g", 1);
+  using hold = proxy.hold("ZRANGE");
+  const returned = assertRejects(
+    () => fixture.part(0, 0, "SUCCESS", backend),
+    ChordError,
+    "Redis has 0 of its 1 parts",
+  );
+  await hold.reached;
+  // The state of a replica that was promoted without the part.
+  await fixture.client.send("DEL", `${KEY}.j`);
+  hold.release();
+  const { claim } = await returned;
+  assertEquals(fixture.completions.values, []);
+  assertEquals(await fixture.client.send("GET", `${KEY}.c`), claim);
+  const resumed = await backend.chordPartReturn(
+    requestsOf(1, "g")[0]!,
+    "SUCCESS",
+    0,
+    { ...fixture.completions, claim: claim! },
+  );
+  assertEquals(resumed.type, "completed");
+  assertEquals(fixture.completions.values, [[0]]);
+});
+
+test("a chord whose size is only in the signature has ended if it has no parts", async () => {
+  await using fixture = await start();
+  await using proxy = await FaultProxy.start(fixture.redis.url);
+  await using backend = new ResultBackend(proxy.url, QUICK);
+  using hold = proxy.hold("ZRANGE");
+  const returned = backend.chordPartReturn(
+    {
+      ...requestsOf(1, "g")[0]!,
+      chord: { ...bodyOf("g"), chord_size: 1 },
+    },
+    "SUCCESS",
+    0,
+    fixture.completions,
+  );
+  await hold.reached;
+  await fixture.client.send("DEL", `${KEY}.j`);
+  hold.release();
+  assertEquals(await returned, { type: "claimed", claim: "done" });
+  assertEquals(fixture.completions.values, []);
+});
+
 /** The commands that complete a chord, by name and one argument. */
 const COMMANDS: [command: string, argument: string, skip: number][] = [
   ["EVALSHA", `${KEY}.j`, 0],

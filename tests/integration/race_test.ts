@@ -4,22 +4,22 @@
 import { assertEquals } from "../support/assert.ts";
 import { startProxiedFixture } from "../support/fixture.ts";
 import { needs } from "../support/needs.ts";
-import { taskIds, untilStatus } from "../support/results.ts";
+import { inboxOf, untilStatus } from "../support/results.ts";
 
 Deno.test(needs("redis-server", {
   name: "a result stored while the first SUBSCRIBE is in flight is delivered",
   async fn() {
     await using fixture = await startProxiedFixture({ reconcile: 0 });
     const { proxy, backend, writer } = fixture;
-    const [id] = taskIds(1) as [string];
+    const id = crypto.randomUUID();
 
     using hold = proxy.hold("SUBSCRIBE");
-    const result = backend.result(id).get({ timeout: 60_000 });
+    const events = inboxOf(backend.stream([id]));
     await hold.reached;
     await writer.markAsDone(id, "stored in between");
     hold.release();
 
-    assertEquals(await result, "stored in between");
+    assertEquals((await events.next()).result, "stored in between");
   },
 }));
 
@@ -28,20 +28,27 @@ Deno.test(needs("redis-server", {
   async fn() {
     await using fixture = await startProxiedFixture({ reconcile: 0 });
     const { proxy, backend, writer } = fixture;
-    const [id] = taskIds(1) as [string];
+    const id = crypto.randomUUID();
+    const probe = crypto.randomUUID();
 
     using hold = proxy.hold("MGET");
-    const events: string[] = [];
-    const result = backend.result(id).get({
-      timeout: 10_000,
-      onEvent: ({ state, origin }) => events.push(`${state} ${origin}`),
-    });
+    await using consumer = backend.consumer();
+    const events = inboxOf(consumer.readable);
+    // Resolves before the id is attached, unlike add().
+    await consumer.writable.getWriter().write(id);
     await hold.reached;
     await writer.markAsDone(id, 1);
-    assertEquals(await result, 1);
+    await events.next();
     hold.release();
+    // Its read comes after the held one, so its event does, too.
+    await consumer.add(probe);
+    await writer.markAsDone(probe, 2);
+    await events.until(({ taskId }) => taskId === probe);
 
-    assertEquals(events, ["SUCCESS live"]);
+    assertEquals(
+      events.all.map(({ taskId, origin }) => [taskId, origin]),
+      [[id, "live"], [probe, "live"]],
+    );
   },
 }));
 
@@ -51,31 +58,23 @@ Deno.test(needs("redis-server", {
   async fn() {
     await using fixture = await startProxiedFixture({ reconcile: 0 });
     const { proxy, backend, writer } = fixture;
-    const [id] = taskIds(1) as [string];
+    const id = crypto.randomUUID();
 
     // The reply of the read is held back, while newer states are published.
     await writer.storeResult(id, 1, "PROGRESS");
     using hold = proxy.holdReply("MGET");
-    const events: unknown[] = [];
-    const result = backend.result(id).get({
-      timeout: 10_000,
-      onEvent: ({ result }) => events.push(result),
-    });
+    const events = inboxOf(backend.stream([id]));
     await hold.reached;
-    const seen = Promise.withResolvers<void>();
-    const watcher = backend.result(id).get({
-      onEvent: ({ result }) => result === 2 && seen.resolve(),
-    });
     await writer.storeResult(id, 2, "PROGRESS");
-    await seen.promise;
+    await events.until(({ result }) => result === 2);
     hold.release();
     // A read after the held one: once it is done, so is that one with its fence.
     await using probe = backend.consumer();
     await probe.add(id);
     await writer.markAsDone(id, 3);
+    await events.until(({ ready }) => ready);
 
-    assertEquals([await result, await watcher], [3, 3]);
-    assertEquals(events, [2, 3]);
+    assertEquals(events.all.map(({ result }) => result), [2, 3]);
   },
 }));
 
@@ -85,9 +84,9 @@ Deno.test(needs("redis-server", {
   async fn() {
     await using fixture = await startProxiedFixture({ reconcile: 0 });
     const { proxy, backend, writer } = fixture;
-    const [id] = taskIds(1) as [string];
+    const id = crypto.randomUUID();
 
-    const result = backend.result(id).get({ timeout: 60_000 });
+    const events = inboxOf(backend.stream([id]));
     await untilStatus(backend.status(), "connected");
     using hold = proxy.hold("SUBSCRIBE");
     await proxy.cut();
@@ -95,6 +94,6 @@ Deno.test(needs("redis-server", {
     await writer.markAsDone(id, "stored in between");
     hold.release();
 
-    assertEquals(await result, "stored in between");
+    assertEquals((await events.next()).result, "stored in between");
   },
 }));

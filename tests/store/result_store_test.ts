@@ -1,4 +1,4 @@
-import { RedisError } from "../../src/errors.ts";
+import { BackendStoreError, RedisError } from "../../src/errors.ts";
 import { KeySpace } from "../../src/protocol/keys.ts";
 import { resolveFormats } from "../../src/formats/options.ts";
 import { ResultStore } from "../../src/store/result_store.ts";
@@ -134,5 +134,36 @@ Deno.test("ResultStore.store() rejects at once when aborted before its turn, and
   assertEquals(await third, true);
   assertEquals(link.calls.length, 2);
   assert(link.calls[1]!.includes('"result": 3'), link.calls[1]);
+  await fixture.close();
+});
+
+Deno.test("ResultStore.store() gives up if the document changes between each read and compare-and-set", async () => {
+  using fixture = new SourceFixture();
+  const store = storeOf(fixture);
+  fixture.driver.onLink = (link) => {
+    link.onCommand = ([name]) => name === "EVALSHA" ? 2 : null;
+  };
+  const error = await assertRejects(
+    () => store.store("t", 1, "SUCCESS", {}),
+    BackendStoreError,
+    "Failed to store the result of task t as SUCCESS: " +
+      "the document at celery-task-meta-t changes faster than it can be read",
+  );
+  assertEquals([error.taskId, error.state], ["t", "SUCCESS"]);
+  await fixture.close();
+});
+
+Deno.test("ResultStore.store() rejects a reply that the script never gives", async () => {
+  using fixture = new SourceFixture();
+  const store = storeOf(fixture);
+  fixture.driver.onLink = (link) => {
+    link.onCommand = () => 3;
+  };
+  await assertRejects(
+    () => store.store("t", 1, "SUCCESS", {}),
+    BackendStoreError,
+    "Failed to store the result of task t as SUCCESS: the script replied",
+  );
+  assertEquals(fixture.driver.link.calls.length, 1);
   await fixture.close();
 });

@@ -38,7 +38,7 @@ export function parseNatively(text: string): unknown {
   }
 }
 
-/** Whether an integer in `root` may have been rounded. Not recursive, so that no depth is too much. */
+/** Whether an integer in `root` may have been rounded. Not recursive, so no depth is too much. */
 function holdsUnsafeNumber(root: unknown): boolean {
   const pending: unknown[] = [root];
   while (pending.length > 0) {

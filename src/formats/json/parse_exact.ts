@@ -41,7 +41,7 @@ export function parseJsonExactly(text: string, bigints: boolean): unknown {
   return new Parser(text, bigints).parse();
 }
 
-/** Parses one text, once. It has its own stack, so that no nesting can exhaust the call stack. */
+/** Parses one text, once. It has its own stack, so no nesting can exhaust the call stack. */
 class Parser {
   readonly #text: string;
   readonly #bigints: boolean;
@@ -67,7 +67,7 @@ class Parser {
           return value;
         }
         append(frame, value);
-        if (this.#hasNext(frame)) break;
+        if (this.#advance(frame)) break;
         value = frame.value;
         stack.pop();
       }
@@ -83,14 +83,14 @@ class Parser {
       case "[": {
         this.#at++;
         const value: unknown[] = [];
-        if (this.#skipBracket("]")) return value;
+        if (this.#consumeIf("]")) return value;
         stack.push({ value, key: "" });
         return OPENED;
       }
       case "{": {
         this.#at++;
         const value: Record<string, unknown> = {};
-        if (this.#skipBracket("}")) return value;
+        if (this.#consumeIf("}")) return value;
         stack.push({ value, key: this.#parseKey() });
         return OPENED;
       }
@@ -100,16 +100,16 @@ class Parser {
   }
 
   /** Moves past a comma, and the key after it; false at the container's end. */
-  #hasNext(frame: Frame): boolean {
+  #advance(frame: Frame): boolean {
     const isArray = Array.isArray(frame.value);
-    if (this.#skipBracket(isArray ? "]" : "}")) return false;
+    if (this.#consumeIf(isArray ? "]" : "}")) return false;
     if (this.#text[this.#at] !== ",") this.#fail();
     this.#at++;
     if (!isArray) frame.key = this.#parseKey();
     return true;
   }
 
-  #skipBracket(bracket: string): boolean {
+  #consumeIf(bracket: string): boolean {
     this.#skipSpace();
     if (this.#text[this.#at] !== bracket) return false;
     this.#at++;

@@ -35,7 +35,7 @@ export function decodeMsgpack(
   return new Reader(bytes, options.integers === "bigint").read();
 }
 
-/** Reads one document, once. It has its own stack, so that no nesting can exhaust the call stack. */
+/** Reads one document, once. It has its own stack, so no nesting can exhaust the call stack. */
 class Reader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;

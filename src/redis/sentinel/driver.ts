@@ -18,7 +18,7 @@ import {
 } from "./master.ts";
 import { SentinelSet } from "./sentinel_set.ts";
 
-/** A wait between two attempts that is shorter opens no connection to listen on. */
+/** Retry waits shorter than this are not worth opening a connection for. */
 const MIN_LISTENING_WAIT_MS = 200;
 
 /** Where the Sentinels are, and how to connect to them and to the servers. */
@@ -43,6 +43,12 @@ export interface SentinelDriverOptions {
   readonly tls?: TlsSources | undefined;
 }
 
+/** A master, and whether it could be dialled when it was found. */
+interface FoundMaster {
+  readonly master: MasterState;
+  readonly isReady: boolean;
+}
+
 /**
  * The driver for a master that Sentinels monitor.
  *
@@ -61,9 +67,7 @@ export class SentinelDriver implements RedisDriver {
   // slow to count in the next query.
   #announced: MasterState | undefined;
   // The master that the last attempt found; undefined if it found none.
-  #last:
-    | { readonly master: MasterState; readonly isReady: boolean }
-    | undefined;
+  #last: FoundMaster | undefined;
   // Whether a link, or an attempt to make one, ended because the master moved.
   #hasMoved = false;
 
@@ -129,12 +133,16 @@ export class SentinelDriver implements RedisDriver {
     const { runtime } = this.#options.connection;
     const name = this.#masterName;
     await pause(MIN_LISTENING_WAIT_MS, runtime, signal);
-    if (name === undefined) await waitForAbort(signal);
-    if (name === undefined || signal.aborted) return;
-    const { master, isReady = true } = this.#last ?? {};
-    this.#announced = await this.#waitForMaster(name, (state) =>
-      // Where no Sentinel answered, any answer is a change.
-      master === undefined || hasChanged(state, master, isReady), signal);
+    if (name === undefined) return await waitForAbort(signal);
+    if (signal.aborted) return;
+    const last = this.#last;
+    this.#announced = await this.#waitForMaster(
+      name,
+      (state) =>
+        // Where no Sentinel answered, any answer is a change.
+        last === undefined || hasChanged(state, last.master, last.isReady),
+      signal,
+    );
   }
 
   /** Finds the master. While it is down, waits for a change for as long as one attempt may take. */
@@ -157,16 +165,35 @@ export class SentinelDriver implements RedisDriver {
         master = announced;
         isReady = isUp(announced);
       }
-      for (;;) {
-        this.#last = { master, isReady };
-        if (isReady) return master;
-        const remaining = end - runtime.now();
-        if (remaining <= 0) throw reason;
-        const next = await this.#waitForRecovery(master, remaining, signal);
-        if (next === undefined) break;
-        master = next;
-        isReady = isUp(next);
-      }
+      const found = { master, isReady };
+      const up = await this.#waitUntilUp(found, end, reason, signal);
+      if (up !== undefined) return up;
+    }
+  }
+
+  /**
+   * Waits until a master is up, and resolves to it; to undefined if the
+   * Sentinels must be queried again.
+   *
+   * @throws `reason` if none is up at `end`.
+   */
+  async #waitUntilUp(
+    found: FoundMaster,
+    end: number,
+    reason: Error,
+    signal: AbortSignal,
+  ): Promise<MasterState | undefined> {
+    const { runtime } = this.#options.connection;
+    let { master, isReady } = found;
+    for (;;) {
+      this.#last = { master, isReady };
+      if (isReady) return master;
+      const remaining = end - runtime.now();
+      if (remaining <= 0) throw reason;
+      const next = await this.#waitForRecovery(master, remaining, signal);
+      if (next === undefined) return undefined;
+      master = next;
+      isReady = isUp(next);
     }
   }
 

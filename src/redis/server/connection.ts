@@ -91,9 +91,11 @@ export class Connection {
       runtime,
       onOverdue: (failure, ms) =>
         this.end(
-          lost(
+          toConnectionError(
             address,
-            `it did not ${failure} ${this.#replies.oldestCommand} within ${ms} ms`,
+            new Error(
+              `it did not ${failure} ${this.#replies.oldestCommand} within ${ms} ms`,
+            ),
           ),
         ),
     });
@@ -121,9 +123,15 @@ export class Connection {
       },
       onSilence: (ms) =>
         this.end(
-          lost(
+          toConnectionError(
             address,
-            `it was silent for ${ms} ms and did not answer a PING`,
+            new Error(
+              `it was silent for ${ms} ms ${
+                this.#decoder.partial === "reply"
+                  ? "in the middle of a reply"
+                  : "and did not answer a PING"
+              }`,
+            ),
           ),
         ),
     });
@@ -240,10 +248,15 @@ export class Connection {
   #send(
     command: Command,
     kind: ReplyKind,
-    missing: number,
+    expectedReplies: number,
   ): Promise<RespValue> {
     if (this.#reason !== undefined) return Promise.reject(this.#reason);
-    const reply = this.#replies.add(command, kind, missing, this.#batch);
+    const reply = this.#replies.add(
+      command,
+      kind,
+      expectedReplies,
+      this.#batch,
+    );
     this.#commands.add(command);
     this.#writing ??= this.#write();
     return reply;
@@ -260,7 +273,8 @@ export class Connection {
       "sunsubscribe",
       1,
     ).catch((error) => {
-      // The slot has moved to another node: the server has dropped them itself.
+      // Refused: either the slot moved and the server dropped the channels, or
+      // nobody listens to them anyway.
       if (!(error instanceof RedisError)) throw error;
     });
     await Promise.all([dropped, this.request(["PING"])]);
@@ -286,7 +300,7 @@ export class Connection {
         }
       }
     } catch (error) {
-      this.end(lost(this.#options.address, error));
+      this.end(toConnectionError(this.#options.address, toError(error)));
     } finally {
       this.#writing = undefined;
     }
@@ -294,15 +308,12 @@ export class Connection {
 
   /** Reads until the end. No slow consumer can hold this up. */
   async #read(): Promise<void> {
-    const { address } = this.#options;
     const decoder = this.#decoder;
     try {
       for (;;) {
         const length = await this.#transport.read(decoder.reserve());
-        if (length === null) {
-          throw lost(address, "the server closed it");
-        }
-        // What arrives after the end, the next attach reads.
+        if (length === null) throw new Error("the server closed it");
+        // Already ended: drop these bytes. The owner rereads on its next connection.
         if (this.#reason !== undefined) return;
         this.#heartbeat.reset();
         const { messages } = decoder;
@@ -314,22 +325,28 @@ export class Connection {
         );
       }
     } catch (error) {
-      // A peer that has answered everything so far does speak Redis's protocol:
-      // garbage from it is a fault of this connection.
+      // If every reply so far parsed, the peer is Redis and the stream was
+      // corrupted; otherwise it is probably not Redis at all.
       const isForeign = error instanceof RespError && !this.#isEstablished &&
         !this.#replies.isEmpty;
-      this.end(isForeign ? error : lost(address, error));
+      this.end(
+        isForeign
+          ? error
+          : toConnectionError(this.#options.address, toError(error)),
+      );
     }
   }
 }
 
-function lost(address: Address, error: unknown): Error {
-  if (error instanceof RedisError || error instanceof RedisConnectionError) {
-    return error;
+/** Wraps what ended a connection, unless the server or the connection itself reported it. */
+function toConnectionError(address: Address, cause: Error): Error {
+  if (cause instanceof RedisError || cause instanceof RedisConnectionError) {
+    return cause;
   }
-  const why = error instanceof Error ? error.message : error;
   return new RedisConnectionError(
-    `Lost the connection to Redis at ${formatAddress(address)}: ${why}`,
-    error instanceof Error ? { cause: error } : undefined,
+    `Lost the connection to Redis at ${
+      formatAddress(address)
+    }: ${cause.message}`,
+    { cause },
   );
 }

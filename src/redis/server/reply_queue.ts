@@ -69,19 +69,19 @@ export class ReplyQueue {
 
   /**
    * Resolves to the reply to `command`, or to its last one where there are
-   * `missing`. Rejects with a RedisError if the server refuses it.
+   * several. Rejects with a RedisError if the server refuses it.
    */
   add(
     command: Command,
     kind: ReplyKind,
-    missing: number,
+    expectedReplies: number,
     batch: number,
   ): Promise<RespValue> {
     const { promise, resolve, reject } = Promise.withResolvers<RespValue>();
     this.#pending.pushBack({
       subject: toSubject(command),
       kind,
-      missing,
+      missing: expectedReplies,
       elements: command[0] === "MGET" ? command.length - 1 : undefined,
       batch,
       resolve,

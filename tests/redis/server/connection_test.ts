@@ -674,7 +674,10 @@ Deno.test("Connection probes after one heartbeat, and ends after a second", asyn
   await fixture.runtime.advance(999);
   assertEquals(connection.reason, undefined);
   await fixture.runtime.advance(1);
-  assertStringIncludes(connection.reason?.message ?? "", "silent for 2000 ms");
+  assertStringIncludes(
+    connection.reason?.message ?? "",
+    "silent for 2000 ms and did not answer a PING",
+  );
   await fixture.end(connection);
 });
 
@@ -920,7 +923,9 @@ Deno.test("Connection ends when a reply stalls, or only trickles", async () => {
     const read = assertRejects(
       () => connection.request(["LRANGE", "list", 0, -1]),
       RedisConnectionError,
-      text === "" ? "silent for" : "it did not finish its answer to LRANGE",
+      text === ""
+        ? "it was silent for 2000 ms in the middle of a reply"
+        : "it did not finish its answer to LRANGE",
     );
     await turn();
     const passed = await chatter(fixture, connection, {
