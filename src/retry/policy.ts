@@ -6,7 +6,7 @@ import {
 } from "../util/option_names.ts";
 
 /**
- * How often, and after which waits, to try again, in std/async's terms. The
+ * How many times, and after which waits, to try again, in std/async's terms. The
  * wait after attempt `n` (0, 1, ...) is
  * `min(maxTimeout, minTimeout * multiplier ** n)`, of which `jitter` makes a
  * part random.

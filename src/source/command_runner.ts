@@ -27,7 +27,7 @@ export const CALL_OPTIONS: OptionNames = optionNames<CallOptions>({
 
 /** What a {@linkcode CommandRunner} works with. */
 export interface CommandsOptions {
-  /** How often, and after which waits, to try again. */
+  /** How many times, and after which waits, to try again. */
   readonly retry: RetryPolicy;
   /** Says which errors are retriable, and is notified of each retry. */
   readonly retries: RetryListener;

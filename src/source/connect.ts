@@ -14,7 +14,7 @@ export interface ConnectOptions {
   readonly driver: RedisDriver;
   /** Its name in messages: a URL without secrets. */
   readonly address: string;
-  /** How often, and after which waits, to try again. */
+  /** How many times, and after which waits, to try again. */
   readonly reconnect: RetryPolicy;
   /** Says which errors are retriable, and is notified of each retry. */
   readonly retries: RetryListener;
