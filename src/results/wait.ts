@@ -132,6 +132,8 @@ class OutcomeWait implements Reader {
   // Until then, an outcome may be known merely because its key was read before
   // that of a parent that has failed as well.
   #areParentsRead: boolean;
+  // What an outcome has thrown meanwhile: the failure of a parent goes first.
+  #heldFailure: { readonly error: unknown } | undefined;
 
   constructor(
     context: WaitContext,
@@ -188,7 +190,12 @@ class OutcomeWait implements Reader {
     if (onEvent !== undefined) callSafely(onEvent, event);
     if (event.ready) {
       this.#missing.delete(event.taskId);
-      this.#query.onOutcome(event);
+      try {
+        this.#query.onOutcome(event);
+      } catch (error) {
+        if (this.#areParentsRead) throw error;
+        this.#heldFailure ??= { error };
+      }
       this.#resolveIfDone();
     } else {
       this.#missing.set(event.taskId, event.state);
@@ -197,11 +204,12 @@ class OutcomeWait implements Reader {
 
   #onParentsRead(): void {
     this.#areParentsRead = true;
-    this.#resolveIfDone();
+    if (this.#heldFailure !== undefined) this.#reject(this.#heldFailure.error);
+    else this.#resolveIfDone();
   }
 
   #onTimeout(timeout: number): void {
-    if (this.#missing.size === 0) {
+    if (this.#missing.size === 0 || this.#heldFailure !== undefined) {
       this.#onParentsRead();
       return;
     }

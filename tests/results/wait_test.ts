@@ -382,6 +382,35 @@ Deno.test("waitForOutcomes() holds an outcome until the parents have been read",
   await fixture.close();
 });
 
+Deno.test("waitForOutcomes() holds what an outcome throws until the parents have been read", async () => {
+  for (const parentFails of [true, false]) {
+    using fixture = new WaitFixture();
+    // Already subscribed, so the message reaches the second wait before the
+    // parent is read.
+    const other = assertRejects(
+      () => fixture.wait(["a"]),
+      Error,
+      "a is refused",
+    );
+    await turn();
+    const { link } = fixture.driver;
+    if (parentFails) fixture.put("parent", "FAILURE", FAILURE);
+    link.held.add("subscribe");
+    const wait = assertRejects(
+      () => fixture.wait(["a"], { parentIds: ["parent"] }),
+      Error,
+      parentFails ? "ValueError: boom" : "a is refused",
+    );
+    await turn();
+    fixture.put("a", "REVOKED", FAILURE);
+    await turn();
+    assertEquals(fixture.outcomes, ["REVOKED a", "REVOKED a"]);
+    link.free("subscribe");
+    await Promise.all([wait, other]);
+    await fixture.close();
+  }
+});
+
 Deno.test("waitForOutcomes() resolves to the outcome that it holds when the time is up", async () => {
   using fixture = new WaitFixture();
   const other = fixture.wait(["a"]);
