@@ -132,8 +132,9 @@ class OutcomeWait implements Reader {
   // Until then, an outcome may be known merely because its key was read before
   // that of a parent that has failed as well.
   #areParentsRead: boolean;
-  // What an outcome has thrown meanwhile: the failure of a parent goes first.
-  #heldFailure: { readonly error: unknown } | undefined;
+  // What outcomes have thrown meanwhile, by task: the first of the chain goes
+  // first, and its outcome may be known last.
+  readonly #heldFailures = new Map<string, unknown>();
 
   constructor(
     context: WaitContext,
@@ -177,7 +178,8 @@ class OutcomeWait implements Reader {
       if (this.#parentIds.has(event.taskId)) throwIfFailed(event);
       else this.#onEvent(event);
     } catch (error) {
-      this.#reject(error);
+      if (this.#areParentsRead) this.#reject(error);
+      else this.#heldFailures.set(event.taskId, error);
     }
   }
 
@@ -190,12 +192,7 @@ class OutcomeWait implements Reader {
     if (onEvent !== undefined) callSafely(onEvent, event);
     if (event.ready) {
       this.#missing.delete(event.taskId);
-      try {
-        this.#query.onOutcome(event);
-      } catch (error) {
-        if (this.#areParentsRead) throw error;
-        this.#heldFailure ??= { error };
-      }
+      this.#query.onOutcome(event);
       this.#resolveIfDone();
     } else {
       this.#missing.set(event.taskId, event.state);
@@ -204,12 +201,15 @@ class OutcomeWait implements Reader {
 
   #onParentsRead(): void {
     this.#areParentsRead = true;
-    if (this.#heldFailure !== undefined) this.#reject(this.#heldFailure.error);
-    else this.#resolveIfDone();
+    for (const taskId of this.#parentIds.union(this.#query.taskIds)) {
+      if (!this.#heldFailures.has(taskId)) continue;
+      return this.#reject(this.#heldFailures.get(taskId));
+    }
+    this.#resolveIfDone();
   }
 
   #onTimeout(timeout: number): void {
-    if (this.#missing.size === 0 || this.#heldFailure !== undefined) {
+    if (this.#missing.size === 0 || this.#heldFailures.size > 0) {
       this.#onParentsRead();
       return;
     }

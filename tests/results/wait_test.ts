@@ -411,6 +411,26 @@ Deno.test("waitForOutcomes() holds what an outcome throws until the parents have
   }
 });
 
+Deno.test("waitForOutcomes() holds a parent's failure until the parents before it have been read", async () => {
+  using fixture = new WaitFixture();
+  // Already subscribed, so its message reaches the second wait at once.
+  const other = fixture.wait(["parent"]);
+  await turn();
+  const { link } = fixture.driver;
+  fixture.put("root", "FAILURE", FAILURE);
+  link.held.add("subscribe");
+  const wait = assertRejects(
+    () => fixture.wait(["a"], { parentIds: ["root", "parent"] }),
+    TaskError,
+  );
+  await turn();
+  fixture.put("parent", "FAILURE", FAILURE);
+  await other;
+  link.free("subscribe");
+  assertEquals((await wait).taskId, "root");
+  await fixture.close();
+});
+
 Deno.test("waitForOutcomes() resolves to the outcome that it holds when the time is up", async () => {
   using fixture = new WaitFixture();
   const other = fixture.wait(["a"]);
